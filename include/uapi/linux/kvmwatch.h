@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The binary interface of kvmwatch: everything a program needs to read it.
+ *
+ * /dev/kvmwatch answers the ioctls below. They list what is being watched and
+ * open stats fds. A stats fd has the format of KVM_GET_STATS_FD (header, id
+ * string, descriptors, data), so a reader made for KVM reads it unchanged. The
+ * structures of that format are repeated here under our own names, because
+ * older <linux/kvm.h> lack them.
+ *
+ * Every argument starts with its own size, set by the caller to the size it was
+ * compiled with. A kernel that knows a longer structure reads the missing end
+ * as zero; a caller that knows a longer one than the kernel gets E2BIG if it set
+ * bytes there that the kernel does not understand.
+ */
+#ifndef _UAPI_LINUX_KVMWATCH_H
+#define _UAPI_LINUX_KVMWATCH_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Raised when a program that worked before would need a change. */
+#define KVMWATCH_ABI			1
+
+/* Lengths of strings, the final NUL included. */
+#define KVMWATCH_NAME_SIZE		48
+
+/* What can be listed; the first three also have stats fds. */
+#define KVMWATCH_KIND_VM		1
+#define KVMWATCH_KIND_VCPU		2
+#define KVMWATCH_KIND_SLOT		3
+#define KVMWATCH_KIND_HOOK		4
+#define KVMWATCH_KIND_STAT		5
+
+/* --- KVMWATCH_INFO ------------------------------------------------------- */
+
+/**
+ * struct kvmwatch_info - what this kvmwatch is
+ * @size:	in: sizeof(struct kvmwatch_info)
+ * @abi:	out: KVMWATCH_ABI of the module
+ * @features:	out: bits for additions within one ABI; none so far
+ * @generation:	out: changes whenever a VM, vCPU or slot comes or goes
+ */
+struct kvmwatch_info {
+	__u32 size;
+	__u32 abi;
+	__u64 features;
+	__u64 generation;
+};
+
+/* --- KVMWATCH_LIST ------------------------------------------------------- */
+
+/**
+ * struct kvmwatch_list - list all objects of one kind
+ * @size:	in: sizeof(struct kvmwatch_list)
+ * @kind:	in: KVMWATCH_KIND_*
+ * @vm:		in: only objects of the VM with this kvmwatch id; 0: of all.
+ *		Must be 0 for hooks and statistics
+ * @generation:	out: as in struct kvmwatch_info, at the moment of listing
+ * @items:	in: address of an array of the kind's structure, below
+ * @item_size:	in: sizeof one of them; the kernel fills what both sides know
+ *		and zeroes the rest
+ * @nr:		in: how many fit into @items. out: how many there are; when that
+ *		is more than fit, only those that fit were written
+ */
+struct kvmwatch_list {
+	__u32 size;
+	__u32 kind;
+	__u64 vm;
+	__u64 generation;
+	__u64 items;
+	__u32 item_size;
+	__u32 nr;
+};
+
+/* Dirty logging is on for at least one slot of the VM. */
+#define KVMWATCH_VM_DIRTY_LOG		(1U << 0)
+
+/**
+ * struct kvmwatch_vm - a VM, as listed
+ * @id:		kvmwatch's id of it: counted up, never used again
+ * @memory:	bytes in its slots of address space 0
+ * @footprint:	bytes of kernel memory that kvmwatch spends on it
+ * @pid:	process that owns its memory (the VMM), in the reader's pid
+ *		namespace; 0: not visible there, or gone
+ * @flags:	KVMWATCH_VM_*
+ * @vcpus:	number of vCPUs now
+ * @slots:	number of slots now
+ * @name:	name that KVM gives its debugfs directory: "<pid>-<fd>"
+ * @comm:	name of the VMM's program, at most 15 letters
+ */
+struct kvmwatch_vm {
+	__u64 id;
+	__u64 memory;
+	__u64 footprint;
+	__s32 pid;
+	__u32 flags;
+	__u32 vcpus;
+	__u32 slots;
+	char name[KVMWATCH_NAME_SIZE];
+	char comm[16];
+};
+
+/* The vCPU is loaded on a pCPU now. */
+#define KVMWATCH_VCPU_LOADED		(1U << 0)
+/* The vCPU is halted now. */
+#define KVMWATCH_VCPU_HALTED		(1U << 1)
+
+/**
+ * struct kvmwatch_vcpu - a vCPU, as listed
+ * @id:		kvmwatch's id of it: counted up, never used again
+ * @vm:		id of its VM
+ * @vcpu_id:	the number that the VMM gave it
+ * @tid:	thread that last ran it, in the reader's pid namespace; 0: none
+ *		yet, not visible there, or gone
+ * @flags:	KVMWATCH_VCPU_*
+ * @reserved:	0
+ */
+struct kvmwatch_vcpu {
+	__u64 id;
+	__u64 vm;
+	__u32 vcpu_id;
+	__s32 tid;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct kvmwatch_slot - a memory slot, as listed
+ * @vm:			id of its VM
+ * @base_gfn:		first guest page frame
+ * @npages:		number of 4 KiB pages
+ * @userspace_addr:	where the VMM has it mapped
+ * @as_id:		address space: 0 normal, 1 SMM
+ * @id:			slot number within the address space
+ * @flags:		KVM_MEM_* as the VMM set them
+ */
+struct kvmwatch_slot {
+	__u64 vm;
+	__u64 base_gfn;
+	__u64 npages;
+	__u64 userspace_addr;
+	__u16 as_id;
+	__u16 id;
+	__u32 flags;
+};
+
+/* The hook is in place and counts. */
+#define KVMWATCH_HOOK_ATTACHED		(1U << 0)
+
+/**
+ * struct kvmwatch_hook - a place in KVM that kvmwatch watches
+ * @hits:	times it was reached since it was attached
+ * @misses:	times it was reached but could not be handled
+ * @flags:	KVMWATCH_HOOK_*
+ * @reserved:	0
+ * @name:	what it is called here
+ * @target:	function or tracepoint in KVM it is attached to
+ * @via:	"ftrace", "kprobe" or "tracepoint"; empty when not attached
+ * @reason:	why it is not attached; empty when it is
+ */
+struct kvmwatch_hook {
+	__u64 hits;
+	__u64 misses;
+	__u32 flags;
+	__u32 reserved;
+	char name[KVMWATCH_NAME_SIZE];
+	char target[KVMWATCH_NAME_SIZE];
+	char via[16];
+	char reason[96];
+};
+
+/* All hooks it needs are attached. */
+#define KVMWATCH_STAT_AVAILABLE		(1U << 0)
+
+/**
+ * struct kvmwatch_stat - a statistic that kvmwatch knows, available or not
+ * @kind:	kind of object that has it: KVMWATCH_KIND_VM, _VCPU or _SLOT
+ * @flags:	KVMWATCH_STAT_*
+ * @desc_flags:	type, unit and base, as in struct kvmwatch_stats_desc
+ * @exponent:	as in struct kvmwatch_stats_desc
+ * @reserved:	0
+ * @name:	its name
+ * @hooks:	the hooks it needs, separated by commas
+ * @help:	what it means, in one sentence
+ */
+struct kvmwatch_stat {
+	__u32 kind;
+	__u32 flags;
+	__u32 desc_flags;
+	__s16 exponent;
+	__u16 reserved;
+	char name[KVMWATCH_NAME_SIZE];
+	char hooks[96];
+	char help[160];
+};
+
+/* --- KVMWATCH_OPEN ------------------------------------------------------- */
+
+/* Find the object by a KVM fd that the caller holds instead of by id. */
+#define KVMWATCH_OPEN_BY_FD		(1U << 0)
+
+/**
+ * struct kvmwatch_open - open a stats fd
+ * @size:	in: sizeof(struct kvmwatch_open)
+ * @kind:	in: KVMWATCH_KIND_VM, _VCPU or _SLOT
+ * @flags:	in: KVMWATCH_OPEN_*
+ * @fd:		in: with KVMWATCH_OPEN_BY_FD: for a VM or slot the VM's fd, for
+ *		a vCPU the vCPU's fd; else must be 0
+ * @id:		in: without KVMWATCH_OPEN_BY_FD: kvmwatch id of the VM (also for
+ *		a slot) or of the vCPU; else must be 0
+ * @as_id:	in: for a slot: its address space; else must be 0
+ * @slot:	in: for a slot: its number; else must be 0
+ * @reserved:	in: 0
+ *
+ * The ioctl returns a new file descriptor, close-on-exec.
+ */
+struct kvmwatch_open {
+	__u32 size;
+	__u32 kind;
+	__u32 flags;
+	__s32 fd;
+	__u64 id;
+	__u16 as_id;
+	__u16 slot;
+	__u32 reserved;
+};
+
+#define KVMWATCH_IOC			0xB7
+/*
+ * Errors of all three:
+ *   ENOTTY	no such ioctl
+ *   EFAULT	an address that can't be read or written
+ *   EINVAL	@size shorter than the first published structure; unknown kind;
+ *		unknown flag; a field that must be 0 and is not
+ *   E2BIG	@size longer than the kernel's, and the end is not all zero
+ *   EPERM	more than the caller may see (see below)
+ * KVMWATCH_LIST:
+ *   EINVAL	@item_size is 0 or more than 4096
+ *   ENOENT	no VM with id @vm
+ * KVMWATCH_OPEN:
+ *   ENOENT	no such VM, vCPU or slot
+ *   EBADF	@fd is not an open file
+ *   ENXIO	@fd is open, but not a KVM VM (for VM and slot) or vCPU
+ *   EMFILE, ENFILE, ENOMEM	as open(2)
+ *
+ * Who may: KVMWATCH_INFO everyone who could open the device, KVMWATCH_OPEN with
+ * KVMWATCH_OPEN_BY_FD too, since whoever holds the KVM fd owns the VM. The rest
+ * needs CAP_PERFMON or CAP_SYS_ADMIN at the time the device was opened.
+ */
+#define KVMWATCH_INFO	_IOWR(KVMWATCH_IOC, 0, struct kvmwatch_info)
+#define KVMWATCH_LIST	_IOWR(KVMWATCH_IOC, 1, struct kvmwatch_list)
+#define KVMWATCH_OPEN	_IOW(KVMWATCH_IOC, 2, struct kvmwatch_open)
+
+/* --- The stats fd -------------------------------------------------------- */
+
+/*
+ * read(2) and pread(2) at any offset. The blocks are aligned to 8 bytes, and
+ * follow one another in the order header, id string, descriptors, data. One
+ * read that covers the data block returns one snapshot of the object; all but
+ * the data is constant for the life of the fd. It stays readable after the
+ * object ended, then with the last values. Reads at or past the end return 0.
+ */
+
+/**
+ * struct kvmwatch_stats_header - starts a stats fd, at offset 0
+ * @flags:		0
+ * @name_size:		bytes of the id string and of each descriptor's name
+ * @num_desc:		number of descriptors
+ * @id_offset:		where the id string starts
+ * @desc_offset:	where the descriptors start
+ * @data_offset:	where the data starts
+ */
+struct kvmwatch_stats_header {
+	__u32 flags;
+	__u32 name_size;
+	__u32 num_desc;
+	__u32 id_offset;
+	__u32 desc_offset;
+	__u32 data_offset;
+};
+
+#define KVMWATCH_STATS_TYPE_MASK	0xfU
+#define KVMWATCH_STATS_CUMULATIVE	0x0U	/* only grows */
+#define KVMWATCH_STATS_INSTANT		0x1U	/* goes up and down */
+#define KVMWATCH_STATS_PEAK		0x2U	/* highest so far */
+#define KVMWATCH_STATS_LINEAR_HIST	0x3U	/* buckets of bucket_size */
+#define KVMWATCH_STATS_LOG_HIST		0x4U	/* 0, 1, 2-3, 4-7, 8-15, ... */
+
+#define KVMWATCH_STATS_UNIT_MASK	0xf0U
+#define KVMWATCH_STATS_NONE		0x00U
+#define KVMWATCH_STATS_BYTES		0x10U
+#define KVMWATCH_STATS_SECONDS		0x20U	/* times 10^exponent */
+
+/**
+ * struct kvmwatch_stats_desc - describes one statistic of a stats fd
+ * @flags:		KVMWATCH_STATS_*: type in bits 3:0, unit in 7:4, base of
+ *			the exponent in 11:8 (0: 10)
+ * @exponent:		the value counts base^exponent units; -9 with seconds is
+ *			nanoseconds
+ * @size:		number of __u64 that it has in the data; 1 unless it is a
+ *			histogram
+ * @offset:		where they start, in bytes from data_offset
+ * @bucket_size:	width of a bucket of a linear histogram; else 0
+ * @name:		its name, NUL-terminated
+ */
+struct kvmwatch_stats_desc {
+	__u32 flags;
+	__s16 exponent;
+	__u16 size;
+	__u32 offset;
+	__u32 bucket_size;
+	char name[KVMWATCH_NAME_SIZE];
+};
+
+#endif /* _UAPI_LINUX_KVMWATCH_H */

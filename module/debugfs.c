@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The text interface. See debugfs.h. */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "debugfs.h"
+#include "object.h"
+
+static struct dentry *root, *vm_root;
+
+/* --- one value a file ------------------------------------------------------- */
+
+static const struct kvmw_stat *stat_by_name(unsigned int kind, const char *name)
+{
+	const struct kvmw_stat *stat;
+	unsigned int nr, i;
+
+	stat = kvmw_stats_table(kind, &nr);
+	for (i = 0; i < nr; i++)
+		if (!strcmp(stat[i].name, name))
+			return &stat[i];
+	return NULL;
+}
+
+/* Which statistic it is follows from the file's name, so no file needs memory of its own. */
+static int value_show(struct seq_file *m, void *unused)
+{
+	struct kvmw_object *obj = m->private;
+	const struct kvmw_stat *stat = stat_by_name(obj->kind, m->file->f_path.dentry->d_name.name);
+	union kvmw_any_stats *stats;
+	const u64 *cell;
+	unsigned int i;
+
+	if (WARN_ON_ONCE(!stat))
+		return -EINVAL;
+	if (!kvmw_stat_available(stat, obj)) {
+		seq_puts(m, "unavailable\n");
+		return 0;
+	}
+	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	if (!stats)
+		return -ENOMEM;
+	kvmw_stats(obj, stats);
+	cell = (const void *)stats + stat->offset;
+	for (i = 0; i < stat->size; i++)
+		seq_printf(m, "%s%llu", i ? " " : "", cell[i]);
+	seq_putc(m, '\n');
+	kfree(stats);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(value);
+
+static void add_files(struct kvmw_object *obj)
+{
+	const struct kvmw_stat *stat;
+	unsigned int nr, i;
+
+	stat = kvmw_stats_table(obj->kind, &nr);
+	for (i = 0; i < nr; i++)
+		debugfs_create_file(stat[i].name, 0444, obj->dir, obj, &value_fops);
+}
+
+static void add_dir(struct kvmw_object *obj, struct dentry *parent, const char *name)
+{
+	/* Under this name there may still be one that is on its way out: next time. */
+	obj->dir = debugfs_create_dir(name, parent);
+	if (IS_ERR(obj->dir)) {
+		obj->dir = NULL;
+		return;
+	}
+	add_files(obj);
+}
+
+static void add_child_dir(struct kvmw_object *obj, struct dentry *parent)
+{
+	char name[32];
+
+	if (obj->dir || !kvmw_shown(obj))
+		return;
+	if (obj->kind == KVMWATCH_KIND_VCPU)
+		snprintf(name, sizeof(name), "vcpu%u", kvmw_to_vcpu(obj)->vcpu_id);
+	else
+		snprintf(name, sizeof(name), "slot%u-%u", obj->subkey >> 16, obj->subkey & 0xffff);
+	add_dir(obj, parent, name);
+}
+
+static void update_vm(struct kvmw_vm *vm)
+{
+	struct kvmw_object *obj;
+
+	if (!vm->obj.dir)
+		add_dir(&vm->obj, vm_root, vm->name);
+	if (!vm->obj.dir)
+		return;
+	/* vm->lock is what readers of these files take; making files waits for no reader. */
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, &vm->vcpus, node)
+		add_child_dir(obj, vm->obj.dir);
+	list_for_each_entry(obj, &vm->slots, node)
+		add_child_dir(obj, vm->obj.dir);
+	mutex_unlock(&vm->lock);
+}
+
+void kvmw_debugfs_update(void)
+{
+	struct kvmw_object *obj;
+
+	lockdep_assert_held(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node)
+		if (kvmw_shown(obj))
+			update_vm(obj->vm);
+}
+
+void kvmw_debugfs_remove(struct kvmw_object *obj)
+{
+	debugfs_remove(obj->dir);
+	obj->dir = NULL;
+}
+
+/* --- tables ---------------------------------------------------------------- */
+
+/* A cell of a table: the number, or "-" where it cannot be had. */
+static void put_stat(struct seq_file *m, const struct kvmw_object *obj,
+		     const union kvmw_any_stats *stats, const char *name, int width)
+{
+	const struct kvmw_stat *stat = stat_by_name(obj->kind, name);
+
+	if (WARN_ON_ONCE(!stat))
+		return;
+	if (kvmw_stat_available(stat, obj))
+		seq_printf(m, " %*llu", width, *(const u64 *)((const void *)stats + stat->offset));
+	else
+		seq_printf(m, " %*s", width, "-");
+}
+
+struct column {
+	const char	*stat;
+	const char	*head;
+	int		width;
+};
+
+/* Which object a line is about, in the leading columns. */
+struct table {
+	unsigned int		kind;
+	const char		*head;
+	void			(*lead)(struct seq_file *m, const struct kvmw_object *obj);
+	const struct column	*columns;
+};
+
+static void table_row(struct seq_file *m, const struct table *table, struct kvmw_object *obj,
+		      union kvmw_any_stats *stats)
+{
+	const struct column *column;
+
+	memset(stats, 0, sizeof(*stats));
+	kvmw_stats(obj, stats);
+	table->lead(m, obj);
+	for (column = table->columns; column->stat; column++)
+		put_stat(m, obj, stats, column->stat, column->width);
+	seq_putc(m, '\n');
+}
+
+static void table_children(struct seq_file *m, const struct table *table, struct kvmw_vm *vm,
+			   union kvmw_any_stats *stats)
+{
+	struct kvmw_object **objs;
+	int nr, i;
+
+	nr = kvmw_get_children(vm, table->kind, &objs);
+	for (i = 0; i < nr; i++)
+		table_row(m, table, objs[i], stats);
+	kvmw_put_all(objs, nr);
+}
+
+static void table_head(struct seq_file *m, const struct table *table)
+{
+	const struct column *column;
+
+	seq_puts(m, table->head);
+	for (column = table->columns; column->stat; column++)
+		seq_printf(m, " %*s", column->width, column->head);
+	seq_putc(m, '\n');
+}
+
+static int table_show(struct seq_file *m, const struct table *table)
+{
+	union kvmw_any_stats *stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	struct kvmw_object **vms;
+	int nr, i;
+
+	if (!stats)
+		return -ENOMEM;
+	table_head(m, table);
+	nr = kvmw_get_vms(&vms);
+	for (i = 0; i < nr; i++) {
+		if (table->kind == KVMWATCH_KIND_VM)
+			table_row(m, table, vms[i], stats);
+		else
+			table_children(m, table, vms[i]->vm, stats);
+	}
+	kvmw_put_all(vms, nr);
+	kfree(stats);
+	return nr < 0 ? nr : 0;
+}
+
+static void lead_vm(struct seq_file *m, const struct kvmw_object *obj)
+{
+	seq_printf(m, "%-4llu %-16s %-15s %9zu", obj->id, obj->vm->name, obj->vm->comm,
+		   kvmw_vm_footprint(obj->vm));
+}
+
+static void lead_vcpu(struct seq_file *m, const struct kvmw_object *obj)
+{
+	const struct kvmw_vcpu *vcpu = container_of(obj, struct kvmw_vcpu, obj);
+
+	seq_printf(m, "%-4llu %-16s %4u %7d", obj->vm->obj.id, obj->vm->name, vcpu->vcpu_id,
+		   READ_ONCE(vcpu->tid));
+}
+
+static void lead_slot(struct seq_file *m, const struct kvmw_object *obj)
+{
+	const struct kvmw_slot *slot = container_of(obj, struct kvmw_slot, obj);
+
+	seq_printf(m, "%-4llu %-16s %5u %5u %12llx %14lx %7s", obj->vm->obj.id, obj->vm->name,
+		   obj->subkey >> 16, obj->subkey & 0xffff, READ_ONCE(slot->base_gfn),
+		   READ_ONCE(slot->userspace_addr),
+		   READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES ? "on" : "off");
+}
+
+static const struct column vm_columns[] = {
+	{ "vcpus", "vcpus", 5 }, { "slots", "slots", 5 },
+	{ "mapped_4k", "mapped_4k", 10 }, { "mapped_2m", "mapped_2m", 9 },
+	{ "mapped_1g", "mapped_1g", 9 }, { "mapped_bytes", "mapped_bytes", 14 },
+	{ "dirty_marks", "dirty_marks", 12 }, { "dirty_marks_new", "dirty_new", 12 },
+	{ "halts", "halts", 10 }, { "lost_events", "lost", 6 }, {}
+};
+
+static const struct table vms_table = {
+	KVMWATCH_KIND_VM, "id   name             comm            footprint", lead_vm, vm_columns,
+};
+
+static const struct column vcpu_columns[] = {
+	{ "pcpu", "pcpu", 5 }, { "loads", "loads", 10 },
+	{ "load_migrations", "migrations", 10 }, { "preemptions", "preemptions", 11 },
+	{ "on_cpu_ns", "on_cpu_ns", 15 }, { "off_cpu_ns", "off_cpu_ns", 15 },
+	{ "halts", "halts", 10 }, { "halt_time_ns", "halt_time_ns", 15 },
+	{ "dirty_marks", "dirty_marks", 12 }, {}
+};
+
+static const struct table vcpus_table = {
+	KVMWATCH_KIND_VCPU, "vm   name             vcpu     tid", lead_vcpu, vcpu_columns,
+};
+
+static const struct column slot_columns[] = {
+	{ "npages", "npages", 10 }, { "mapped_4k", "mapped_4k", 10 },
+	{ "mapped_2m", "mapped_2m", 9 }, { "mapped_1g", "mapped_1g", 9 },
+	{ "mapped_bytes", "mapped_bytes", 14 }, { "dirty_marks", "dirty_marks", 12 },
+	{ "dirty_marks_new", "dirty_new", 12 }, { "dirty_pages", "dirty_pages", 11 }, {}
+};
+
+static const struct table slots_table = {
+	KVMWATCH_KIND_SLOT,
+	"vm   name             as_id  slot     base_gfn userspace_addr logging",
+	lead_slot, slot_columns,
+};
+
+static const struct column halt_poll_columns[] = {
+	{ "halts", "halts", 10 }, { "wakeups_poll", "by_poll", 10 },
+	{ "wakeups_wait", "by_wait", 10 }, { "wakeups_invalid", "invalid", 8 },
+	{ "halt_poll_ns", "window_ns", 10 }, { "halt_poll_ns_max", "max_ns", 10 },
+	{ "halt_poll_grow", "grow", 8 }, { "halt_poll_shrink", "shrink", 8 },
+	{ "halt_poll_silent", "silent", 8 }, {}
+};
+
+static const struct table halt_poll_table = {
+	KVMWATCH_KIND_VCPU, "vm   name             vcpu     tid", lead_vcpu, halt_poll_columns,
+};
+
+#define TABLE_FILE(name)						\
+static int name##_show(struct seq_file *m, void *unused)		\
+{									\
+	return table_show(m, &name##_table);				\
+}									\
+DEFINE_SHOW_ATTRIBUTE(name)
+
+TABLE_FILE(vms);
+TABLE_FILE(vcpus);
+TABLE_FILE(slots);
+TABLE_FILE(halt_poll);
+
+/* --- hooks ----------------------------------------------------------------- */
+
+static const char *const kind_names[] = {
+	[KVMWATCH_KIND_VM] = "vm", [KVMWATCH_KIND_VCPU] = "vcpu", [KVMWATCH_KIND_SLOT] = "slot",
+};
+
+/* The statistics that need a hook, as "vm:mapped_4k,vcpu:loads,...". */
+static void put_dependants(struct seq_file *m, enum kvmw_hook_id id)
+{
+	const struct kvmw_stat *stat;
+	unsigned int kind, nr, i;
+	bool any = false;
+
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		stat = kvmw_stats_table(kind, &nr);
+		for (i = 0; i < nr; i++) {
+			if (!(stat[i].needs & BIT_ULL(id)))
+				continue;
+			seq_printf(m, "%s%s:%s", any ? "," : "", kind_names[kind], stat[i].name);
+			any = true;
+		}
+	}
+	seq_puts(m, any ? "\n" : "-\n");
+}
+
+static int hooks_show(struct seq_file *m, void *unused)
+{
+	struct kvmwatch_hook hook;
+	int i;
+
+	seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s %s\n", "hook", "via", "target", "hits",
+		   "misses", "state", "statistics");
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		kvmw_hook_describe(i, &hook);
+		if (hook.flags & KVMWATCH_HOOK_ATTACHED)
+			seq_printf(m, "%-14s %-10s %-32s %12llu %8llu %-16s ", hook.name, hook.via,
+				   hook.target, hook.hits, hook.misses, "attached");
+		else
+			seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s ", hook.name, "-",
+				   hook.target, "-", "-", "missing");
+		put_dependants(m, i);
+	}
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		kvmw_hook_describe(i, &hook);
+		if (!(hook.flags & KVMWATCH_HOOK_ATTACHED))
+			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.reason);
+	}
+	seq_printf(m, "# events of VMs without a record: %llu\n", kvmw_lost_unknown());
+	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n", kvmw_kind_footprint(KVMWATCH_KIND_VM),
+		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU), kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(hooks);
+
+/* --- start and end --------------------------------------------------------- */
+
+/* Without debugfs all of it does nothing, and the rest works: no error to return. */
+void kvmw_debugfs_init(void)
+{
+	root = debugfs_create_dir("kvmwatch", NULL);
+	vm_root = debugfs_create_dir("vm", root);
+	debugfs_create_file("vms", 0444, root, NULL, &vms_fops);
+	debugfs_create_file("vcpus", 0444, root, NULL, &vcpus_fops);
+	debugfs_create_file("slots", 0444, root, NULL, &slots_fops);
+	debugfs_create_file("halt_poll", 0444, root, NULL, &halt_poll_fops);
+	debugfs_create_file("hooks", 0444, root, NULL, &hooks_fops);
+}
+
+void kvmw_debugfs_exit(void)
+{
+	debugfs_remove(root);
+}

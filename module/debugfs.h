@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * /sys/kernel/debug/kvmwatch: tables of everything at the top, and below vm/ a
+ * directory for each VM with a file for each of its statistics.
+ *
+ * Context: task.
+ */
+#ifndef KVMW_DEBUGFS_H
+#define KVMW_DEBUGFS_H
+
+struct kvmw_object;
+
+void kvmw_debugfs_init(void);
+void kvmw_debugfs_exit(void);
+
+/* Make the directories that are missing. Context: the housekeeper, kvmw_lock held. */
+void kvmw_debugfs_update(void);
+/* Returns when nobody reads there any more. Context: the housekeeper, no lock held. */
+void kvmw_debugfs_remove(struct kvmw_object *obj);
+
+#endif /* KVMW_DEBUGFS_H */

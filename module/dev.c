@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/kvmwatch. See dev.h. */
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dev.h"
+#include "object.h"
+
+#define MAX_ITEM_SIZE	4096
+
+/* What an open file may do is settled when it is opened, and goes along with it. */
+static bool may_see_all(const struct file *file)
+{
+	return file->private_data;
+}
+
+/* The number by which the reader's namespace knows a process; 0: it does not. */
+static pid_t reader_tid(pid_t tid)
+{
+	struct pid *pid;
+	pid_t nr = 0;
+
+	rcu_read_lock();
+	pid = tid ? find_pid_ns(tid, &init_pid_ns) : NULL;
+	if (pid)
+		nr = pid_nr_ns(pid, task_active_pid_ns(current));
+	rcu_read_unlock();
+	return nr;
+}
+
+/* --- KVMWATCH_INFO --------------------------------------------------------- */
+
+static int ioctl_info(struct file *file, void *arg)
+{
+	struct kvmwatch_info *info = arg;
+
+	info->abi = KVMWATCH_ABI;
+	info->features = 0;
+	info->generation = kvmw_generation();
+	return 0;
+}
+
+/* --- KVMWATCH_LIST --------------------------------------------------------- */
+
+/* Where listed items go: as many as there is room for, all are counted. */
+struct sink {
+	u8 __user	*items;
+	u32		item_size;
+	u32		room;
+	u32		nr;
+};
+
+/* Longer items than we know get zeroes at the end, shorter ones less. */
+static int sink_put(struct sink *sink, const void *item, size_t size)
+{
+	u8 __user *to = sink->items + (size_t)sink->nr * sink->item_size;
+
+	if (sink->nr++ >= sink->room)
+		return 0;
+	if (copy_to_user(to, item, min_t(size_t, size, sink->item_size)))
+		return -EFAULT;
+	if (sink->item_size > size && clear_user(to + size, sink->item_size - size))
+		return -EFAULT;
+	return 0;
+}
+
+static u64 memory_of(struct kvmw_object **slots, int nr, u32 *flags)
+{
+	u64 pages = 0;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		const struct kvmw_slot *slot = kvmw_to_slot(slots[i]);
+
+		if (!(slots[i]->subkey >> 16))
+			pages += READ_ONCE(slot->npages);
+		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
+			*flags |= KVMWATCH_VM_DIRTY_LOG;
+	}
+	return pages << PAGE_SHIFT;
+}
+
+static int put_vm(struct sink *sink, struct kvmw_object *obj)
+{
+	struct kvmw_object **slots, **vcpus;
+	struct kvmw_vm *vm = obj->vm;
+	struct kvmwatch_vm item = { .id = obj->id };
+	int nr_slots, nr_vcpus;
+
+	nr_slots = kvmw_get_children(vm, KVMWATCH_KIND_SLOT, &slots);
+	if (nr_slots < 0)
+		return nr_slots;
+	item.memory = memory_of(slots, nr_slots, &item.flags);
+	item.slots = nr_slots;
+	kvmw_put_all(slots, nr_slots);
+
+	nr_vcpus = kvmw_get_children(vm, KVMWATCH_KIND_VCPU, &vcpus);
+	if (nr_vcpus < 0)
+		return nr_vcpus;
+	item.vcpus = nr_vcpus;
+	kvmw_put_all(vcpus, nr_vcpus);
+
+	item.footprint = kvmw_vm_footprint(vm);
+	item.pid = pid_nr_ns(vm->pid, task_active_pid_ns(current));
+	strscpy(item.name, vm->name, sizeof(item.name));
+	strscpy(item.comm, vm->comm, sizeof(item.comm));
+	return sink_put(sink, &item, sizeof(item));
+}
+
+static int put_vcpu(struct sink *sink, struct kvmw_object *obj)
+{
+	const struct kvmw_vcpu *vcpu = kvmw_to_vcpu(obj);
+	struct kvmwatch_vcpu item = {
+		.id = obj->id,
+		.vm = obj->vm->obj.id,
+		.vcpu_id = vcpu->vcpu_id,
+		.tid = reader_tid(READ_ONCE(vcpu->tid)),
+	};
+
+	if (READ_ONCE(vcpu->where) == KVMW_VCPU_ON_CPU)
+		item.flags |= KVMWATCH_VCPU_LOADED;
+	if (READ_ONCE(vcpu->halted))
+		item.flags |= KVMWATCH_VCPU_HALTED;
+	return sink_put(sink, &item, sizeof(item));
+}
+
+static int put_slot(struct sink *sink, struct kvmw_object *obj)
+{
+	const struct kvmw_slot *slot = kvmw_to_slot(obj);
+	struct kvmwatch_slot item = {
+		.vm = obj->vm->obj.id,
+		.base_gfn = READ_ONCE(slot->base_gfn),
+		.npages = READ_ONCE(slot->npages),
+		.userspace_addr = READ_ONCE(slot->userspace_addr),
+		.as_id = obj->subkey >> 16,
+		.id = obj->subkey & 0xffff,
+		.flags = READ_ONCE(slot->flags),
+	};
+
+	return sink_put(sink, &item, sizeof(item));
+}
+
+static int list_children(struct sink *sink, u32 kind, struct kvmw_vm *vm)
+{
+	struct kvmw_object **objs;
+	int nr, i, err = 0;
+
+	nr = kvmw_get_children(vm, kind, &objs);
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr && !err; i++)
+		err = kind == KVMWATCH_KIND_VCPU ? put_vcpu(sink, objs[i]) : put_slot(sink, objs[i]);
+	kvmw_put_all(objs, nr);
+	return err;
+}
+
+static int list_objects(struct sink *sink, u32 kind, u64 only_vm)
+{
+	struct kvmw_object **vms;
+	int nr, i, err = 0;
+	bool found = !only_vm;
+
+	nr = kvmw_get_vms(&vms);
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr && !err; i++) {
+		if (only_vm && vms[i]->id != only_vm)
+			continue;
+		found = true;
+		err = kind == KVMWATCH_KIND_VM ? put_vm(sink, vms[i]) :
+						 list_children(sink, kind, vms[i]->vm);
+	}
+	kvmw_put_all(vms, nr);
+	return found ? err : -ENOENT;
+}
+
+static int list_hooks(struct sink *sink)
+{
+	struct kvmwatch_hook item;
+	int i, err = 0;
+
+	for (i = 0; i < KVMW_NR_HOOKS && !err; i++) {
+		kvmw_hook_describe(i, &item);
+		err = sink_put(sink, &item, sizeof(item));
+	}
+	return err;
+}
+
+static int list_stats(struct sink *sink)
+{
+	const struct kvmw_stat *stat;
+	struct kvmwatch_stat item;
+	unsigned int kind, nr, i;
+	int err = 0;
+
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		stat = kvmw_stats_table(kind, &nr);
+		for (i = 0; i < nr && !err; i++) {
+			memset(&item, 0, sizeof(item));
+			item.kind = kind;
+			if (kvmw_stat_available(&stat[i], NULL))
+				item.flags = KVMWATCH_STAT_AVAILABLE;
+			item.desc_flags = stat[i].flags;
+			item.exponent = stat[i].exponent;
+			strscpy(item.name, stat[i].name, sizeof(item.name));
+			strscpy(item.help, stat[i].help, sizeof(item.help));
+			kvmw_hook_names(stat[i].needs, item.hooks, sizeof(item.hooks));
+			err = sink_put(sink, &item, sizeof(item));
+		}
+	}
+	return err;
+}
+
+static int ioctl_list(struct file *file, void *arg)
+{
+	struct kvmwatch_list *list = arg;
+	struct sink sink = {
+		.items = u64_to_user_ptr(list->items),
+		.item_size = list->item_size,
+		.room = list->nr,
+	};
+	int err;
+
+	if (list->kind < KVMWATCH_KIND_VM || list->kind > KVMWATCH_KIND_STAT)
+		return -EINVAL;
+	if (!list->item_size || list->item_size > MAX_ITEM_SIZE)
+		return -EINVAL;
+	if (list->vm && list->kind > KVMWATCH_KIND_SLOT)
+		return -EINVAL;
+	if (!may_see_all(file))
+		return -EPERM;
+
+	/* Read before the list: a change in between makes it look old, never new. */
+	list->generation = kvmw_generation();
+	if (list->kind == KVMWATCH_KIND_HOOK)
+		err = list_hooks(&sink);
+	else if (list->kind == KVMWATCH_KIND_STAT)
+		err = list_stats(&sink);
+	else
+		err = list_objects(&sink, list->kind, list->vm);
+	list->nr = sink.nr;
+	return err;
+}
+
+/* --- KVMWATCH_OPEN --------------------------------------------------------- */
+
+static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
+{
+	struct kvmw_object *vm, *slot;
+
+	if (open->kind == KVMWATCH_KIND_VCPU)
+		return kvmw_get_vcpu(open->id);
+	vm = kvmw_get_vm(open->id);
+	if (!vm || open->kind == KVMWATCH_KIND_VM)
+		return vm;
+	slot = kvmw_get_slot(vm->vm, open->as_id, open->slot);
+	kvmw_put(vm);
+	return slot;
+}
+
+/*
+ * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
+ * release of it. An indirect-branch target in front of a function is not what a
+ * hook's address is of, hence the two.
+ */
+static bool is_release(const struct file *file, const void *release)
+{
+	const void *its = file->f_op->release;
+
+	return release && (its == release || its + 4 == release);
+}
+
+static struct kvmw_object *find_by_file(const struct kvmwatch_open *open, const struct file *file)
+{
+	const void *wanted = open->kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
+								kvmw_kvm.vm_release;
+	struct kvmw_object *obj = NULL, *slot;
+
+	if (!is_release(file, wanted))
+		return ERR_PTR(-ENXIO);
+	rcu_read_lock();
+	obj = kvmw_find(file->private_data, KVMW_NO_SUBKEY);
+	if (obj)
+		kvmw_get(obj);
+	rcu_read_unlock();
+	if (!obj || open->kind != KVMWATCH_KIND_SLOT)
+		return obj;
+	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);
+	kvmw_put(obj);
+	return slot;
+}
+
+static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
+{
+	struct kvmw_object *obj;
+	struct fd f = fdget(open->fd);
+
+	if (!f.file)
+		return ERR_PTR(-EBADF);
+	kvmw_attach_lock();	/* its operations may be of a module that goes */
+	obj = find_by_file(open, f.file);
+	kvmw_attach_unlock();
+	fdput(f);
+	return obj;
+}
+
+static int ioctl_open(struct file *file, void *arg)
+{
+	const struct kvmwatch_open *open = arg;
+	bool by_fd = open->flags & KVMWATCH_OPEN_BY_FD;
+	struct kvmw_object *obj;
+	int fd;
+
+	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT)
+		return -EINVAL;
+	if (open->flags & ~KVMWATCH_OPEN_BY_FD || open->reserved)
+		return -EINVAL;
+	if (by_fd ? open->id : open->fd)
+		return -EINVAL;
+	if (open->kind != KVMWATCH_KIND_SLOT && (open->as_id || open->slot))
+		return -EINVAL;
+	if (!by_fd && !may_see_all(file))
+		return -EPERM;
+
+	obj = by_fd ? find_by_fd(open) : find_by_id(open);
+	if (IS_ERR_OR_NULL(obj))
+		return obj ? PTR_ERR(obj) : -ENOENT;
+	fd = kvmw_stats_fd(obj);
+	kvmw_put(obj);
+	return fd;
+}
+
+/* --- the device ------------------------------------------------------------ */
+
+static const struct command {
+	unsigned int	nr;
+	size_t		size;
+	bool		returns;	/* copies its argument back */
+	int		(*run)(struct file *file, void *arg);
+} commands[] = {
+	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), true, ioctl_info },
+	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), true, ioctl_list },
+	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false, ioctl_open },
+};
+
+union any_arg {
+	u32			size;
+	struct kvmwatch_info	info;
+	struct kvmwatch_list	list;
+	struct kvmwatch_open	open;
+};
+
+/* Commands are told apart by number alone: the size in them is that of the caller. */
+static const struct command *command_of(unsigned int cmd)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (_IOC_TYPE(cmd) == KVMWATCH_IOC && _IOC_NR(cmd) == _IOC_NR(commands[i].nr) &&
+		    _IOC_DIR(cmd) == _IOC_DIR(commands[i].nr))
+			return &commands[i];
+	return NULL;
+}
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long address)
+{
+	const struct command *command = command_of(cmd);
+	void __user *user = (void __user *)address;
+	union any_arg arg;
+	u32 size;
+	long ret;
+
+	if (!command)
+		return -ENOTTY;
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < command->size || size > PAGE_SIZE)
+		return size < command->size ? -EINVAL : -E2BIG;
+	memset(&arg, 0, sizeof(arg));
+	ret = copy_struct_from_user(&arg, command->size, user, size);
+	if (ret)
+		return ret;
+	ret = command->run(file, &arg);
+	if (ret < 0 || !command->returns)
+		return ret;
+	arg.size = command->size;
+	return copy_to_user(user, &arg, command->size) ? -EFAULT : ret;
+}
+
+static int dev_open(struct inode *inode, struct file *file)
+{
+	file->private_data = (void *)(unsigned long)perfmon_capable();
+	return 0;
+}
+
+static const struct file_operations dev_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dev_open,
+	.unlocked_ioctl	= dev_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+static struct miscdevice dev = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "kvmwatch",
+	.mode	= 0600,
+	.fops	= &dev_fops,
+};
+
+int kvmw_dev_init(void)
+{
+	int err = misc_register(&dev);
+
+	if (err)
+		pr_err("cannot make /dev/kvmwatch: error %d\n", err);
+	return err;
+}
+
+void kvmw_dev_exit(void)
+{
+	misc_deregister(&dev);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Hooks: places in kvm.ko where KVM's progress calls a handler of ours.
+ *
+ * hook_table.h has a row for each. hook.c follows kvm.ko as it comes and goes
+ * and attaches the rows; hook_func.c does it for functions, hook_tp.c for
+ * tracepoints. The handlers are in probe_*.c.
+ *
+ * A handler runs inside KVM, under locks we do not know, at times with interrupts
+ * off and a runqueue lock held. It always runs with preemption off, which on all
+ * kernels we support is also an RCU read-side section. It must not sleep,
+ * allocate, print, wake anyone up or take a lock; kvmw_kick() is what it has to
+ * make something happen in task context.
+ */
+#ifndef KVMW_HOOK_H
+#define KVMW_HOOK_H
+
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/percpu.h>
+#include <linux/ptrace.h>
+
+#include "compat.h"
+#include "hook_table.h"
+
+struct module;
+struct seq_file;
+struct kvmwatch_hook;
+
+enum kvmw_hook_id {
+#define KVMW_HOOK_ID(id, ...) KVMW_HOOK_##id,
+	KVMW_HOOKS(KVMW_HOOK_ID, KVMW_HOOK_ID)
+#undef KVMW_HOOK_ID
+	KVMW_NR_HOOKS
+};
+
+/* A set of hooks, as a bit mask. */
+#define KVMW_HOOK_BIT(id)	BIT_ULL(KVMW_HOOK_##id)
+
+#define KVMW_MAX_TARGETS	4
+
+struct kvmw_hook {
+	/* From the table. */
+	const char	*name;
+	const char	*help;
+	const char	*targets[KVMW_MAX_TARGETS];
+	void		(*on_ftrace)(unsigned long ip, unsigned long caller,
+				     struct ftrace_ops *ops, struct ftrace_regs *fregs);
+	int		(*on_kprobe)(struct kprobe *kp, struct pt_regs *regs);
+	void		*on_tp;		/* a tracepoint row when set */
+	unsigned int	tp_args;
+
+	/* How it is attached; written under the attach lock. */
+	const char	*target;	/* one of targets[]; NULL: not attached */
+	const char	*via;
+	char		reason[96];	/* why it is not attached */
+	unsigned long	addr;		/* of the ftrace site, when a function */
+	struct ftrace_ops ops;
+	struct kprobe	kp;
+	struct tracepoint *tp;
+};
+
+extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
+
+/* The hooks that count now. Changes only under the attach lock. */
+extern u64 kvmw_hooks_attached;
+
+/* The file that is asked for first when something is wrong. Context: task. */
+int kvmw_hooks_init(void);
+void kvmw_hooks_exit(void);
+u64 kvmw_hook_hits(enum kvmw_hook_id id);
+u64 kvmw_hook_misses(enum kvmw_hook_id id);
+void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out);
+
+/* The names of a set of hooks, separated by commas. */
+void kvmw_hook_names(u64 hooks, char *buf, size_t size);
+
+/*
+ * Reading what KVM keeps needs kvm.ko to stay. A VM that is alive pins it, but
+ * whether a VM is alive is what the reader does not know yet.
+ */
+void kvmw_attach_lock(void);
+void kvmw_attach_unlock(void);
+
+/* KVM's own list of VMs and its lock, or NULL while kvm.ko is not attached. */
+struct kvmw_kvm_syms {
+	struct mutex		*kvm_lock;
+	struct list_head	*vm_list;
+	void			*vm_release;	/* kvm_vm_release() */
+	void			*vcpu_release;	/* kvm_vcpu_release() */
+};
+extern struct kvmw_kvm_syms kvmw_kvm;
+
+/* Back ends. Return 0 or a negative errno with @hook->reason filled in. */
+int kvmw_func_attach(struct kvmw_hook *hook);
+void kvmw_func_detach(struct kvmw_hook *hook);
+int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm);
+void kvmw_tp_detach(struct kvmw_hook *hook);
+unsigned long kvmw_symbol_addr(const char *name);
+int kvmw_via_check(void);
+void kvmw_dirty_forget_sites(void);
+
+/* What each CPU owns; nobody else writes it. */
+struct kvmw_vcpu;
+struct kvmw_slot;
+struct kvmw_cpu {
+	struct kvmw_vcpu	*vcpu;		/* loaded here; NULL: none, or unknown */
+	struct kvmw_vcpu	*leaving;	/* last one put here */
+	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
+	struct kvmw_slot	*slot;		/* cache: the slot of the last page */
+	u64			hits[KVMW_NR_HOOKS];
+};
+DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
+
+/*
+ * Define both entry points of a function hook around one handler, which is
+ * inlined into each: @handler(regs, caller), where regs holds the arguments and
+ * nothing else, and caller is the address that the function will return to.
+ *
+ * The ftrace callback needs no recursion guard: its ops filters one function of
+ * KVM, and no handler calls KVM. RCU is watching wherever KVM's code of ours runs.
+ */
+#define KVMW_FUNC_HANDLER(id, handler)						\
+void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
+			      struct ftrace_ops *ops, struct ftrace_regs *fregs)	\
+{										\
+	preempt_disable_notrace();						\
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
+	handler(kvmw_ftrace_args(fregs), caller);				\
+	preempt_enable_notrace();						\
+}										\
+int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
+{										\
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
+	handler(regs, regs_get_kernel_stack_nth(regs, 0));			\
+	return 0;								\
+}										\
+NOKPROBE_SYMBOL(kvmw_kprobe_##id)
+
+/* Arguments 1 to 6 of the hooked function. */
+#define KVMW_ARG1(regs)	((regs)->di)
+#define KVMW_ARG2(regs)	((regs)->si)
+#define KVMW_ARG3(regs)	((regs)->dx)
+#define KVMW_ARG4(regs)	((regs)->cx)
+#define KVMW_ARG5(regs)	((regs)->r8)
+#define KVMW_ARG6(regs)	((regs)->r9)
+
+/* What the table promises to exist. */
+#define KVMW_DECLARE_FUNC(id, ...)						\
+void kvmw_ftrace_##id(unsigned long ip, unsigned long caller,			\
+		      struct ftrace_ops *ops, struct ftrace_regs *fregs);	\
+int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
+#define KVMW_DECLARE_TP(...)
+KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)
+#undef KVMW_DECLARE_FUNC
+#undef KVMW_DECLARE_TP
+
+void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid);
+void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
+		       unsigned int new, unsigned int old);
+
+#endif /* KVMW_HOOK_H */

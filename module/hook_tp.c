@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hooks on tracepoints of kvm.ko.
+ *
+ * Tracepoints take any function as a handler, and events changed their arguments
+ * between kernels, also within a stable series. kvm.ko carries the number of
+ * arguments of each event for BPF's use; a row attaches only when it agrees.
+ */
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+#include <linux/tracepoint.h>
+#include <trace/events/kvm.h>
+
+#include "hook.h"
+
+static struct tracepoint *find_tracepoint(struct module *kvm, const char *name)
+{
+	struct tracepoint *tp;
+	unsigned int i;
+
+	for (i = 0; i < kvm->num_tracepoints; i++) {
+		tp = tracepoint_ptr_deref(&kvm->tracepoints_ptrs[i]);
+		if (!strcmp(tp->name, name))
+			return tp;
+	}
+	return NULL;
+}
+
+/* Number of arguments of an event as kvm.ko was built, or -1: it does not say. */
+static int tracepoint_args(struct module *kvm, const struct tracepoint *tp)
+{
+#ifdef CONFIG_BPF_EVENTS
+	unsigned int i;
+
+	for (i = 0; i < kvm->num_bpf_raw_events; i++)
+		if (kvm->bpf_raw_events[i].tp == tp)
+			return kvm->bpf_raw_events[i].num_args;
+#endif
+	return -1;
+}
+
+int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
+{
+	struct tracepoint *tp = find_tracepoint(kvm, hook->targets[0]);
+	int args, err;
+
+	if (!tp) {
+		snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no tracepoint %s",
+			 hook->targets[0]);
+		return -ENOENT;
+	}
+	args = tracepoint_args(kvm, tp);
+	if (args != hook->tp_args) {
+		snprintf(hook->reason, sizeof(hook->reason),
+			 "tracepoint %s has %d arguments, expected %u",
+			 hook->targets[0], args, hook->tp_args);
+		return -EPROTO;
+	}
+	err = tracepoint_probe_register(tp, hook->on_tp, hook);
+	if (err) {
+		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: error %d",
+			 hook->targets[0], err);
+		return err;
+	}
+	hook->tp = tp;
+	hook->target = hook->targets[0];
+	hook->via = "tracepoint";
+	return 0;
+}
+
+/* The caller owes tracepoint_synchronize_unregister(). */
+void kvmw_tp_detach(struct kvmw_hook *hook)
+{
+	tracepoint_probe_unregister(hook->tp, hook->on_tp, hook);
+	hook->tp = NULL;
+	hook->target = NULL;
+	hook->via = NULL;
+}
+
+/* The handlers have the prototypes of the events in the kernel we build for. */
+static inline void check_prototypes(void)
+{
+	check_trace_callback_type_kvm_vcpu_wakeup(kvmw_tp_wakeup);
+	check_trace_callback_type_kvm_halt_poll_ns(kvmw_tp_halt_poll);
+}

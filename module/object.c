@@ -1,0 +1,778 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Records of VMs, vCPUs and slots, and the housekeeper. See object.h. */
+#include <linux/hash.h>
+#include <linux/irq_work.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "debugfs.h"
+#include "object.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kvmwatch.h>
+
+#define TABLE_BITS	13
+#define POOL_MAX	256
+
+static unsigned int pool[3] = { 16, 64, 64 };
+module_param_array(pool, uint, NULL, 0444);
+MODULE_PARM_DESC(pool, "records kept ready: VMs,vCPUs,slots (default 16,64,64; at most 256)");
+
+DEFINE_MUTEX(kvmw_lock);
+LIST_HEAD(kvmw_vms);
+
+static struct kvmw_object *table[1 << TABLE_BITS];
+static struct kvmw_object *pools[ARRAY_SIZE(pool)][POOL_MAX];
+static LLIST_HEAD(newborn);
+static LLIST_HEAD(dead);
+
+static atomic64_t last_vm_id, last_vcpu_id, generation;
+static DEFINE_PER_CPU(u64, lost_unknown);
+static bool rescan_wanted;
+bool kvmw_adopted;
+
+/* --- allocation ------------------------------------------------------------ */
+
+static struct kvmw_slot *slot_alloc(void)
+{
+	struct kvmw_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL);
+
+	if (!slot)
+		return NULL;
+	slot->cpu = alloc_percpu(struct kvmw_slot_cpu);
+	if (!slot->cpu) {
+		kfree(slot);
+		return NULL;
+	}
+	return slot;
+}
+
+static void slot_free(struct kvmw_slot *slot)
+{
+	free_percpu(slot->cpu);
+	kfree(slot);
+}
+
+static struct kvmw_vm *vm_alloc(void)
+{
+	struct kvmw_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+
+	if (!vm)
+		return NULL;
+	vm->stray = slot_alloc();
+	if (!vm->stray) {
+		kfree(vm);
+		return NULL;
+	}
+	vm->stray->obj.vm = vm;
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->vcpus);
+	INIT_LIST_HEAD(&vm->slots);
+	return vm;
+}
+
+static struct kvmw_vcpu *vcpu_alloc(void)
+{
+	struct kvmw_vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL);
+
+	if (vcpu)
+		seqcount_init(&vcpu->seq);
+	return vcpu;
+}
+
+struct kvmw_object *kvmw_alloc(unsigned int kind)
+{
+	struct kvmw_object *obj = NULL;
+	struct kvmw_vcpu *vcpu;
+	struct kvmw_slot *slot;
+	struct kvmw_vm *vm;
+
+	switch (kind) {
+	case KVMWATCH_KIND_VM:
+		vm = vm_alloc();
+		obj = vm ? &vm->obj : NULL;
+		break;
+	case KVMWATCH_KIND_VCPU:
+		vcpu = vcpu_alloc();
+		obj = vcpu ? &vcpu->obj : NULL;
+		break;
+	case KVMWATCH_KIND_SLOT:
+		slot = slot_alloc();
+		obj = slot ? &slot->obj : NULL;
+		break;
+	}
+	if (!obj)
+		return NULL;
+	obj->kind = kind;
+	kref_init(&obj->ref);
+	INIT_LIST_HEAD(&obj->node);
+	return obj;
+}
+
+static void object_free(struct kvmw_object *obj)
+{
+	struct kvmw_vm *vm;
+
+	switch (obj->kind) {
+	case KVMWATCH_KIND_VM:
+		vm = kvmw_to_vm(obj);
+		put_pid(vm->pid);
+		slot_free(vm->stray);
+		kfree(vm);
+		break;
+	case KVMWATCH_KIND_VCPU:
+		kfree(kvmw_to_vcpu(obj));
+		break;
+	case KVMWATCH_KIND_SLOT:
+		slot_free(kvmw_to_slot(obj));
+		break;
+	}
+}
+
+static void object_release(struct kref *ref)
+{
+	struct kvmw_object *obj = container_of(ref, struct kvmw_object, ref);
+	struct kvmw_object *vm = obj->vm ? &obj->vm->obj : NULL;
+
+	object_free(obj);
+	if (vm && vm != obj)
+		kvmw_put(vm);
+}
+
+void kvmw_get(struct kvmw_object *obj)
+{
+	kref_get(&obj->ref);
+}
+
+void kvmw_put(struct kvmw_object *obj)
+{
+	kref_put(&obj->ref, object_release);
+}
+
+size_t kvmw_kind_footprint(unsigned int kind)
+{
+	size_t slot = sizeof(struct kvmw_slot) +
+		      sizeof(struct kvmw_slot_cpu) * num_possible_cpus();
+
+	switch (kind) {
+	case KVMWATCH_KIND_VM:
+		return sizeof(struct kvmw_vm) + slot;
+	case KVMWATCH_KIND_VCPU:
+		return sizeof(struct kvmw_vcpu);
+	}
+	return slot;
+}
+
+size_t kvmw_vm_footprint(struct kvmw_vm *vm)
+{
+	size_t sum = kvmw_kind_footprint(KVMWATCH_KIND_VM);
+	struct kvmw_object *obj;
+
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, &vm->vcpus, node)
+		sum += kvmw_kind_footprint(KVMWATCH_KIND_VCPU);
+	list_for_each_entry(obj, &vm->slots, node)
+		sum += kvmw_kind_footprint(KVMWATCH_KIND_SLOT);
+	mutex_unlock(&vm->lock);
+	return sum;
+}
+
+/* --- pools: filled by the housekeeper, emptied by hits ---------------------- */
+
+struct kvmw_object *kvmw_take(unsigned int kind)
+{
+	struct kvmw_object **entry = pools[kind - KVMWATCH_KIND_VM];
+	struct kvmw_object **end = entry + pool[kind - KVMWATCH_KIND_VM];
+	struct kvmw_object *obj;
+
+	kvmw_kick();
+	for (; entry < end; entry++) {
+		obj = READ_ONCE(*entry) ? xchg(entry, NULL) : NULL;
+		if (obj)
+			return obj;
+	}
+	return NULL;
+}
+
+/* One filler, any number of takers: only we make an empty entry full. */
+static void pools_fill(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(pool); i++) {
+		for (j = 0; j < pool[i]; j++) {
+			if (READ_ONCE(pools[i][j]))
+				continue;
+			/* Release pairs with the xchg() in kvmw_take(). */
+			smp_store_release(&pools[i][j], kvmw_alloc(KVMWATCH_KIND_VM + i));
+		}
+	}
+}
+
+static void pools_empty(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(pool); i++)
+		for (j = 0; j < pool[i]; j++)
+			if (pools[i][j])
+				object_free(xchg(&pools[i][j], NULL));
+}
+
+/* --- hash table ------------------------------------------------------------ */
+
+static struct kvmw_object **chain_of(const void *key, u32 subkey)
+{
+	return &table[hash_long((unsigned long)key + subkey * 0x9e370001UL, TABLE_BITS)];
+}
+
+static struct kvmw_object *chain_find(struct kvmw_object *obj, const void *key, u32 subkey)
+{
+	for (; obj; obj = READ_ONCE(obj->chain))
+		if (READ_ONCE(obj->key) == key && obj->subkey == subkey)
+			return obj;
+	return NULL;
+}
+
+/* Acquire pairs with the cmpxchg() in kvmw_publish(). */
+struct kvmw_object *kvmw_find(const void *key, u32 subkey)
+{
+	return chain_find(smp_load_acquire(chain_of(key, subkey)), key, subkey);
+}
+
+struct kvmw_vm *kvmw_vm_find(const struct kvm *kvm)
+{
+	struct kvmw_object *obj = kvmw_find(kvm, KVMW_NO_SUBKEY);
+
+	return obj ? kvmw_to_vm(obj) : NULL;
+}
+
+struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_object *obj = kvmw_find(kvcpu, KVMW_NO_SUBKEY);
+
+	return obj ? kvmw_to_vcpu(obj) : NULL;
+}
+
+struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 subkey,
+				 struct kvmw_vm *vm)
+{
+	struct kvmw_object **chain = chain_of(key, subkey);
+	struct kvmw_object *first, *found;
+
+	obj->key = key;
+	obj->subkey = subkey;
+	obj->vm = vm;
+	obj->bucket = chain;
+	if (&vm->obj != obj)
+		kvmw_get(&vm->obj);
+	if (obj->kind == KVMWATCH_KIND_VM)
+		obj->id = atomic64_inc_return(&last_vm_id);
+	else if (obj->kind == KVMWATCH_KIND_VCPU)
+		obj->id = atomic64_inc_return(&last_vcpu_id);
+
+	/*
+	 * Nobody frees a record while we run (see bury()), so an unchanged head
+	 * means an unchanged chain: nothing was pushed since we looked through it.
+	 */
+	do {
+		first = READ_ONCE(*chain);
+		found = chain_find(first, key, subkey);
+		if (found) {
+			obj->key = NULL;
+			obj->bucket = NULL;
+			llist_add(&obj->dead, &dead);
+			return found;
+		}
+		obj->chain = first;
+	} while (cmpxchg(chain, first, obj) != first);
+
+	llist_add(&obj->born, &newborn);
+	atomic64_inc(&generation);
+	kvmw_kick();
+	return obj;
+}
+
+/* Cut a hidden record out. Only heads change under us: others push there. */
+static void unhash(struct kvmw_object *obj)
+{
+	struct kvmw_object *prev;
+
+	if (!obj->bucket || cmpxchg(obj->bucket, obj, obj->chain) == obj)
+		return;
+	for (prev = READ_ONCE(*obj->bucket); prev; prev = prev->chain) {
+		if (prev->chain == obj) {
+			WRITE_ONCE(prev->chain, obj->chain);
+			return;
+		}
+	}
+}
+
+void kvmw_hide(struct kvmw_object *obj)
+{
+	if (obj->kind == KVMWATCH_KIND_SLOT)
+		WRITE_ONCE(kvmw_to_slot(obj)->npages, 0);
+	/* Two may try, a hit and the housekeeper: one wins. */
+	if (!xchg(&obj->key, NULL))
+		return;
+	llist_add(&obj->dead, &dead);
+	atomic64_inc(&generation);
+	kvmw_kick();
+}
+
+struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot)
+{
+	u32 subkey = (u32)kslot->as_id << 16 | (u16)kslot->id;
+	struct kvmw_object *obj = kvmw_find(vm, subkey);
+
+	if (obj)
+		return kvmw_to_slot(obj);
+	obj = kvmw_take(KVMWATCH_KIND_SLOT);
+	if (!obj)
+		return NULL;
+	kvmw_slot_update(kvmw_to_slot(obj), kslot);
+	return kvmw_to_slot(kvmw_publish(obj, vm, subkey, vm));
+}
+
+/* npages of a slot never changes but from and to 0, so a hit sees no mixture. */
+void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot)
+{
+	WRITE_ONCE(slot->base_gfn, kslot->base_gfn);
+	WRITE_ONCE(slot->npages, kslot->npages);
+	WRITE_ONCE(slot->flags, kslot->flags);
+	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
+}
+
+void kvmw_lost(const struct kvm *kvm)
+{
+	struct kvmw_vm *vm = kvm ? kvmw_vm_find(kvm) : NULL;
+
+	if (!READ_ONCE(kvmw_adopted))
+		return;		/* from before our time; the VM is about to be found */
+	if (!vm)
+		this_cpu_inc(lost_unknown);
+	else if (READ_ONCE(vm->dying))
+		return;		/* its vCPUs are being taken apart: nobody's events */
+	else
+		this_cpu_inc(vm->stray->cpu->lost);
+	kvmw_rescan();
+}
+
+u64 kvmw_lost_unknown(void)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(lost_unknown, cpu));
+	return sum;
+}
+
+/* --- housekeeper ----------------------------------------------------------- */
+
+static void work_fn(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(work, work_fn);
+
+static void kick_fn(struct irq_work *unused)
+{
+	mod_delayed_work(system_unbound_wq, &work, 0);
+}
+
+/* Through an irq_work, as a hit may hold a runqueue lock and so cannot wake anyone. */
+static DEFINE_IRQ_WORK(kick, kick_fn);
+
+void kvmw_kick(void)
+{
+	irq_work_queue(&kick);
+}
+
+void kvmw_rescan(void)
+{
+	WRITE_ONCE(rescan_wanted, true);
+	kvmw_kick();
+}
+
+/* Put the newborn on the lists, in the order of their birth. */
+static void absorb(void)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&newborn));
+	struct kvmw_object *obj;
+
+	lockdep_assert_held(&kvmw_lock);
+	llist_for_each_entry(obj, list, born) {
+		if (obj->kind == KVMWATCH_KIND_VM) {
+			list_add_tail(&obj->node, &kvmw_vms);
+			continue;
+		}
+		mutex_lock(&obj->vm->lock);
+		list_add_tail(&obj->node, obj->kind == KVMWATCH_KIND_VCPU ?
+			      &obj->vm->vcpus : &obj->vm->slots);
+		mutex_unlock(&obj->vm->lock);
+	}
+}
+
+/* Returns whether one is still being created. */
+static bool show_all(void)
+{
+	struct kvmw_object *obj;
+	bool pending = false;
+
+	lockdep_assert_held(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		struct kvmw_vm *vm = kvmw_to_vm(obj);
+
+		if (!vm->shown)
+			kvmw_show_vm(vm);
+		if (!vm->shown && READ_ONCE(obj->key))
+			pending = true;
+	}
+	return pending;
+}
+
+static void hide_children(struct kvmw_vm *vm)
+{
+	struct kvmw_object *obj;
+
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, &vm->vcpus, node)
+		kvmw_hide(obj);
+	list_for_each_entry(obj, &vm->slots, node)
+		kvmw_hide(obj);
+	mutex_unlock(&vm->lock);
+}
+
+/* What a gone vCPU or slot counted stays in the numbers of its VM. */
+static void fold(struct kvmw_object *obj)
+{
+	struct kvmw_vm *vm = obj->vm;
+	union kvmw_any_stats stats;
+	struct kvmw_slot_cpu sum;
+
+	mutex_lock(&vm->lock);
+	if (obj->kind == KVMWATCH_KIND_VCPU) {
+		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &stats.vcpu);
+		kvmw_vcpu_stats_add(&vm->gone_vcpus, &stats.vcpu);
+	} else {
+		kvmw_slot_cpu_sum(kvmw_to_slot(obj)->cpu, &sum);
+		kvmw_slot_cpu_add(&vm->gone_slots, &sum);
+	}
+	list_del_init(&obj->node);
+	mutex_unlock(&vm->lock);
+}
+
+/* Drop a pointer that a CPU remembers, if it is to a hidden record. */
+static void forget(void *field)
+{
+	struct kvmw_object **cached = field, *obj = READ_ONCE(*cached);
+
+	/* Fails when the owner put something newer there: that is not hidden. */
+	if (obj && !READ_ONCE(obj->key))
+		cmpxchg(cached, obj, NULL);
+}
+
+static void forget_everywhere(void)
+{
+	struct kvmw_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&kvmw_cpu, cpu);
+		forget(&c->vcpu);
+		forget(&c->leaving);
+		forget(&c->last_vcpu);
+		forget(&c->slot);
+	}
+}
+
+/*
+ * Free the hidden. A hit can have found one before it was hidden, use it until it
+ * ends, and leave it in its CPU's cache. After the first grace period all such hits
+ * have ended and no cache gains one any more, so the caches can be cleared; after
+ * the second, hits that looked into a cache before that have ended too.
+ *
+ * Returns whether there were any. Only the housekeeper comes here, so the dead are
+ * ours while the lock is dropped.
+ */
+static bool bury(void)
+{
+	struct kvmw_object *obj, *next;
+	struct llist_node *list;
+
+	mutex_lock(&kvmw_lock);
+	/* In this order: who is dead by now has been on `newborn` before. */
+	list = llist_del_all(&dead);
+	absorb();
+	llist_for_each_entry(obj, list, dead) {
+		unhash(obj);
+		if (obj->kind == KVMWATCH_KIND_VM)
+			hide_children(obj->vm);
+	}
+	mutex_unlock(&kvmw_lock);
+	if (!list)
+		return false;
+
+	synchronize_rcu();
+	forget_everywhere();
+	synchronize_rcu();
+
+	mutex_lock(&kvmw_lock);
+	llist_for_each_entry(obj, list, dead) {
+		if (obj->kind == KVMWATCH_KIND_VM)
+			list_del_init(&obj->node);
+		else
+			fold(obj);
+	}
+	mutex_unlock(&kvmw_lock);
+
+	llist_for_each_entry_safe(obj, next, list, dead) {
+		/* Without the lock: waits for readers, and they take it. */
+		kvmw_debugfs_remove(obj);
+		kvmw_put(obj);
+	}
+	return true;
+}
+
+static void housekeep(void)
+{
+	while (bury())
+		;
+	pools_fill();
+	if (xchg(&rescan_wanted, false))
+		kvmw_adopt_all();
+	mutex_lock(&kvmw_lock);
+	absorb();
+	if (show_all())		/* a VM is being created: look again soon */
+		mod_delayed_work(system_unbound_wq, &work, msecs_to_jiffies(20));
+	kvmw_debugfs_update();
+	mutex_unlock(&kvmw_lock);
+}
+
+static void work_fn(struct work_struct *unused)
+{
+	housekeep();
+}
+
+void kvmw_housekeep(void)
+{
+	irq_work_sync(&kick);
+	mod_delayed_work(system_unbound_wq, &work, 0);
+	flush_delayed_work(&work);
+}
+
+/* --- for readers ----------------------------------------------------------- */
+
+void kvmw_absorb(void)
+{
+	if (llist_empty(&newborn))
+		return;
+	mutex_lock(&kvmw_lock);
+	absorb();
+	mutex_unlock(&kvmw_lock);
+}
+
+void kvmw_lock_settled(void)
+{
+	mutex_lock(&kvmw_lock);
+	absorb();
+	show_all();
+}
+
+void kvmw_unlock(void)
+{
+	mutex_unlock(&kvmw_lock);
+}
+
+bool kvmw_shown(const struct kvmw_object *obj)
+{
+	if (!READ_ONCE(obj->key))
+		return false;
+	switch (obj->kind) {
+	case KVMWATCH_KIND_VM:
+		return obj->vm->shown && !READ_ONCE(obj->vm->dying);
+	case KVMWATCH_KIND_VCPU:
+		return READ_ONCE(kvmw_to_vcpu((struct kvmw_object *)obj)->created);
+	}
+	return READ_ONCE(kvmw_to_slot((struct kvmw_object *)obj)->committed);
+}
+
+u64 kvmw_generation(void)
+{
+	return atomic64_read(&generation);
+}
+
+static int get_list(struct list_head *list, struct kvmw_object ***objs)
+{
+	struct kvmw_object *obj;
+	int nr = 0;
+
+	list_for_each_entry(obj, list, node)
+		nr++;
+	*objs = kvcalloc(nr ?: 1, sizeof(**objs), GFP_KERNEL);
+	if (!*objs)
+		return -ENOMEM;
+	nr = 0;
+	list_for_each_entry(obj, list, node) {
+		if (!kvmw_shown(obj))
+			continue;
+		kvmw_get(obj);
+		(*objs)[nr++] = obj;
+	}
+	return nr;
+}
+
+int kvmw_get_vms(struct kvmw_object ***objs)
+{
+	int nr;
+
+	kvmw_lock_settled();
+	nr = get_list(&kvmw_vms, objs);
+	kvmw_unlock();
+	return nr;
+}
+
+int kvmw_get_children(struct kvmw_vm *vm, unsigned int kind, struct kvmw_object ***objs)
+{
+	int nr;
+
+	mutex_lock(&vm->lock);
+	nr = get_list(kind == KVMWATCH_KIND_VCPU ? &vm->vcpus : &vm->slots, objs);
+	mutex_unlock(&vm->lock);
+	return nr;
+}
+
+void kvmw_put_all(struct kvmw_object **objs, int nr)
+{
+	while (nr > 0)
+		kvmw_put(objs[--nr]);
+	kvfree(objs);
+}
+
+struct kvmw_object *kvmw_get_vm(u64 id)
+{
+	struct kvmw_object *obj, *found = NULL;
+
+	kvmw_lock_settled();
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		if (obj->id == id && kvmw_shown(obj)) {
+			found = obj;
+			kvmw_get(found);
+			break;
+		}
+	}
+	kvmw_unlock();
+	return found;
+}
+
+static struct kvmw_object *get_child(struct kvmw_vm *vm, struct list_head *list,
+				     bool (*match)(const struct kvmw_object *obj, u64 id), u64 id)
+{
+	struct kvmw_object *obj, *found = NULL;
+
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, list, node) {
+		if (match(obj, id) && kvmw_shown(obj)) {
+			found = obj;
+			kvmw_get(found);
+			break;
+		}
+	}
+	mutex_unlock(&vm->lock);
+	return found;
+}
+
+static bool has_id(const struct kvmw_object *obj, u64 id)
+{
+	return obj->id == id;
+}
+
+static bool has_subkey(const struct kvmw_object *obj, u64 subkey)
+{
+	return obj->subkey == subkey;
+}
+
+struct kvmw_object *kvmw_get_vcpu(u64 id)
+{
+	struct kvmw_object *obj, *found = NULL;
+
+	kvmw_lock_settled();
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		found = get_child(obj->vm, &obj->vm->vcpus, has_id, id);
+		if (found)
+			break;
+	}
+	kvmw_unlock();
+	return found;
+}
+
+struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id)
+{
+	kvmw_absorb();
+	return get_child(vm, &vm->slots, has_subkey, (u32)as_id << 16 | id);
+}
+
+/*
+ * kvm_destroy_vm() is hooked at its entry, and takes kvm_lock before it frees
+ * anything: a VM not dying while we hold that lock stays until we drop it.
+ */
+struct kvm *kvmw_pin(struct kvmw_vm *vm)
+{
+	const void *kvm;
+
+	kvmw_attach_lock();
+	if (kvmw_kvm.kvm_lock) {
+		mutex_lock(kvmw_kvm.kvm_lock);
+		kvm = READ_ONCE(vm->obj.key);
+		if (kvm && !READ_ONCE(vm->dying))
+			return (struct kvm *)kvm;
+		mutex_unlock(kvmw_kvm.kvm_lock);
+	}
+	kvmw_attach_unlock();
+	return NULL;
+}
+
+void kvmw_unpin(void)
+{
+	mutex_unlock(kvmw_kvm.kvm_lock);
+	kvmw_attach_unlock();
+}
+
+/* --- start and end --------------------------------------------------------- */
+
+int kvmw_objects_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pool); i++) {
+		if (pool[i] > POOL_MAX) {
+			pr_err("pool: at most %u of a kind\n", POOL_MAX);
+			return -EINVAL;
+		}
+	}
+	pools_fill();
+	return 0;
+}
+
+/* The hooks are gone: nothing is born any more. */
+void kvmw_objects_exit(void)
+{
+	struct kvmw_object *obj;
+
+	irq_work_sync(&kick);
+	cancel_delayed_work_sync(&work);
+	mutex_lock(&kvmw_lock);
+	absorb();
+	list_for_each_entry(obj, &kvmw_vms, node)
+		kvmw_hide(obj);
+	mutex_unlock(&kvmw_lock);
+	irq_work_sync(&kick);
+	cancel_delayed_work_sync(&work);
+	while (bury())
+		;
+	/* Hiding kicks; with nothing left, this ends it. */
+	irq_work_sync(&kick);
+	cancel_delayed_work_sync(&work);
+	pools_empty();
+}

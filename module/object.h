@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Records of VMs, vCPUs and slots: birth, look-up, death.
+ *
+ * Objects are born and die where KVM's do, inside hooks, where nothing can be
+ * allocated and no lock taken. So:
+ *
+ *  - birth takes a record from a pool filled beforehand, fills it in, and pushes
+ *    it on its hash chain with a compare-and-exchange;
+ *  - death clears the record's key (*hide*), so that no look-up finds it any more;
+ *  - the housekeeper, a work item, does the rest in task context: it puts newborn
+ *    records on the lists that readers walk, takes hidden ones off hash chain and
+ *    lists, *waits* until no hit can still hold one, and *frees* them; it refills
+ *    the pools, and adopts VMs that hooks could not make a record for, the ones
+ *    that ran before us among them.
+ *
+ * docs/locking.md has the rules and the proof of each lifetime.
+ */
+#ifndef KVMW_OBJECT_H
+#define KVMW_OBJECT_H
+
+#include <linux/kref.h>
+#include <linux/kvm_host.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/seqlock.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "stats.h"
+
+struct dentry;
+struct kvmw_vm;
+
+struct kvmw_object {
+	const void		*key;	/* what it is a record of, never followed by readers;
+					 * NULL: hidden. See kvmw_find() */
+	u32			subkey;	/* slots: as_id << 16 | id; else KVMW_NO_SUBKEY */
+	u16			kind;	/* KVMWATCH_KIND_* */
+	struct kvmw_object	**bucket; /* head of its hash chain */
+	struct kvmw_object	*chain;	/* next there: pushed by anyone, cut by the
+					 * housekeeper alone */
+	struct kvmw_vm		*vm;	/* its VM (itself for a VM); holds a reference */
+	u64			id;	/* kvmwatch id; slots: 0 */
+	struct kref		ref;	/* the table's, one per vCPU and slot of a VM,
+					 * one per open fd */
+	struct llist_node	born;	/* on its way to the lists */
+	struct llist_node	dead;	/* on its way to the grave */
+	struct list_head	node;	/* kvmw_vms, vm->vcpus or vm->slots; empty: on none */
+	struct dentry		*dir;	/* in debugfs; under kvmw_lock */
+};
+
+#define KVMW_NO_SUBKEY		U32_MAX
+
+struct kvmw_vcpu {
+	struct kvmw_object	obj;	/* key: struct kvm_vcpu */
+	u32			vcpu_id;
+	bool			created;	/* creation succeeded: show it */
+
+	/* Written by the CPU it is loaded on; seq lets readers see one moment. */
+	seqcount_t		seq ____cacheline_aligned;
+	u8			where;		/* KVMW_VCPU_* */
+	bool			halted;
+	pid_t			tid;		/* last thread, in the initial namespace */
+	u64			since;		/* in @where, by kvmw_now() */
+	u64			halted_since;
+	struct kvmw_vcpu_stats	stats;
+};
+
+enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU };
+
+struct kvmw_slot {
+	struct kvmw_object	obj;	/* key: struct kvmw_vm */
+
+	/* What hits read; written when KVM commits a change. */
+	gfn_t			base_gfn;
+	unsigned long		npages;	/* 0: hidden */
+	u32			flags;
+	bool			committed;	/* KVM has told us of it: show it */
+	unsigned long		userspace_addr;
+
+	struct kvmw_slot_cpu __percpu *cpu;
+	/* Leaves before we counted: mapped = base + map - unmap. Under mmu_lock. */
+	s64			base[KVMW_NR_LEVELS];
+	u64			dirty_pages;	/* last value read while logging was on */
+};
+
+struct kvmw_vm {
+	struct kvmw_object	obj;	/* key: struct kvm */
+	bool			dying;	/* KVM has started to destroy it */
+	bool			shown;	/* its creation succeeded: show it */
+	char			name[KVMWATCH_NAME_SIZE];
+	struct pid		*pid;	/* of the VMM's process; holds a reference */
+	pid_t			tgid;	/* the same as a number, for trace events */
+	char			comm[TASK_COMM_LEN];
+
+	/*
+	 * Mapped pages. A VM that ran before us is counted region by region; until
+	 * that is done, hits beyond the cursor do not count. See adopt.c.
+	 */
+	bool			armed;		/* all regions count */
+	bool			mapped_bad;	/* an audit failed: withdrawn */
+	gfn_t			cursor[KVM_ADDRESS_SPACE_NUM];
+	u64			mapped_peak;	/* bytes, seen before an unmap */
+	u64			audits, audit_failures;
+	u64			collects;	/* under KVM's slots_lock */
+	bool			ring;		/* dirty rings instead of bitmaps */
+
+	struct kvmw_slot	*stray;	/* counts what no slot could be found for */
+
+	struct mutex		lock;	/* the lists and sums below */
+	struct list_head	vcpus, slots;
+	struct kvmw_vcpu_stats	gone_vcpus;
+	struct kvmw_slot_cpu	gone_slots;
+};
+
+#define kvmw_to_vm(o)	container_of(o, struct kvmw_vm, obj)
+#define kvmw_to_vcpu(o)	container_of(o, struct kvmw_vcpu, obj)
+#define kvmw_to_slot(o)	container_of(o, struct kvmw_slot, obj)
+
+/* --- life, in the order in which it happens -------------------------------- */
+
+int kvmw_objects_init(void);
+void kvmw_objects_exit(void);
+
+/* A record from the pool, or NULL when it ran dry. Context: hit. */
+struct kvmw_object *kvmw_take(unsigned int kind);
+/* A record from the heap. Context: task. */
+struct kvmw_object *kvmw_alloc(unsigned int kind);
+
+/*
+ * Make @obj findable under @key and hand it to the housekeeper. Returns @obj, or
+ * the record that another CPU published under the same key in the meantime; then
+ * @obj is given back. Context: hit or task.
+ */
+struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 subkey,
+				 struct kvmw_vm *vm);
+
+/* No look-up finds it from here on. Context: hit or task. */
+void kvmw_hide(struct kvmw_object *obj);
+
+void kvmw_get(struct kvmw_object *obj);
+void kvmw_put(struct kvmw_object *obj);
+
+/* --- look-up; context: hit, or task under rcu_read_lock() ------------------- */
+
+struct kvmw_object *kvmw_find(const void *key, u32 subkey);
+struct kvmw_vm *kvmw_vm_find(const struct kvm *kvm);
+struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu);
+
+/* The record of a slot of KVM's, made when there is none. NULL: no record left. */
+struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);
+void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot);
+
+/* --- for readers; context: task -------------------------------------------- */
+
+/* Protects kvmw_vms, and everything the housekeeper does. */
+extern struct mutex kvmw_lock;
+extern struct list_head kvmw_vms;
+
+/* kvmw_lock, with all that hooks have seen so far on the lists. */
+void kvmw_lock_settled(void);
+/* Just that, for readers of one object. */
+void kvmw_absorb(void);
+void kvmw_unlock(void);
+
+/*
+ * All shown VMs, or all shown vCPUs or slots of a VM, each with a reference, in the
+ * order of their birth; they can be looked at without any lock, which reading their
+ * numbers takes. Returns how many, or -ENOMEM. To be given back.
+ */
+int kvmw_get_vms(struct kvmw_object ***objs);
+int kvmw_get_children(struct kvmw_vm *vm, unsigned int kind, struct kvmw_object ***objs);
+void kvmw_put_all(struct kvmw_object **objs, int nr);
+
+/* By kvmwatch id, with a reference; NULL: there is none. */
+struct kvmw_object *kvmw_get_vm(u64 id);
+struct kvmw_object *kvmw_get_vcpu(u64 id);
+struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id);
+
+/* Shown to readers? Records of creations that may still fail are not. */
+bool kvmw_shown(const struct kvmw_object *obj);
+u64 kvmw_generation(void);
+/* Bytes of kernel memory: of one object of a kind; of a VM and all that it has. */
+size_t kvmw_kind_footprint(unsigned int kind);
+size_t kvmw_vm_footprint(struct kvmw_vm *vm);
+
+/*
+ * Look into KVM's own structures of a VM: it cannot go while pinned. Holds KVM's
+ * kvm_lock, so be short. NULL: the VM is gone or going.
+ */
+struct kvm *kvmw_pin(struct kvmw_vm *vm);
+void kvmw_unpin(void);
+
+/* --- for hits -------------------------------------------------------------- */
+
+/* Have the housekeeper run; safe everywhere, also under a runqueue lock. */
+void kvmw_kick(void);
+/* Also look for VMs we have no record of. */
+void kvmw_rescan(void);
+/* An event found no record. @kvm: whose it is, as far as is known. */
+void kvmw_lost(const struct kvm *kvm);
+u64 kvmw_lost_unknown(void);
+
+/* Wait until all that hooks asked for so far is done. Context: task. */
+void kvmw_housekeep(void);
+
+/* Nanoseconds of the kernel's monotonic clock. */
+static __always_inline u64 kvmw_now(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+/* The VMs that ran when we attached have been found. */
+extern bool kvmw_adopted;
+
+/* adopt.c, for the housekeeper: make records of VMs that have none. */
+void kvmw_adopt_all(void);
+/* Show a VM whose creation has succeeded by now. Context: kvmw_lock held. */
+void kvmw_show_vm(struct kvmw_vm *vm);
+
+#endif /* KVMW_OBJECT_H */

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hooks on the coming and going of VMs, vCPUs and memory slots. */
+#include <linux/sched.h>
+
+#include <trace/events/kvmwatch.h>
+
+#include "hook.h"
+#include "object.h"
+
+/* --- VMs ------------------------------------------------------------------- */
+
+/* kvm_arch_init_vm(kvm, type): the first that is heard of it; it may yet fail. */
+static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	struct kvmw_object *obj = kvmw_take(KVMWATCH_KIND_VM);
+	struct kvmw_vm *vm;
+
+	if (!obj) {
+		kvmw_lost(kvm);
+		return;
+	}
+	vm = kvmw_to_vm(obj);
+	vm->armed = true;	/* nothing is mapped yet: all will be seen */
+	vm->pid = get_pid(task_tgid(current));
+	vm->tgid = current->tgid;
+	/* Not get_task_comm(), which takes a lock: nobody renames us meanwhile but us. */
+	strscpy(vm->comm, current->comm, sizeof(vm->comm));
+	kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm);
+	trace_kvmwatch_vm_create(vm);
+}
+
+/* kvm_destroy_vm(kvm): no user is left, its leaves and vCPUs will go. */
+static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));
+
+	if (!vm)
+		return;
+	WRITE_ONCE(vm->dying, true);
+	trace_kvmwatch_vm_destroy(vm);
+	kvmw_kick();
+}
+
+/* kvm_arch_free_vm(kvm): the last that is heard of it, of a failed creation too. */
+static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));
+
+	if (vm)
+		kvmw_hide(&vm->obj);
+}
+
+KVMW_FUNC_HANDLER(vm_init, on_vm_init);
+KVMW_FUNC_HANDLER(vm_destroy, on_vm_destroy);
+KVMW_FUNC_HANDLER(vm_free, on_vm_free);
+
+/* --- vCPUs ----------------------------------------------------------------- */
+
+/*
+ * kvm_arch_vcpu_create(kvcpu): may yet fail. When it does, nothing tells us; the
+ * record is never shown, and ends with its VM or when the address is used again.
+ */
+static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_vm *vm = kvmw_vm_find(kvcpu->kvm);
+	struct kvmw_vcpu *old = kvmw_vcpu_find(kvcpu);
+	struct kvmw_object *obj;
+	struct kvmw_vcpu *vcpu;
+
+	if (old)
+		kvmw_hide(&old->obj);
+	obj = vm ? kvmw_take(KVMWATCH_KIND_VCPU) : NULL;
+	if (!obj) {
+		kvmw_lost(kvcpu->kvm);
+		return;
+	}
+	vcpu = kvmw_to_vcpu(obj);
+	vcpu->vcpu_id = kvcpu->vcpu_id;
+	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
+}
+
+/* kvm_arch_vcpu_postcreate(kvcpu) */
+static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
+
+	if (vcpu)
+		WRITE_ONCE(vcpu->created, true);
+}
+
+/* kvm_arch_vcpu_destroy(kvcpu) */
+static __always_inline void on_vcpu_destroy(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
+
+	if (vcpu)
+		kvmw_hide(&vcpu->obj);
+}
+
+KVMW_FUNC_HANDLER(vcpu_create, on_vcpu_create);
+KVMW_FUNC_HANDLER(vcpu_created, on_vcpu_created);
+KVMW_FUNC_HANDLER(vcpu_destroy, on_vcpu_destroy);
+
+/* --- slots ----------------------------------------------------------------- */
+
+/*
+ * kvm_arch_commit_memory_region(kvm, old, new, change): KVM has the change in
+ * place, so a fault can have been here first and made the record. A slot that goes
+ * or moves was unmapped before.
+ */
+static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	const struct kvm_memory_slot *old = (void *)KVMW_ARG2(regs);
+	const struct kvm_memory_slot *new = (void *)KVMW_ARG3(regs);
+	enum kvm_mr_change change = KVMW_ARG4(regs);
+	struct kvmw_vm *vm = kvmw_vm_find(kvm);
+	struct kvmw_slot *slot;
+
+	slot = vm ? kvmw_slot_of(vm, change == KVM_MR_DELETE ? old : new) : NULL;
+	if (!slot) {
+		kvmw_lost(kvm);
+		return;
+	}
+	if (change == KVM_MR_DELETE) {
+		trace_kvmwatch_slot(slot, change);
+		kvmw_hide(&slot->obj);
+		return;
+	}
+	vm->ring = kvm->dirty_ring_size;
+	kvmw_slot_update(slot, new);
+	WRITE_ONCE(slot->committed, true);
+	trace_kvmwatch_slot(slot, change);
+}
+
+KVMW_FUNC_HANDLER(slot_commit, on_slot_commit);

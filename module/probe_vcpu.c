@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hooks on what a vCPU does with its time: loaded on a pCPU, put from it, halted.
+ *
+ * All of it happens on the vCPU's own thread while no other can run it, so a record
+ * has one writer at a time, and writes need neither lock nor atomic.
+ */
+#include <linux/sched.h>
+
+#include <trace/events/kvmwatch.h>
+
+#include "hook.h"
+#include "object.h"
+
+static __always_inline struct kvmw_vcpu *vcpu_of(struct kvmw_cpu *c, const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu = c->last_vcpu;
+
+	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
+		return vcpu;
+	vcpu = kvmw_vcpu_find(kvcpu);
+	if (vcpu)
+		c->last_vcpu = vcpu;
+	else
+		kvmw_lost(kvcpu->kvm);
+	return vcpu;
+}
+
+/* kvm_arch_vcpu_load(kvcpu, cpu) */
+static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = vcpu_of(c, (void *)KVMW_ARG1(regs));
+	u64 now, off_ns = 0, cpu = (u32)KVMW_ARG2(regs);
+	bool migrated;
+
+	c->vcpu = vcpu;
+	if (!vcpu)
+		return;
+	now = kvmw_now();
+	migrated = vcpu->where != KVMW_VCPU_UNKNOWN && vcpu->stats.pcpu[0] != cpu;
+
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_inc(vcpu, loads);
+	if (migrated)
+		kvmw_inc(vcpu, load_migrations);
+	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
+		off_ns = now - vcpu->since;
+		kvmw_add(vcpu, off_cpu_ns, off_ns);
+		kvmw_hist(vcpu, off_cpu_hist, off_ns);
+		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
+	}
+	kvmw_set(vcpu, pcpu, cpu);
+	vcpu->where = KVMW_VCPU_ON_CPU;
+	vcpu->since = now;
+	vcpu->tid = current->pid;
+	raw_write_seqcount_end(&vcpu->seq);
+
+	trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
+}
+
+/* kvm_arch_vcpu_put(kvcpu) */
+static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_vcpu *vcpu = vcpu_of(c, kvcpu);
+	u64 now, on_ns = 0;
+
+	c->vcpu = NULL;
+	c->leaving = vcpu;
+	if (!vcpu)
+		return;
+	now = kvmw_now();
+
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_inc(vcpu, puts);
+	if (kvcpu->preempted)
+		kvmw_inc(vcpu, preemptions);
+	if (vcpu->where == KVMW_VCPU_ON_CPU) {
+		on_ns = now - vcpu->since;
+		kvmw_add(vcpu, on_cpu_ns, on_ns);
+		kvmw_hist(vcpu, on_cpu_hist, on_ns);
+		kvmw_max(vcpu, on_cpu_ns_max, on_ns);
+	}
+	vcpu->where = KVMW_VCPU_OFF_CPU;
+	vcpu->since = now;
+	raw_write_seqcount_end(&vcpu->seq);
+
+	trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
+}
+
+KVMW_FUNC_HANDLER(vcpu_load, on_vcpu_load);
+KVMW_FUNC_HANDLER(vcpu_put, on_vcpu_put);
+
+/* --- halts ----------------------------------------------------------------- */
+
+/* kvm_vcpu_halt(kvcpu): polls, then blocks; the wakeup event ends it. */
+static __always_inline void on_halt(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = vcpu_of(c, (void *)KVMW_ARG1(regs));
+
+	if (!vcpu)
+		return;
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_inc(vcpu, halts);
+	vcpu->halted = true;
+	vcpu->halted_since = kvmw_now();
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+KVMW_FUNC_HANDLER(halt, on_halt);
+
+/* The events below do not say whose they are: of the vCPU that is loaded here. */
+static struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+
+	c->hits[hook]++;
+	if (!c->vcpu)
+		kvmw_lost(NULL);
+	return c->vcpu;
+}
+
+static void set_window(struct kvmw_vcpu *vcpu, unsigned int window)
+{
+	kvmw_set(vcpu, halt_poll_ns, window);
+	kvmw_max(vcpu, halt_poll_ns_max, window);
+}
+
+/* The window is not what the last event left: KVM clamped or reset it. */
+static void check_silent(struct kvmw_vcpu *vcpu, unsigned int window)
+{
+	u64 known = vcpu->stats.halt_poll_ns[0];
+
+	if (window == known)
+		return;
+	kvmw_inc(vcpu, halt_poll_silent);
+	set_window(vcpu, window);
+	trace_kvmwatch_halt_poll(vcpu, KVMW_POLL_SILENT, known, window);
+}
+
+void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int new,
+		       unsigned int old)
+{
+	struct kvmw_vcpu *vcpu;
+
+	preempt_disable_notrace();
+	vcpu = vcpu_here(KVMW_HOOK_halt_poll);
+	if (vcpu) {
+		raw_write_seqcount_begin(&vcpu->seq);
+		check_silent(vcpu, old);
+		if (grow)
+			kvmw_inc(vcpu, halt_poll_grow);
+		else
+			kvmw_inc(vcpu, halt_poll_shrink);
+		set_window(vcpu, new);
+		raw_write_seqcount_end(&vcpu->seq);
+		trace_kvmwatch_halt_poll(vcpu, grow ? KVMW_POLL_GROW : KVMW_POLL_SHRINK, old, new);
+	}
+	preempt_enable_notrace();
+}
+
+/* @ns is KVM's own measure; ours also covers the way in and out, and never steps back. */
+void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
+{
+	const struct kvm_vcpu *kvcpu;
+	struct kvmw_vcpu *vcpu;
+
+	preempt_disable_notrace();
+	vcpu = vcpu_here(KVMW_HOOK_wakeup);
+	if (vcpu) {
+		kvcpu = vcpu->obj.key;	/* it is what runs here */
+		raw_write_seqcount_begin(&vcpu->seq);
+		if (vcpu->halted)
+			ns = kvmw_now() - vcpu->halted_since;
+		else		/* began before we watched */
+			kvmw_inc(vcpu, halts);
+		vcpu->halted = false;
+		kvmw_add(vcpu, halt_time_ns, ns);
+		kvmw_hist(vcpu, halt_hist, ns);
+		if (waited)
+			kvmw_inc(vcpu, wakeups_wait);
+		else
+			kvmw_inc(vcpu, wakeups_poll);
+		if (valid)
+			kvmw_inc(vcpu, wakeups_valid);
+		else
+			kvmw_inc(vcpu, wakeups_invalid);
+		check_silent(vcpu, READ_ONCE(kvcpu->halt_poll_ns));
+		raw_write_seqcount_end(&vcpu->seq);
+		trace_kvmwatch_halt(vcpu, ns, waited, valid);
+	}
+	preempt_enable_notrace();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From a guest page to the record of its slot, inside a hit.
+ *
+ * Each CPU remembers the slot it had last. A remembered record is right as long as
+ * its VM's key is still this VM and the page lies within it: a hidden slot has no
+ * pages, a hidden VM no key.
+ */
+#ifndef KVMW_SLOT_HIT_H
+#define KVMW_SLOT_HIT_H
+
+#include "object.h"
+
+static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvmw_cpu *c,
+							  const struct kvm *kvm,
+							  unsigned int as_id, gfn_t gfn)
+{
+	struct kvmw_slot *slot = c->slot;
+
+	if (likely(slot && READ_ONCE(slot->obj.vm->obj.key) == kvm &&
+		   slot->obj.subkey >> 16 == as_id &&
+		   gfn - READ_ONCE(slot->base_gfn) < READ_ONCE(slot->npages)))
+		return slot;
+	return NULL;
+}
+
+/*
+ * The record that counts for a page, or NULL when none does: the VM is unknown, or
+ * not counted this far yet. The VM's stray record takes what belongs to no slot.
+ */
+struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn);
+
+#endif /* KVMW_SLOT_HIT_H */

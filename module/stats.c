@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The numbers of an object as readers get them. See stats.h. */
+#include <linux/percpu.h>
+#include <linux/string.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "object.h"
+#include "stats.h"
+
+/* --- descriptions ---------------------------------------------------------- */
+
+#define HOOK(id)	KVMW_HOOK_BIT(id)
+
+#define UNIT_NONE	KVMWATCH_STATS_NONE
+#define UNIT_BYTES	KVMWATCH_STATS_BYTES
+#define UNIT_NS		KVMWATCH_STATS_SECONDS
+#define EXPONENT_NONE	0
+#define EXPONENT_BYTES	0
+#define EXPONENT_NS	(-9)
+
+#define ROW(struct_name, member, stat, type, unit, what, meaning) {			\
+	.name = #stat, .help = meaning, .needs = what,				\
+	.flags = KVMWATCH_STATS_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
+	.size = KVMW_CELLS_##type, .offset = offsetof(struct struct_name, member),	\
+},
+#define VM_ROW(stat, ...)	ROW(kvmw_vm_stats, stat, stat, __VA_ARGS__)
+#define SUM_ROW(stat, ...)	ROW(kvmw_vm_stats, vcpus_sum.stat, stat, __VA_ARGS__)
+#define VCPU_ROW(stat, ...)	ROW(kvmw_vcpu_stats, stat, stat, __VA_ARGS__)
+#define SLOT_ROW(stat, ...)	ROW(kvmw_slot_stats, stat, stat, __VA_ARGS__)
+
+static const struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
+static const struct kvmw_stat slot_stats[] = { KVMW_SLOT_STATS(SLOT_ROW) };
+
+/* What a VM has of its own, then what its vCPUs have; made into one by vm_table(). */
+static const struct kvmw_stat vm_rows[] = { KVMW_VM_STATS(VM_ROW) };
+static const struct kvmw_stat sum_rows[] = { KVMW_VCPU_STATS(SUM_ROW) };
+static struct kvmw_stat vm_stats[ARRAY_SIZE(vm_rows) + ARRAY_SIZE(sum_rows)];
+static unsigned int nr_vm_stats;
+
+static bool has_vm_row(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vm_rows); i++)
+		if (!strcmp(vm_rows[i].name, name))
+			return true;
+	return false;
+}
+
+/* A vCPU's gauges make no sense as a sum, and a VM's own count goes first. */
+void kvmw_stats_init(void)
+{
+	unsigned int i;
+
+	memcpy(vm_stats, vm_rows, sizeof(vm_rows));
+	nr_vm_stats = ARRAY_SIZE(vm_rows);
+	for (i = 0; i < ARRAY_SIZE(sum_rows); i++) {
+		if ((sum_rows[i].flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
+			continue;
+		if (!has_vm_row(sum_rows[i].name))
+			vm_stats[nr_vm_stats++] = sum_rows[i];
+	}
+}
+
+const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
+{
+	switch (kind) {
+	case KVMWATCH_KIND_VM:
+		*nr = nr_vm_stats;
+		return vm_stats;
+	case KVMWATCH_KIND_VCPU:
+		*nr = ARRAY_SIZE(vcpu_stats);
+		return vcpu_stats;
+	case KVMWATCH_KIND_SLOT:
+		*nr = ARRAY_SIZE(slot_stats);
+		return slot_stats;
+	}
+	*nr = 0;
+	return NULL;
+}
+
+static u64 met_by(const struct kvmw_object *obj)
+{
+	struct kvmw_vm *vm = obj->vm;
+	u64 met = 0;
+
+	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->mapped_bad))
+		met |= KVMW_NEED_MAPPED;
+	if (!vm->ring)
+		met |= KVMW_NEED_BITMAP;
+	if (obj->kind == KVMWATCH_KIND_SLOT) {
+		const struct kvmw_slot *slot = container_of(obj, struct kvmw_slot, obj);
+
+		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
+			met |= KVMW_NEED_LOGGING;
+	}
+	if (obj->kind == KVMWATCH_KIND_VCPU) {
+		const struct kvmw_vcpu *vcpu = container_of(obj, struct kvmw_vcpu, obj);
+
+		if (READ_ONCE(vcpu->where) != KVMW_VCPU_UNKNOWN)
+			met |= KVMW_NEED_LOADED_ONCE;
+	}
+	return met;
+}
+
+bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+{
+	u64 met = READ_ONCE(kvmw_hooks_attached) | (obj ? met_by(obj) : ~0ULL << KVMW_NEED_FIRST);
+
+	return !(stat->needs & ~met);
+}
+
+/* --- slots ----------------------------------------------------------------- */
+
+/*
+ * Unmaps first: what comes in between can then make a sum too large for a moment,
+ * but never negative.
+ */
+void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_slot_cpu *sum)
+{
+	const struct kvmw_slot_cpu *c;
+	int cpu, i;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(percpu, cpu);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			sum->unmap[i] += READ_ONCE(c->unmap[i]);
+		sum->marks_new += READ_ONCE(c->marks_new);
+	}
+	smp_rmb();	/* a page's map, which came before its unmap, is counted below */
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(percpu, cpu);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			sum->map[i] += READ_ONCE(c->map[i]);
+		for (i = 0; i < KVMW_NR_CAUSES; i++) {
+			sum->marks[i][0] += READ_ONCE(c->marks[i][0]);
+			sum->marks[i][1] += READ_ONCE(c->marks[i][1]);
+		}
+		sum->splits += READ_ONCE(c->splits);
+		sum->lost += READ_ONCE(c->lost);
+	}
+}
+
+void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more)
+{
+	const u64 *from = (const u64 *)more;
+	u64 *to = (u64 *)sum;
+	size_t i;
+
+	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+		to[i] += from[i];
+}
+
+static void mapped_of(const s64 base[KVMW_NR_LEVELS], const struct kvmw_slot_cpu *sum,
+		      s64 mapped[KVMW_NR_LEVELS])
+{
+	int i;
+
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		mapped[i] = base[i] + (s64)(sum->map[i] - sum->unmap[i]);
+}
+
+void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS])
+{
+	struct kvmw_slot_cpu sum;
+
+	kvmw_slot_cpu_sum(slot->cpu, &sum);
+	mapped_of(slot->base, &sum, mapped);
+}
+
+u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
+{
+	return ((u64)mapped[0] << 12) + ((u64)mapped[1] << 21) + ((u64)mapped[2] << 30);
+}
+
+/* Bits set in KVM's dirty log of the slot now; -1: it has none. */
+static s64 dirty_pages(struct kvmw_slot *slot)
+{
+	struct kvmw_vm *vm = slot->obj.vm;
+	struct kvm_memory_slot *kslot;
+	s64 pages = -1;
+	struct kvm *kvm;
+	int srcu;
+
+	if (!(READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES))
+		return -1;
+	kvm = kvmw_pin(vm);
+	if (!kvm)
+		return -1;
+	srcu = srcu_read_lock(&kvm->srcu);
+	kslot = id_to_memslot(__kvm_memslots(kvm, slot->obj.subkey >> 16),
+			      slot->obj.subkey & 0xffff);
+	if (kslot && kslot->dirty_bitmap)
+		pages = bitmap_weight(kslot->dirty_bitmap, kslot->npages);
+	srcu_read_unlock(&kvm->srcu, srcu);
+	kvmw_unpin();
+	return pages;
+}
+
+static u64 marks_of(const struct kvmw_slot_cpu *sum)
+{
+	u64 marks = 0;
+	int i;
+
+	for (i = 0; i < KVMW_NR_CAUSES; i++)
+		marks += sum->marks[i][0] + sum->marks[i][1];
+	return marks;
+}
+
+static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
+{
+	s64 mapped[KVMW_NR_LEVELS], pages = dirty_pages(slot);
+	struct kvmw_slot_cpu sum;
+
+	kvmw_slot_cpu_sum(slot->cpu, &sum);
+	mapped_of(slot->base, &sum, mapped);
+	*out = (struct kvmw_slot_stats) {
+		.npages = { READ_ONCE(slot->npages) },
+		.base_gfn = { READ_ONCE(slot->base_gfn) },
+		.userspace_addr = { READ_ONCE(slot->userspace_addr) },
+		.flags = { READ_ONCE(slot->flags) },
+		.mapped_4k = { mapped[0] },
+		.mapped_2m = { mapped[1] },
+		.mapped_1g = { mapped[2] },
+		.mapped_bytes = { kvmw_mapped_bytes(mapped) },
+		.dirty_marks = { marks_of(&sum) },
+		.dirty_marks_new = { sum.marks_new },
+	};
+	if (pages >= 0)
+		WRITE_ONCE(slot->dirty_pages, pages);
+	out->dirty_pages[0] = READ_ONCE(slot->dirty_pages);
+}
+
+/* --- vCPUs ----------------------------------------------------------------- */
+
+static void add_open_stretch(u64 *sum, u64 *peak, u64 since, u64 now)
+{
+	u64 length = now > since ? now - since : 0;
+
+	*sum += length;
+	if (peak && length > *peak)
+		*peak = length;
+}
+
+void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out)
+{
+	u64 now, since, halted_since;
+	unsigned int seq;
+	bool halted;
+	u8 where;
+
+	do {
+		seq = read_seqcount_begin(&vcpu->seq);
+		*out = vcpu->stats;
+		where = vcpu->where;
+		since = vcpu->since;
+		halted = vcpu->halted;
+		halted_since = vcpu->halted_since;
+		now = kvmw_now();
+	} while (read_seqcount_retry(&vcpu->seq, seq));
+
+	/* A vCPU that is gone is nowhere, and no stretch goes on. */
+	if (!READ_ONCE(vcpu->obj.key))
+		return;
+	if (where == KVMW_VCPU_ON_CPU)
+		add_open_stretch(out->on_cpu_ns, out->on_cpu_ns_max, since, now);
+	else if (where == KVMW_VCPU_OFF_CPU)
+		add_open_stretch(out->off_cpu_ns, out->off_cpu_ns_max, since, now);
+	if (halted)
+		add_open_stretch(out->halt_time_ns, NULL, halted_since, now);
+}
+
+/* Counts and histograms add up, peaks are the highest; see vcpu_stats[]. */
+void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more)
+{
+	const struct kvmw_stat *stat;
+	const u64 *from;
+	unsigned int i;
+	u64 *to;
+
+	for (stat = vcpu_stats; stat < vcpu_stats + ARRAY_SIZE(vcpu_stats); stat++) {
+		to = (void *)sum + stat->offset;
+		from = (const void *)more + stat->offset;
+		for (i = 0; i < stat->size; i++) {
+			if ((stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_PEAK)
+				to[i] = max(to[i], from[i]);
+			else
+				to[i] += from[i];
+		}
+	}
+}
+
+/* --- VMs ------------------------------------------------------------------- */
+
+static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out)
+{
+	s64 mapped[KVMW_NR_LEVELS] = {}, part[KVMW_NR_LEVELS];
+	struct kvmw_slot_cpu sum, total;
+	struct kvmw_vcpu_stats vcpu;
+	struct kvmw_object *obj;
+	u64 vcpus = 0, slots = 0;
+	int i;
+
+	mutex_lock(&vm->lock);
+	total = vm->gone_slots;
+	list_for_each_entry(obj, &vm->slots, node) {
+		struct kvmw_slot *slot = kvmw_to_slot(obj);
+
+		kvmw_slot_cpu_sum(slot->cpu, &sum);
+		mapped_of(slot->base, &sum, part);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			mapped[i] += part[i];
+		kvmw_slot_cpu_add(&total, &sum);
+		slots += kvmw_shown(obj);
+	}
+	kvmw_slot_cpu_sum(vm->stray->cpu, &sum);
+	mapped_of(vm->stray->base, &sum, part);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		mapped[i] += part[i];
+	kvmw_slot_cpu_add(&total, &sum);
+
+	out->vcpus_sum = vm->gone_vcpus;
+	list_for_each_entry(obj, &vm->vcpus, node) {
+		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &vcpu);
+		kvmw_vcpu_stats_add(&out->vcpus_sum, &vcpu);
+		vcpus += kvmw_shown(obj);
+	}
+	mutex_unlock(&vm->lock);
+
+	out->mapped_4k[0] = mapped[0];
+	out->mapped_2m[0] = mapped[1];
+	out->mapped_1g[0] = mapped[2];
+	out->mapped_bytes[0] = kvmw_mapped_bytes(mapped);
+	out->mapped_bytes_peak[0] = max(out->mapped_bytes[0], READ_ONCE(vm->mapped_peak));
+	out->map_4k[0] = total.map[0];
+	out->map_2m[0] = total.map[1];
+	out->map_1g[0] = total.map[2];
+	out->unmap_4k[0] = total.unmap[0];
+	out->unmap_2m[0] = total.unmap[1];
+	out->unmap_1g[0] = total.unmap[2];
+	out->huge_splits[0] = total.splits;
+	out->dirty_marks[0] = marks_of(&total);
+	out->dirty_marks_new[0] = total.marks_new;
+	out->dirty_marks_fault[0] = total.marks[KVMW_CAUSE_FAULT][0] + total.marks[KVMW_CAUSE_FAULT][1];
+	out->dirty_marks_pml[0] = total.marks[KVMW_CAUSE_PML][0] + total.marks[KVMW_CAUSE_PML][1];
+	out->dirty_marks_kvm[0] = total.marks[KVMW_CAUSE_KVM][0] + total.marks[KVMW_CAUSE_KVM][1];
+	out->dirty_marks_host[0] = 0;
+	for (i = 0; i < KVMW_NR_CAUSES; i++)
+		out->dirty_marks_host[0] += total.marks[i][1];
+	out->dirty_collects[0] = READ_ONCE(vm->collects);
+	out->vcpus[0] = vcpus;
+	out->slots[0] = slots;
+	out->lost_events[0] = total.lost;
+	out->audits[0] = READ_ONCE(vm->audits);
+	out->audit_failures[0] = READ_ONCE(vm->audit_failures);
+}
+
+void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out)
+{
+	might_sleep();
+	kvmw_absorb();
+	switch (obj->kind) {
+	case KVMWATCH_KIND_VM:
+		vm_collect(kvmw_to_vm(obj), &out->vm);
+		break;
+	case KVMWATCH_KIND_VCPU:
+		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &out->vcpu);
+		break;
+	case KVMWATCH_KIND_SLOT:
+		slot_collect(kvmw_to_slot(obj), &out->slot);
+		break;
+	}
+}

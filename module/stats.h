@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The numbers of an object: how they are counted, and how they are read.
+ *
+ * kvmw_stats() takes a snapshot of an object into the structure that the rows of
+ * stat_table.h make, and kvmw_stats_table() describes that structure. Every export
+ * is a loop over the one, reading the other.
+ */
+#ifndef KVMW_STATS_H
+#define KVMW_STATS_H
+
+#include <linux/bitops.h>
+#include <linux/types.h>
+
+#include "hook.h"
+#include "stat_table.h"
+
+struct kvmw_object;
+
+/* Conditions beside hooks, in the same mask. */
+#define KVMW_NEED_FIRST		60
+#define KVMW_NEED_MAPPED	BIT_ULL(60)	/* mapped pages of the VM are known */
+#define KVMW_NEED_BITMAP	BIT_ULL(61)	/* the VM has dirty bitmaps, no rings */
+#define KVMW_NEED_LOGGING	BIT_ULL(62)	/* dirty logging of the slot is on */
+#define KVMW_NEED_LOADED_ONCE	BIT_ULL(63)	/* the vCPU has been on a pCPU */
+
+/* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
+#define KVMW_HIST_BUCKETS	40
+
+#define KVMW_CELLS_CUMULATIVE	1
+#define KVMW_CELLS_INSTANT	1
+#define KVMW_CELLS_PEAK		1
+#define KVMW_CELLS_LOG_HIST	KVMW_HIST_BUCKETS
+
+#define KVMW_CELL(name, type, ...)	u64 name[KVMW_CELLS_##type];
+struct kvmw_vcpu_stats { KVMW_VCPU_STATS(KVMW_CELL) };
+struct kvmw_slot_stats { KVMW_SLOT_STATS(KVMW_CELL) };
+/* Those of a VM, and behind them those of its vCPUs together. */
+struct kvmw_vm_stats {
+	KVMW_VM_STATS(KVMW_CELL)
+	struct kvmw_vcpu_stats vcpus_sum;
+};
+#undef KVMW_CELL
+
+/* Large enough for the numbers of any object. */
+union kvmw_any_stats {
+	struct kvmw_vm_stats	vm;
+	struct kvmw_vcpu_stats	vcpu;
+	struct kvmw_slot_stats	slot;
+};
+
+struct kvmw_stat {
+	const char	*name;
+	const char	*help;
+	u64		needs;
+	u32		flags;		/* KVMWATCH_STATS_* */
+	s16		exponent;
+	u16		size;		/* in cells of 8 bytes */
+	u32		offset;		/* in the object's structure, in bytes */
+};
+
+/* Causes of a dirty mark. */
+enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUSES };
+
+#define KVMW_NR_LEVELS	3	/* 4K, 2M, 1G: leaves are at no other */
+
+/*
+ * What hits count for a slot, per CPU, so that each writes lines of its own. The
+ * numbers of the VM are sums over its slots.
+ */
+struct kvmw_slot_cpu {
+	u64	map[KVMW_NR_LEVELS];
+	u64	unmap[KVMW_NR_LEVELS];
+	u64	splits;
+	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
+	u64	marks_new;
+	u64	lost;
+};
+
+/* The same summed up. */
+void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *cpu, struct kvmw_slot_cpu *sum);
+void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more);
+
+/*
+ * Count for a vCPU. Only the CPU that it is loaded on may, and from one context,
+ * so the write needs no lock; _ONCE because readers look at it meanwhile.
+ */
+#define kvmw_add(vcpu, stat, n)	\
+	WRITE_ONCE((vcpu)->stats.stat[0], (vcpu)->stats.stat[0] + (n))
+#define kvmw_inc(vcpu, stat)	kvmw_add(vcpu, stat, 1)
+#define kvmw_set(vcpu, stat, n)	WRITE_ONCE((vcpu)->stats.stat[0], (n))
+#define kvmw_max(vcpu, stat, n)	do {						\
+	if ((n) > (vcpu)->stats.stat[0])					\
+		kvmw_set(vcpu, stat, n);					\
+} while (0)
+#define kvmw_hist(vcpu, stat, n)	do {					\
+	u64 *bucket = &(vcpu)->stats.stat[kvmw_bucket(n)];			\
+	WRITE_ONCE(*bucket, *bucket + 1);					\
+} while (0)
+
+/* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */
+static __always_inline unsigned int kvmw_bucket(u64 value)
+{
+	unsigned int bucket = fls64(value);
+
+	return bucket < KVMW_HIST_BUCKETS ? bucket : KVMW_HIST_BUCKETS - 1;
+}
+
+/* Before anything else here. */
+void kvmw_stats_init(void);
+
+/* The statistics of a kind of object (KVMWATCH_KIND_*), and how many. */
+const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr);
+
+/* Can it be had of @obj now? @obj may be NULL: of any object at all? */
+bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
+
+/*
+ * Take a snapshot. Counters of one vCPU belong to one moment; a VM's are sums of
+ * such snapshots. Context: task, may sleep.
+ */
+void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out);
+
+/* A vCPU's numbers at one moment, and sums of such as a VM has them. */
+struct kvmw_vcpu;
+void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out);
+void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more);
+
+/* Leaves that a slot has now. Exact under the VM's mmu_lock. */
+struct kvmw_slot;
+void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS]);
+u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS]);
+
+#endif /* KVMW_STATS_H */

@@ -266,23 +266,15 @@ static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
 
 /*
  * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
- * release of it. An indirect-branch target in front of a function is not what a
- * hook's address is of, hence the two.
+ * release of it.
  */
-static bool is_release(const struct file *file, const void *release)
-{
-	const void *its = file->f_op->release;
-
-	return release && (its == release || its + 4 == release);
-}
-
 static struct kvmw_object *find_by_file(const struct kvmwatch_open *open, const struct file *file)
 {
 	const void *wanted = open->kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
 								kvmw_kvm.vm_release;
 	struct kvmw_object *obj = NULL, *slot;
 
-	if (!is_release(file, wanted))
+	if (!wanted || file->f_op->release != wanted)
 		return ERR_PTR(-ENXIO);
 	rcu_read_lock();
 	obj = kvmw_find(file->private_data, KVMW_NO_SUBKEY);

@@ -14,18 +14,21 @@
 #include "hook.h"
 #include "object.h"
 
-#define KVMW_FUNC_ROW(id, what, ...)						\
+#define KVMW_FUNC_ROW(id, seldom, what, ...)					\
 	[KVMW_HOOK_##id] = {							\
 		.name = #id, .help = what, .targets = { __VA_ARGS__ },		\
+		.rare = seldom,							\
 		.on_ftrace = kvmw_ftrace_##id, .on_kprobe = kvmw_kprobe_##id,	\
 	},
+#define KVMW_HOT_ROW(id, ...)	KVMW_FUNC_ROW(id, false, __VA_ARGS__)
+#define KVMW_RARE_ROW(id, ...)	KVMW_FUNC_ROW(id, true, __VA_ARGS__)
 #define KVMW_TP_ROW(id, what, args, event)					\
 	[KVMW_HOOK_##id] = {							\
 		.name = #id, .help = what, .targets = { #event },		\
 		.on_tp = kvmw_tp_##id, .tp_args = args,				\
 	},
 struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS] = {
-	KVMW_HOOKS(KVMW_FUNC_ROW, KVMW_TP_ROW)
+	KVMW_HOOKS(KVMW_HOT_ROW, KVMW_RARE_ROW, KVMW_TP_ROW)
 };
 
 /* Without these no object can be told from another: nothing is attached. */
@@ -65,16 +68,6 @@ static void resolve_kvm(void)
 	kvmw_kvm.vcpu_release = (void *)kvmw_symbol_addr("kvm_vcpu_release");
 }
 
-static void detach_hook(struct kvmw_hook *hook)
-{
-	if (!hook->target)
-		return;
-	if (hook->on_tp)
-		kvmw_tp_detach(hook);
-	else
-		kvmw_func_detach(hook);
-}
-
 /* On return no handler runs any more, nor will until the next attach. */
 static void detach_all(const char *reason)
 {
@@ -82,8 +75,10 @@ static void detach_all(const char *reason)
 	int i, cpu;
 
 	WRITE_ONCE(kvmw_hooks_attached, 0);
-	for (i = KVMW_NR_HOOKS; i--; )
-		detach_hook(&kvmw_hooks[i]);
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (kvmw_hooks[i].tp)
+			kvmw_tp_detach(&kvmw_hooks[i]);
+	kvmw_func_detach_all();
 	tracepoint_synchronize_unregister();
 
 	for_each_possible_cpu(cpu) {
@@ -99,17 +94,22 @@ static void detach_all(const char *reason)
 static void attach_all(struct module *kvm)
 {
 	u64 attached = 0;
-	int i, err;
+	int i;
 
 	resolve_kvm();
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		struct kvmw_hook *hook = &kvmw_hooks[i];
 
 		hook->reason[0] = '\0';
-		err = hook->on_tp ? kvmw_tp_attach(hook, kvm) : kvmw_func_attach(hook);
-		if (!err)
-			attached |= BIT_ULL(i);
+		if (hook->on_tp)
+			kvmw_tp_attach(hook, kvm);
+		else
+			kvmw_func_attach(hook);
 	}
+	kvmw_func_attach_rare();
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (kvmw_hooks[i].target)
+			attached |= BIT_ULL(i);
 	WRITE_ONCE(kvmw_hooks_attached, attached);
 
 	if (!kvmw_kvm.kvm_lock || !kvmw_kvm.vm_list) {

@@ -29,7 +29,7 @@ struct kvmwatch_hook;
 
 enum kvmw_hook_id {
 #define KVMW_HOOK_ID(id, ...) KVMW_HOOK_##id,
-	KVMW_HOOKS(KVMW_HOOK_ID, KVMW_HOOK_ID)
+	KVMW_HOOKS(KVMW_HOOK_ID, KVMW_HOOK_ID, KVMW_HOOK_ID)
 #undef KVMW_HOOK_ID
 	KVMW_NR_HOOKS
 };
@@ -47,6 +47,7 @@ struct kvmw_hook {
 	void		(*on_ftrace)(unsigned long ip, unsigned long caller,
 				     struct ftrace_ops *ops, struct ftrace_regs *fregs);
 	int		(*on_kprobe)(struct kprobe *kp, struct pt_regs *regs);
+	bool		rare;
 	void		*on_tp;		/* a tracepoint row when set */
 	unsigned int	tp_args;
 
@@ -54,7 +55,8 @@ struct kvmw_hook {
 	const char	*target;	/* one of targets[]; NULL: not attached */
 	const char	*via;
 	char		reason[96];	/* why it is not attached */
-	unsigned long	addr;		/* of the ftrace site, when a function */
+	unsigned int	found;		/* index in targets[] of the one that kvm.ko has */
+	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
 	struct kprobe	kp;
 	struct tracepoint *tp;
@@ -91,9 +93,13 @@ struct kvmw_kvm_syms {
 };
 extern struct kvmw_kvm_syms kvmw_kvm;
 
-/* Back ends. Return 0 or a negative errno with @hook->reason filled in. */
+/*
+ * Back ends. attach returns 0 or a negative errno with @hook->reason filled in. Rare
+ * functions are attached together by kvmw_func_attach_rare(), when all others are.
+ */
 int kvmw_func_attach(struct kvmw_hook *hook);
-void kvmw_func_detach(struct kvmw_hook *hook);
+void kvmw_func_attach_rare(void);
+void kvmw_func_detach_all(void);
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm);
 void kvmw_tp_detach(struct kvmw_hook *hook);
 unsigned long kvmw_symbol_addr(const char *name);
@@ -151,7 +157,7 @@ void kvmw_ftrace_##id(unsigned long ip, unsigned long caller,			\
 		      struct ftrace_ops *ops, struct ftrace_regs *fregs);	\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
-KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)
+KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)
 #undef KVMW_DECLARE_FUNC
 #undef KVMW_DECLARE_TP
 

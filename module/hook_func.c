@@ -2,10 +2,9 @@
 /*
  * Hooks on the entry of functions: through ftrace, or through kprobes.
  *
- * The kernel offers modules no look-up of symbols. A kprobe has one: asked for a
- * symbol, it resolves the address before it looks at what is there. A disabled
- * probe on a function changes nothing and tells the address of the ftrace site;
- * one on data is refused, and the address is known all the same.
+ * The kernel offers modules no look-up of symbols, but a kprobe has one: asked for a
+ * symbol, it resolves the address before it looks at what is there, and tells it
+ * also when it then refuses.
  */
 #include <linux/moduleparam.h>
 #include <linux/string.h>
@@ -16,98 +15,179 @@ static char *via = "auto";
 module_param(via, charp, 0444);
 MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace or kprobe");
 
-/* An address inside kvm.ko, or 0. The name must match to the letter. */
+/*
+ * Where kvm.ko has a symbol, or 0. The name must match to the letter. The probe is on
+ * the second byte of it, where no instruction starts: it is never accepted.
+ */
 unsigned long kvmw_symbol_addr(const char *name)
 {
 	char symbol[KSYM_NAME_LEN];
-	struct kprobe kp = { .symbol_name = symbol, .flags = KPROBE_FLAG_DISABLED };
+	struct kprobe kp = { .symbol_name = symbol, .offset = 1, .flags = KPROBE_FLAG_DISABLED };
 
 	snprintf(symbol, sizeof(symbol), "kvm:%s", name);
-	if (!register_kprobe(&kp))
+	if (WARN_ON_ONCE(!register_kprobe(&kp)))
 		unregister_kprobe(&kp);
-	return (unsigned long)kp.addr;
+	return kp.addr ? (unsigned long)kp.addr - 1 : 0;
+}
+
+/* --- ftrace ---------------------------------------------------------------- */
+
+/* Of all rare functions together: a hit looks up whose it is. */
+static struct ftrace_ops rare_ops;
+
+/* The site is the function's first instruction, or the one behind an ENDBR64. */
+#define SITE_MAX_OFFSET	4
+
+static void notrace rare_hit(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
+			     struct ftrace_regs *fregs)
+{
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		if (kvmw_hooks[i].rare && ip - kvmw_hooks[i].addr <= SITE_MAX_OFFSET) {
+			kvmw_hooks[i].on_ftrace(ip, caller, ops, fregs);
+			return;
+		}
+	}
+}
+
+static int ops_register(struct ftrace_ops *ops)
+{
+	int err;
+
+	/* PERMANENT: nobody may switch it off behind a counter's back. */
+	ops->flags = KVMW_FTRACE_FLAGS | FTRACE_OPS_FL_PERMANENT;
+	err = register_ftrace_function(ops);
+	if (err)
+		ftrace_free_filter(ops);
+	return err;
+}
+
+static void ops_unregister(struct ftrace_ops *ops)
+{
+	unregister_ftrace_function(ops);
+	ftrace_free_filter(ops);
+	memset(ops, 0, sizeof(*ops));
 }
 
 static int attach_ftrace(struct kvmw_hook *hook)
 {
 	int err;
 
-	memset(&hook->ops, 0, sizeof(hook->ops));
+	if (hook->rare) {
+		/* An ops without a filter would get every function there is. */
+		rare_ops.func = rare_hit;
+		return ftrace_set_filter_ip(&rare_ops, hook->addr, 0, 0);
+	}
 	hook->ops.func = hook->on_ftrace;
-	/* PERMANENT: nobody may switch it off behind a counter's back. */
-	hook->ops.flags = KVMW_FTRACE_FLAGS | FTRACE_OPS_FL_PERMANENT;
 	err = ftrace_set_filter_ip(&hook->ops, hook->addr, 0, 0);
-	if (err)
-		return err;
-	err = register_ftrace_function(&hook->ops);
-	if (err)
-		ftrace_free_filter(&hook->ops);
-	else
-		hook->via = "ftrace";
-	return err;
+	return err ?: ops_register(&hook->ops);
 }
+
+/* --- kprobes --------------------------------------------------------------- */
 
 static int attach_kprobe(struct kvmw_hook *hook)
 {
-	int err;
-
 	memset(&hook->kp, 0, sizeof(hook->kp));
 	hook->kp.addr = (kprobe_opcode_t *)hook->addr;
 	hook->kp.pre_handler = hook->on_kprobe;
-	err = register_kprobe(&hook->kp);
-	if (!err)
-		hook->via = "kprobe";
+	return register_kprobe(&hook->kp);
+}
+
+/* --- either ---------------------------------------------------------------- */
+
+static void attached(struct kvmw_hook *hook, const char *how)
+{
+	hook->via = how;
+	hook->target = hook->targets[hook->found];
+}
+
+static int failed(struct kvmw_hook *hook, int err)
+{
+	snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s failed with error %d",
+		 hook->targets[hook->found], via, err);
 	return err;
 }
 
-static int attach_via(struct kvmw_hook *hook)
+static int resolve(struct kvmw_hook *hook)
 {
-	int err;
-
-	if (!strcmp(via, "kprobe"))
-		return attach_kprobe(hook);
-	err = attach_ftrace(hook);
-	if (err && !strcmp(via, "auto"))
-		err = attach_kprobe(hook);
-	return err;
+	for (hook->found = 0; hook->targets[hook->found]; hook->found++) {
+		hook->addr = kvmw_symbol_addr(hook->targets[hook->found]);
+		if (hook->addr)
+			return 0;
+	}
+	snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no function %s",
+		 hook->targets[0]);
+	return -ENOENT;
 }
 
 int kvmw_func_attach(struct kvmw_hook *hook)
 {
-	const char *const *target;
-	int err;
+	int err = resolve(hook);
 
-	for (target = hook->targets; *target; target++) {
-		hook->addr = kvmw_symbol_addr(*target);
-		if (hook->addr)
-			break;
-	}
-	if (!*target) {
-		snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no function %s",
-			 hook->targets[0]);
-		return -ENOENT;
-	}
-	err = attach_via(hook);
-	if (err) {
-		snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s failed with error %d",
-			 *target, via, err);
+	if (err)
 		return err;
+	if (strcmp(via, "kprobe")) {
+		err = attach_ftrace(hook);
+		if (!err) {
+			attached(hook, "ftrace");
+			return 0;
+		}
+		if (strcmp(via, "auto"))
+			return failed(hook, err);
 	}
-	hook->target = *target;
+	err = attach_kprobe(hook);
+	if (err)
+		return failed(hook, err);
+	attached(hook, "kprobe");
 	return 0;
 }
 
-/* On return no handler of this hook runs any more, nor will. */
-void kvmw_func_detach(struct kvmw_hook *hook)
+void kvmw_func_attach_rare(void)
 {
-	if (!strcmp(hook->via, "ftrace")) {
-		unregister_ftrace_function(&hook->ops);
-		ftrace_free_filter(&hook->ops);
-	} else {
-		unregister_kprobe(&hook->kp);
+	struct kvmw_hook *hook;
+	int err;
+
+	if (!rare_ops.func)
+		return;
+	err = ops_register(&rare_ops);
+	if (!err)
+		return;
+	memset(&rare_ops, 0, sizeof(rare_ops));
+	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
+		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
+			continue;
+		hook->target = NULL;
+		if (strcmp(via, "auto"))
+			failed(hook, err);
+		else if (attach_kprobe(hook))
+			failed(hook, err);
+		else
+			attached(hook, "kprobe");
 	}
-	hook->target = NULL;
-	hook->via = NULL;
+}
+
+/* On return no handler of a function runs any more, nor will. */
+void kvmw_func_detach_all(void)
+{
+	struct kprobe *kprobes[KVMW_NR_HOOKS];
+	struct kvmw_hook *hook;
+	int nr = 0;
+
+	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
+		if (!hook->target || hook->on_tp)
+			continue;
+		if (!strcmp(hook->via, "kprobe"))
+			kprobes[nr++] = &hook->kp;
+		else if (!hook->rare)
+			ops_unregister(&hook->ops);
+		hook->target = NULL;
+		hook->via = NULL;
+	}
+	if (rare_ops.func)
+		ops_unregister(&rare_ops);
+	if (nr)
+		unregister_kprobes(kprobes, nr);
 }
 
 int kvmw_via_check(void)

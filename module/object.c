@@ -488,35 +488,33 @@ static void forget_everywhere(void)
 }
 
 /*
- * Free the hidden. A hit can have found one before it was hidden, use it until it
- * ends, and leave it in its CPU's cache. After the first grace period all such hits
- * have ended and no cache gains one any more, so the caches can be cleared; after
- * the second, hits that looked into a cache before that have ended too.
- *
- * Returns whether there were any. Only the housekeeper comes here, so the dead are
- * ours while the lock is dropped.
+ * All that is hidden, taken off its hash chain, with what a hidden VM still had.
+ * Readers may find it on the lists a while longer.
  */
-static bool bury(void)
+static struct llist_node *collect_dead(void)
 {
-	struct kvmw_object *obj, *next;
-	struct llist_node *list;
+	struct llist_node *list = NULL, *part, *tail;
+	struct kvmw_object *obj;
 
 	mutex_lock(&kvmw_lock);
-	/* In this order: who is dead by now has been on `newborn` before. */
-	list = llist_del_all(&dead);
-	absorb();
-	llist_for_each_entry(obj, list, dead) {
-		unhash(obj);
-		if (obj->kind == KVMWATCH_KIND_VM)
-			hide_children(obj->vm);
+	while ((part = llist_del_all(&dead))) {
+		absorb();	/* after: who is dead by now has been newborn before */
+		llist_for_each_entry(obj, part, dead) {
+			tail = &obj->dead;
+			unhash(obj);
+			if (obj->kind == KVMWATCH_KIND_VM)
+				hide_children(obj->vm);
+		}
+		tail->next = list;
+		list = part;
 	}
 	mutex_unlock(&kvmw_lock);
-	if (!list)
-		return false;
+	return list;
+}
 
-	synchronize_rcu();
-	forget_everywhere();
-	synchronize_rcu();
+static void unlist(struct llist_node *list)
+{
+	struct kvmw_object *obj;
 
 	mutex_lock(&kvmw_lock);
 	llist_for_each_entry(obj, list, dead) {
@@ -526,19 +524,46 @@ static bool bury(void)
 			fold(obj);
 	}
 	mutex_unlock(&kvmw_lock);
+}
 
-	llist_for_each_entry_safe(obj, next, list, dead) {
-		/* Without the lock: waits for readers, and they take it. */
-		kvmw_debugfs_remove(obj);
+/* Takes no lock: it waits for readers of the files, and they do. */
+static void remove_dirs(struct llist_node *list, bool of_vms)
+{
+	struct kvmw_object *obj;
+
+	llist_for_each_entry(obj, list, dead)
+		if ((obj->kind == KVMWATCH_KIND_VM) == of_vms)
+			kvmw_debugfs_remove(obj);
+}
+
+/*
+ * Free the hidden. A hit can have found one before it was hidden, use it until it
+ * ends, and leave it in its CPU's cache. After the first grace period all such hits
+ * have ended and no cache gains one any more, so the caches can be cleared; after
+ * the second, hits that looked into a cache before that have ended too.
+ *
+ * Only the housekeeper comes here, so the dead are ours while no lock is held.
+ */
+static void bury(void)
+{
+	struct llist_node *list = collect_dead();
+	struct kvmw_object *obj, *next;
+
+	if (!list)
+		return;
+	synchronize_rcu();
+	forget_everywhere();
+	synchronize_rcu();
+	unlist(list);
+	remove_dirs(list, false);
+	remove_dirs(list, true);
+	llist_for_each_entry_safe(obj, next, list, dead)
 		kvmw_put(obj);
-	}
-	return true;
 }
 
 static void housekeep(void)
 {
-	while (bury())
-		;
+	bury();
 	pools_fill();
 	if (xchg(&rescan_wanted, false))
 		kvmw_adopt_all();
@@ -769,8 +794,7 @@ void kvmw_objects_exit(void)
 	mutex_unlock(&kvmw_lock);
 	irq_work_sync(&kick);
 	cancel_delayed_work_sync(&work);
-	while (bury())
-		;
+	bury();
 	/* Hiding kicks; with nothing left, this ends it. */
 	irq_work_sync(&kick);
 	cancel_delayed_work_sync(&work);

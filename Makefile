@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+# What people type; "make help" lists it. What the module is made of is in Kbuild.
+
+KVMWATCH_VERSION := $(shell sed -n 's/^KVMWATCH_VERSION.*= *//p' Kbuild)
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+PREFIX	?= /usr/local
+# The kernel of the test VM, one of selftests/vm/kernels
+KERNEL	?= 6.1
+export KERNEL
+MAKEFLAGS += --no-print-directory
+
+VM	:= selftests/vm
+INITRD	:= build/vm-$(KERNEL)/initrd
+VM_LOG	:= build/vm-$(KERNEL)/kernel.log
+VM_KDIR	= $(shell $(VM)/kernel-headers)
+
+# A kernel's objects are in a directory of their own, build/RELEASE, so that building for one
+# never touches those of another. It has links to our sources, and kbuild puts the rest.
+release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h 2>/dev/null)
+objects	= $(CURDIR)/build/$(call release,$(1))
+sources	= find Kbuild module include
+define link_sources
+@mkdir -p $(1)
+@find $(1) -xtype l -delete
+@$(sources) -type d -exec mkdir -p $(1)/{} \;
+@$(sources) -type f \( -name '*.[ch]' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
+endef
+define build_module
+$(call link_sources,$(call objects,$(1)))
+$(MAKE) -C $(1) M=$(call objects,$(1)) modules
+endef
+
+all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=headers of another kernel)
+
+module: need-headers
+	$(call build_module,$(KDIR))
+	@cp $(call objects,$(KDIR))/kvmwatch.ko .
+
+need-headers:
+	@test -n "$(call release,$(KDIR))" || { \
+		echo "$(KDIR): no kernel headers there."; \
+		echo "Install linux-headers-$$(uname -r), or say make KDIR=<headers of another kernel>;"; \
+		echo "'make demo' and 'make check' bring a kernel of their own."; exit 1; } >&2
+
+tools:
+	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+
+install: all ## install both (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
+	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules_install \
+		INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR))
+	$(if $(INSTALL_MOD_PATH)$(DESTDIR),,depmod $(call release,$(KDIR)))
+	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
+		VERSION=$(KVMWATCH_VERSION)
+
+deps: ## install the Debian packages that the targets below need, fetch the VM's kernel
+	@$(VM)/deps
+
+demo: deps ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
+	@$(VM)/show
+
+check: deps ## all tests: on this machine and in the test VM (KERNEL=6.1)
+	@$(VM)/suite build unit host vm | $(VM)/tap
+
+unit: ## tests that need no kernel
+	$(MAKE) -C selftests unit
+	@$(VM)/suite unit | $(VM)/tap
+
+vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe
+	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
+	@$(VM)/suite vm | $(VM)/tap
+
+vm: initrd ## a shell in the VM, with module, tool, tests and trace-cmd at hand
+	@$(VM)/boot $(INITRD) $(VM_LOG) shell
+
+bench: initrd ## instructions per event: without kvmwatch, with ftrace, with kprobe
+	@$(VM)/boot $(INITRD) $(VM_LOG) bench | $(VM)/bench-table
+
+lint: deps ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
+	@$(VM)/suite lint | $(VM)/tap
+
+# The VM's root, with all that it runs
+initrd: deps
+	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+	$(call build_module,$(VM_KDIR))
+	$(MAKE) -C selftests vm
+	@$(VM)/mkinitrd $(call objects,$(VM_KDIR))/kvmwatch.ko tools/kvmwatch build/selftests/vm \
+		$(INITRD)
+
+# The module as gcc sees it with W=1, and sparse
+sparse:
+	$(call link_sources,$(CURDIR)/build/lint)
+	$(MAKE) -C $(VM_KDIR) M=$(CURDIR)/build/lint C=2 W=1 modules
+
+clean: ## remove what was built
+	rm -rf build kvmwatch.ko
+	$(MAKE) -C tools clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
+
+export T V
+.PHONY: all module need-headers tools install deps demo check unit vm-test vm bench lint initrd \
+	sparse clean help

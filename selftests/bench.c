@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest instructions per event, for "make bench": run in a VM under -icount shift=0,
+ * where one nanosecond of its clock is one instruction.
+ *
+ * Prints "name instructions" for each event, the least of several rounds: what is
+ * above it is timer ticks that fell into the round.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "guest.h"
+
+#define ROUNDS		10
+#define EVENTS		1000
+#define SLOT		1
+#define GPA		0x40000000ULL
+
+static __u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void die(const char *what, long err)
+{
+	fprintf(stderr, "bench: %s: error %ld\n", what, err);
+	exit(1);
+}
+
+static void check(const char *what, long err)
+{
+	if (err < 0)
+		die(what, err);
+}
+
+/* What a round does before and in the time that is measured. */
+struct event {
+	const char	*name;
+	void		(*prepare)(struct guest *g);
+	void		(*run)(struct guest *g);
+};
+
+static void prepare_nothing(struct guest *g)
+{
+}
+
+static void run_out(struct guest *g)
+{
+	check("exits", guest_run(g, 0, work_out(EVENTS)));
+}
+
+static void unmap(struct guest *g)
+{
+	check("discard", guest_slot_discard(g, SLOT, 0, EVENTS));
+	check("populate", guest_slot_populate(g, SLOT));
+}
+
+static void touch(struct guest *g)
+{
+	check("write", guest_run(g, 0, work_write(GPA, EVENTS, GUEST_PAGE, 1)));
+}
+
+static void log_off(struct guest *g)
+{
+	check("logging off", guest_dirty_log(g, SLOT, 0));
+	unmap(g);
+}
+
+static void discard(struct guest *g)
+{
+	check("discard", guest_slot_discard(g, SLOT, 0, EVENTS));
+}
+
+static void prepare_mapped(struct guest *g)
+{
+	unmap(g);
+	touch(g);
+}
+
+static void prepare_logged(struct guest *g)
+{
+	check("logging on", guest_dirty_log(g, SLOT, 1));
+	touch(g);
+	check("get log", guest_dirty_get(g, SLOT, NULL));
+}
+
+static void run_halt(struct guest *g)
+{
+	check("halts", guest_run(g, 0, work_halt(EVENTS, GUEST_WAKE_LAPIC, 100000)));
+}
+
+static const struct event events[] = {
+	{ "load_put", prepare_nothing, run_out },
+	{ "page_map", unmap, touch },
+	{ "page_unmap", prepare_mapped, discard },
+	{ "dirty_mark", prepare_logged, touch },
+	{ "halt_wake", log_off, run_halt },
+};
+
+static void measure(struct guest *g, const struct event *event)
+{
+	__u64 best = ~0ULL, start, took;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		event->prepare(g);
+		start = now();
+		event->run(g);
+		took = now() - start;
+		if (took < best)
+			best = took;
+	}
+	printf("%s %.1f\n", event->name, (double)best / EVENTS);
+	fflush(stdout);
+}
+
+int main(void)
+{
+	struct guest *g = guest_new(1, 0);
+	size_t i;
+
+	if (!g)
+		die("no KVM guest", -1);
+	check("slot", guest_slot_add(g, SLOT, GPA, EVENTS, GUEST_MEM_4K, 0));
+	check("populate", guest_slot_populate(g, SLOT));
+	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		measure(g, &events[i]);
+	guest_free(g);
+	return 0;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A test guest: a small VM that does an exactly known amount of work.
+ *
+ * The guest is an interpreter of a few commands, in 64-bit mode, with all of
+ * its memory mapped one to one. Each command is a struct guest_work; it runs in
+ * the caller's thread or in the vCPU's own, and ends with a port write. What a
+ * command costs KVM is known:
+ *
+ *   KVM_RUN ioctls	1, and one more for each exit to userspace on the way.
+ *			guest_runs() has the number really made
+ *   slot 0		all of its GUEST_SLOT0_PAGES pages have been read when a
+ *			command ends, so that each is mapped once, as 4K
+ *   other slots	exactly the pages that the command names
+ *
+ * Functions that return int or long answer 0 or a count, else -errno. They
+ * never exit or print. @vcpu is an index, counted from 0, and the vCPU's id.
+ *
+ * A vCPU may be run by one thread at a time. Everything else is for one thread,
+ * except that guest_stop(), guest_wake(), guest_kick() and the functions that
+ * only read may be called while vCPUs run.
+ */
+#ifndef SELFTESTS_GUEST_H
+#define SELFTESTS_GUEST_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+#include <stddef.h>
+
+#define GUEST_PAGE		4096ULL
+#define GUEST_MAX_VCPUS		8
+#define GUEST_MAX_SLOTS		64	/* slot 0 included */
+
+/* Slots may lie in so many different GiB, all below 512 GiB; slot 0 in the first. */
+#define GUEST_MAX_GIBS		16
+
+/* Slot 0 is the guest's own: code, tables, mailboxes, from address 0. */
+#define GUEST_SLOT0_PAGES	(4 + GUEST_MAX_VCPUS + GUEST_MAX_GIBS)
+
+#define GUEST_FOREVER		(~0ULL)
+
+struct guest;
+
+/* --- life ------------------------------------------------------------------ */
+
+/*
+ * No interrupt controller and timer in KVM: a halt is an exit to userspace, and
+ * nothing can wake it but KVM_RUN. Without this flag all of them are in KVM.
+ */
+#define GUEST_NO_IRQCHIP	0x1
+
+/*
+ * Create a VM with @vcpus vCPUs (0 is fine) and slot 0. NULL with errno when it
+ * can't be had, ENOENT or EACCES for no /dev/kvm. guest_free() takes NULL.
+ */
+struct guest *guest_new(unsigned int vcpus, unsigned int flags);
+
+/*
+ * Stop what runs, whatever it is, end the threads, close all fds, unmap all
+ * memory. With it the VM is gone, unless the caller has made fds of his own
+ * from it (dup(), a stats fd, fork()).
+ */
+void guest_free(struct guest *g);
+
+/* Add a vCPU; its index. -ENOSPC after GUEST_MAX_VCPUS. */
+int guest_vcpu_add(struct guest *g);
+
+/*
+ * Close the VM's fd, but nothing else: KVM keeps the VM until the last vCPU's
+ * fd is closed. Running vCPUs goes on, all calls about slots answer -EBADF.
+ */
+void guest_close_vm(struct guest *g);
+
+/* Close a vCPU's fd, and unmap what holds it. The vCPU is of no use after. */
+void guest_close_vcpu(struct guest *g, unsigned int vcpu);
+
+/* --- what it is ------------------------------------------------------------ */
+
+/* "<tid>-<fd>", as KVM calls the VM in debugfs. */
+const char *guest_name(const struct guest *g);
+int guest_vm_fd(const struct guest *g);
+int guest_vcpu_fd(const struct guest *g, unsigned int vcpu);
+/* What KVM_RUN shares with userspace; of the last return. */
+const struct kvm_run *guest_kvm_run(const struct guest *g, unsigned int vcpu);
+unsigned int guest_vcpus(const struct guest *g);
+
+/* --- slots ----------------------------------------------------------------- */
+
+enum guest_mem {
+	GUEST_MEM_4K,		/* never huge in the host */
+	GUEST_MEM_THP,		/* transparent huge pages, if the host gives any */
+	GUEST_MEM_2M,		/* hugetlb; -ENOMEM when none are reserved */
+	GUEST_MEM_1G,
+};
+
+/*
+ * Add slot @id (1 to GUEST_MAX_SLOTS - 1) of fresh memory. @flags are KVM's
+ * KVM_MEM_*. The memory's address is congruent to @gpa modulo 2M (1G for
+ * GUEST_MEM_1G), it merges with no neighbour, and no page of it is present
+ * before the guest, the host or guest_slot_populate() touches it.
+ */
+int guest_slot_add(struct guest *g, unsigned int id, __u64 gpa, __u64 pages,
+		   enum guest_mem mem, __u32 flags);
+/* Same memory at another guest address. */
+int guest_slot_move(struct guest *g, unsigned int id, __u64 gpa);
+/* Change the KVM_MEM_* flags; KVM allows that for KVM_MEM_LOG_DIRTY_PAGES. */
+int guest_slot_flags(struct guest *g, unsigned int id, __u32 flags);
+/* Delete the slot, then unmap its memory. */
+int guest_slot_del(struct guest *g, unsigned int id);
+
+/* Host address of the slot's memory; NULL: no such slot. */
+void *guest_slot_host(const struct guest *g, unsigned int id);
+/* Write to each of its pages from the host, so that they are present. */
+int guest_slot_populate(struct guest *g, unsigned int id);
+/* Give pages back to the host: madvise(MADV_DONTNEED). */
+int guest_slot_discard(struct guest *g, unsigned int id, __u64 first, __u64 pages);
+/* How many bytes of it are in huge pages of the host now. */
+long long guest_slot_huge(const struct guest *g, unsigned int id);
+
+/* --- dirty log ------------------------------------------------------------- */
+
+/* Switch logging of a slot, other flags unchanged. @on: 0 or 1. */
+int guest_dirty_log(struct guest *g, unsigned int id, int on);
+/*
+ * KVM_GET_DIRTY_LOG; how many bits were set. @bitmap may be NULL, else it has
+ * room for guest_bitmap_size() bytes.
+ */
+long guest_dirty_get(struct guest *g, unsigned int id, __u64 *bitmap);
+size_t guest_bitmap_size(const struct guest *g, unsigned int id);
+/*
+ * Collect with KVM_CLEAR_DIRTY_LOG from now on: KVM_GET_DIRTY_LOG then only
+ * looks. @flags: KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE, perhaps with
+ * KVM_DIRTY_LOG_INITIALLY_SET. Call it before any slot is logged.
+ */
+int guest_dirty_manual(struct guest *g, __u64 flags);
+/*
+ * KVM_CLEAR_DIRTY_LOG of @pages from @first, both multiples of 64 (@pages not
+ * at the slot's end). Bit 0 of @bitmap is page @first; NULL: all set.
+ */
+int guest_dirty_clear(struct guest *g, unsigned int id, __u64 first, __u64 pages,
+		      const __u64 *bitmap);
+
+/*
+ * Log to rings of @bytes (a power of 2) instead of bitmaps. Only before the
+ * first vCPU: guest_new(0, ...), guest_ring_enable(), guest_vcpu_add().
+ * -EOPNOTSUPP where KVM has none (5.10). A ring that fills up while a command
+ * runs is harvested and reset on the spot.
+ */
+int guest_ring_enable(struct guest *g, __u32 bytes);
+/*
+ * Take what is in the vCPU's ring; how many entries since the last call, those
+ * taken on the spot included.
+ */
+long guest_ring_harvest(struct guest *g, unsigned int vcpu);
+/* KVM_RESET_DIRTY_RINGS; how many entries KVM took back. */
+int guest_ring_reset(struct guest *g);
+/* Exits because the ring was full, so far. */
+__u64 guest_ring_full(const struct guest *g, unsigned int vcpu);
+
+/* --- work ------------------------------------------------------------------ */
+
+enum guest_op {
+	GUEST_READ,
+	GUEST_WRITE,
+	GUEST_SPIN,
+	GUEST_HALT,
+	GUEST_OUT,
+	GUEST_CPUID,
+};
+
+enum guest_wake {
+	GUEST_WAKE_USER,	/* guest_wake(), one for each halt */
+	GUEST_WAKE_LAPIC,	/* its own timer, set before each halt */
+	GUEST_WAKE_PIT,		/* KVM's PIT, ticking; for one vCPU at a time */
+	GUEST_WAKE_EXIT,	/* GUEST_NO_IRQCHIP: the exit itself */
+};
+
+/*
+ * A command. All of them are repeated @rounds times, or with GUEST_FOREVER until
+ * guest_stop(). After each round the guest counts up what guest_progress() shows
+ * and looks for guest_stop().
+ */
+struct guest_work {
+	enum guest_op op;
+	enum guest_wake wake;
+	__u64 rounds;
+	__u64 gpa;
+	__u64 pages;
+	__u64 stride;
+	__u64 period_ns;
+};
+
+/* Read 8 bytes at @gpa, @gpa + @stride, ...: @pages reads. */
+static inline struct guest_work work_read(__u64 gpa, __u64 pages, __u64 stride)
+{
+	return (struct guest_work){
+		.op = GUEST_READ, .rounds = 1,
+		.gpa = gpa, .pages = pages, .stride = stride,
+	};
+}
+
+/*
+ * Write 8 bytes at @gpa, @gpa + @stride, ...: @pages writes a round. The value is
+ * the number of the round, from 1.
+ */
+static inline struct guest_work work_write(__u64 gpa, __u64 pages, __u64 stride,
+					   __u64 rounds)
+{
+	return (struct guest_work){
+		.op = GUEST_WRITE, .rounds = rounds,
+		.gpa = gpa, .pages = pages, .stride = stride,
+	};
+}
+
+/* Count as fast as it can, with no exit, until guest_stop(). */
+static inline struct guest_work work_spin(void)
+{
+	return (struct guest_work){ .op = GUEST_SPIN, .rounds = GUEST_FOREVER };
+}
+
+/*
+ * Halt @halts times. The HLT instructions are exactly as many; interrupts left
+ * over from before are taken first. While it runs, guest_progress() is the
+ * number of the halt that it is about to do or does, from 1.
+ *
+ * @period_ns is for the timers. LAPIC: time from arming to the interrupt, below
+ * 4.29 s. PIT: time between ticks, 200 us (KVM makes it longer if it is shorter)
+ * to 54.9 ms. A tick that comes while the guest is awake ends its next halt at
+ * once.
+ */
+static inline struct guest_work work_halt(__u64 halts, enum guest_wake wake,
+					  __u64 period_ns)
+{
+	return (struct guest_work){
+		.op = GUEST_HALT, .rounds = halts, .wake = wake,
+		.period_ns = period_ns,
+	};
+}
+
+/* Write to a port @exits times: as many exits to userspace. */
+static inline struct guest_work work_out(__u64 exits)
+{
+	return (struct guest_work){ .op = GUEST_OUT, .rounds = exits };
+}
+
+/* CPUID @exits times: as many exits that KVM handles itself. */
+static inline struct guest_work work_cpuid(__u64 exits)
+{
+	return (struct guest_work){ .op = GUEST_CPUID, .rounds = exits };
+}
+
+/*
+ * Do the work, and return when it is done. In the caller's thread, unless the
+ * vCPU has its own. Errors:
+ *   -EINVAL	work that makes no sense, or not with this VM
+ *   -EBUSY	the vCPU is at work, or the PIT at another vCPU's
+ *   -EFAULT	it touched an address outside all slots; done all the same, but
+ *		only the round in which that happened
+ *   -EIO	the guest crashed: guest_kvm_run() tells how. The vCPU is lost
+ *   -ECANCELED	guest_free() or guest_close_vcpu() came first
+ *   others	what KVM_RUN answered
+ * Writes to a KVM_MEM_READONLY slot are dropped: exits to userspace, no error.
+ */
+int guest_run(struct guest *g, unsigned int vcpu, struct guest_work work);
+
+/* Let the vCPU's own thread do the work. Every guest_start() needs a guest_wait(). */
+int guest_start(struct guest *g, unsigned int vcpu, struct guest_work work);
+/*
+ * Wait for it, at most @timeout_ms (-1: for ever). Its result as of guest_run();
+ * -ETIMEDOUT: it is still at work; -ECHILD: nothing was started.
+ */
+int guest_wait(struct guest *g, unsigned int vcpu, int timeout_ms);
+/* Let the work end after the round it is in; a halted guest is woken. */
+int guest_stop(struct guest *g, unsigned int vcpu);
+/*
+ * Force a vCPU at work in its own thread out of KVM_RUN once, and let it enter
+ * again: exactly one more KVM_RUN. Returns when it is out. -ESRCH: no work, or
+ * it ended meanwhile.
+ */
+int guest_kick(struct guest *g, unsigned int vcpu);
+/* Send the vCPU one interrupt (KVM_SIGNAL_MSI). */
+int guest_wake(struct guest *g, unsigned int vcpu);
+
+/* Give the vCPU its own thread now instead of at the first guest_start(). */
+int guest_thread(struct guest *g, unsigned int vcpu);
+/* Keep the vCPU's thread on one CPU; works while it runs. -1: on any. */
+int guest_pin(struct guest *g, unsigned int vcpu, int cpu);
+/* The vCPU's thread; 0: it has none. */
+int guest_tid(const struct guest *g, unsigned int vcpu);
+
+/* Rounds of the present or last work that are done; for halts see work_halt(). */
+__u64 guest_progress(const struct guest *g, unsigned int vcpu);
+/* Wait until guest_progress() is @progress or more. -ETIMEDOUT. */
+int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
+			int timeout_ms);
+/*
+ * Wait until halt number @halt has put the vCPU's thread to sleep in KVM: it is
+ * past halt polling. -ETIMEDOUT; -ESRCH: the vCPU has no work.
+ */
+int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
+		      int timeout_ms);
+/*
+ * Halt @halts times, each woken from here after it has gone to sleep. None of
+ * them ends while polling.
+ */
+int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts);
+
+/* --- what was done --------------------------------------------------------- */
+
+/* KVM_RUN ioctls so far. Each loads the vCPU once, and once more per sched-in. */
+__u64 guest_runs(const struct guest *g, unsigned int vcpu);
+/* Other vCPU ioctls so far that load it: those of guest_vcpu_add(). */
+__u64 guest_ioctls(const struct guest *g, unsigned int vcpu);
+/* Returns from KVM_RUN so far with exit reason @reason (KVM_EXIT_*). */
+__u64 guest_exits(const struct guest *g, unsigned int vcpu, unsigned int reason);
+
+#endif /* SELFTESTS_GUEST_H */

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Debian's dkms adds, builds, installs and removes kvmwatch. All of it in directories of
+# its own: this machine's /lib/modules, /usr/src and /var/lib/dkms stay as they are.
+. "$(dirname "$0")/../vm/lib.sh"
+
+need_kver
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$tmp/tree" "$tmp/src" "$tmp/modules/$kver" "$tmp/kvmwatch"
+
+# Signing is dkms' business, and would leave a key in /var/lib/dkms.
+export sign_file=/nonexistent
+
+run_dkms() {
+	dkms "$@" --dkmstree "$tmp/tree" --sourcetree "$tmp/src" --installtree "$tmp/modules" \
+		-k "$kver" </dev/null >"$tmp/log" 2>&1
+}
+
+case_is() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		cat "$tmp/log" "$tmp"/tree/kvmwatch/*/build/make.log 2>/dev/null | sed 's/^/# /'
+	fi
+}
+
+number=0
+echo "1..6"
+cd "$top" || exit
+cp -r Kbuild Makefile dkms.conf module include "$tmp/kvmwatch"
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+run_dkms add "$tmp/kvmwatch"
+case_is $? "dkms add"
+run_dkms build kvmwatch/"$version"
+case_is $? "dkms build"
+run_dkms install --no-depmod kvmwatch/"$version"
+case_is $? "dkms install"
+ko=$(find "$tmp/modules" -name 'kvmwatch.ko*')
+[ -n "$ko" ]
+case_is $? "the module is installed below updates/dkms"
+[ "$(modinfo -F version "$ko")" = "$version" ]
+case_is $? "dkms.conf and the module agree on the version"
+run_dkms remove kvmwatch/"$version" --no-depmod && [ -z "$(find "$tmp/modules" -name 'kvmwatch.ko*')" ]
+case_is $? "dkms remove"

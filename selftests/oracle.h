@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The numbers that KVM itself keeps, to compare with.
+ *
+ * From two places: stats fds (KVM_GET_STATS_FD, 5.14 and later) and debugfs. The
+ * reader of stats fds works for every fd of that format, kvmwatch's included,
+ * and shares no code with the tool's. It keeps nothing between calls, so each
+ * call reads the layout again.
+ *
+ * Functions answer 0 or a count, else -errno. They never exit or print.
+ */
+#ifndef SELFTESTS_ORACLE_H
+#define SELFTESTS_ORACLE_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+/* As struct kvm_stats_desc, without its open end. */
+struct oracle_desc {
+	__u32 flags;
+	__s16 exponent;
+	__u16 size;
+	__u32 offset;
+	__u32 bucket_size;
+	char name[64];
+};
+
+/* Open the stats fd of a KVM VM or vCPU fd. -ENOTTY: KVM has none (5.10). */
+int oracle_open(int kvm_fd);
+
+/* Value of a statistic. -ENOENT: not there. -EISDIR: a histogram. */
+int oracle_read(int stats_fd, const char *name, __u64 *value);
+/* Buckets of a histogram: how many it has; at most @max are written. */
+int oracle_hist(int stats_fd, const char *name, __u64 *buckets, size_t max);
+/* All buckets of a histogram together. */
+int oracle_hist_sum(int stats_fd, const char *name, __u64 *sum);
+/* Descriptor number @index. -ENOENT: past the last. */
+int oracle_desc(int stats_fd, unsigned int index, struct oracle_desc *desc);
+/* The id string. */
+int oracle_id(int stats_fd, char *id, size_t size);
+/*
+ * Is the layout what KVM's documentation and its readers ask for? 0: yes. Else
+ * -EPROTO, and *@why says in words what is wrong.
+ */
+int oracle_check(int stats_fd, const char **why);
+
+/*
+ * Value of a file in a VM's debugfs directory, e.g. "pages_4k", "halt_exits" (of
+ * all its vCPUs) or "vcpu0/guest_mode". @vm is guest_name(). -ENOENT: no such
+ * file in this kernel, no such VM, or debugfs is not mounted.
+ */
+int oracle_debugfs(const char *vm, const char *file, __u64 *value);
+/* Path of that directory. */
+int oracle_debugfs_dir(const char *vm, char *path, size_t size);
+/* How many VMs KVM has now, going by its debugfs. */
+int oracle_debugfs_vms(void);
+
+/*
+ * A statistic of KVM, from the stats fd where there are any, else from debugfs,
+ * where vCPU statistics are summed over the vCPUs of a VM.
+ */
+int oracle_any(int kvm_fd, const char *vm, const char *name, __u64 *value);
+
+#endif /* SELFTESTS_ORACLE_H */

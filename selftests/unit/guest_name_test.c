@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Names of guests, from command lines as VMMs have them and as nobody should. */
+#include <kselftest_harness.h>
+
+#include "guest_name.h"
+
+/* A string literal holds the NULs between its arguments, and one behind the last. */
+#define NAME(literal)	guest_name_parse(literal, sizeof(literal))
+
+TEST(qemu_with_a_plain_name)
+{
+	EXPECT_STREQ("web1", NAME("/usr/bin/qemu-system-x86_64\0-m\0004096\0-name\0web1\0-S"));
+	EXPECT_STREQ("web1", NAME("qemu-system-x86_64\0--name\0web1"));
+	EXPECT_STREQ("web1", NAME("/usr/libexec/qemu-kvm\0-name\0web1,debug-threads=on"));
+	EXPECT_STREQ("web1", NAME("kvm\0-name\0web1"));
+}
+
+TEST(qemu_as_libvirt_starts_it)
+{
+	EXPECT_STREQ("web1", NAME("/usr/bin/qemu-system-x86_64\0-name\0"
+				  "guest=web1,debug-threads=on\0-S"));
+	EXPECT_STREQ("web1", NAME("qemu-system-x86_64\0-name\0debug-threads=on,guest=web1"));
+}
+
+TEST(qemu_with_commas_in_the_name)
+{
+	EXPECT_STREQ("a,b", NAME("qemu-system-x86_64\0-name\0guest=a,,b,debug-threads=on"));
+	EXPECT_STREQ("a,guest=b", NAME("qemu-system-x86_64\0-name\0guest=a,,guest=b"));
+	EXPECT_STREQ("a,", NAME("qemu-system-x86_64\0-name\0a,,"));
+}
+
+TEST(qemu_takes_the_last_name)
+{
+	EXPECT_STREQ("b", NAME("qemu-system-x86_64\0-name\0a\0-name\0b"));
+	EXPECT_STREQ("b", NAME("qemu-system-x86_64\0-name\0guest=a,guest=b"));
+	EXPECT_STREQ("b", NAME("qemu-system-x86_64\0-name\0a,guest=b"));
+}
+
+TEST(qemu_without_a_name_has_none)
+{
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-m\0004096"));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-name"));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-name\0"));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-name\0debug-threads=on"));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-name\0guest="));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0-names\0web1"));
+	EXPECT_EQ(NULL, NAME("qemu-system-x86_64\0name\0web1"));
+}
+
+TEST(other_vmms)
+{
+	EXPECT_STREQ("fc-1", NAME("/usr/bin/firecracker\0--api-sock\0/x\0--id\0fc-1"));
+	EXPECT_STREQ("fc-1", NAME("firecracker\0--id=fc-1"));
+	EXPECT_STREQ("vm1", NAME("crosvm\0run\0--name\0vm1\0kernel"));
+	EXPECT_STREQ("vm1", NAME("lkvm\0run\0--name\0vm1"));
+	EXPECT_EQ(NULL, NAME("firecracker\0-id\0fc-1"));
+}
+
+TEST(programs_that_are_no_vmm_have_no_name)
+{
+	EXPECT_EQ(NULL, NAME("/usr/bin/find\0-name\0web1"));
+	EXPECT_EQ(NULL, NAME("/opt/qemu/bin/other\0-name\0web1"));
+}
+
+TEST(odd_command_lines_are_survived)
+{
+	EXPECT_EQ(NULL, guest_name_parse("", 0));
+	EXPECT_EQ(NULL, NAME(""));
+	EXPECT_EQ(NULL, NAME("\0\0\0"));
+	/* No NUL behind the last argument: it counts, and nothing behind it does. */
+	EXPECT_STREQ("web", guest_name_parse("qemu\0-name\0web1", 14));
+	EXPECT_EQ(NULL, guest_name_parse("qemu\0-name\0web1", 11));
+	EXPECT_EQ(NULL, guest_name_parse("qemu\0-name\0web1", 9));
+}
+
+TEST(names_are_fit_for_terminals)
+{
+	EXPECT_STREQ("a?[31mb", NAME("qemu\0-name\0a\033[31mb"));
+	EXPECT_STREQ("a?", NAME("qemu\0-name\0a\xff"));
+}
+
+TEST(process_that_is_not_there_has_no_name)
+{
+	EXPECT_EQ(NULL, guest_name_of(0));
+	EXPECT_EQ(NULL, guest_name_of(-1));
+	EXPECT_EQ(NULL, guest_name_of(0x7fffffff));
+	EXPECT_EQ(NULL, guest_name_of(getpid()));
+}
+
+TEST_HARNESS_MAIN

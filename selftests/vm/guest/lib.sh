@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# What the scripts in the VM share. Sourced.
+
+# For tests that load kvmwatch again: with what it was loaded.
+export MODARGS
+
+load() {
+	MODARGS="$*"
+	insmod /kvmwatch.ko "$@"
+}
+
+unload() {
+	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch
+}

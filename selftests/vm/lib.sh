@@ -1,0 +1,57 @@
+# shellcheck shell=sh
+# What the host-side scripts here share. Sourced; $0 is one of them.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$top/selftests/vm
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvmwatch
+: "${KERNEL:=6.1}"
+
+say() {
+	echo "kvmwatch: $*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# A list file without its comments.
+entries() {
+	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"
+}
+
+# What build names of KERNEL look like, as an extended regular expression.
+kver_pattern() {
+	entries "$here/kernels" | awk -v k="$KERNEL" '$1 == k { print $2; found = 1 }
+		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
+}
+
+# The build of KERNEL in the test VM: the newest with headers on this machine,
+# because what the module is built against must be what boots. Empty: none.
+kver() {
+	pattern=$(kver_pattern) || exit 1
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
+		sed -nE "s/^installed linux-headers-($pattern)\$/\1/p" | sort -V | tail -n 1
+}
+
+# The same, for those who cannot go on without.
+need_kver() {
+	kver=$(kver)
+	[ -n "$kver" ] || die "no headers of kernel $KERNEL here; 'make deps' installs them"
+}
+
+# Make a directory in the cache, whole or not at all: unpack DIR COMMAND...
+# runs COMMAND in a new directory and calls it DIR when that went well. set -e does
+# not reach into COMMAND; its exit status must tell.
+unpack() {
+	dir=$1
+	shift
+	mkdir -p "$cache"
+	tmp=$(mktemp -d "$cache/unpack.XXXXXX")
+	if ! (cd "$tmp" && "$@" >&2); then
+		rm -rf "$tmp"
+		die "cannot make $dir"
+	fi
+	chmod 755 "$tmp"
+	mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"	# somebody was faster
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What all commands need: complaints, and the device. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "reader.h"
+
+int complain(const char *what, const char *why, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "kvmwatch: %s: ", what);
+	va_start(args, why);
+	vfprintf(stderr, why, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return EXIT_COULD_NOT;
+}
+
+/* The module may be there without its node, as in a container. */
+static void complain_missing(void)
+{
+	if (access("/sys/module/kvmwatch", F_OK))
+		complain(KVMWATCH_DEVICE,
+			 "the module is not loaded; load it: insmod kvmwatch.ko, or modprobe kvmwatch");
+	else
+		complain(KVMWATCH_DEVICE,
+			 "the module is loaded, but there is no such node here; in a container, pass the device through");
+}
+
+int device_open(void)
+{
+	struct kvmwatch_info info;
+	int dev;
+
+	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	switch (dev) {
+	case -ENOENT:
+	case -ENXIO:
+	case -ENODEV:
+		complain_missing();
+		break;
+	case -EACCES:
+	case -EPERM:
+		complain(KVMWATCH_DEVICE,
+			 "no right to open it; run as root, or have the administrator give you the node and CAP_PERFMON");
+		break;
+	case -ENOTTY:
+	case -EINVAL:
+		complain(KVMWATCH_DEVICE,
+			 "this is not kvmwatch's device; remove it and load the module again");
+		break;
+	case -EPROTONOSUPPORT:
+		complain(KVMWATCH_DEVICE,
+			 "the module speaks ABI %u, this program %u; install both from one version",
+			 info.abi, KVMWATCH_ABI);
+		break;
+	default:
+		if (dev < 0)
+			complain(KVMWATCH_DEVICE, "can't open it: %s", strerror(-dev));
+		break;
+	}
+	return dev;
+}
+
+int device_complain(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return complain(KVMWATCH_DEVICE,
+				"no right to list what others run; run as root or with CAP_PERFMON");
+	case -EBADMSG:
+		return complain(KVMWATCH_DEVICE,
+				"the answer is broken; install module and program from one version");
+	case -EMFILE:
+	case -ENFILE:
+		return complain(KVMWATCH_DEVICE,
+				"too many open files; raise the limit (ulimit -n)");
+	default:
+		return complain(KVMWATCH_DEVICE, "can't read it: %s", strerror(-err));
+	}
+}

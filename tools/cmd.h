@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The commands of kvmwatch, and what they all need. */
+#ifndef KVMWATCH_CMD_H
+#define KVMWATCH_CMD_H
+
+/* As the kernel has it. */
+#ifndef __printf
+#define __printf(a, b)	__attribute((format(printf, a, b)))
+#endif
+
+/* What main() returns. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_COULD_NOT = 1,
+	EXIT_USAGE = 2,
+};
+
+struct opt;
+
+/**
+ * struct cmd - a subcommand
+ * @name:	how it is called
+ * @summary:	what it shows, in a few words
+ * @about:	the same in a few sentences, for its --help
+ * @options:	the options it understands, ended by NULL
+ * @run:	does it; gets all arguments from the command's name on; returns an
+ *		exit code
+ */
+struct cmd {
+	const char *name;
+	const char *summary;
+	const char *about;
+	const struct opt *const *options;
+	int (*run)(const struct cmd *cmd, int argc, char **argv);
+};
+
+extern const struct cmd cmd_list;
+extern const struct cmd cmd_stat;
+extern const struct cmd cmd_hooks;
+
+/*
+ * Say on stderr "kvmwatch: <what>: <why>", where why also says what to do. This is
+ * the only place that does. Returns EXIT_COULD_NOT.
+ */
+int __printf(2, 3) complain(const char *what, const char *why, ...);
+
+/* Open the device; explain on stderr why it can't be, and return -errno. */
+int device_open(void);
+
+/* Explain why the device, once open, did not answer. Returns EXIT_COULD_NOT. */
+int device_complain(int err);
+
+#endif /* KVMWATCH_CMD_H */

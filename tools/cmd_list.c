@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch list: the VMs of this host, how much of their memory is mapped, and how
+ * fast they dirty it.
+ *
+ * A rate needs two looks. The second one is taken, an interval later, only when
+ * some VM has dirty logging on; for the others there is no rate to be had.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "options.h"
+#include "output.h"
+#include "reader.h"
+#include "repeat.h"
+#include "select.h"
+#include "text.h"
+
+#define PAGE_BYTES	4096
+#define NSEC_PER_SEC	1000000000.0
+
+/* A number that may be unknown. */
+struct maybe {
+	bool known;
+	__u64 number;
+};
+
+/**
+ * struct look - a VM at one moment
+ * @vm:		the VM
+ * @ended:	it did so between listing and reading
+ * @ns:		when it was read
+ * @mapped:	mapped_bytes
+ * @dirtied:	dirty_marks_new
+ */
+struct look {
+	struct vm vm;
+	bool ended;
+	__u64 ns;
+	struct maybe mapped;
+	struct maybe dirtied;
+};
+
+struct looks {
+	struct look *looks;
+	size_t nr;
+};
+
+struct list {
+	int dev;
+	const struct options *options;
+	struct selection selection;
+	struct looks before;	/* none yet: first round */
+};
+
+enum {
+	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_VCPUS, COL_SLOTS,
+	COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT, COL_LOGGING, COL_PAGES, COL_WINDOW,
+	COL_RATE, COL_REASON, NR_COLS
+};
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_ID]	= { "id",			"ID",		true },
+	[COL_NAME]	= { "name",			"NAME",		false },
+	[COL_PID]	= { "pid",			"PID",		true },
+	[COL_GUEST]	= { "guest",			NULL,		false },
+	[COL_COMM]	= { "comm",			NULL,		false },
+	[COL_GUEST_OR_COMM] = { NULL,			"GUEST",	false },
+	[COL_VCPUS]	= { "vcpus",			"VCPUS",	true },
+	[COL_SLOTS]	= { "slots",			NULL,		true },
+	[COL_MEMORY]	= { "memory",			"MEMORY",	true },
+	[COL_MAPPED]	= { "mapped_bytes",		"MAPPED",	true },
+	[COL_SHARE]	= { "mapped_share",		"SHARE",	true },
+	[COL_FOOTPRINT]	= { "footprint",		NULL,		true },
+	[COL_LOGGING]	= { "dirty_logging",		"DIRTY LOG",	false },
+	[COL_PAGES]	= { "dirty_pages",		NULL,		true },
+	[COL_WINDOW]	= { "dirty_window_ns",		NULL,		true },
+	[COL_RATE]	= { "dirty_pages_per_second",	"DIRTY RATE",	false },
+	[COL_REASON]	= { "dirty_unknown",		NULL,		false },
+};
+
+static void looks_free(struct looks *looks)
+{
+	size_t i;
+
+	for (i = 0; i < looks->nr; i++)
+		free(looks->looks[i].vm.guest);
+	free(looks->looks);
+	memset(looks, 0, sizeof(*looks));
+}
+
+static struct maybe value_of(const struct kvmwatch_stats *stats, const char *name)
+{
+	const struct kvmwatch_value *value = kvmwatch_stats_find(stats, name);
+	struct maybe maybe = { };
+
+	if (value) {
+		maybe.known = true;
+		maybe.number = *value->data;
+	}
+	return maybe;
+}
+
+/* Returns an exit code. */
+static int look_at(int dev, struct look *look)
+{
+	struct kvmwatch_stats *stats;
+	int err, fd;
+
+	fd = kvmwatch_open_vm(dev, look->vm.info.id);
+	if (fd == -ENOENT) {
+		look->ended = true;
+		return EXIT_DONE;
+	}
+	if (fd < 0)
+		return device_complain(fd);
+
+	err = kvmwatch_stats_read(fd, &stats);
+	look->ns = now_ns();
+	close(fd);
+	if (err)
+		return device_complain(err);
+	look->mapped = value_of(stats, "mapped_bytes");
+	look->dirtied = value_of(stats, "dirty_marks_new");
+	kvmwatch_stats_free(stats);
+	return EXIT_DONE;
+}
+
+/* Returns an exit code; only with EXIT_DONE is there anything in @looks. */
+static int look_around(struct list *list, struct looks *looks)
+{
+	struct vm *vms;
+	size_t i, nr;
+	int code;
+
+	memset(looks, 0, sizeof(*looks));
+	code = vms_get(list->dev, &list->selection, &vms, &nr);
+	if (code)
+		return code;
+	looks->looks = calloc(nr + 1, sizeof(*looks->looks));
+	if (!looks->looks) {
+		vms_put(vms, nr);
+		return device_complain(-ENOMEM);
+	}
+	looks->nr = nr;
+	for (i = 0; i < nr; i++)
+		looks->looks[i].vm = vms[i];
+	free(vms);
+
+	for (i = 0; i < nr && !code; i++)
+		code = look_at(list->dev, &looks->looks[i]);
+	if (code)
+		looks_free(looks);
+	return code;
+}
+
+static const struct look *find_look(const struct looks *looks, __u64 id)
+{
+	size_t i;
+
+	for (i = 0; i < looks->nr; i++) {
+		if (looks->looks[i].vm.info.id == id && !looks->looks[i].ended)
+			return &looks->looks[i];
+	}
+	return NULL;
+}
+
+static bool is_logging(const struct look *look)
+{
+	return look->vm.info.flags & KVMWATCH_VM_DIRTY_LOG;
+}
+
+static bool some_is_logging(const struct looks *looks)
+{
+	size_t i;
+
+	for (i = 0; i < looks->nr; i++) {
+		if (is_logging(&looks->looks[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Why there is no rate; NULL: there is one. */
+static const char *why_no_rate(const struct look *now, const struct look *before)
+{
+	if (!is_logging(now))
+		return "dirty logging is off";
+	if (!now->dirtied.known)
+		return "dirty_marks_new is unavailable";
+	if (!before || !is_logging(before) || !before->dirtied.known || before->ns >= now->ns)
+		return "dirty logging has just begun";
+	if (now->dirtied.number < before->dirtied.number)
+		return "the count began anew";
+	return NULL;
+}
+
+static void show_rate(struct output *out, const struct options *options,
+		      const struct look *now, const struct look *before)
+{
+	const char *reason = why_no_rate(now, before);
+	double pages_per_second;
+	struct quantity q;
+	__u64 pages, ns;
+	char text[80];
+
+	if (reason) {
+		snprintf(text, sizeof(text), "unknown: %s", reason);
+		output_unknown(out, COL_PAGES, NULL);
+		output_unknown(out, COL_WINDOW, NULL);
+		output_unknown(out, COL_RATE, text);
+		output_string(out, COL_REASON, reason);
+		return;
+	}
+	pages = now->dirtied.number - before->dirtied.number;
+	ns = now->ns - before->ns;
+	pages_per_second = pages / (ns / NSEC_PER_SEC);
+	if (options->raw) {
+		snprintf(text, sizeof(text), "%llu pages in %llu ns",
+			 pages, ns);
+	} else {
+		q = quantity_bytes(pages_per_second * PAGE_BYTES);
+		snprintf(text, sizeof(text), "%s %s/s over %.3g s", q.value, q.unit,
+			 ns / NSEC_PER_SEC);
+	}
+	output_u64(out, COL_PAGES, pages, NULL);
+	output_u64(out, COL_WINDOW, ns, NULL);
+	output_real(out, COL_RATE, pages_per_second, text);
+}
+
+static void show_bytes(struct output *out, const struct options *options, size_t column,
+		       __u64 bytes)
+{
+	struct quantity q = quantity_bytes(bytes);
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	output_u64(out, column, bytes, options->raw ? NULL : text);
+}
+
+static void show_mapped(struct output *out, const struct options *options,
+			const struct look *look)
+{
+	double share;
+	char text[32];
+
+	if (!look->mapped.known) {
+		output_unknown(out, COL_MAPPED, NULL);
+		output_unknown(out, COL_SHARE, NULL);
+		return;
+	}
+	show_bytes(out, options, COL_MAPPED, look->mapped.number);
+	if (!look->vm.info.memory) {
+		output_unknown(out, COL_SHARE, NULL);
+		return;
+	}
+	share = (double)look->mapped.number / look->vm.info.memory;
+	snprintf(text, sizeof(text), "%.*f%%", options->raw ? 6 : 1, share * 100);
+	output_real(out, COL_SHARE, share, text);
+}
+
+static void show_names(struct output *out, const struct vm *vm)
+{
+	char text[sizeof(vm->info.comm) + 2];
+
+	if (vm->info.pid > 0)
+		output_s64(out, COL_PID, vm->info.pid);
+	else
+		output_unknown(out, COL_PID, NULL);
+	output_string(out, COL_COMM, vm->info.comm);
+	if (vm->guest) {
+		output_string(out, COL_GUEST, vm->guest);
+		output_text(out, COL_GUEST_OR_COMM, vm->guest);
+	} else {
+		snprintf(text, sizeof(text), "[%s]", vm->info.comm);
+		output_unknown(out, COL_GUEST, NULL);
+		output_text(out, COL_GUEST_OR_COMM, text);
+	}
+}
+
+static void show_vm(struct output *out, const struct options *options,
+		    const struct look *now, const struct look *before)
+{
+	const struct kvmwatch_vm *info = &now->vm.info;
+
+	output_u64(out, COL_ID, info->id, NULL);
+	output_string(out, COL_NAME, info->name);
+	show_names(out, &now->vm);
+	output_u64(out, COL_VCPUS, info->vcpus, NULL);
+	output_u64(out, COL_SLOTS, info->slots, NULL);
+	show_bytes(out, options, COL_MEMORY, info->memory);
+	show_mapped(out, options, now);
+	output_u64(out, COL_FOOTPRINT, info->footprint, NULL);
+	output_bool(out, COL_LOGGING, is_logging(now), is_logging(now) ? "on" : "off");
+	show_rate(out, options, now, before);
+	output_row(out);
+}
+
+static int show(struct output *out, struct beat *beat, void *arg)
+{
+	struct list *list = arg;
+	struct looks now;
+	bool first = !list->before.looks;
+	size_t i, shown = 0;
+	int code;
+
+	code = look_around(list, &now);
+	if (code)
+		return code;
+	if (first && some_is_logging(&now)) {
+		list->before = now;
+		beat_wait(beat);
+		code = look_around(list, &now);
+		if (code)
+			return code;
+	}
+
+	output_begin(out, NULL, columns, NR_COLS);
+	for (i = 0; i < now.nr; i++) {
+		if (now.looks[i].ended)
+			continue;
+		show_vm(out, list->options, &now.looks[i],
+			find_look(&list->before, now.looks[i].vm.info.id));
+		shown++;
+	}
+	output_end(out);
+	looks_free(&list->before);
+	list->before = now;
+	return shown ? EXIT_DONE : vms_none(&list->selection, "list");
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct options options;
+	struct list list = { .options = &options };
+	int code;
+
+	code = options_parse(cmd, argc, argv, &options);
+	if (code >= 0)
+		return code;
+	list.dev = device_open();
+	if (list.dev < 0)
+		return EXIT_COULD_NOT;
+	list.selection.arg = options.vm;
+	code = repeat(&options, show, &list);
+	looks_free(&list.before);
+	selection_free(&list.selection);
+	close(list.dev);
+	return code;
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+};
+
+const struct cmd cmd_list = {
+	.name		= "list",
+	.summary	= "VMs, with mapped memory and dirty rate",
+	.about		=
+		"List the VMs of this host. GUEST is the name that the VMM was given, or [program].\n"
+		"MAPPED is what the second-level page tables map now, SHARE its part of MEMORY.\n"
+		"DIRTY RATE counts pages that became dirty, over the interval (one second, or -i);\n"
+		"only while the VMM has dirty logging on is there anything to count.",
+	.options	= options,
+	.run		= run,
+};

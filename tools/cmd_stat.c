@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch stat: all statistics of VMs, their vCPUs and their slots.
+ *
+ * An object that ends while this looks at it is left out, as if it had ended
+ * before. A statistic that the module knows but the object does not have is shown as
+ * unknown in the tables, and left out of JSON and CSV.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "cmd.h"
+#include "hooks.h"
+#include "options.h"
+#include "output.h"
+#include "reader.h"
+#include "repeat.h"
+#include "select.h"
+#include "text.h"
+
+#define PAGE_BYTES	4096
+
+struct stat {
+	int dev;
+	const struct options *options;
+	struct selection selection;
+	struct hooks hooks;
+};
+
+/**
+ * struct object - a VM, vCPU or slot, and what its stats fd said
+ * @kind:	KVMWATCH_KIND_*
+ * @vcpu:	it, if it is one
+ * @slot:	it, if it is one
+ * @stats:	NULL: it has ended
+ */
+struct object {
+	__u32 kind;
+	struct kvmwatch_vcpu vcpu;
+	struct kvmwatch_slot slot;
+	struct kvmwatch_stats *stats;
+};
+
+/**
+ * struct family - a VM with all that belongs to it
+ * @vm:		the VM
+ * @objects:	first itself, then its vCPUs, then its slots
+ * @nr:		how many
+ */
+struct family {
+	const struct vm *vm;
+	struct object *objects;
+	size_t nr;
+};
+
+enum { COL_VM, COL_VM_NAME, COL_OBJECT, COL_STAT, COL_VALUE, COL_UNIT, NR_COLS };
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_VM]	= { "vm",	NULL,		false },
+	[COL_VM_NAME]	= { "name",	NULL,		false },
+	[COL_OBJECT]	= { "object",	NULL,		false },
+	[COL_STAT]	= { "stat",	"STATISTIC",	false },
+	[COL_VALUE]	= { "value",	"VALUE",	true },
+	[COL_UNIT]	= { NULL,	"UNIT",		false },
+};
+
+/* Addresses and masks, which nobody reads in decimal. */
+static const char *const hex_stats[] = { "base_gfn", "userspace_addr", "flags", NULL };
+
+static bool is_histogram(const struct kvmwatch_value *value)
+{
+	__u32 type = value->flags & KVMWATCH_STATS_TYPE_MASK;
+
+	return type == KVMWATCH_STATS_LINEAR_HIST || type == KVMWATCH_STATS_LOG_HIST;
+}
+
+/* --- Read ---------------------------------------------------------------- */
+
+/* Take over a stats fd, or the -errno that it became. Returns 0 or -errno. */
+static int read_object(int fd, struct object *object)
+{
+	int err;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	err = kvmwatch_stats_read(fd, &object->stats);
+	close(fd);
+	return err;
+}
+
+static int read_objects(int dev, struct family *family,
+			const struct kvmwatch_vcpu *vcpus, size_t nr_vcpus,
+			const struct kvmwatch_slot *slots, size_t nr_slots)
+{
+	__u64 id = family->vm->info.id;
+	struct object *object;
+	size_t i;
+	int err;
+
+	family->objects = calloc(1 + nr_vcpus + nr_slots, sizeof(*family->objects));
+	if (!family->objects)
+		return -ENOMEM;
+	family->nr = 1 + nr_vcpus + nr_slots;
+	object = family->objects;
+	object->kind = KVMWATCH_KIND_VM;
+	err = read_object(kvmwatch_open_vm(dev, id), object++);
+	for (i = 0; !err && i < nr_vcpus; i++, object++) {
+		object->kind = KVMWATCH_KIND_VCPU;
+		object->vcpu = vcpus[i];
+		err = read_object(kvmwatch_open_vcpu(dev, vcpus[i].id), object);
+	}
+	for (i = 0; !err && i < nr_slots; i++, object++) {
+		object->kind = KVMWATCH_KIND_SLOT;
+		object->slot = slots[i];
+		err = read_object(kvmwatch_open_slot(dev, id, slots[i].as_id, slots[i].id),
+				  object);
+	}
+	return err;
+}
+
+static void family_put(struct family *family)
+{
+	size_t i;
+
+	for (i = 0; i < family->nr; i++)
+		kvmwatch_stats_free(family->objects[i].stats);
+	free(family->objects);
+}
+
+/* 0 or -errno; -ENOENT if the VM has ended. */
+static int family_get(int dev, const struct vm *vm, struct family *family)
+{
+	struct kvmwatch_vcpu *vcpus = NULL;
+	struct kvmwatch_slot *slots = NULL;
+	size_t nr_vcpus = 0, nr_slots = 0;
+	int err;
+
+	memset(family, 0, sizeof(*family));
+	family->vm = vm;
+	err = kvmwatch_list_vcpus(dev, vm->info.id, &vcpus, &nr_vcpus);
+	if (!err)
+		err = kvmwatch_list_slots(dev, vm->info.id, &slots, &nr_slots);
+	if (!err)
+		err = read_objects(dev, family, vcpus, nr_vcpus, slots, nr_slots);
+	if (!err && !family->objects[0].stats)
+		err = -ENOENT;
+	free(vcpus);
+	free(slots);
+	if (err)
+		family_put(family);
+	return err;
+}
+
+/* --- JSON ---------------------------------------------------------------- */
+
+/*
+ * Adds take the value over. json-c knows no null for want of memory: what should be
+ * an object is NULL then, and output_json() complains.
+ */
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (!object || json_object_object_add(object, key, value))
+		json_object_put(value);
+}
+
+static void append(struct json_object *array, struct json_object *value)
+{
+	if (!array || json_object_array_add(array, value))
+		json_object_put(value);
+}
+
+static struct json_object *value_json(const struct kvmwatch_value *value)
+{
+	struct json_object *array;
+	unsigned int i;
+
+	if (!is_histogram(value))
+		return json_object_new_uint64(*value->data);
+	array = json_object_new_array();
+	for (i = 0; i < value->size; i++)
+		append(array, json_object_new_uint64(value->data[i]));
+	return array;
+}
+
+static struct json_object *stats_json(const struct kvmwatch_stats *stats)
+{
+	struct json_object *object = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < stats->nr; i++)
+		add(object, stats->values[i].name, value_json(&stats->values[i]));
+	return object;
+}
+
+static struct json_object *pid_json(__s32 pid)
+{
+	return pid > 0 ? json_object_new_int64(pid) : NULL;
+}
+
+static struct json_object *vcpu_json(const struct object *object)
+{
+	struct json_object *json = json_object_new_object();
+
+	add(json, "id", json_object_new_uint64(object->vcpu.id));
+	add(json, "vcpu_id", json_object_new_uint64(object->vcpu.vcpu_id));
+	add(json, "tid", pid_json(object->vcpu.tid));
+	add(json, "stats", stats_json(object->stats));
+	return json;
+}
+
+static struct json_object *slot_json(const struct object *object)
+{
+	struct json_object *json = json_object_new_object();
+
+	add(json, "as_id", json_object_new_uint64(object->slot.as_id));
+	add(json, "id", json_object_new_uint64(object->slot.id));
+	add(json, "stats", stats_json(object->stats));
+	return json;
+}
+
+static void show_json(struct output *out, const struct family *family)
+{
+	const struct kvmwatch_vm *info = &family->vm->info;
+	struct json_object *json = json_object_new_object();
+	struct json_object *vcpus = json_object_new_array();
+	struct json_object *slots = json_object_new_array();
+	const struct object *object;
+	size_t i;
+
+	for (i = 1; i < family->nr; i++) {
+		object = &family->objects[i];
+		if (!object->stats)
+			continue;
+		if (object->kind == KVMWATCH_KIND_VCPU)
+			append(vcpus, vcpu_json(object));
+		else
+			append(slots, slot_json(object));
+	}
+	add(json, "id", json_object_new_uint64(info->id));
+	add(json, "name", output_json_string(info->name));
+	add(json, "pid", pid_json(info->pid));
+	add(json, "guest", output_json_string(family->vm->guest));
+	add(json, "stats", stats_json(family->objects[0].stats));
+	add(json, "vcpus", vcpus);
+	add(json, "slots", slots);
+	output_json(out, json);
+}
+
+/* --- Tables and CSV ------------------------------------------------------ */
+
+/* The names that debugfs has for them. */
+static void object_name(const struct object *object, char *buf, size_t size)
+{
+	switch (object->kind) {
+	case KVMWATCH_KIND_VCPU:
+		snprintf(buf, size, "vcpu%u", object->vcpu.vcpu_id);
+		break;
+	case KVMWATCH_KIND_SLOT:
+		snprintf(buf, size, "slot%u-%u", object->slot.as_id, object->slot.id);
+		break;
+	default:
+		snprintf(buf, size, "vm");
+		break;
+	}
+}
+
+/* A pid or tid, neither of which is ever 0: that means not known here. */
+static const char *pid_text(__s32 pid, char *buf, size_t size)
+{
+	if (pid <= 0)
+		return "unknown";
+	snprintf(buf, size, "%d", pid);
+	return buf;
+}
+
+static void title(const struct vm *vm, const struct object *object, char *buf, size_t size)
+{
+	const struct kvmwatch_slot *slot = &object->slot;
+	struct quantity q;
+	char pid[16];
+
+	switch (object->kind) {
+	case KVMWATCH_KIND_VCPU:
+		snprintf(buf, size, "VM %llu vCPU %u: id %llu, tid %s", vm->info.id,
+			 object->vcpu.vcpu_id, object->vcpu.id,
+			 pid_text(object->vcpu.tid, pid, sizeof(pid)));
+		break;
+	case KVMWATCH_KIND_SLOT:
+		q = quantity_bytes(slot->npages * PAGE_BYTES);
+		snprintf(buf, size, "VM %llu slot %u in address space %u: %s %s at 0x%llx",
+			 vm->info.id, slot->id, slot->as_id, q.value, q.unit,
+			 slot->base_gfn * PAGE_BYTES);
+		break;
+	default:
+		snprintf(buf, size, "VM %llu: name %s, pid %s, %s %s", vm->info.id,
+			 vm->info.name, pid_text(vm->info.pid, pid, sizeof(pid)),
+			 vm->guest ? "guest" : "program",
+			 vm->guest ? vm->guest : vm->info.comm);
+		break;
+	}
+	text_clean(buf);	/* it may end within a letter */
+}
+
+static bool is_hex(const char *name)
+{
+	const char *const *hex;
+
+	for (hex = hex_stats; *hex; hex++) {
+		if (!strcmp(*hex, name))
+			return true;
+	}
+	return false;
+}
+
+/* How many values a histogram has counted, and which. */
+static void show_histogram(struct output *out, const struct kvmwatch_value *value, bool raw)
+{
+	char *text, *list;
+	__u64 total = 0;
+	char number[32];
+	unsigned int i;
+
+	if (out->format == OUTPUT_CSV) {
+		list = text_bucket_list(value);
+		output_string(out, COL_VALUE, list);
+		free(list);
+		return;
+	}
+	for (i = 0; i < value->size; i++)
+		total += value->data[i];
+	snprintf(number, sizeof(number), "%llu", total);
+	text = text_buckets(value, raw);
+	output_text(out, COL_VALUE, number);
+	output_text(out, COL_UNIT, text);
+	free(text);
+}
+
+static void show_value(struct output *out, const struct kvmwatch_value *value, bool raw)
+{
+	struct quantity q;
+
+	if (is_histogram(value)) {
+		show_histogram(out, value, raw);
+		return;
+	}
+	q = quantity_of(value, *value->data, raw);
+	if (!raw && is_hex(value->name))
+		snprintf(q.value, sizeof(q.value), "0x%llx", *value->data);
+	output_u64(out, COL_VALUE, *value->data, q.value);
+	output_text(out, COL_UNIT, q.unit);
+}
+
+/* Tables say what is not there, so that nobody takes its absence for 0. */
+static void show_missing(struct output *out, const struct hooks *hooks,
+			 const struct object *object)
+{
+	const struct kvmwatch_stat *stat;
+	char reason[160];
+
+	for (stat = hooks->stats; stat < hooks->stats + hooks->nr_stats; stat++) {
+		if (stat->kind != object->kind || kvmwatch_stats_find(object->stats, stat->name))
+			continue;
+		output_string(out, COL_STAT, stat->name);
+		output_unknown(out, COL_VALUE, NULL);
+		if (hooks_missing(hooks, stat, reason, sizeof(reason)))
+			output_text(out, COL_UNIT, reason);
+		else
+			output_text(out, COL_UNIT, "not known for this one now");
+		output_row(out);
+	}
+}
+
+static void show_object(struct output *out, const struct stat *stat, const struct vm *vm,
+			const struct object *object)
+{
+	char head[512], name[32];
+	size_t i;
+
+	title(vm, object, head, sizeof(head));
+	object_name(object, name, sizeof(name));
+	output_begin(out, head, columns, NR_COLS);
+	for (i = 0; i < object->stats->nr; i++) {
+		output_u64(out, COL_VM, vm->info.id, NULL);
+		output_string(out, COL_VM_NAME, vm->info.name);
+		output_string(out, COL_OBJECT, name);
+		output_string(out, COL_STAT, object->stats->values[i].name);
+		show_value(out, &object->stats->values[i], stat->options->raw);
+		output_row(out);
+	}
+	if (out->format == OUTPUT_TEXT)
+		show_missing(out, &stat->hooks, object);
+	output_end(out);
+}
+
+static void show_family(struct output *out, const struct stat *stat, const struct family *family)
+{
+	size_t i;
+
+	if (out->format == OUTPUT_JSON) {
+		show_json(out, family);
+		return;
+	}
+	for (i = 0; i < family->nr; i++) {
+		if (family->objects[i].stats)
+			show_object(out, stat, family->vm, &family->objects[i]);
+	}
+}
+
+static int show(struct output *out, struct beat *beat, void *arg)
+{
+	struct stat *stat = arg;
+	struct family family;
+	struct vm *vms;
+	size_t i, nr, shown = 0;
+	int code, err;
+
+	(void)beat;
+	code = vms_get(stat->dev, &stat->selection, &vms, &nr);
+	if (code)
+		return code;
+	err = hooks_get(stat->dev, &stat->hooks);
+	if (err) {
+		vms_put(vms, nr);
+		return device_complain(err);
+	}
+
+	/* Names the columns in CSV even if there is no VM. */
+	if (out->format == OUTPUT_CSV)
+		output_begin(out, NULL, columns, NR_COLS);
+	for (i = 0; i < nr; i++) {
+		err = family_get(stat->dev, &vms[i], &family);
+		if (err == -ENOENT)
+			continue;
+		if (err) {
+			code = device_complain(err);
+			break;
+		}
+		show_family(out, stat, &family);
+		family_put(&family);
+		shown++;
+	}
+	if (!code && !shown)
+		code = vms_none(&stat->selection, "stat");
+	hooks_put(&stat->hooks);
+	vms_put(vms, nr);
+	return code;
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct options options;
+	struct stat stat = { .options = &options };
+	int code;
+
+	code = options_parse(cmd, argc, argv, &options);
+	if (code >= 0)
+		return code;
+	stat.dev = device_open();
+	if (stat.dev < 0)
+		return EXIT_COULD_NOT;
+	stat.selection.arg = options.vm;
+	code = repeat(&options, show, &stat);
+	selection_free(&stat.selection);
+	close(stat.dev);
+	return code;
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+};
+
+const struct cmd cmd_stat = {
+	.name		= "stat",
+	.summary	= "all statistics of VMs, their vCPUs and slots",
+	.about		=
+		"Show all statistics of the VMs, of their vCPUs and of their memory slots. For a\n"
+		"histogram, VALUE is how many were counted, and the buckets that are not empty\n"
+		"follow. --json prints a line for each VM, --csv one for each statistic.",
+	.options	= options,
+	.run		= run,
+};

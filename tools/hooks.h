@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which hooks and statistics the module has, and why some are not there. */
+#ifndef KVMWATCH_HOOKS_H
+#define KVMWATCH_HOOKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/kvmwatch.h>
+
+struct hooks {
+	struct kvmwatch_hook *hooks;
+	size_t nr_hooks;
+	struct kvmwatch_stat *stats;
+	size_t nr_stats;
+};
+
+/* Ask the module. Returns 0 or -errno. */
+int hooks_get(int dev, struct hooks *hooks);
+void hooks_put(struct hooks *hooks);
+
+/*
+ * Write into @buf which hooks a statistic lacks ("hook missing: vcpu_load"). Returns
+ * false if it lacks none: then it is unavailable for another reason, or not at all.
+ */
+bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
+		   char *buf, size_t size);
+
+/* "vm", "vcpu" or "slot". */
+const char *hooks_object(__u32 kind);
+
+#endif /* KVMWATCH_HOOKS_H */

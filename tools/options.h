@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Options of commands. Each is described once, by a struct opt; getopt_long() and
+ * --help are fed from it. A command that has options of its own puts struct options
+ * into a bigger structure and describes them in its own file.
+ */
+#ifndef KVMWATCH_OPTIONS_H
+#define KVMWATCH_OPTIONS_H
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+#include "output.h"
+
+struct cmd;
+
+/**
+ * struct options - what the common options said
+ * @format:	--json, --csv
+ * @raw:	--raw
+ * @help:	--help
+ * @vm:		--vm: as given; NULL: all
+ * @interval_ns: --interval, or one second
+ * @count:	how often to show; 0: until interrupted
+ */
+struct options {
+	enum output_format format;
+	bool raw;
+	bool help;
+	const char *vm;
+	__u64 interval_ns;
+	__u64 count;
+};
+
+/**
+ * struct opt - an option
+ * @letter:	its short form
+ * @name:	its long form
+ * @arg:	what its argument is called in the help; NULL: it has none
+ * @help:	what it does
+ * @set:	takes it; returns NULL, or what is wrong with the argument
+ */
+struct opt {
+	char letter;
+	const char *name;
+	const char *arg;
+	const char *help;
+	const char *(*set)(struct options *options, const char *arg);
+};
+
+extern const struct opt opt_vm;
+extern const struct opt opt_interval;
+extern const struct opt opt_count;
+extern const struct opt opt_json;
+extern const struct opt opt_csv;
+extern const struct opt opt_raw;
+extern const struct opt opt_help;
+
+/**
+ * options_parse() - read the arguments of a command
+ * @cmd: the command
+ * @argc: as for main(), but from the command's name on
+ * @argv: likewise
+ * @options: filled; starts with defaults
+ *
+ * Shows the help if asked for; complains on stderr.
+ *
+ * Return: -1 to go on, or the exit code to end with.
+ */
+int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
+
+#endif /* KVMWATCH_OPTIONS_H */

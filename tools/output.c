@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+#include <libsmartcols/libsmartcols.h>
+
+#include "output.h"
+#include "text.h"
+
+#define JSON_STYLE	(JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+void output_init(struct output *out, FILE *file, enum output_format format)
+{
+	memset(out, 0, sizeof(*out));
+	out->file = file;
+	out->format = format;
+}
+
+/* Errors stick: the caller asks once, in output_flush(). */
+static void note(struct output *out, int err)
+{
+	if (err && !out->err)
+		out->err = err;
+}
+
+/* --- JSON ---------------------------------------------------------------- */
+
+struct json_object *output_json_string(const char *s)
+{
+	struct json_object *string;
+	char *clean;
+
+	clean = s ? strdup(s) : NULL;
+	if (!clean)
+		return NULL;
+	text_clean(clean);
+	string = json_object_new_string(clean);
+	free(clean);
+	return string;
+}
+
+void output_json(struct output *out, struct json_object *object)
+{
+	const char *s;
+
+	s = object ? json_object_to_json_string_ext(object, JSON_STYLE) : NULL;
+	if (!s)
+		note(out, -ENOMEM);
+	else if (!out->err)
+		fprintf(out->file, "%s\n", s);
+	json_object_put(object);
+}
+
+static struct json_object *json_real(double number)
+{
+	char s[40];
+
+	snprintf(s, sizeof(s), "%.6g", number);
+	return json_object_new_double_s(number, s);
+}
+
+static struct json_object *cell_json(const struct cell *cell)
+{
+	switch (cell->kind) {
+	case CELL_STRING:
+		return output_json_string(cell->string);
+	case CELL_BOOL:
+		return json_object_new_boolean(cell->number);
+	case CELL_U64:
+		return json_object_new_uint64(cell->number);
+	case CELL_S64:
+		return json_object_new_int64(cell->number);
+	case CELL_REAL:
+		return json_real(cell->real);
+	default:
+		return NULL;
+	}
+}
+
+static void row_json(struct output *out)
+{
+	struct json_object *object, *value;
+	const struct cell *cell;
+	size_t i;
+
+	object = json_object_new_object();
+	for (i = 0; object && i < out->nr; i++) {
+		cell = &out->cells[i];
+		if (!out->columns[i].key || cell->kind == CELL_NONE)
+			continue;
+		value = cell_json(cell);
+		if ((!value && cell->kind != CELL_UNKNOWN) ||
+		    json_object_object_add(object, out->columns[i].key, value)) {
+			json_object_put(value);
+			json_object_put(object);
+			object = NULL;
+		}
+	}
+	output_json(out, object);
+}
+
+/* --- CSV ----------------------------------------------------------------- */
+
+/* As RFC 4180 has it, but lines end as they do here. */
+static void csv_string(FILE *file, const char *s)
+{
+	if (!s[strcspn(s, ",\"\r\n")]) {
+		fputs(s, file);
+		return;
+	}
+	fputc('"', file);
+	for (; *s; s++) {
+		if (*s == '"')
+			fputc('"', file);
+		fputc(*s, file);
+	}
+	fputc('"', file);
+}
+
+static void csv_cell(FILE *file, const struct cell *cell)
+{
+	switch (cell->kind) {
+	case CELL_NONE:
+	case CELL_UNKNOWN:
+		break;
+	case CELL_STRING:
+		csv_string(file, cell->string ? cell->string : "");
+		break;
+	case CELL_BOOL:
+		fputs(cell->number ? "true" : "false", file);
+		break;
+	case CELL_U64:
+		fprintf(file, "%llu", cell->number);
+		break;
+	case CELL_S64:
+		fprintf(file, "%lld", cell->number);
+		break;
+	case CELL_REAL:
+		fprintf(file, "%.6g", cell->real);
+		break;
+	}
+}
+
+/* A line of CSV: the row, or the names of the columns. */
+static void csv_line(struct output *out, bool names)
+{
+	bool first = true;
+	size_t i;
+
+	if (out->err)
+		return;
+	for (i = 0; i < out->nr; i++) {
+		if (!out->columns[i].key)
+			continue;
+		if (!first)
+			fputc(',', out->file);
+		first = false;
+		if (names)
+			csv_string(out->file, out->columns[i].key);
+		else
+			csv_cell(out->file, &out->cells[i]);
+	}
+	fputc('\n', out->file);
+}
+
+/* --- Tables -------------------------------------------------------------- */
+
+static void table_begin(struct output *out, const char *title)
+{
+	size_t i;
+	int flags;
+
+	if (out->text_begun)
+		fputc('\n', out->file);
+	out->text_begun = true;
+	if (title)
+		fprintf(out->file, "%s\n", title);
+
+	out->table = scols_new_table();
+	if (!out->table) {
+		note(out, -ENOMEM);
+		return;
+	}
+	scols_table_set_stream(out->table, out->file);
+	/* The same on a terminal as in a pipe: nothing is cut off. */
+	scols_table_set_termforce(out->table, SCOLS_TERMFORCE_NEVER);
+	for (i = 0; i < out->nr; i++) {
+		if (!out->columns[i].heading)
+			continue;
+		flags = out->columns[i].right ? SCOLS_FL_RIGHT : 0;
+		if (!scols_table_new_column(out->table, out->columns[i].heading, 0, flags))
+			note(out, -ENOMEM);
+	}
+}
+
+/* What a table says for a cell; @buf is for numbers. */
+static const char *cell_text(const struct cell *cell, char *buf, size_t size)
+{
+	if (cell->text)
+		return cell->text;
+
+	switch (cell->kind) {
+	case CELL_STRING:
+		return cell->string;
+	case CELL_UNKNOWN:
+		return "unknown";
+	case CELL_BOOL:
+		return cell->number ? "yes" : "no";
+	case CELL_U64:
+		snprintf(buf, size, "%llu", cell->number);
+		return buf;
+	case CELL_S64:
+		snprintf(buf, size, "%lld", cell->number);
+		return buf;
+	case CELL_REAL:
+		snprintf(buf, size, "%.6g", cell->real);
+		return buf;
+	default:
+		return NULL;
+	}
+}
+
+static void table_row(struct output *out)
+{
+	struct libscols_line *line;
+	const char *text;
+	size_t i, n = 0;
+	char buf[40];
+
+	if (!out->table)
+		return;
+	line = scols_table_new_line(out->table, NULL);
+	if (!line) {
+		note(out, -ENOMEM);
+		return;
+	}
+	for (i = 0; i < out->nr; i++) {
+		if (!out->columns[i].heading)
+			continue;
+		text = cell_text(&out->cells[i], buf, sizeof(buf));
+		if (text)
+			note(out, scols_line_set_data(line, n, text));
+		n++;
+	}
+}
+
+static void table_end(struct output *out)
+{
+	if (!out->table)
+		return;
+	if (!out->err)
+		note(out, scols_print_table(out->table));
+	scols_unref_table(out->table);
+	out->table = NULL;
+}
+
+/* --- Rows ---------------------------------------------------------------- */
+
+static void clear_row(struct output *out)
+{
+	size_t i;
+
+	for (i = 0; i < out->nr; i++) {
+		free(out->cells[i].string);
+		free(out->cells[i].text);
+	}
+	memset(out->cells, 0, sizeof(out->cells));
+}
+
+void output_begin(struct output *out, const char *title,
+		  const struct output_column *columns, size_t nr)
+{
+	out->columns = columns;
+	out->nr = nr < OUTPUT_MAX_COLUMNS ? nr : OUTPUT_MAX_COLUMNS;
+	if (out->format == OUTPUT_TEXT)
+		table_begin(out, title);
+	if (out->format == OUTPUT_CSV && !out->csv_begun) {
+		csv_line(out, true);
+		out->csv_begun = true;
+	}
+}
+
+void output_row(struct output *out)
+{
+	switch (out->format) {
+	case OUTPUT_TEXT:
+		table_row(out);
+		break;
+	case OUTPUT_JSON:
+		row_json(out);
+		break;
+	case OUTPUT_CSV:
+		csv_line(out, false);
+		break;
+	}
+	clear_row(out);
+}
+
+void output_end(struct output *out)
+{
+	if (out->format == OUTPUT_TEXT)
+		table_end(out);
+}
+
+/* No string leaves by here that a terminal or a parser of JSON chokes on. */
+static char *copy(struct output *out, const char *s)
+{
+	char *new = s ? strdup(s) : NULL;
+
+	if (new)
+		text_clean(new);
+	else if (s)
+		note(out, -ENOMEM);
+	return new;
+}
+
+static struct cell *set(struct output *out, size_t column, enum cell_kind kind, const char *text)
+{
+	struct cell *cell = &out->cells[column];
+
+	cell->kind = kind;
+	cell->text = copy(out, text);
+	return cell;
+}
+
+void output_string(struct output *out, size_t column, const char *s)
+{
+	set(out, column, CELL_STRING, NULL)->string = copy(out, s);
+}
+
+void output_bool(struct output *out, size_t column, bool b, const char *text)
+{
+	set(out, column, CELL_BOOL, text)->number = b;
+}
+
+void output_u64(struct output *out, size_t column, __u64 number, const char *text)
+{
+	set(out, column, CELL_U64, text)->number = number;
+}
+
+void output_s64(struct output *out, size_t column, __s64 number)
+{
+	set(out, column, CELL_S64, NULL)->number = number;
+}
+
+void output_real(struct output *out, size_t column, double number, const char *text)
+{
+	set(out, column, CELL_REAL, text)->real = number;
+}
+
+void output_unknown(struct output *out, size_t column, const char *text)
+{
+	set(out, column, CELL_UNKNOWN, text);
+}
+
+void output_text(struct output *out, size_t column, const char *text)
+{
+	set(out, column, CELL_NONE, text);
+}
+
+int output_flush(struct output *out)
+{
+	errno = 0;
+	if (fflush(out->file) || ferror(out->file))
+		note(out, errno ? -errno : -EIO);
+	return out->err;
+}

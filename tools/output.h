@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What commands print on stdout: the same rows as a table, as JSON or as CSV.
+ *
+ * A command describes its columns once and fills rows; it does not ask how they
+ * are shown. JSON and CSV get exact numbers, tables get what a person reads. What
+ * is not known is null in JSON, empty in CSV, and has words for it in a table.
+ */
+#ifndef KVMWATCH_OUTPUT_H
+#define KVMWATCH_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <linux/types.h>
+
+struct json_object;
+struct libscols_table;
+
+enum output_format {
+	OUTPUT_TEXT,
+	OUTPUT_JSON,
+	OUTPUT_CSV,
+};
+
+/**
+ * struct output_column - a column
+ * @key:	its name in JSON and CSV; NULL: only in tables
+ * @heading:	its heading in tables; NULL: not in tables
+ * @right:	aligned to the right in tables
+ */
+struct output_column {
+	const char *key;
+	const char *heading;
+	bool right;
+};
+
+enum cell_kind {
+	CELL_NONE,	/* nothing to say: left out of JSON */
+	CELL_UNKNOWN,	/* null in JSON */
+	CELL_STRING,
+	CELL_BOOL,
+	CELL_U64,
+	CELL_S64,
+	CELL_REAL,
+};
+
+struct cell {
+	enum cell_kind kind;
+	__u64 number;
+	double real;
+	char *string;	/* of CELL_STRING */
+	char *text;	/* in tables; NULL: the value itself */
+};
+
+#define OUTPUT_MAX_COLUMNS	24
+
+/* Everything in here belongs to output.c. */
+struct output {
+	FILE *file;
+	enum output_format format;
+	int err;		/* the first; nothing is printed after it */
+	bool csv_begun;		/* the line of names was printed */
+	bool text_begun;	/* something to keep a distance from was printed */
+	const struct output_column *columns;
+	size_t nr;
+	struct cell cells[OUTPUT_MAX_COLUMNS];
+	struct libscols_table *table;
+};
+
+void output_init(struct output *out, FILE *file, enum output_format format);
+
+/*
+ * A table: begin, then for each row fill cells and end the row, then end. Cells
+ * that were not filled are CELL_NONE. @title stands above the table; NULL: none.
+ * In CSV, the names are printed once, so that all tables of one command need the
+ * same keys in the same order.
+ */
+void output_begin(struct output *out, const char *title,
+		  const struct output_column *columns, size_t nr);
+void output_row(struct output *out);
+void output_end(struct output *out);
+
+/* Fill a cell of the current row. @text is for tables; NULL: the value itself. */
+void output_string(struct output *out, size_t column, const char *s);
+void output_bool(struct output *out, size_t column, bool b, const char *text);
+void output_u64(struct output *out, size_t column, __u64 number, const char *text);
+void output_s64(struct output *out, size_t column, __s64 number);
+void output_real(struct output *out, size_t column, double number, const char *text);
+void output_unknown(struct output *out, size_t column, const char *text);
+/* Only in tables. */
+void output_text(struct output *out, size_t column, const char *text);
+
+/* A line of JSON that is more than a row; takes @object over, which may be NULL. */
+void output_json(struct output *out, struct json_object *object);
+
+/* A JSON string of @s, cleaned; null when there is none. */
+struct json_object *output_json_string(const char *s);
+
+/* Show what there is now. Returns 0, or -errno of what went wrong so far. */
+int output_flush(struct output *out);
+
+#endif /* KVMWATCH_OUTPUT_H */

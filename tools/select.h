@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which VMs a command is about: all, or what --vm picks.
+ *
+ * --vm is resolved once, to kvmwatch ids. Those are never reused, so that a command
+ * that repeats can't slip to another VM that got the same pid or name.
+ */
+#ifndef KVMWATCH_SELECT_H
+#define KVMWATCH_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/kvmwatch.h>
+
+/**
+ * struct vm - a VM, and what only its VMM's command line tells
+ * @info:	as kvmwatch lists it
+ * @guest:	its guest name; NULL: not known
+ */
+struct vm {
+	struct kvmwatch_vm info;
+	char *guest;
+};
+
+/**
+ * struct selection - what --vm picks
+ * @arg:	what the user wrote; NULL: everything
+ * @ids:	kvmwatch ids of the VMs picked, once resolved
+ * @nr:		how many
+ * @resolved:	whether that was done
+ */
+struct selection {
+	const char *arg;
+	__u64 *ids;
+	size_t nr;
+	bool resolved;
+};
+
+/**
+ * select_match() - which VMs an argument means
+ * @arg: "pid:N", "id:N", "name:S", "guest:S"; or without saying which: a name or
+ *	guest name, or else a number that is a pid or an id
+ * @vms: the VMs to choose from
+ * @nr: how many
+ * @match: as long as @vms; set for each
+ *
+ * Several VMs match when one process runs them or they have one guest name.
+ *
+ * Return: how many match; -ENOENT: none; -EEXIST: the number is the pid of one and
+ * the id of another; -EINVAL: no number where one must be.
+ */
+int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);
+
+/**
+ * vms_get() - list the VMs of a selection
+ * @dev: the device
+ * @selection: resolved here if it is not yet
+ * @vms: an array, to be freed with vms_put()
+ * @nr: how many
+ *
+ * Return: 0; or an exit code, and it was said on stderr what is wrong.
+ */
+int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr);
+void vms_put(struct vm *vms, size_t nr);
+
+/*
+ * What to say and to return when there was no VM to show. That one was asked for
+ * and has ended is a failure. That none runs is an answer, but a table without rows
+ * looks like a fault. Returns an exit code.
+ */
+int vms_none(const struct selection *selection, const char *what);
+
+void selection_free(struct selection *selection);
+
+#endif /* KVMWATCH_SELECT_H */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How values are written for people. */
+#ifndef KVMWATCH_TEXT_H
+#define KVMWATCH_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+struct kvmwatch_value;
+
+/* A number and its unit, apart, so that a table can align them. */
+struct quantity {
+	char value[32];
+	char unit[24];
+};
+
+/* "190" "MiB"; rounded to three or four digits. */
+struct quantity quantity_bytes(__u64 bytes);
+
+/* "1.02" "us"; rounded likewise. */
+struct quantity quantity_ns(__u64 ns);
+
+/*
+ * @number in the unit of the statistic @value. With @raw it is exact, in the unit
+ * that the statistic counts in.
+ */
+struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bool raw);
+
+/*
+ * "4.10-8.19us: 12, 275s+: 3": the buckets that are not empty, each with what it
+ * counts. A range ends where the next one starts. With @raw it is "[ns] 4096-8191: 12",
+ * ending at the last value that belongs to it. The caller frees it; NULL: no memory.
+ */
+char *text_buckets(const struct kvmwatch_value *value, bool raw);
+
+/* "3 0 0 12": all buckets. The caller frees it; NULL: no memory. */
+char *text_bucket_list(const struct kvmwatch_value *value);
+
+/*
+ * Make @s, which came from anywhere, fit for terminals and files: what is not
+ * UTF-8 or controls a terminal becomes '?'.
+ */
+void text_clean(char *s);
+
+/* "0.5" to nanoseconds; false if it is no number of seconds from 1 ms to a year. */
+bool text_parse_seconds(const char *s, __u64 *ns);
+
+/* A decimal number, nothing around it. */
+bool text_parse_u64(const char *s, __u64 *number);
+
+#endif /* KVMWATCH_TEXT_H */

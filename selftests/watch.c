@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/* kvmwatch as tests see it. See watch.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "oracle.h"
+#include "watch.h"
+
+#define UNAVAILABLE	(~0ULL)
+
+/* --- the module ------------------------------------------------------------ */
+
+int watch_load(const char *args)
+{
+	int fd, err = 0;
+
+	if (!args)
+		args = getenv("MODARGS") ?: "";
+	fd = open("/kvmwatch.ko", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_finit_module, fd, args, 0))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int watch_unload(void)
+{
+	return syscall(SYS_delete_module, "kvmwatch", O_NONBLOCK) ? -errno : 0;
+}
+
+int watch_unload_patiently(void)
+{
+	int err, i;
+
+	for (i = 0; i < 10000; i++) {
+		err = watch_unload();
+		if (err != -EAGAIN && err != -EBUSY)
+			return err;
+		usleep(1000);
+	}
+	return err;
+}
+
+/* --- stats fds --------------------------------------------------------------- */
+
+int watch_device(void)
+{
+	int fd = open("/dev/kvmwatch", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_stats(struct kvmwatch_open *arg)
+{
+	int dev = watch_device(), fd;
+
+	if (dev < 0)
+		return dev;
+	arg->size = sizeof(*arg);
+	fd = ioctl(dev, KVMWATCH_OPEN, arg);
+	if (fd < 0)
+		fd = -errno;
+	close(dev);
+	return fd;
+}
+
+int watch_vm(struct guest *g)
+{
+	struct kvmwatch_open arg = {
+		.kind = KVMWATCH_KIND_VM, .flags = KVMWATCH_OPEN_BY_FD, .fd = guest_vm_fd(g),
+	};
+
+	return open_stats(&arg);
+}
+
+int watch_vcpu(struct guest *g, unsigned int vcpu)
+{
+	struct kvmwatch_open arg = {
+		.kind = KVMWATCH_KIND_VCPU, .flags = KVMWATCH_OPEN_BY_FD,
+		.fd = guest_vcpu_fd(g, vcpu),
+	};
+
+	return open_stats(&arg);
+}
+
+int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot)
+{
+	struct kvmwatch_open arg = {
+		.kind = KVMWATCH_KIND_SLOT, .flags = KVMWATCH_OPEN_BY_FD,
+		.fd = guest_vm_fd(g), .as_id = as_id, .slot = slot,
+	};
+
+	return open_stats(&arg);
+}
+
+static __u64 read_and_close(int fd, const char *name)
+{
+	__u64 value = UNAVAILABLE;
+
+	if (fd < 0)
+		return UNAVAILABLE;
+	if (oracle_read(fd, name, &value))
+		value = UNAVAILABLE;
+	close(fd);
+	return value;
+}
+
+__u64 watch_vm_stat(struct guest *g, const char *name)
+{
+	return read_and_close(watch_vm(g), name);
+}
+
+__u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name)
+{
+	return read_and_close(watch_vcpu(g, vcpu), name);
+}
+
+__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name)
+{
+	return read_and_close(watch_slot(g, 0, slot), name);
+}
+
+__u64 watch_slots_sum(struct guest *g, const char *name)
+{
+	struct kvmwatch_slot *slots;
+	struct kvmwatch_vm vm;
+	__u64 sum = 0, value;
+	int nr, i;
+
+	if (watch_find(g, &vm))
+		return UNAVAILABLE;
+	nr = watch_list(KVMWATCH_KIND_SLOT, vm.id, (void **)&slots, sizeof(*slots));
+	if (nr < 0)
+		return UNAVAILABLE;
+	for (i = 0; i < nr; i++) {
+		value = read_and_close(watch_slot(g, slots[i].as_id, slots[i].id), name);
+		if (value == UNAVAILABLE) {
+			sum = UNAVAILABLE;
+			break;
+		}
+		sum += value;
+	}
+	free(slots);
+	return sum;
+}
+
+/* --- lists ------------------------------------------------------------------- */
+
+int watch_list(unsigned int kind, __u64 vm, void **items, size_t size)
+{
+	struct kvmwatch_list list = {
+		.size = sizeof(list), .kind = kind, .vm = vm, .item_size = size,
+	};
+	unsigned int room = 16;
+	int dev = watch_device(), err;
+
+	*items = NULL;
+	if (dev < 0)
+		return dev;
+	for (;;) {
+		free(*items);
+		*items = calloc(room, size);
+		if (!*items) {
+			err = -ENOMEM;
+			break;
+		}
+		list.items = (unsigned long)*items;
+		list.nr = room;
+		err = ioctl(dev, KVMWATCH_LIST, &list) ? -errno : 0;
+		if (err || list.nr <= room)
+			break;
+		room = list.nr + 16;
+	}
+	close(dev);
+	if (err) {
+		free(*items);
+		*items = NULL;
+	}
+	return err ?: (int)list.nr;
+}
+
+int watch_find(struct guest *g, struct kvmwatch_vm *vm)
+{
+	struct kvmwatch_vm *vms;
+	int nr, i, err = -ENOENT;
+
+	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr; i++) {
+		if (!strcmp(vms[i].name, guest_name(g))) {
+			*vm = vms[i];
+			err = 0;
+		}
+	}
+	free(vms);
+	return err;
+}
+
+/* --- files ------------------------------------------------------------------- */
+
+/* A file that does not tell its size, whole. */
+static char *read_file(const char *path)
+{
+	size_t len = 0, room = 0;
+	char *text = NULL, *more;
+	ssize_t got;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	do {
+		if (room - len < 65536) {
+			room = 2 * room + 131072;
+			more = realloc(text, room);
+			if (!more)
+				break;
+			text = more;
+		}
+		got = read(fd, text + len, room - len - 1);
+		len += got > 0 ? got : 0;
+	} while (got > 0);
+	close(fd);
+	if (text)
+		text[len] = '\0';
+	return text;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int watch_debugfs(struct guest *g, const char *file, __u64 *value)
+{
+	char path[256], *text = NULL;
+	int i, err = 0;
+
+	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s/%s", guest_name(g), file);
+	for (i = 0; i < 5000 && !text; i++) {
+		text = read_file(path);
+		if (!text)
+			usleep(1000);
+	}
+	if (!text)
+		return -ENOENT;
+	if (sscanf(text, "%llu", value) != 1)
+		err = -ENODATA;
+	free(text);
+	return err;
+}
+
+char *watch_debugfs_table(const char *file)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), WATCH_DEBUGFS "/%s", file);
+	return read_file(path);
+}
+
+/* --- trace events ------------------------------------------------------------ */
+
+#define INSTANCE	WATCH_TRACEFS "/instances/kvmwatch-test"
+
+static char *trace;
+
+int watch_trace_start(void)
+{
+	int err;
+
+	watch_trace_end();
+	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
+		return -errno;
+	err = write_file(INSTANCE "/buffer_size_kb", "16384");
+	return err ?: write_file(INSTANCE "/events/kvmwatch/enable", "1");
+}
+
+int watch_trace_stop(void)
+{
+	int err = write_file(INSTANCE "/events/kvmwatch/enable", "0");
+
+	if (err)
+		return err;
+	free(trace);
+	trace = read_file(INSTANCE "/trace");
+	return trace ? 0 : -errno;
+}
+
+static int line_has(const char *line, size_t len, const char *wanted)
+{
+	return memmem(line, len, wanted, strlen(wanted)) != NULL;
+}
+
+/* The number behind "field " in a line; 0 when it has no such field. */
+static long long field_of(const char *line, size_t len, const char *field)
+{
+	char wanted[64];
+	const char *at;
+
+	snprintf(wanted, sizeof(wanted), " %s ", field);
+	at = memmem(line, len, wanted, strlen(wanted));
+	return at ? strtoll(at + strlen(wanted), NULL, 0) : 0;
+}
+
+static long long over_lines(const char *field, const char *first, va_list args)
+{
+	const char *line, *end, *wanted;
+	long long sum = 0;
+	va_list rest;
+	int all;
+
+	for (line = trace; line && *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		if (*line == '#')
+			continue;
+		all = 1;
+		va_copy(rest, args);
+		for (wanted = first; wanted && all; wanted = va_arg(rest, const char *))
+			all = line_has(line, end - line, wanted);
+		va_end(rest);
+		if (all)
+			sum += field ? field_of(line, end - line, field) : 1;
+	}
+	return sum;
+}
+
+long watch_trace_count(const char *first, ...)
+{
+	long long count;
+	va_list args;
+
+	va_start(args, first);
+	count = over_lines(NULL, first, args);
+	va_end(args);
+	return count;
+}
+
+long long watch_trace_sum(const char *field, const char *first, ...)
+{
+	long long sum;
+	va_list args;
+
+	va_start(args, first);
+	sum = over_lines(field, first, args);
+	va_end(args);
+	return sum;
+}
+
+/* "# entries-in-buffer/entries-written: 12/34" */
+long watch_trace_lost(void)
+{
+	unsigned long kept, written;
+	const char *at = trace ? strstr(trace, "entries-written:") : NULL;
+
+	if (!at || sscanf(at, "entries-written: %lu/%lu", &kept, &written) != 2)
+		return -EPROTO;
+	return written - kept;
+}
+
+void watch_trace_end(void)
+{
+	free(trace);
+	trace = NULL;
+	rmdir(INSTANCE);
+}

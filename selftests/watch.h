@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kvmwatch as tests see it: its device, stats fds, debugfs files and trace events,
+ * and the module itself. A test compares what one of them says with what the guest
+ * did (guest.h), with what KVM says (oracle.h), or with another of them.
+ *
+ * Calls return 0 or a count, or -errno, unless they say otherwise.
+ */
+#ifndef SELFTESTS_WATCH_H
+#define SELFTESTS_WATCH_H
+
+#include <linux/kvmwatch.h>
+#include <linux/types.h>
+
+#include "guest.h"
+
+#define WATCH_DEBUGFS	"/sys/kernel/debug/kvmwatch"
+#define WATCH_TRACEFS	"/sys/kernel/tracing"
+
+/* --- the module ------------------------------------------------------------ */
+
+/* Load it as the runner did (with MODARGS), or with other arguments; unload it. */
+int watch_load(const char *args);
+int watch_unload(void);
+/* Unload, as often as it takes while somebody has one of its files open for a moment. */
+int watch_unload_patiently(void);
+
+/* --- stats fds --------------------------------------------------------------- */
+
+/* Open /dev/kvmwatch; an fd or -errno. */
+int watch_device(void);
+
+/* A stats fd of a guest's VM, vCPU (by its KVM fd) or slot; an fd or -errno. */
+int watch_vm(struct guest *g);
+int watch_vcpu(struct guest *g, unsigned int vcpu);
+int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot);
+
+/*
+ * One number of an object, read through a stats fd opened for it. ~0 when it is not
+ * there: no test expects so many of anything, so a comparison fails and shows it.
+ */
+__u64 watch_vm_stat(struct guest *g, const char *name);
+__u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);
+__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
+
+/* Sum over the shown slots of both address spaces; ~0 as above. */
+__u64 watch_slots_sum(struct guest *g, const char *name);
+
+/* --- lists ------------------------------------------------------------------- */
+
+/*
+ * All objects of a kind, of VM @vm or of all (0). *@items is to be freed; each is
+ * @size long. Returns how many.
+ */
+int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
+/* The guest as listed: found by the name KVM gives it. */
+int watch_find(struct guest *g, struct kvmwatch_vm *vm);
+
+/* --- debugfs ----------------------------------------------------------------- */
+
+/*
+ * What a file below the guest's directory says ("mapped_4k", "vcpu0/loads",
+ * "slot0-1/dirty_marks"); the first number of it. Waits up to 5 s for the file to
+ * come. -ENODATA: "unavailable".
+ */
+int watch_debugfs(struct guest *g, const char *file, __u64 *value);
+/* A whole file of WATCH_DEBUGFS, NUL-terminated, to be freed; NULL: errno tells. */
+char *watch_debugfs_table(const char *file);
+
+/* --- trace events ------------------------------------------------------------ */
+
+/*
+ * Record kvmwatch's events in a trace instance of the test's own, from watch_trace_start()
+ * to watch_trace_stop(). Then ask how many lines contain all of the given strings
+ * (up to NULL), which sum a field has over them ("leaves", as in "leaves 512"), and
+ * let go of it.
+ */
+int watch_trace_start(void);
+int watch_trace_stop(void);
+long watch_trace_count(const char *first, ...);
+long long watch_trace_sum(const char *field, const char *first, ...);
+/* How many events the instance lost; a test that counts expects 0. */
+long watch_trace_lost(void);
+void watch_trace_end(void);
+
+#endif /* SELFTESTS_WATCH_H */

@@ -257,7 +257,12 @@ static int seed_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	if (!count_tdp(kvm, as_id, &region, leaves))
 		goto out;
 	count_shadow(&region, leaves);
-	slot = kvmw_slot_of(vm, region.kslot) ?: vm->stray;
+	slot = kvmw_slot_of(vm, region.kslot);
+	if (!slot) {
+		slot = vm->stray;
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
+	}
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		slot->base[i] += leaves[i];
 	vm->cursor[as_id] = region.end;
@@ -373,6 +378,36 @@ static struct kvmw_vm *next_unarmed(void)
 	return vm;
 }
 
+/*
+ * Start VMs again whose slots' counts are not right. Hits stop counting for them, at
+ * the latest when none runs any more that found them armed or has them in its cache.
+ */
+static void disarm_unsure(void)
+{
+	struct kvmw_object *obj;
+	bool any = false;
+	int as_id;
+
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		struct kvmw_vm *vm = obj->vm;
+
+		if (!READ_ONCE(vm->unsure) || !vm->armed)
+			continue;
+		for (as_id = 0; as_id < KVM_ADDRESS_SPACE_NUM; as_id++)
+			WRITE_ONCE(vm->cursor[as_id], 0);
+		WRITE_ONCE(vm->armed, false);
+		WRITE_ONCE(vm->unsure, false);
+		any = true;
+	}
+	mutex_unlock(&kvmw_lock);
+	if (!any)
+		return;
+	synchronize_rcu();
+	kvmw_forget_slots();
+	synchronize_rcu();
+}
+
 /* --- all of it ------------------------------------------------------------- */
 
 static void find_vms(void)
@@ -412,6 +447,7 @@ void kvmw_adopt_all(void)
 		settle_vcpus(obj->vm);
 	mutex_unlock(&kvmw_lock);
 
+	disarm_unsure();
 	while ((vm = next_unarmed())) {
 		seed_vm(vm);
 		kvmw_put(&vm->obj);

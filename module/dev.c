@@ -268,38 +268,38 @@ static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
  * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
  * release of it.
  */
-static struct kvmw_object *find_by_file(const struct kvmwatch_open *open, const struct file *file)
+static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
 {
-	const void *wanted = open->kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
-								kvmw_kvm.vm_release;
-	struct kvmw_object *obj = NULL, *slot;
+	const void *release = kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
+							   kvmw_kvm.vm_release;
+	struct kvmw_object *obj;
 
-	if (!wanted || file->f_op->release != wanted)
+	if (!release || file->f_op->release != release)
 		return ERR_PTR(-ENXIO);
 	rcu_read_lock();
 	obj = kvmw_find(file->private_data, KVMW_NO_SUBKEY);
 	if (obj)
 		kvmw_get(obj);
 	rcu_read_unlock();
-	if (!obj || open->kind != KVMWATCH_KIND_SLOT)
-		return obj;
-	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);
-	kvmw_put(obj);
-	return slot;
+	return obj;
 }
 
 static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 {
-	struct kvmw_object *obj;
+	struct kvmw_object *obj, *slot;
 	struct fd f = fdget(open->fd);
 
 	if (!f.file)
 		return ERR_PTR(-EBADF);
-	kvmw_attach_lock();	/* its operations may be of a module that goes */
-	obj = find_by_file(open, f.file);
+	kvmw_attach_lock();
+	obj = find_by_file(f.file, open->kind);
 	kvmw_attach_unlock();
 	fdput(f);
-	return obj;
+	if (IS_ERR_OR_NULL(obj) || open->kind != KVMWATCH_KIND_SLOT)
+		return obj;
+	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);
+	kvmw_put(obj);
+	return slot;
 }
 
 static int ioctl_open(struct file *file, void *arg)

@@ -109,11 +109,13 @@ void kvmw_dirty_forget_sites(void);
 /* What each CPU owns; nobody else writes it. */
 struct kvmw_vcpu;
 struct kvmw_slot;
+struct kvmw_site;
 struct kvmw_cpu {
 	struct kvmw_vcpu	*vcpu;		/* loaded here; NULL: none, or unknown */
 	struct kvmw_vcpu	*leaving;	/* last one put here */
 	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
 	struct kvmw_slot	*slot;		/* cache: the slot of the last page */
+	const struct kvmw_site	*site;		/* cache: who made the last dirty mark */
 	u64			hits[KVMW_NR_HOOKS];
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);

@@ -31,7 +31,7 @@ static LLIST_HEAD(dead);
 
 static atomic64_t last_vm_id, last_vcpu_id, generation;
 static DEFINE_PER_CPU(u64, lost_unknown);
-static bool rescan_wanted;
+static bool rescan_wanted, rescan_later;
 bool kvmw_adopted;
 
 /* --- allocation ------------------------------------------------------------ */
@@ -395,6 +395,12 @@ void kvmw_rescan(void)
 	kvmw_kick();
 }
 
+void kvmw_rescan_later(void)
+{
+	WRITE_ONCE(rescan_later, true);
+	kvmw_kick();
+}
+
 /* Put the newborn on the lists, in the order of their birth. */
 static void absorb(void)
 {
@@ -487,6 +493,18 @@ static void forget_everywhere(void)
 	}
 }
 
+void kvmw_forget_slots(void)
+{
+	struct kvmw_slot *slot;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		slot = READ_ONCE(per_cpu(kvmw_cpu.slot, cpu));
+		if (slot)
+			cmpxchg(per_cpu_ptr(&kvmw_cpu.slot, cpu), slot, NULL);
+	}
+}
+
 /*
  * All that is hidden, taken off its hash chain, with what a hidden VM still had.
  * Readers may find it on the lists a while longer.
@@ -563,13 +581,20 @@ static void bury(void)
 
 static void housekeep(void)
 {
+	bool pending;
+
 	bury();
 	pools_fill();
 	if (xchg(&rescan_wanted, false))
 		kvmw_adopt_all();
 	mutex_lock(&kvmw_lock);
 	absorb();
-	if (show_all())		/* a VM is being created: look again soon */
+	pending = show_all();
+	if (xchg(&rescan_later, false)) {
+		WRITE_ONCE(rescan_wanted, true);
+		pending = true;
+	}
+	if (pending)		/* a VM is being created: look again soon */
 		mod_delayed_work(system_unbound_wq, &work, msecs_to_jiffies(20));
 	kvmw_debugfs_update();
 	mutex_unlock(&kvmw_lock);

@@ -98,6 +98,7 @@ struct kvmw_vm {
 	 * that is done, hits beyond the cursor do not count. See adopt.c.
 	 */
 	bool			armed;		/* all regions count */
+	bool			unsure;		/* a slot's record came late: count again */
 	bool			mapped_bad;	/* an audit failed: withdrawn */
 	gfn_t			cursor[KVM_ADDRESS_SPACE_NUM];
 	u64			mapped_peak;	/* bytes, seen before an unmap */
@@ -195,11 +196,15 @@ void kvmw_unpin(void);
 
 /* Have the housekeeper run; safe everywhere, also under a runqueue lock. */
 void kvmw_kick(void);
-/* Also look for VMs we have no record of. */
+/* Also look for VMs we have no record of; later: for one that is being created. */
 void kvmw_rescan(void);
+void kvmw_rescan_later(void);
 /* An event found no record. @kvm: whose it is, as far as is known. */
 void kvmw_lost(const struct kvm *kvm);
 u64 kvmw_lost_unknown(void);
+
+/* Empty every CPU's cache of slots. Context: task. */
+void kvmw_forget_slots(void);
 
 /* Wait until all that hooks asked for so far is done. Context: task. */
 void kvmw_housekeep(void);

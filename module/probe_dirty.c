@@ -20,7 +20,7 @@
 #define MAX_SITES	64
 
 /* A place that calls KVM's marking function. Filled once, then only read. */
-static struct site {
+static struct kvmw_site {
 	unsigned long	addr;		/* written first: the entry is taken */
 	u8		cause;
 	bool		leaving;	/* KVM has let go of the vCPU there: it is the last one put */
@@ -55,7 +55,7 @@ static const char *const leaving_functions[] = {
 };
 
 /* At most MAX_SITES times ever. Looking up a symbol takes no lock. */
-static noinline void site_classify(struct site *site, unsigned long addr)
+static noinline void site_classify(struct kvmw_site *site, unsigned long addr)
 {
 	char name[KSYM_SYMBOL_LEN];
 
@@ -71,9 +71,9 @@ static noinline void site_classify(struct site *site, unsigned long addr)
 	smp_store_release(&site->ready, true);
 }
 
-static const struct site site_other = { .cause = KVMW_CAUSE_KVM, .ready = true };
+static const struct kvmw_site site_other = { .cause = KVMW_CAUSE_KVM, .ready = true };
 
-static noinline const struct site *site_find(unsigned long addr)
+static noinline const struct kvmw_site *site_find(unsigned long addr)
 {
 	unsigned long found;
 	int i;
@@ -92,11 +92,15 @@ static noinline const struct site *site_find(unsigned long addr)
 	return &site_other;
 }
 
-static __always_inline const struct site *site_of(unsigned long addr)
+static __always_inline const struct kvmw_site *site_of(struct kvmw_cpu *c, unsigned long addr)
 {
-	if (likely(sites[0].addr == addr && smp_load_acquire(&sites[0].ready)))
-		return &sites[0];
-	return site_find(addr);
+	const struct kvmw_site *site = c->site;
+
+	if (unlikely(!site || site->addr != addr)) {
+		site = site_find(addr);
+		c->site = site;
+	}
+	return site;
 }
 
 /* kvm.ko or its vendor module went: other code may be at these addresses. */
@@ -123,6 +127,7 @@ static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm 
 	slot = kvmw_slot_of(vm, kslot);
 	if (!slot) {
 		this_cpu_inc(vm->stray->cpu->lost);
+		kvmw_rescan();
 		return vm->stray;
 	}
 	if (READ_ONCE(vm->armed))
@@ -145,7 +150,7 @@ static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned l
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	gfn_t gfn = KVMW_ARG3(regs);
-	const struct site *site;
+	const struct kvmw_site *site;
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_slot *slot;
 
@@ -154,7 +159,7 @@ static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned l
 	slot = slot_of(c, kvm, kslot, gfn);
 	if (!slot)
 		return;
-	site = site_of(caller);
+	site = site_of(c, caller);
 	vcpu = c->vcpu;
 	if (unlikely(!vcpu && site->leaving))
 		vcpu = c->leaving;

@@ -18,6 +18,7 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 
 	if (!obj) {
 		kvmw_lost(kvm);
+		kvmw_rescan_later();
 		return;
 	}
 	vm = kvmw_to_vm(obj);

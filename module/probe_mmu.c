@@ -36,7 +36,10 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 	srcu_read_unlock(&kvm->srcu, srcu);
 
 	if (!slot) {
+		/* The VM's count stays right; those of its slots must be made again. */
 		this_cpu_inc(vm->stray->cpu->lost);
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
 		return vm->stray;
 	}
 	/* While being counted, every hit has to come here and ask. */

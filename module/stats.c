@@ -84,7 +84,7 @@ static u64 met_by(const struct kvmw_object *obj)
 	struct kvmw_vm *vm = obj->vm;
 	u64 met = 0;
 
-	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->mapped_bad))
+	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad))
 		met |= KVMW_NEED_MAPPED;
 	if (!vm->ring)
 		met |= KVMW_NEED_BITMAP;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+#include <linux/kvm.h>
 
 #include "cmd.h"
 #include "hooks.h"
@@ -357,6 +358,18 @@ static void show_value(struct output *out, const struct kvmwatch_value *value, b
 	output_text(out, COL_UNIT, q.unit);
 }
 
+/* Why an object lacks a statistic, as far as we can tell from here. */
+static const char *why_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
+			       const struct object *object, char *buf, size_t size)
+{
+	if (hooks_missing(hooks, stat, buf, size))
+		return buf;
+	if (object->kind == KVMWATCH_KIND_SLOT && !strncmp(stat->name, "dirty_", 6) &&
+	    !(object->slot.flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return "dirty logging is off";
+	return "the module can't tell for this one now";
+}
+
 /* Tables say what is not there, so that nobody takes its absence for 0. */
 static void show_missing(struct output *out, const struct hooks *hooks,
 			 const struct object *object)
@@ -369,10 +382,8 @@ static void show_missing(struct output *out, const struct hooks *hooks,
 			continue;
 		output_string(out, COL_STAT, stat->name);
 		output_unknown(out, COL_VALUE, NULL);
-		if (hooks_missing(hooks, stat, reason, sizeof(reason)))
-			output_text(out, COL_UNIT, reason);
-		else
-			output_text(out, COL_UNIT, "not known for this one now");
+		output_text(out, COL_UNIT,
+			    why_missing(hooks, stat, object, reason, sizeof(reason)));
 		output_row(out);
 	}
 }

@@ -338,8 +338,10 @@ static int hooks_show(struct seq_file *m, void *unused)
 			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.reason);
 	}
 	seq_printf(m, "# events of VMs without a record: %llu\n", kvmw_lost_unknown());
-	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n", kvmw_kind_footprint(KVMWATCH_KIND_VM),
-		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU), kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
+	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n",
+		   kvmw_kind_footprint(KVMWATCH_KIND_VM),
+		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU),
+		   kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hooks);

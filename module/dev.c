@@ -155,7 +155,8 @@ static int list_children(struct sink *sink, u32 kind, struct kvmw_vm *vm)
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr && !err; i++)
-		err = kind == KVMWATCH_KIND_VCPU ? put_vcpu(sink, objs[i]) : put_slot(sink, objs[i]);
+		err = kind == KVMWATCH_KIND_VCPU ? put_vcpu(sink, objs[i]) :
+						   put_slot(sink, objs[i]);
 	kvmw_put_all(objs, nr);
 	return err;
 }

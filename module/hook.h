@@ -86,11 +86,12 @@ void kvmw_attach_unlock(void);
 
 /* KVM's own list of VMs and its lock, or NULL while kvm.ko is not attached. */
 struct kvmw_kvm_syms {
-	struct mutex		*kvm_lock;
+	struct mutex		*kvm_lock;	/* KVM's, for vm_list */
 	struct list_head	*vm_list;
 	void			*vm_release;	/* kvm_vm_release() */
 	void			*vcpu_release;	/* kvm_vcpu_release() */
 };
+
 extern struct kvmw_kvm_syms kvmw_kvm;
 
 /*

@@ -104,7 +104,7 @@ static void attached(struct kvmw_hook *hook, const char *how)
 
 static int failed(struct kvmw_hook *hook, int err)
 {
-	snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s failed with error %d",
+	snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s: error %d",
 		 hook->targets[hook->found], via, err);
 	return err;
 }

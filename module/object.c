@@ -21,6 +21,7 @@ static unsigned int pool[3] = { 16, 64, 64 };
 module_param_array(pool, uint, NULL, 0444);
 MODULE_PARM_DESC(pool, "records kept ready: VMs,vCPUs,slots (default 16,64,64; at most 256)");
 
+/* Protects kvmw_vms; see docs/locking.md. */
 DEFINE_MUTEX(kvmw_lock);
 LIST_HEAD(kvmw_vms);
 
@@ -237,9 +238,9 @@ static struct kvmw_object *chain_find(struct kvmw_object *obj, const void *key, 
 	return NULL;
 }
 
-/* Acquire pairs with the cmpxchg() in kvmw_publish(). */
 struct kvmw_object *kvmw_find(const void *key, u32 subkey)
 {
+	/* Acquire pairs with the cmpxchg() in kvmw_publish(). */
 	return chain_find(smp_load_acquire(chain_of(key, subkey)), key, subkey);
 }
 
@@ -354,9 +355,7 @@ void kvmw_lost(const struct kvm *kvm)
 		return;		/* from before our time; the VM is about to be found */
 	if (!vm)
 		this_cpu_inc(lost_unknown);
-	else if (READ_ONCE(vm->dying))
-		return;		/* its vCPUs are being taken apart: nobody's events */
-	else
+	else if (!READ_ONCE(vm->dying))	/* then its vCPUs are taken apart: nobody's events */
 		this_cpu_inc(vm->stray->cpu->lost);
 	kvmw_rescan();
 }
@@ -544,14 +543,20 @@ static void unlist(struct llist_node *list)
 	mutex_unlock(&kvmw_lock);
 }
 
-/* Takes no lock: it waits for readers of the files, and they do. */
+/*
+ * A directory goes with all below it, so a VM's last. No lock may be held: it waits
+ * for readers of the files, and they take them.
+ */
 static void remove_dirs(struct llist_node *list, bool of_vms)
 {
 	struct kvmw_object *obj;
+	bool is_vm;
 
-	llist_for_each_entry(obj, list, dead)
-		if ((obj->kind == KVMWATCH_KIND_VM) == of_vms)
+	llist_for_each_entry(obj, list, dead) {
+		is_vm = obj->kind == KVMWATCH_KIND_VM;
+		if (is_vm == of_vms)
 			kvmw_debugfs_remove(obj);
+	}
 }
 
 /*

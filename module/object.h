@@ -32,17 +32,16 @@ struct dentry;
 struct kvmw_vm;
 
 struct kvmw_object {
-	const void		*key;	/* what it is a record of, never followed by readers;
-					 * NULL: hidden. See kvmw_find() */
+	/* What it is a record of; only hits may follow it. NULL: hidden. See kvmw_find(). */
+	const void		*key;
 	u32			subkey;	/* slots: as_id << 16 | id; else KVMW_NO_SUBKEY */
 	u16			kind;	/* KVMWATCH_KIND_* */
 	struct kvmw_object	**bucket; /* head of its hash chain */
-	struct kvmw_object	*chain;	/* next there: pushed by anyone, cut by the
-					 * housekeeper alone */
+	struct kvmw_object	*chain;	/* next there: only the housekeeper cuts one out */
 	struct kvmw_vm		*vm;	/* its VM (itself for a VM); holds a reference */
 	u64			id;	/* kvmwatch id; slots: 0 */
-	struct kref		ref;	/* the table's, one per vCPU and slot of a VM,
-					 * one per open fd */
+	/* The table's, one for each vCPU and slot of a VM, one for each open fd. */
+	struct kref		ref;
 	struct llist_node	born;	/* on its way to the lists */
 	struct llist_node	dead;	/* on its way to the grave */
 	struct list_head	node;	/* kvmw_vms, vm->vcpus or vm->slots; empty: on none */

@@ -23,7 +23,7 @@
 static struct kvmw_site {
 	unsigned long	addr;		/* written first: the entry is taken */
 	u8		cause;
-	bool		leaving;	/* KVM has let go of the vCPU there: it is the last one put */
+	bool		leaving;	/* where KVM has let go of the vCPU: the last put */
 	bool		ready;		/* written last */
 } sites[MAX_SITES];
 
@@ -68,6 +68,7 @@ static noinline void site_classify(struct kvmw_site *site, unsigned long addr)
 	else
 		site->cause = KVMW_CAUSE_KVM;
 	site->leaving = starts_with(name, leaving_functions);
+	/* Pairs with site_find(). */
 	smp_store_release(&site->ready, true);
 }
 

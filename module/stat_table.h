@@ -48,16 +48,19 @@
 	  "pages marked dirty in a slot while its dirty logging is on")			\
 	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW,					\
 	  "dirty_marks whose page was not marked yet since the log was last collected")	\
-	X(dirty_marks_fault, CUMULATIVE, NONE, NEED_DIRTY, "dirty_marks by a write fault of the guest") \
-	X(dirty_marks_pml, CUMULATIVE, NONE, NEED_DIRTY, "dirty_marks by a flush of Intel's page modification log") \
-	X(dirty_marks_kvm, CUMULATIVE, NONE, NEED_DIRTY, "dirty_marks by writes of KVM itself")	\
+	X(dirty_marks_fault, CUMULATIVE, NONE, NEED_DIRTY,				\
+	  "dirty_marks by a write fault of the guest")					\
+	X(dirty_marks_pml, CUMULATIVE, NONE, NEED_DIRTY,				\
+	  "dirty_marks by a flush of Intel's page modification log")			\
+	X(dirty_marks_kvm, CUMULATIVE, NONE, NEED_DIRTY, "dirty_marks by writes of KVM itself") \
 	X(dirty_marks_host, CUMULATIVE, NONE, NEED_DIRTY,				\
 	  "dirty_marks with no vCPU of the VM loaded on the marking pCPU")		\
 	X(dirty_collects, CUMULATIVE, NONE, HOOK(log_get) | HOOK(log_clear),		\
 	  "times the VMM fetched or cleared the dirty log of a slot")			\
 	X(vcpus, INSTANT, NONE, HOOK(vcpu_created), "vCPUs now")			\
 	X(slots, INSTANT, NONE, HOOK(slot_commit), "memory slots now")			\
-	X(lost_events, CUMULATIVE, NONE, 0, "events that found no vCPU or slot to be counted for")	\
+	X(lost_events, CUMULATIVE, NONE, 0,						\
+	  "events that found no vCPU or slot to be counted for")			\
 	X(audits, CUMULATIVE, NONE, 0, "comparisons with KVM's own counts")		\
 	X(audit_failures, CUMULATIVE, NONE, 0, "comparisons that differed")
 
@@ -81,7 +84,8 @@
 	X(wakeups_poll, CUMULATIVE, NONE, NEED_HALT, "halts that ended while polling")	\
 	X(wakeups_wait, CUMULATIVE, NONE, NEED_HALT, "halts that ended after blocking")	\
 	X(wakeups_valid, CUMULATIVE, NONE, NEED_HALT, "halts whose wake-up KVM judged valid")	\
-	X(wakeups_invalid, CUMULATIVE, NONE, NEED_HALT, "halts whose wake-up KVM judged invalid")	\
+	X(wakeups_invalid, CUMULATIVE, NONE, NEED_HALT,					\
+	  "halts whose wake-up KVM judged invalid")					\
 	X(halt_poll_ns, INSTANT, NS, NEED_POLL, "halt polling window as the last halt left it")	\
 	X(halt_poll_ns_max, PEAK, NS, NEED_POLL, "highest value of halt_poll_ns")	\
 	X(halt_poll_grow, CUMULATIVE, NONE, NEED_POLL, "KVM's events that the window grew")	\

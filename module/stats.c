@@ -198,13 +198,18 @@ static s64 dirty_pages(struct kvmw_slot *slot)
 	return pages;
 }
 
+static u64 marks_by(const struct kvmw_slot_cpu *sum, enum kvmw_cause cause)
+{
+	return sum->marks[cause][0] + sum->marks[cause][1];
+}
+
 static u64 marks_of(const struct kvmw_slot_cpu *sum)
 {
 	u64 marks = 0;
 	int i;
 
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		marks += sum->marks[i][0] + sum->marks[i][1];
+		marks += marks_by(sum, i);
 	return marks;
 }
 
@@ -342,9 +347,9 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out)
 	out->huge_splits[0] = total.splits;
 	out->dirty_marks[0] = marks_of(&total);
 	out->dirty_marks_new[0] = total.marks_new;
-	out->dirty_marks_fault[0] = total.marks[KVMW_CAUSE_FAULT][0] + total.marks[KVMW_CAUSE_FAULT][1];
-	out->dirty_marks_pml[0] = total.marks[KVMW_CAUSE_PML][0] + total.marks[KVMW_CAUSE_PML][1];
-	out->dirty_marks_kvm[0] = total.marks[KVMW_CAUSE_KVM][0] + total.marks[KVMW_CAUSE_KVM][1];
+	out->dirty_marks_fault[0] = marks_by(&total, KVMW_CAUSE_FAULT);
+	out->dirty_marks_pml[0] = marks_by(&total, KVMW_CAUSE_PML);
+	out->dirty_marks_kvm[0] = marks_by(&total, KVMW_CAUSE_KVM);
 	out->dirty_marks_host[0] = 0;
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
 		out->dirty_marks_host[0] += total.marks[i][1];

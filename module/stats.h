@@ -40,6 +40,7 @@ struct kvmw_vm_stats {
 	KVMW_VM_STATS(KVMW_CELL)
 	struct kvmw_vcpu_stats vcpus_sum;
 };
+
 #undef KVMW_CELL
 
 /* Large enough for the numbers of any object. */

@@ -166,6 +166,42 @@ int oracle_hist_sum(int stats_fd, const char *name, __u64 *sum)
 	return 0;
 }
 
+void *oracle_snapshot(int stats_fd, size_t *size)
+{
+	const size_t room = 65536;
+	void *data = calloc(1, room);
+	ssize_t n;
+
+	if (!data)
+		return NULL;
+	n = pread(stats_fd, data, room, 0);
+	if (n < (ssize_t)sizeof(struct header)) {
+		free(data);
+		errno = n < 0 ? errno : EPROTO;
+		return NULL;
+	}
+	if (size)
+		*size = n;
+	return data;
+}
+
+const __u64 *oracle_in(const void *snapshot, const char *name, unsigned int *cells)
+{
+	const struct header *header = snapshot;
+	const struct raw_desc *desc;
+	unsigned int i;
+
+	for (i = 0; i < header->num_desc; i++) {
+		desc = snapshot + header->desc_offset + i * (sizeof(*desc) + header->name_size);
+		if (strcmp((const char *)(desc + 1), name))
+			continue;
+		if (cells)
+			*cells = desc->size;
+		return snapshot + header->data_offset + desc->offset;
+	}
+	return NULL;
+}
+
 int oracle_desc(int stats_fd, unsigned int index, struct oracle_desc *desc)
 {
 	struct header header;

@@ -34,6 +34,13 @@ int oracle_read(int stats_fd, const char *name, __u64 *value);
 int oracle_hist(int stats_fd, const char *name, __u64 *buckets, size_t max);
 /* All buckets of a histogram together. */
 int oracle_hist_sum(int stats_fd, const char *name, __u64 *sum);
+/*
+ * All that a stats fd has, with one read, so that its numbers are of one moment; to be
+ * freed. NULL: errno tells. @size may be NULL.
+ */
+void *oracle_snapshot(int stats_fd, size_t *size);
+/* The values of a statistic in a snapshot; NULL: not there. @cells may be NULL: how many. */
+const __u64 *oracle_in(const void *snapshot, const char *name, unsigned int *cells);
 /* Descriptor number @index. -ENOENT: past the last. */
 int oracle_desc(int stats_fd, unsigned int index, struct oracle_desc *desc);
 /* The id string. */

@@ -252,7 +252,7 @@ static int write_file(const char *path, const char *text)
 
 int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 {
-	char path[256], *text = NULL;
+	char path[256], *text = NULL, *end;
 	int i, err = 0;
 
 	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s/%s", guest_name(g), file);
@@ -263,7 +263,8 @@ int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 	}
 	if (!text)
 		return -ENOENT;
-	if (sscanf(text, "%llu", value) != 1)
+	*value = strtoull(text, &end, 10);
+	if (end == text)
 		err = -ENODATA;
 	free(text);
 	return err;
@@ -294,9 +295,17 @@ int watch_trace_start(void)
 	return err ?: write_file(INSTANCE "/events/kvmwatch/enable", "1");
 }
 
+int watch_trace_also(const char *event)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
+	return write_file(path, "1");
+}
+
 int watch_trace_stop(void)
 {
-	int err = write_file(INSTANCE "/events/kvmwatch/enable", "0");
+	int err = write_file(INSTANCE "/events/enable", "0");
 
 	if (err)
 		return err;
@@ -305,9 +314,14 @@ int watch_trace_stop(void)
 	return trace ? 0 : -errno;
 }
 
+const char *watch_trace_text(void)
+{
+	return trace;
+}
+
 static int line_has(const char *line, size_t len, const char *wanted)
 {
-	return memmem(line, len, wanted, strlen(wanted)) != NULL;
+	return !!memmem(line, len, wanted, strlen(wanted));
 }
 
 /* The number behind "field " in a line; 0 when it has no such field. */

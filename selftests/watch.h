@@ -76,7 +76,11 @@ char *watch_debugfs_table(const char *file);
  * let go of it.
  */
 int watch_trace_start(void);
+/* Record another event there too, "kvm/kvm_halt_poll_ns". */
+int watch_trace_also(const char *event);
 int watch_trace_stop(void);
+/* What was recorded, as the kernel shows it: a line an event, comments with '#'. */
+const char *watch_trace_text(void);
 long watch_trace_count(const char *first, ...);
 long long watch_trace_sum(const char *field, const char *first, ...);
 /* How many events the instance lost; a test that counts expects 0. */

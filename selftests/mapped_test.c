@@ -1,0 +1,712 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mapped pages: kvmwatch's counts against KVM's own, after every kind of change to the
+ * second-level page tables. Each for a VM that kvmwatch saw from its first moment, and
+ * for one that worked before kvmwatch came; with page tables of the TDP MMU, and with
+ * those of the shadow MMU, which KVM also uses for nested guests.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define GIB		(1ULL << 30)
+#define HUGE_SIZE	(1ULL << 21)
+#define HUGE_PAGES	(HUGE_SIZE / GUEST_PAGE)
+
+/* Where a test's slots start; any will do. */
+#define GPA_A		(1 * GIB)
+#define GPA_B		(2 * GIB)
+#define GPA_C		(3 * GIB)
+
+#define UNKNOWN		(~0ULL)
+
+#define SYS_TDP_MMU	"/sys/module/kvm/parameters/tdp_mmu"
+#define SYS_EAGER	"/sys/module/kvm/parameters/eager_page_split"
+#define SYS_KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+#define SYS_HUGETLB	"/proc/sys/vm/nr_hugepages"
+
+static const char *const level_name[] = { "4k", "2m", "1g" };
+static const unsigned int level_shift[] = { 12, 21, 30 };
+
+#define NR_LEVELS	3
+
+/* A guest with what is known of it. */
+struct subject {
+	struct guest *g;
+	bool watched;
+	bool early;		/* it ran before kvmwatch came */
+	bool peak_unknown;	/* it was highest when nobody looked */
+	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch came */
+	__u64 peak;		/* most bytes mapped since then, as far as was looked */
+};
+
+/* --- settings ------------------------------------------------------------------ */
+
+static int put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Reserve 2M pages of hugetlb; how many there are. */
+static int reserve_hugetlb(unsigned int pages)
+{
+	char value[16] = "";
+	int fd;
+
+	snprintf(value, sizeof(value), "%u", pages);
+	if (put(SYS_HUGETLB, value))
+		return 0;
+	fd = open(SYS_HUGETLB, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, value, sizeof(value) - 1) < 0)
+		value[0] = '\0';
+	close(fd);
+	return atoi(value);
+}
+
+/* --- comparisons --------------------------------------------------------------- */
+
+static char complaints[2048];
+
+static __attribute__((format(printf, 1, 2))) void complain(const char *format, ...)
+{
+	size_t len = strlen(complaints);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(complaints + len, sizeof(complaints) - len, format, args);
+	va_end(args);
+}
+
+static __u64 number(int fd, const char *prefix, const char *suffix)
+{
+	__u64 value = UNKNOWN;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s%s", prefix, suffix);
+	return fd < 0 || oracle_read(fd, name, &value) ? UNKNOWN : value;
+}
+
+static __u64 kvm_pages(struct guest *g, int level)
+{
+	__u64 value = UNKNOWN;
+	char name[16];
+
+	snprintf(name, sizeof(name), "pages_%s", level_name[level]);
+	if (oracle_any(guest_vm_fd(g), guest_name(g), name, &value))
+		return UNKNOWN;
+	return value;
+}
+
+static void compare_level(struct subject *s, int fd, int level)
+{
+	__u64 kvm = kvm_pages(s->g, level), mapped, map, unmap, sum;
+	const char *name = level_name[level];
+	char stat[16];
+
+	mapped = number(fd, "mapped_", name);
+	map = number(fd, "map_", name);
+	unmap = number(fd, "unmap_", name);
+	if (mapped != kvm || mapped == UNKNOWN)
+		complain(" mapped_%s %lld, KVM's pages_%s %lld;", name, mapped, name, kvm);
+	if (s->base[level] + map - unmap != mapped || map == UNKNOWN || unmap == UNKNOWN)
+		complain(" mapped_%s %lld, first %lld, then map %lld, unmap %lld;", name,
+			 mapped, s->base[level], map, unmap);
+	snprintf(stat, sizeof(stat), "mapped_%s", name);
+	sum = watch_slots_sum(s->g, stat);
+	if (sum != mapped)
+		complain(" mapped_%s %lld, that of all slots %lld;", name, mapped, sum);
+}
+
+/*
+ * What kvmwatch says that is not so, in words; "" when all is right. To be asked when
+ * the guest does nothing, and each time that more is mapped than before.
+ */
+static const char *untrue(struct subject *s)
+{
+	__u64 bytes = 0, peak, value;
+	int fd, level;
+
+	complaints[0] = '\0';
+	fd = watch_vm(s->g);
+	for (level = 0; level < NR_LEVELS; level++) {
+		compare_level(s, fd, level);
+		bytes += kvm_pages(s->g, level) << level_shift[level];
+	}
+	value = number(fd, "mapped_bytes", "");
+	if (value != bytes)
+		complain(" mapped_bytes %lld, not %lld;", value, bytes);
+	value = watch_slots_sum(s->g, "mapped_bytes");
+	if (value != bytes)
+		complain(" mapped_bytes of all slots %lld, not %lld;", value, bytes);
+
+	if (s->peak < bytes)
+		s->peak = bytes;
+	peak = number(fd, "mapped_bytes_peak", "");
+	if (s->peak_unknown ? peak < s->peak || peak == UNKNOWN : peak != s->peak)
+		complain(" mapped_bytes_peak %lld, not %lld;", peak, s->peak);
+
+	value = number(fd, "lost_events", "");
+	if (value)
+		complain(" lost_events %lld;", value);
+	value = number(fd, "audits", "");
+	if (s->early ? !value || value == UNKNOWN : value == UNKNOWN)
+		complain(" audits %lld;", value);
+	value = number(fd, "audit_failures", "");
+	if (value)
+		complain(" audit_failures %lld;", value);
+	close(fd);
+	return complaints;
+}
+
+/* Leaves of a slot by level. */
+#define EXPECT_MAPPED(s, slot, n4k, n2m) do {					\
+	EXPECT_EQ((__u64)(n4k), watch_slot_stat((s)->g, slot, "mapped_4k"));	\
+	EXPECT_EQ((__u64)(n2m), watch_slot_stat((s)->g, slot, "mapped_2m"));	\
+	EXPECT_EQ(0ULL, watch_slot_stat((s)->g, slot, "mapped_1g"));		\
+	EXPECT_EQ(((n4k) + (n2m) * HUGE_PAGES) * GUEST_PAGE,			\
+		  watch_slot_stat((s)->g, slot, "mapped_bytes"));		\
+} while (0)
+
+/* kvmwatch comes now, if it is not there yet. */
+static int watch_begins(struct subject *s)
+{
+	int level, err;
+
+	if (s->watched)
+		return 0;
+	for (level = 0; level < NR_LEVELS; level++)
+		s->base[level] = kvm_pages(s->g, level);
+	err = watch_load(NULL);
+	s->watched = !err;
+	return err;
+}
+
+static int touch(struct subject *s, __u64 gpa, __u64 pages)
+{
+	return guest_run(s->g, 0, work_write(gpa, pages, GUEST_PAGE, 1));
+}
+
+/* Touch a page in each of so many huge pages. */
+static int touch_huge(struct subject *s, __u64 gpa, __u64 huge)
+{
+	return guest_run(s->g, 0, work_write(gpa, huge, HUGE_SIZE, 1));
+}
+
+/* --- the VM -------------------------------------------------------------------- */
+
+FIXTURE(mapped) {
+	struct subject s;
+};
+
+FIXTURE_VARIANT(mapped) {
+	bool early;
+	bool shadow;
+};
+
+FIXTURE_VARIANT_ADD(mapped, vm_after_insmod) { };
+FIXTURE_VARIANT_ADD(mapped, vm_before_insmod) { .early = true };
+FIXTURE_VARIANT_ADD(mapped, shadow_mmu_after_insmod) { .shadow = true };
+FIXTURE_VARIANT_ADD(mapped, shadow_mmu_before_insmod) { .early = true, .shadow = true };
+
+FIXTURE_SETUP(mapped)
+{
+	struct subject *s = &self->s;
+
+	/* Nobody but us merges or splits the host's pages. */
+	put(SYS_KHUGEPAGED, "1000000");
+	if (variant->shadow && put(SYS_TDP_MMU, "N"))
+		SKIP(return, "no " SYS_TDP_MMU " that can be written");
+	s->early = variant->early;
+	s->watched = !variant->early;
+	if (variant->early)
+		ASSERT_EQ(0, watch_unload_patiently());
+	s->g = guest_new(2, 0);
+	put(SYS_TDP_MMU, "Y");
+	if (!s->g) {
+		watch_begins(s);
+		SKIP(return, "no /dev/kvm: %s", strerror(errno));
+	}
+}
+
+FIXTURE_TEARDOWN(mapped)
+{
+	guest_free(self->s.g);
+	if (!self->s.watched)
+		watch_load(NULL);
+	put(SYS_EAGER, "Y");
+	put(SYS_HUGETLB, "0");
+}
+
+/* --- tests --------------------------------------------------------------------- */
+
+TEST_F(mapped, touched_4k_pages_are_mapped)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 1000, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 1000, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 700));
+	ASSERT_EQ(0, touch(s, GPA_B + 10 * GUEST_PAGE, 9));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 0, GUEST_SLOT0_PAGES, 0);
+	EXPECT_MAPPED(s, 1, 700, 0);
+	EXPECT_MAPPED(s, 2, 9, 0);
+
+	/* Pages that are there already do not count again, those only read do. */
+	ASSERT_EQ(0, touch(s, GPA_A, 700));
+	ASSERT_EQ(0, guest_run(s->g, 0, work_read(GPA_A + 600 * GUEST_PAGE, 300, GUEST_PAGE)));
+	ASSERT_EQ(0, guest_run(s->g, 1, work_read(GPA_B, 50, 20 * GUEST_PAGE)));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 900, 0);
+	EXPECT_MAPPED(s, 2, 9 + 50 - 1, 0);
+	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "huge_splits"));
+}
+
+TEST_F(mapped, touched_transparent_huge_pages_are_mapped)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 8 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 5));
+	ASSERT_EQ(0, watch_begins(s));
+	if (guest_slot_huge(s->g, 1) != 5 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 5);
+
+	ASSERT_EQ(0, touch_huge(s, GPA_A + GUEST_PAGE, 8));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 8);
+}
+
+TEST_F(mapped, touched_hugetlb_pages_are_mapped)
+{
+	struct subject *s = &self->s;
+	int pages = reserve_hugetlb(4);
+
+	if (pages < 4) {
+		ASSERT_EQ(0, watch_begins(s));
+		SKIP(return, "nr_hugepages stays %d, not 4", pages);
+	}
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 4 * HUGE_PAGES, GUEST_MEM_2M, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 3));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 3);
+
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 4));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 4);
+}
+
+/* A slot that is huge in part: a page given back makes the host split one of its own. */
+TEST_F(mapped, small_and_huge_pages_are_told_apart)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 300, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 6 * HUGE_PAGES + 10, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 123));
+	ASSERT_EQ(0, touch_huge(s, GPA_B, 6));
+	ASSERT_EQ(0, touch(s, GPA_B + 6 * HUGE_SIZE, 7));
+	ASSERT_EQ(0, watch_begins(s));
+	if (guest_slot_huge(s->g, 2) != 6 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 123, 0);
+	EXPECT_MAPPED(s, 2, 7, 6);
+
+	ASSERT_EQ(0, guest_slot_discard(s->g, 2, 2 * HUGE_PAGES + 5, 1));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 2, 7, 5);
+
+	ASSERT_EQ(0, touch(s, GPA_B + 2 * HUGE_SIZE, 100));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 2, 107, 5);
+	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "huge_splits"));
+}
+
+TEST_F(mapped, pages_given_back_are_not_mapped)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 1000, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 4 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 1000));
+	ASSERT_EQ(0, touch_huge(s, GPA_B, 4));
+	ASSERT_EQ(0, guest_slot_discard(s->g, 1, 0, 100));
+	ASSERT_EQ(0, watch_begins(s));
+	/* Seen from the start, it had 100 more at its peak. */
+	if (!s->early)
+		s->peak = (GUEST_SLOT0_PAGES + 1000 + 4 * HUGE_PAGES) * GUEST_PAGE;
+	if (guest_slot_huge(s->g, 2) != 4 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 900, 0);
+	EXPECT_MAPPED(s, 2, 0, 4);
+
+	ASSERT_EQ(0, guest_slot_discard(s->g, 1, 500, 300));
+	ASSERT_EQ(0, guest_slot_discard(s->g, 2, HUGE_PAGES, HUGE_PAGES));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 600, 0);
+	EXPECT_MAPPED(s, 2, 0, 3);
+
+	ASSERT_EQ(0, touch(s, GPA_A, 600));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 800, 0);
+	EXPECT_MAPPED(s, 0, GUEST_SLOT0_PAGES, 0);
+}
+
+/* With the log on, KVM splits what is huge; with the log off, it drops the small pages. */
+TEST_F(mapped, dirty_logging_splits_and_merges)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_A + 6 * HUGE_SIZE, 2 * HUGE_PAGES,
+				    GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 8));
+	if (s->early)
+		ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	ASSERT_EQ(0, watch_begins(s));
+	if (guest_slot_huge(s->g, 1) != 6 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	if (!s->early) {
+		ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+		EXPECT_STREQ("", untrue(s));
+		EXPECT_EQ(6ULL, watch_vm_stat(s->g, "huge_splits"));
+	}
+	EXPECT_MAPPED(s, 1, 6 * HUGE_PAGES, 0);
+	EXPECT_MAPPED(s, 2, 0, 2);
+
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 8));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 6 * HUGE_PAGES, 0);
+
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 0));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 0);
+	EXPECT_MAPPED(s, 2, 0, 2);
+
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 4));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 4);
+
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 4 * HUGE_PAGES, 0);
+	EXPECT_EQ(s->early ? 4ULL : 10ULL, watch_vm_stat(s->g, "huge_splits"));
+}
+
+/* KVM splits nothing ahead here: a write to a huge page makes it go, and one small come. */
+TEST_F(mapped, writes_to_logged_huge_pages_replace_them)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, put(SYS_EAGER, "N"));
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 6));
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	ASSERT_EQ(0, touch(s, GPA_A, 3));
+	ASSERT_EQ(0, watch_begins(s));
+	if (!s->early)
+		s->peak = 6 * HUGE_SIZE + GUEST_SLOT0_PAGES * GUEST_PAGE;
+	if (guest_slot_huge(s->g, 1) != 6 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 3, 5);
+
+	ASSERT_EQ(0, touch(s, GPA_A + 2 * HUGE_SIZE, 40));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 43, 4);
+	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "huge_splits"));
+}
+
+/* KVM_CLEAR_DIRTY_LOG splits, in the part that is cleared. */
+TEST_F(mapped, clearing_the_dirty_log_splits)
+{
+	struct subject *s = &self->s;
+	__u64 before = 0;
+
+	ASSERT_EQ(0, guest_dirty_manual(s->g, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
+					KVM_DIRTY_LOG_INITIALLY_SET));
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 6));
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	ASSERT_EQ(0, guest_dirty_clear(s->g, 1, HUGE_PAGES, 64, NULL));
+	ASSERT_EQ(0, watch_begins(s));
+	if (guest_slot_huge(s->g, 1) != 6 * HUGE_SIZE)
+		SKIP(return, "the host gave no transparent huge pages");
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, HUGE_PAGES, 5);
+	if (!s->early)
+		before = 1;
+	EXPECT_EQ(before, watch_vm_stat(s->g, "huge_splits"));
+
+	ASSERT_EQ(0, guest_dirty_clear(s->g, 1, 3 * HUGE_PAGES, 2 * HUGE_PAGES, NULL));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 3 * HUGE_PAGES, 3);
+	EXPECT_EQ(before + 2, watch_vm_stat(s->g, "huge_splits"));
+}
+
+/* KVM drops all that the VM has mapped, and its guest's next steps bring some back. */
+TEST_F(mapped, deleting_a_slot_unmaps_everything)
+{
+	struct subject *s = &self->s;
+	__u64 slots;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 200, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 3 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 3, GPA_C, 200, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 150));
+	ASSERT_EQ(0, touch_huge(s, GPA_B, 3));
+	ASSERT_EQ(0, touch(s, GPA_C, 77));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	slots = watch_vm_stat(s->g, "slots");
+
+	ASSERT_EQ(0, guest_slot_del(s->g, 2));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "mapped_bytes"));
+	EXPECT_EQ(slots - 1, watch_vm_stat(s->g, "slots"));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(s->g, 2, "mapped_4k"));
+
+	ASSERT_EQ(0, touch(s, GPA_A, 20));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 0, GUEST_SLOT0_PAGES, 0);
+	EXPECT_MAPPED(s, 1, 20, 0);
+	EXPECT_MAPPED(s, 3, 0, 0);
+
+	/* A new slot of the old number, with none of the old one's pages. */
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 50, GUEST_MEM_4K, 0));
+	EXPECT_MAPPED(s, 2, 0, 0);
+	ASSERT_EQ(0, touch(s, GPA_B, 11));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 2, 11, 0);
+}
+
+TEST_F(mapped, moving_a_slot_unmaps_it)
+{
+	struct subject *s = &self->s;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 200, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 200, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 150));
+	ASSERT_EQ(0, touch(s, GPA_B, 30));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 150, 0);
+
+	ASSERT_EQ(0, guest_slot_move(s->g, 1, GPA_C));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 0);
+	EXPECT_EQ(GPA_C / GUEST_PAGE, watch_slot_stat(s->g, 1, "base_gfn"));
+
+	/* Its memory is present, but the guest finds it elsewhere. */
+	ASSERT_EQ(0, touch(s, GPA_C + 100 * GUEST_PAGE, 60));
+	ASSERT_EQ(0, touch(s, GPA_B, 5));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 60, 0);
+	EXPECT_MAPPED(s, 2, 5, 0);
+
+	/* Where slot 1 was is slot 2 now. */
+	ASSERT_EQ(0, guest_slot_move(s->g, 2, GPA_A));
+	ASSERT_EQ(0, touch(s, GPA_A, 42));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 0, 0);
+	EXPECT_MAPPED(s, 2, 42, 0);
+}
+
+/* Slots that touch each other, lie across a GiB's boundary, or far away. */
+TEST_F(mapped, slots_all_over_the_address_space_count_each_their_own)
+{
+	struct subject *s = &self->s;
+	unsigned int i;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A - 50 * GUEST_PAGE, 100, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_A + 50 * GUEST_PAGE, 30, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 3, GPA_A + 80 * GUEST_PAGE, 1, GUEST_MEM_4K, 0));
+	for (i = 4; i < 12; i++)
+		ASSERT_EQ(0, guest_slot_add(s->g, i, (i * 7 + 1) * GIB, 64, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 12, 511 * GIB + GIB - 8 * GUEST_PAGE, 8,
+				    GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 13, GPA_B - 2 * HUGE_SIZE, 4 * HUGE_PAGES,
+				    GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch(s, GPA_A - 50 * GUEST_PAGE, 131));
+	for (i = 4; i < 12; i++)
+		ASSERT_EQ(0, touch(s, (i * 7 + 1) * GIB, i));
+	ASSERT_EQ(0, touch(s, 512 * GIB - 8 * GUEST_PAGE, 8));
+	ASSERT_EQ(0, touch_huge(s, GPA_B - 2 * HUGE_SIZE, 4));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 100, 0);
+	EXPECT_MAPPED(s, 2, 30, 0);
+	EXPECT_MAPPED(s, 3, 1, 0);
+	for (i = 4; i < 12; i++)
+		EXPECT_MAPPED(s, i, i, 0);
+	EXPECT_MAPPED(s, 12, 8, 0);
+	if (guest_slot_huge(s->g, 13) == 4 * HUGE_SIZE)
+		EXPECT_MAPPED(s, 13, 0, 4);
+}
+
+TEST_F(mapped, vcpus_that_fault_at_once_count_each_page_once)
+{
+	struct subject *s = &self->s;
+	int i;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 2048, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 2048, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_start(s->g, 0, work_write(GPA_A, 1024, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, guest_start(s->g, 1, work_write(GPA_B, 512, 2 * GUEST_PAGE, 1)));
+	EXPECT_EQ(0, guest_wait(s->g, 0, -1));
+	EXPECT_EQ(0, guest_wait(s->g, 1, -1));
+	ASSERT_EQ(0, watch_begins(s));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, 1, 1024, 0);
+	EXPECT_MAPPED(s, 2, 512, 0);
+
+	/* The same pages at the same time. */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, guest_slot_discard(s->g, 1, 0, 2048));
+		ASSERT_EQ(0, guest_start(s->g, 0, work_write(GPA_A, 2048, GUEST_PAGE, 1)));
+		ASSERT_EQ(0, guest_start(s->g, 1, work_write(GPA_A, 2048, GUEST_PAGE, 1)));
+		EXPECT_EQ(0, guest_wait(s->g, 0, -1));
+		EXPECT_EQ(0, guest_wait(s->g, 1, -1));
+		EXPECT_STREQ("", untrue(s));
+		EXPECT_MAPPED(s, 1, 2048, 0);
+	}
+}
+
+struct discarder {
+	struct guest *g;
+	int stop;
+};
+
+static void *discard_again_and_again(void *arg)
+{
+	struct discarder *d = arg;
+
+	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
+		guest_slot_discard(d->g, 1, 0, 200);
+		guest_slot_discard(d->g, 2, 100, 20);
+	}
+	return NULL;
+}
+
+/* Leaves come and go all the time, also while kvmwatch counts what it finds. */
+TEST_F(mapped, a_vm_at_work_while_kvmwatch_comes_is_counted_exactly)
+{
+	struct subject *s = &self->s;
+	struct discarder d = { .g = s->g };
+	pthread_t thread;
+	int round;
+
+	s->peak_unknown = true;
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 256, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_C - 120 * GUEST_PAGE, 256, GUEST_MEM_4K, 0));
+	for (round = 0; round < 3; round++) {
+		d.stop = 0;
+		ASSERT_EQ(0, guest_start(s->g, 0, work_write(GPA_A, 256, GUEST_PAGE,
+							     GUEST_FOREVER)));
+		ASSERT_EQ(0, guest_start(s->g, 1, work_write(GPA_C - 120 * GUEST_PAGE, 256,
+							     GUEST_PAGE, GUEST_FOREVER)));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, discard_again_and_again, &d));
+		usleep(50000);
+		EXPECT_EQ(0, watch_begins(s));
+		usleep(50000);
+		__atomic_store_n(&d.stop, 1, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		guest_stop(s->g, 0);
+		guest_stop(s->g, 1);
+		EXPECT_EQ(0, guest_wait(s->g, 0, -1));
+		EXPECT_EQ(0, guest_wait(s->g, 1, -1));
+
+		/* What was first there is not known: KVM's count of a moment ago is old. */
+		if (s->early && !round) {
+			int level, fd = watch_vm(s->g);
+
+			for (level = 0; level < NR_LEVELS; level++)
+				s->base[level] = number(fd, "mapped_", level_name[level]) +
+						 number(fd, "unmap_", level_name[level]) -
+						 number(fd, "map_", level_name[level]);
+			close(fd);
+		}
+		EXPECT_STREQ("", untrue(s));
+		ASSERT_EQ(0, touch(s, GPA_A, 256));
+		ASSERT_EQ(0, touch(s, GPA_C - 120 * GUEST_PAGE, 256));
+		EXPECT_STREQ("", untrue(s));
+		EXPECT_MAPPED(s, 1, 256, 0);
+		EXPECT_MAPPED(s, 2, 256, 0);
+		if (!s->early)
+			break;
+		/* Once more, with kvmwatch coming at another moment. */
+		ASSERT_EQ(0, watch_unload_patiently());
+		s->watched = false;
+		s->peak = 0;
+	}
+	ASSERT_EQ(0, watch_begins(s));
+}
+
+TEST_F(mapped, nothing_is_mapped_after_the_vms_end)
+{
+	struct subject *s = &self->s;
+	int vm, slot, level;
+	__u64 map, unmap;
+
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 200, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 2 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, touch(s, GPA_A, 150));
+	ASSERT_EQ(0, watch_begins(s));
+	ASSERT_EQ(0, touch_huge(s, GPA_B, 2));
+	EXPECT_STREQ("", untrue(s));
+	vm = watch_vm(s->g);
+	slot = watch_slot(s->g, 0, 1);
+	ASSERT_LE(0, vm);
+	ASSERT_LE(0, slot);
+	EXPECT_EQ(150ULL, number(slot, "mapped_4k", ""));
+
+	guest_free(s->g);
+	s->g = NULL;
+	for (level = 0; level < NR_LEVELS; level++) {
+		EXPECT_EQ(0ULL, number(vm, "mapped_", level_name[level]));
+		EXPECT_EQ(0ULL, number(slot, "mapped_", level_name[level]));
+		map = number(vm, "map_", level_name[level]);
+		unmap = number(vm, "unmap_", level_name[level]);
+		EXPECT_NE(UNKNOWN, map);
+		EXPECT_EQ(s->base[level] + map, unmap);
+	}
+	EXPECT_EQ(0ULL, number(vm, "mapped_bytes", ""));
+	EXPECT_EQ(0ULL, number(slot, "mapped_bytes", ""));
+	EXPECT_EQ(s->peak, number(vm, "mapped_bytes_peak", ""));
+	EXPECT_EQ(0ULL, number(vm, "lost_events", ""));
+	EXPECT_EQ(0ULL, number(vm, "audit_failures", ""));
+	close(vm);
+	close(slot);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,819 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When vCPUs are on a pCPU and when not: loads, puts, preemptions, migrations, times.
+ *
+ * The test's own thread stays on CPU 0, and vCPUs have CPU 1 for themselves unless a
+ * test says otherwise.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		64
+#define NOTHING		(~0ULL)
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* A guest with slots and vCPUs whose threads are on CPU 1; NULL: no. */
+static struct guest *new_guest(unsigned int vcpus)
+{
+	struct guest *g = guest_new(vcpus, 0);
+	unsigned int i;
+	int err;
+
+	if (!g)
+		return NULL;
+	err = guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0);
+	if (!err)
+		err = guest_slot_populate(g, SLOT);
+	for (i = 0; i < vcpus && !err; i++)
+		err = guest_pin(g, i, 1);
+	if (!err)
+		return g;
+	guest_free(g);
+	return NULL;
+}
+
+/* A vCPU's scalars at one moment. */
+struct numbers {
+	__u64 loads, puts, load_migrations, preemptions, pcpu;
+	__u64 on_cpu_ns, off_cpu_ns, on_cpu_ns_max, off_cpu_ns_max;
+	__u64 wakeups_wait;
+};
+
+static __u64 number(const void *snapshot, const char *name)
+{
+	const __u64 *value = oracle_in(snapshot, name, NULL);
+
+	return value ? *value : NOTHING;
+}
+
+static struct numbers numbers(int fd)
+{
+	void *snapshot = oracle_snapshot(fd, NULL);
+	struct numbers n;
+
+	memset(&n, 0xff, sizeof(n));
+	if (!snapshot)
+		return n;
+	n.loads = number(snapshot, "loads");
+	n.puts = number(snapshot, "puts");
+	n.load_migrations = number(snapshot, "load_migrations");
+	n.preemptions = number(snapshot, "preemptions");
+	n.pcpu = number(snapshot, "pcpu");
+	n.on_cpu_ns = number(snapshot, "on_cpu_ns");
+	n.off_cpu_ns = number(snapshot, "off_cpu_ns");
+	n.on_cpu_ns_max = number(snapshot, "on_cpu_ns_max");
+	n.off_cpu_ns_max = number(snapshot, "off_cpu_ns_max");
+	n.wakeups_wait = number(snapshot, "wakeups_wait");
+	free(snapshot);
+	return n;
+}
+
+/* How often a thread left its CPU: to sleep, or because another was put there. */
+struct switches {
+	__u64 slept, forced;
+};
+
+static struct switches switches_of(int tid)
+{
+	struct switches s = { NOTHING, NOTHING };
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return s;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %llu", &s.slept) != 1 &&
+		    sscanf(line, "nonvoluntary_ctxt_switches: %llu", &s.forced) != 1)
+			continue;
+	fclose(f);
+	return s;
+}
+
+static int listed(struct guest *g, unsigned int vcpu, struct kvmwatch_vcpu *found)
+{
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm vm;
+	int nr, i, err;
+
+	err = watch_find(g, &vm);
+	if (err)
+		return err;
+	nr = watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus));
+	if (nr < 0)
+		return nr;
+	err = -ENOENT;
+	for (i = 0; i < nr; i++) {
+		if (vcpus[i].vcpu_id == vcpu) {
+			*found = vcpus[i];
+			err = 0;
+		}
+	}
+	free(vcpus);
+	return err;
+}
+
+/* --- one vCPU that has its pCPU for itself ----------------------------------- */
+
+FIXTURE(alone)
+{
+	struct guest *g;
+	int fd;
+};
+
+FIXTURE_SETUP(alone)
+{
+	stay_on(0);
+	self->g = new_guest(1);
+	ASSERT_NE(NULL, self->g);
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(alone)
+{
+	close(self->fd);
+	guest_free(self->g);
+}
+
+/* In kvm_arch_vcpu_create() and in kvm_arch_vcpu_postcreate(). */
+#define LOADS_OF_CREATION	2
+
+TEST_F(alone, a_new_vcpu_was_loaded_for_its_creation_and_each_ioctl)
+{
+	struct numbers n = numbers(self->fd);
+
+	EXPECT_EQ(guest_ioctls(self->g, 0) + LOADS_OF_CREATION, n.loads - n.preemptions);
+	EXPECT_EQ(n.loads, n.puts);
+}
+
+FIXTURE(load_work)
+{
+	struct guest *g;
+	int fd;
+};
+
+FIXTURE_VARIANT(load_work)
+{
+	struct guest_work work;
+	__u64 asleep;		/* instead: so many halts that sleep */
+	__u64 runs;
+};
+
+FIXTURE_VARIANT_ADD(load_work, out)
+{
+	.work = { .op = GUEST_OUT, .rounds = 300 },
+	.runs = 301,
+};
+
+FIXTURE_VARIANT_ADD(load_work, cpuid)
+{
+	.work = { .op = GUEST_CPUID, .rounds = 300 },
+	.runs = 1,
+};
+
+FIXTURE_VARIANT_ADD(load_work, write)
+{
+	.work = { .op = GUEST_WRITE, .rounds = 3, .gpa = GPA, .pages = PAGES,
+		  .stride = GUEST_PAGE },
+	.runs = 1,
+};
+
+FIXTURE_VARIANT_ADD(load_work, halt)
+{
+	.asleep = 20,
+	.runs = 1,
+};
+
+FIXTURE_SETUP(load_work)
+{
+	stay_on(0);
+	self->g = new_guest(1);
+	ASSERT_NE(NULL, self->g);
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(load_work)
+{
+	close(self->fd);
+	guest_free(self->g);
+}
+
+/*
+ * KVM loads a vCPU in each of its ioctls, and in the middle of one when its thread
+ * is scheduled in. That it was scheduled out before has two causes: a preemption, or a
+ * sleep. Nothing makes these guests sleep but their halts: their memory is there, and
+ * nobody else holds a lock that they need.
+ */
+TEST_F(load_work, is_loaded_once_for_each_run_preemption_and_sleep)
+{
+	struct switches s0 = switches_of(guest_tid(self->g, 0)), s;
+	struct numbers n0 = numbers(self->fd), n;
+	__u64 runs0 = guest_runs(self->g, 0);
+
+	ASSERT_EQ(0, variant->asleep ? guest_halt_asleep(self->g, 0, variant->asleep) :
+				       guest_run(self->g, 0, variant->work));
+
+	n = numbers(self->fd);
+	s = switches_of(guest_tid(self->g, 0));
+	EXPECT_EQ(variant->runs, guest_runs(self->g, 0) - runs0);
+	EXPECT_EQ(variant->asleep, n.wakeups_wait - n0.wakeups_wait);
+	EXPECT_EQ(variant->runs + variant->asleep,
+		  (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
+	EXPECT_EQ(n.loads - n0.loads, n.puts - n0.puts);
+	/* The thread also leaves its CPU outside of KVM. */
+	EXPECT_LE(n.preemptions - n0.preemptions, s.forced - s0.forced);
+	EXPECT_LE(variant->asleep, s.slept - s0.slept);
+}
+
+TEST_F(alone, is_loaded_once_more_for_each_kick)
+{
+	struct numbers n0 = numbers(self->fd), n;
+	__u64 runs0 = guest_runs(self->g, 0);
+	int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(0, guest_kick(self->g, 0));
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+
+	n = numbers(self->fd);
+	EXPECT_EQ(11, guest_runs(self->g, 0) - runs0);
+	EXPECT_EQ(11, (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
+}
+
+TEST_F(alone, is_never_put_more_often_than_loaded_nor_two_times_less)
+{
+	struct numbers n;
+	int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_out(GUEST_FOREVER)));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	for (i = 0; i < 300; i++) {
+		n = numbers(self->fd);
+		ASSERT_LE(n.puts, n.loads);
+		ASSERT_GE(n.puts + 1, n.loads);
+	}
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	n = numbers(self->fd);
+	EXPECT_EQ(n.loads, n.puts);
+}
+
+#define BUCKETS		64
+
+/* Buckets of a histogram: how many there are in all, and the least and most they can mean. */
+struct hist {
+	__u64 count, least, most;
+	int top;		/* the highest that is not empty */
+};
+
+static struct hist hist(int fd, const char *name)
+{
+	__u64 buckets[BUCKETS] = {};
+	struct hist h = { .top = -1 };
+	int n = oracle_hist(fd, name, buckets, BUCKETS), i;
+
+	for (i = 0; i < n && i < BUCKETS; i++) {
+		h.count += buckets[i];
+		h.least += i ? buckets[i] << (i - 1) : 0;
+		h.most += i ? (buckets[i] << i) - buckets[i] : 0;
+		if (buckets[i])
+			h.top = i;
+	}
+	return h;
+}
+
+/* Bucket i has the values from 2^(i-1) up to 2^i. */
+static int bucket_of(__u64 value)
+{
+	return value ? 64 - __builtin_clzll(value) : 0;
+}
+
+TEST_F(alone, every_stretch_that_ended_is_in_a_histogram)
+{
+	struct hist on, off;
+	struct numbers n;
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(100)));
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 5));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(1000)));
+
+	n = numbers(self->fd);
+	on = hist(self->fd, "on_cpu_hist");
+	off = hist(self->fd, "off_cpu_hist");
+	EXPECT_EQ(n.puts, on.count);
+	EXPECT_EQ(n.loads - 1, off.count);	/* nothing is known from before the first */
+
+	EXPECT_LE(on.least, n.on_cpu_ns);
+	EXPECT_GE(on.most, n.on_cpu_ns);
+	EXPECT_EQ(bucket_of(n.on_cpu_ns_max), on.top);
+	EXPECT_LE(off.least, n.off_cpu_ns);
+	EXPECT_LE(off.top, bucket_of(n.off_cpu_ns_max));
+}
+
+TEST_F(alone, the_longest_stretch_is_at_most_all_of_them)
+{
+	struct numbers n, later;
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(100)));
+	n = numbers(self->fd);
+	EXPECT_LT(0, n.on_cpu_ns_max);
+	EXPECT_LT(n.on_cpu_ns_max, n.on_cpu_ns);
+	EXPECT_LT(0, n.off_cpu_ns_max);
+	EXPECT_LT(n.off_cpu_ns_max, n.off_cpu_ns);
+
+	/* That which goes on becomes the longest. */
+	usleep(n.off_cpu_ns_max / 1000 + 1000);
+	later = numbers(self->fd);
+	EXPECT_LT(n.off_cpu_ns_max, later.off_cpu_ns_max);
+	EXPECT_EQ(n.on_cpu_ns_max, later.on_cpu_ns_max);
+}
+
+static int wait_pcpu(int fd, __u64 pcpu)
+{
+	int i;
+
+	for (i = 0; i < 5000; i++) {
+		if (numbers(fd).pcpu == pcpu)
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+TEST_F(alone, each_move_of_a_running_vcpu_to_another_pcpu_counts_once)
+{
+	struct numbers n0, n;
+	int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	n0 = numbers(self->fd);
+	EXPECT_EQ(1, n0.pcpu);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, guest_pin(self->g, 0, i % 2));
+		ASSERT_EQ(0, wait_pcpu(self->fd, i % 2));
+	}
+	n = numbers(self->fd);
+	EXPECT_EQ(20, n.load_migrations - n0.load_migrations);
+	EXPECT_LE(20, n.preemptions - n0.preemptions);
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	EXPECT_EQ(20, numbers(self->fd).load_migrations - n0.load_migrations);
+}
+
+TEST_F(alone, a_move_of_a_stopped_vcpu_counts_when_it_runs)
+{
+	struct numbers n0, n;
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(10)));
+	n0 = numbers(self->fd);
+	EXPECT_EQ(1, n0.pcpu);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 0));
+	n = numbers(self->fd);
+	EXPECT_EQ(1, n.pcpu);
+	EXPECT_EQ(n0.load_migrations, n.load_migrations);
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(10)));
+	n = numbers(self->fd);
+	EXPECT_EQ(0, n.pcpu);
+	EXPECT_EQ(n0.load_migrations + 1, n.load_migrations);
+}
+
+TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
+{
+	__u64 before0, after0, before, after, sum;
+	struct numbers n0, n;
+	int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_out(GUEST_FOREVER)));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	before0 = now_ns();
+	n0 = numbers(self->fd);
+	after0 = now_ns();
+	for (i = 0; i < 20; i++) {
+		usleep(2000);
+		before = now_ns();
+		n = numbers(self->fd);
+		after = now_ns();
+		sum = n.on_cpu_ns + n.off_cpu_ns - n0.on_cpu_ns - n0.off_cpu_ns;
+		EXPECT_LE(before - after0, sum);
+		EXPECT_GE(after - before0, sum);
+		EXPECT_LT(n0.on_cpu_ns, n.on_cpu_ns);
+		EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
+	}
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+}
+
+/* Two looks at a vCPU between which it stayed on its pCPU. Tells whether there were any. */
+static int two_looks(int fd, struct numbers *a, struct numbers *b)
+{
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		*a = numbers(fd);
+		usleep(500);
+		*b = numbers(fd);
+		if (a->loads == b->loads && a->puts == b->puts)
+			return 1;
+	}
+	return 0;
+}
+
+TEST_F(alone, on_cpu_ns_of_a_vcpu_that_is_never_descheduled_grows)
+{
+	struct numbers a, b;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	ASSERT_EQ(1, two_looks(self->fd, &a, &b));
+	EXPECT_EQ(a.puts + 1, a.loads);
+	EXPECT_LT(a.on_cpu_ns, b.on_cpu_ns);
+	EXPECT_EQ(a.off_cpu_ns, b.off_cpu_ns);
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+}
+
+TEST_F(alone, off_cpu_ns_of_a_stopped_vcpu_grows)
+{
+	struct numbers a, b;
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(10)));
+	a = numbers(self->fd);
+	usleep(1000);
+	b = numbers(self->fd);
+	EXPECT_EQ(a.loads, b.loads);
+	EXPECT_EQ(a.puts, b.puts);
+	EXPECT_EQ(a.on_cpu_ns, b.on_cpu_ns);
+	EXPECT_LT(a.off_cpu_ns, b.off_cpu_ns);
+}
+
+TEST_F(alone, the_list_tells_who_runs_it_and_whether_it_is_loaded)
+{
+	struct kvmwatch_vcpu item;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	ASSERT_EQ(0, listed(self->g, 0, &item));
+	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
+	EXPECT_EQ(KVMWATCH_VCPU_LOADED, item.flags);
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	ASSERT_EQ(0, listed(self->g, 0, &item));
+	EXPECT_EQ(0, item.flags);
+}
+
+/* --- two on one pCPU --------------------------------------------------------- */
+
+/*
+ * Preemptions of a vCPU, and switches that its thread was forced to, when both stand
+ * still: nothing else may want its pCPU.
+ */
+static int still(struct guest *g, unsigned int vcpu, int fd, struct numbers *n,
+		 struct switches *s)
+{
+	struct numbers again;
+	struct switches more;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		*n = numbers(fd);
+		*s = switches_of(guest_tid(g, vcpu));
+		usleep(2000);
+		again = numbers(fd);
+		more = switches_of(guest_tid(g, vcpu));
+		if (again.preemptions == n->preemptions && more.forced == s->forced)
+			return 0;
+	}
+	return -ETIMEDOUT;
+}
+
+TEST(busy_vcpus_on_one_pcpu_preempt_each_other)
+{
+	struct guest *one, *two;
+	struct numbers n0, n;
+	struct switches s0, s;
+	int fd, other, i;
+
+	stay_on(0);
+	one = new_guest(1);
+	two = new_guest(1);
+	ASSERT_NE(NULL, one);
+	ASSERT_NE(NULL, two);
+	fd = watch_vcpu(one, 0);
+	other = watch_vcpu(two, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, other);
+
+	ASSERT_EQ(0, guest_start(one, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(one, 0, 1, 10000));
+	ASSERT_EQ(0, still(one, 0, fd, &n0, &s0));
+
+	ASSERT_EQ(0, guest_start(two, 0, work_spin()));
+	for (i = 0; i < 5000; i++) {
+		n = numbers(fd);
+		if (n.preemptions - n0.preemptions >= 10 && numbers(other).preemptions >= 10)
+			break;
+		usleep(1000);
+	}
+	EXPECT_LE(10, n.preemptions - n0.preemptions);
+	EXPECT_LE(10, numbers(other).preemptions);
+	guest_stop(two, 0);
+	ASSERT_EQ(0, guest_wait(two, 0, 10000));
+
+	/* It was in KVM_RUN all the time, and never slept: each switch was a preemption. */
+	ASSERT_EQ(0, still(one, 0, fd, &n, &s));
+	EXPECT_EQ(s.slept, s0.slept);
+	EXPECT_EQ(s.forced - s0.forced, n.preemptions - n0.preemptions);
+	EXPECT_EQ(n.puts - n0.puts, n.preemptions - n0.preemptions);
+	EXPECT_EQ(n.loads - n0.loads, n.preemptions - n0.preemptions);
+	EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
+
+	guest_stop(one, 0);
+	ASSERT_EQ(0, guest_wait(one, 0, 10000));
+	close(fd);
+	close(other);
+	guest_free(one);
+	guest_free(two);
+}
+
+/* --- VMs from before insmod -------------------------------------------------- */
+
+FIXTURE(early)
+{
+	struct guest *g;
+};
+
+FIXTURE_SETUP(early)
+{
+	stay_on(0);
+	self->g = new_guest(1);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, watch_unload_patiently());
+}
+
+FIXTURE_TEARDOWN(early)
+{
+	guest_free(self->g);
+	if (access("/sys/module/kvmwatch", F_OK))
+		watch_load(NULL);
+}
+
+TEST_F(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu)
+{
+	struct kvmwatch_vcpu item;
+	struct numbers a, b;
+	struct hist on, off;
+	int fd;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	ASSERT_EQ(0, watch_load(NULL));
+	fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, fd);
+
+	ASSERT_EQ(1, two_looks(fd, &a, &b));
+	EXPECT_LT(a.on_cpu_ns, b.on_cpu_ns);
+	EXPECT_EQ(a.off_cpu_ns, b.off_cpu_ns);
+	EXPECT_EQ(1, a.pcpu);
+	ASSERT_EQ(0, listed(self->g, 0, &item));
+	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
+	EXPECT_EQ(KVMWATCH_VCPU_LOADED, item.flags);
+
+	/* Its first load was before our time. */
+	guest_stop(self->g, 0);
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	b = numbers(fd);
+	on = hist(fd, "on_cpu_hist");
+	off = hist(fd, "off_cpu_hist");
+	EXPECT_EQ(b.loads + 1, b.puts);
+	EXPECT_EQ(b.puts, on.count);
+	EXPECT_EQ(b.loads, off.count);
+	EXPECT_EQ(0, b.load_migrations);
+	close(fd);
+}
+
+TEST_F(early, a_vcpu_stopped_since_before_insmod_is_off_its_pcpu)
+{
+	struct numbers a, b;
+	__u64 runs;
+	int fd;
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(10)));
+	ASSERT_EQ(0, watch_load(NULL));
+	fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, fd);
+
+	a = numbers(fd);
+	usleep(1000);
+	b = numbers(fd);
+	EXPECT_EQ(0, b.loads);
+	EXPECT_EQ(0, b.puts);
+	EXPECT_EQ(0, b.on_cpu_ns);
+	EXPECT_LT(a.off_cpu_ns, b.off_cpu_ns);
+	EXPECT_EQ(1, b.pcpu);
+
+	runs = guest_runs(self->g, 0);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 0));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(10)));
+	b = numbers(fd);
+	EXPECT_EQ(guest_runs(self->g, 0) - runs, b.loads - b.preemptions);
+	EXPECT_EQ(b.loads, b.puts);
+	EXPECT_EQ(1, b.load_migrations);
+	EXPECT_EQ(0, b.pcpu);
+	close(fd);
+}
+
+/* --- the VM's numbers -------------------------------------------------------- */
+
+#define VCPUS	3
+
+FIXTURE(three)
+{
+	struct guest *g;
+	int vm;
+	int vcpus[VCPUS];
+};
+
+FIXTURE_SETUP(three)
+{
+	int i;
+
+	stay_on(0);
+	self->g = new_guest(VCPUS);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(50)));
+	ASSERT_EQ(0, guest_run(self->g, 1, work_cpuid(100)));
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 2, 3));
+	ASSERT_EQ(0, guest_dirty_log(self->g, SLOT, 1));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, guest_run(self->g, 1, work_write(GPA, PAGES / 2, GUEST_PAGE, 1)));
+
+	self->vm = watch_vm(self->g);
+	ASSERT_LE(0, self->vm);
+	for (i = 0; i < VCPUS; i++) {
+		self->vcpus[i] = watch_vcpu(self->g, i);
+		ASSERT_LE(0, self->vcpus[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(three)
+{
+	int i;
+
+	close(self->vm);
+	for (i = 0; i < VCPUS; i++)
+		close(self->vcpus[i]);
+	guest_free(self->g);
+}
+
+/* A cell of a statistic over all vCPUs: the sum, or of peaks the highest. */
+static __u64 together(void *const *vcpus, const struct oracle_desc *desc, unsigned int cell)
+{
+	bool peak = (desc->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_PEAK;
+	__u64 sum = 0, value;
+	int i;
+
+	for (i = 0; i < VCPUS; i++) {
+		value = oracle_in(vcpus[i], desc->name, NULL)[cell];
+		if (!peak)
+			sum += value;
+		else if (value > sum)
+			sum = value;
+	}
+	return sum;
+}
+
+/*
+ * The VM is looked at between two looks at its vCPUs, all of them stopped: only the
+ * times that go on differ.
+ */
+static void check_sums(struct __test_metadata *_metadata, int vm_fd, const int *fds)
+{
+	void *before[VCPUS], *after[VCPUS], *vm;
+	unsigned int i, cell, nr = 0;
+	struct oracle_desc desc;
+	const __u64 *sum;
+
+	for (i = 0; i < VCPUS; i++)
+		before[i] = oracle_snapshot(fds[i], NULL);
+	vm = oracle_snapshot(vm_fd, NULL);
+	for (i = 0; i < VCPUS; i++)
+		after[i] = oracle_snapshot(fds[i], NULL);
+	ASSERT_NE(NULL, vm);
+
+	for (i = 0; !oracle_desc(fds[0], i, &desc); i++) {
+		sum = oracle_in(vm, desc.name, NULL);
+		if ((desc.flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT) {
+			EXPECT_EQ(NULL, sum);
+			continue;
+		}
+		ASSERT_NE(NULL, sum);
+		for (cell = 0; cell < desc.size; cell++) {
+			EXPECT_LE(together(before, &desc, cell), sum[cell]) {
+				TH_LOG("%s[%u]", desc.name, cell);
+			}
+			EXPECT_GE(together(after, &desc, cell), sum[cell]) {
+				TH_LOG("%s[%u]", desc.name, cell);
+			}
+		}
+		nr++;
+	}
+	EXPECT_LE(20, nr);
+	for (i = 0; i < VCPUS; i++) {
+		free(before[i]);
+		free(after[i]);
+	}
+	free(vm);
+}
+
+TEST_F(three, the_numbers_of_a_vm_are_those_of_its_vcpus_together)
+{
+	check_sums(_metadata, self->vm, self->vcpus);
+}
+
+TEST_F(three, the_numbers_of_a_vm_include_a_vcpu_that_was_closed)
+{
+	guest_close_vcpu(self->g, 1);
+	check_sums(_metadata, self->vm, self->vcpus);
+}
+
+TEST_F(three, the_numbers_of_a_gone_vm_and_its_vcpus_stay_and_freeze)
+{
+	void *vcpu0 = oracle_snapshot(self->vcpus[0], NULL), *first, *second;
+	void *before = oracle_snapshot(self->vm, NULL);
+	struct oracle_desc desc;
+	const __u64 *was, *is;
+	unsigned int i, cell;
+	size_t size, size2;
+
+	guest_free(self->g);
+	self->g = NULL;
+
+	first = oracle_snapshot(self->vm, &size);
+	ASSERT_NE(NULL, first);
+	usleep(100000);		/* for what ends the records */
+	second = oracle_snapshot(self->vm, &size2);
+	ASSERT_NE(NULL, second);
+	EXPECT_EQ(size, size2);
+	for (i = 0; !oracle_desc(self->vm, i, &desc); i++) {
+		was = oracle_in(first, desc.name, NULL);
+		is = oracle_in(second, desc.name, NULL);
+		EXPECT_EQ(0, memcmp(was, is, desc.size * 8)) {
+			TH_LOG("%s changed from %llu to %llu", desc.name, *was, *is);
+		}
+		/* Counts never step back, not at the end either. */
+		if ((desc.flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
+			continue;
+		was = oracle_in(before, desc.name, NULL);
+		for (cell = 0; cell < desc.size; cell++)
+			EXPECT_LE(was[cell], is[cell]) {
+				TH_LOG("%s[%u]", desc.name, cell);
+			}
+	}
+	EXPECT_LE(number(vcpu0, "loads"), numbers(self->vcpus[0]).loads);
+	EXPECT_LE(number(vcpu0, "on_cpu_ns"), numbers(self->vcpus[0]).on_cpu_ns);
+	EXPECT_LE(number(vcpu0, "off_cpu_ns"), numbers(self->vcpus[0]).off_cpu_ns);
+	check_sums(_metadata, self->vm, self->vcpus);
+	free(vcpu0);
+	free(before);
+	free(first);
+	free(second);
+}
+
+TEST_HARNESS_MAIN

@@ -315,7 +315,7 @@ static void unhash(struct kvmw_object *obj)
 void kvmw_hide(struct kvmw_object *obj)
 {
 	if (obj->kind == KVMWATCH_KIND_SLOT)
-		WRITE_ONCE(kvmw_to_slot(obj)->npages, 0);
+		WRITE_ONCE(kvmw_to_slot(obj)->live_pages, 0);
 	/* Two may try, a hit and the housekeeper: one wins. */
 	if (!xchg(&obj->key, NULL))
 		return;
@@ -338,12 +338,14 @@ struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot 
 	return kvmw_to_slot(kvmw_publish(obj, vm, subkey, vm));
 }
 
-/* npages of a slot never changes but from and to 0, so a hit sees no mixture. */
+/* The size of a slot never changes, so a hit sees no mixture of old and new. */
 void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot)
 {
 	WRITE_ONCE(slot->base_gfn, kslot->base_gfn);
 	WRITE_ONCE(slot->npages, kslot->npages);
-	WRITE_ONCE(slot->flags, kslot->flags);
+	WRITE_ONCE(slot->live_pages, kslot->npages);
+	/* The upper half is KVM's own, such as that the slot is about to go. */
+	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
 }
 

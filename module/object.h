@@ -65,14 +65,15 @@ struct kvmw_vcpu {
 	struct kvmw_vcpu_stats	stats;
 };
 
-enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU };
+enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU, KVMW_VCPU_GONE };
 
 struct kvmw_slot {
 	struct kvmw_object	obj;	/* key: struct kvmw_vm */
 
 	/* What hits read; written when KVM commits a change. */
 	gfn_t			base_gfn;
-	unsigned long		npages;	/* 0: hidden */
+	unsigned long		npages;
+	unsigned long		live_pages;	/* npages, or 0 when hidden */
 	u32			flags;
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;

@@ -91,13 +91,30 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 		WRITE_ONCE(vcpu->created, true);
 }
 
-/* kvm_arch_vcpu_destroy(kvcpu) */
+/* What its numbers said of a stretch still going on stays in them. */
+static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
+{
+	u64 off_ns = kvmw_now() - vcpu->since;
+
+	raw_write_seqcount_begin(&vcpu->seq);
+	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
+		kvmw_add(vcpu, off_cpu_ns, off_ns);
+		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
+	}
+	vcpu->where = KVMW_VCPU_GONE;
+	vcpu->halted = false;
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+/* kvm_arch_vcpu_destroy(kvcpu): off its pCPU, and for good */
 static __always_inline void on_vcpu_destroy(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
 
-	if (vcpu)
-		kvmw_hide(&vcpu->obj);
+	if (!vcpu)
+		return;
+	close_stretch(vcpu);
+	kvmw_hide(&vcpu->obj);
 }
 
 KVMW_FUNC_HANDLER(vcpu_create, on_vcpu_create);

@@ -3,7 +3,7 @@
  * From a guest page to the record of its slot, inside a hit.
  *
  * Each CPU remembers the slot it had last. A remembered record is right as long as
- * its VM's key is still this VM and the page lies within it: a hidden slot has no
+ * its VM's key is still this VM and the page lies within it: a hidden slot has no live
  * pages, a hidden VM no key.
  */
 #ifndef KVMW_SLOT_HIT_H
@@ -19,7 +19,7 @@ static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvmw_cpu 
 
 	if (likely(slot && READ_ONCE(slot->obj.vm->obj.key) == kvm &&
 		   slot->obj.subkey >> 16 == as_id &&
-		   gfn - READ_ONCE(slot->base_gfn) < READ_ONCE(slot->npages)))
+		   gfn - READ_ONCE(slot->base_gfn) < READ_ONCE(slot->live_pages)))
 		return slot;
 	return NULL;
 }

@@ -265,9 +265,6 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 		now = kvmw_now();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
 
-	/* A vCPU that is gone is nowhere, and no stretch goes on. */
-	if (!READ_ONCE(vcpu->obj.key))
-		return;
 	if (where == KVMW_VCPU_ON_CPU)
 		add_open_stretch(out->on_cpu_ns, out->on_cpu_ns_max, since, now);
 	else if (where == KVMW_VCPU_OFF_CPU)

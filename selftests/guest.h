@@ -11,7 +11,12 @@
  *			guest_runs() has the number really made
  *   slot 0		all of its GUEST_SLOT0_PAGES pages have been read when a
  *			command ends, so that each is mapped once, as 4K
- *   other slots	exactly the pages that the command names
+ *   other slots	exactly the pages that the command names. KVM's shadow MMU
+ *			(npt=0, ept=0, 5.10) may map more 4K pages: of each 8 in a
+ *			row, those that the host has at the moment of a fault
+ *
+ * After a slot was deleted or moved KVM may have dropped all mappings, slot 0's
+ * too; they come back with the next command.
  *
  * Functions that return int or long answer 0 or a count, else -errno. They
  * never exit or print. @vcpu is an index, counted from 0, and the vCPU's id.
@@ -149,7 +154,8 @@ int guest_dirty_clear(struct guest *g, unsigned int id, __u64 first, __u64 pages
 int guest_ring_enable(struct guest *g, __u32 bytes);
 /*
  * Take what is in the vCPU's ring; how many entries since the last call, those
- * taken on the spot included.
+ * taken on the spot included. A write that finds the ring full is logged twice,
+ * so each of guest_ring_full() adds one.
  */
 long guest_ring_harvest(struct guest *g, unsigned int vcpu);
 /* KVM_RESET_DIRTY_RINGS; how many entries KVM took back. */
@@ -226,7 +232,7 @@ static inline struct guest_work work_spin(void)
  * @period_ns is for the timers. LAPIC: time from arming to the interrupt, below
  * 4.29 s. PIT: time between ticks, 200 us (KVM makes it longer if it is shorter)
  * to 54.9 ms. A tick that comes while the guest is awake ends its next halt at
- * once.
+ * once. Under emulation short ticks may keep a CPU busy for good: use the LAPIC.
  */
 static inline struct guest_work work_halt(__u64 halts, enum guest_wake wake,
 					  __u64 period_ns)
@@ -309,7 +315,10 @@ int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts);
 
 /* KVM_RUN ioctls so far. Each loads the vCPU once, and once more per sched-in. */
 __u64 guest_runs(const struct guest *g, unsigned int vcpu);
-/* Other vCPU ioctls so far that load it: those of guest_vcpu_add(). */
+/*
+ * Other vCPU ioctls so far that load it: those of guest_vcpu_add(). Creating it
+ * loads it twice more.
+ */
 __u64 guest_ioctls(const struct guest *g, unsigned int vcpu);
 /* Returns from KVM_RUN so far with exit reason @reason (KVM_EXIT_*). */
 __u64 guest_exits(const struct guest *g, unsigned int vcpu, unsigned int reason);

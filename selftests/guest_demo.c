@@ -9,13 +9,11 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "guest.h"
 
@@ -39,7 +37,7 @@ struct options {
 	bool keep_log;
 };
 
-static void usage(FILE *f)
+static void print_help(void)
 {
 	fputs("usage: guest_demo [OPTION]...\n"
 	      "\n"
@@ -60,22 +58,11 @@ static void usage(FILE *f)
 	      "  --seconds N         how long to stay after that (until a signal)\n"
 	      "  -h, --help          show this\n"
 	      "\n"
-	      "SIGUSR1: one more round. SIGTERM, SIGINT: end.\n", f);
+	      "SIGUSR1: one more round. SIGTERM, SIGINT: end.\n", stdout);
 }
 
-static void say(const struct options *o, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(const struct options *o, const char *format, ...)
-{
-	va_list args;
-
-	printf("%s: ", o->name);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-}
+#define say(options, format, ...) \
+	printf("%s: " format "\n", (options)->name, ##__VA_ARGS__)
 
 static int fail(const struct options *o, const char *what, int err)
 {
@@ -177,14 +164,15 @@ static int exits(struct guest *g, const struct options *o)
 
 static int do_round(struct guest *g, const struct options *o, unsigned long round)
 {
-	static int (* const steps[])(struct guest *, const struct options *) = {
-		write_pages, dirty_rounds, halts, exits,
-	};
-	unsigned int i;
-	int err = 0;
+	int err;
 
-	for (i = 0; !err && i < sizeof(steps) / sizeof(steps[0]); i++)
-		err = steps[i](g, o);
+	err = write_pages(g, o);
+	if (!err)
+		err = dirty_rounds(g, o);
+	if (!err)
+		err = halts(g, o);
+	if (!err)
+		err = exits(g, o);
 	if (!err)
 		say(o, "round %lu done", round);
 	return err;
@@ -317,7 +305,7 @@ static int parse(int argc, char **argv, struct options *o)
 			o->seconds = seconds;
 			break;
 		case 'h':
-			usage(stdout);
+			print_help();
 			return 1;
 		default:
 			fputs("Try 'guest_demo --help'.\n", stderr);

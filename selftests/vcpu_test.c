@@ -501,8 +501,8 @@ TEST_F(alone, the_list_tells_who_runs_it_and_whether_it_is_loaded)
 /* --- two on one pCPU --------------------------------------------------------- */
 
 /*
- * Preemptions of a vCPU, and switches that its thread was forced to, when both stand
- * still: nothing else may want its pCPU.
+ * Preemptions of a vCPU that is loaded, and switches that its thread was forced to, when
+ * both stand still: nothing else may want its pCPU.
  */
 static int still(struct guest *g, unsigned int vcpu, int fd, struct numbers *n,
 		 struct switches *s)
@@ -517,7 +517,8 @@ static int still(struct guest *g, unsigned int vcpu, int fd, struct numbers *n,
 		usleep(2000);
 		again = numbers(fd);
 		more = switches_of(guest_tid(g, vcpu));
-		if (again.preemptions == n->preemptions && more.forced == s->forced)
+		if (n->loads == n->puts + 1 && again.loads == n->loads &&
+		    again.puts == n->puts && more.forced == s->forced)
 			return 0;
 	}
 	return -ETIMEDOUT;
@@ -615,15 +616,22 @@ TEST_F(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu)
 	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
 	EXPECT_EQ(KVMWATCH_VCPU_LOADED, item.flags);
 
-	/* Its first load was before our time. */
+	/*
+	 * What is seen first is a put, or a load if it was descheduled when kvmwatch
+	 * came. When the stretch before that began is not known, if that was in the
+	 * moment between the hooks and the look at who is loaded.
+	 */
 	guest_stop(self->g, 0);
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
 	b = numbers(fd);
 	on = hist(fd, "on_cpu_hist");
 	off = hist(fd, "off_cpu_hist");
-	EXPECT_EQ(b.loads + 1, b.puts);
-	EXPECT_EQ(b.puts, on.count);
-	EXPECT_EQ(b.loads, off.count);
+	EXPECT_LE(b.loads, b.puts);
+	EXPECT_GE(b.loads + 1, b.puts);
+	EXPECT_GE(b.puts, on.count);
+	EXPECT_LE(b.puts - 1, on.count);
+	EXPECT_GE(b.loads, off.count);
+	EXPECT_LE(b.loads - (b.loads == b.puts), off.count);
 	EXPECT_EQ(0, b.load_migrations);
 	close(fd);
 }
@@ -784,10 +792,11 @@ TEST_F(three, the_numbers_of_a_gone_vm_and_its_vcpus_stay_and_freeze)
 
 	guest_free(self->g);
 	self->g = NULL;
+	usleep(100000);		/* for what ends the records */
 
 	first = oracle_snapshot(self->vm, &size);
 	ASSERT_NE(NULL, first);
-	usleep(100000);		/* for what ends the records */
+	usleep(100000);
 	second = oracle_snapshot(self->vm, &size2);
 	ASSERT_NE(NULL, second);
 	EXPECT_EQ(size, size2);

@@ -1,0 +1,719 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Halts: how many, how long, what ended them, and what halt polling makes of them.
+ * All of it is compared with KVM's own statistics and events.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define NOTHING		(~0ULL)
+
+/* A limit of the polling window that no halt here is as long as: 4 s. */
+#define LIMIT_HUGE	4000000000U
+/* KVM's default: the first window, and by what it grows. */
+#define GROW_START	10000
+#define GROW_FACTOR	2
+
+#define PARAMETER	"/sys/module/kvm/parameters/halt_poll_ns"
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Limit the window of this VM alone. */
+static int limit_window(struct guest *g, unsigned int ns)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { ns } };
+
+	return ioctl(guest_vm_fd(g), KVM_ENABLE_CAP, &cap) ? -errno : 0;
+}
+
+/* Limit the window of all VMs that have no limit of their own; the limit before it. */
+static long limit_all(unsigned int ns)
+{
+	char text[32] = "";
+	int fd = open(PARAMETER, O_RDWR | O_CLOEXEC), len;
+	long was = -EIO;
+
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
+		was = strtol(text, NULL, 10);
+	len = snprintf(text, sizeof(text), "%u", ns);
+	if (pwrite(fd, text, len, 0) != len)
+		was = -errno;
+	close(fd);
+	return was;
+}
+
+static __u64 stat_of(int fd, const char *name)
+{
+	__u64 value;
+
+	return oracle_read(fd, name, &value) ? NOTHING : value;
+}
+
+static __u64 sum_of(int fd, const char *name)
+{
+	__u64 sum;
+
+	return oracle_hist_sum(fd, name, &sum) ? NOTHING : sum;
+}
+
+/* What kvmwatch and KVM say of the halts of a stopped vCPU. */
+struct halts {
+	__u64 halts, poll, wait, valid, invalid, time_ns, hist;
+	__u64 grow, shrink, silent, window, window_max;
+	__u64 kvm_exits, kvm_attempts, kvm_polls, kvm_waits, kvm_ns;
+};
+
+static struct halts halts_of(int fd, int kvm)
+{
+	return (struct halts){
+		.halts = stat_of(fd, "halts"),
+		.poll = stat_of(fd, "wakeups_poll"),
+		.wait = stat_of(fd, "wakeups_wait"),
+		.valid = stat_of(fd, "wakeups_valid"),
+		.invalid = stat_of(fd, "wakeups_invalid"),
+		.time_ns = stat_of(fd, "halt_time_ns"),
+		.hist = sum_of(fd, "halt_hist"),
+		.grow = stat_of(fd, "halt_poll_grow"),
+		.shrink = stat_of(fd, "halt_poll_shrink"),
+		.silent = stat_of(fd, "halt_poll_silent"),
+		.window = stat_of(fd, "halt_poll_ns"),
+		.window_max = stat_of(fd, "halt_poll_ns_max"),
+		.kvm_exits = stat_of(kvm, "halt_exits"),
+		.kvm_attempts = stat_of(kvm, "halt_attempted_poll"),
+		.kvm_polls = stat_of(kvm, "halt_successful_poll"),
+		.kvm_waits = sum_of(kvm, "halt_wait_hist"),
+		.kvm_ns = stat_of(kvm, "halt_poll_success_ns") +
+			  stat_of(kvm, "halt_poll_fail_ns") + stat_of(kvm, "halt_wait_ns"),
+	};
+}
+
+FIXTURE(halt)
+{
+	struct guest *g;
+	int fd;			/* of the vCPU: kvmwatch's */
+	int kvm;		/* KVM's */
+};
+
+FIXTURE_SETUP(halt)
+{
+	stay_on(0);
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
+	ASSERT_EQ(0, limit_window(self->g, LIMIT_HUGE));
+	self->kvm = oracle_open(guest_vcpu_fd(self->g, 0));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	if (self->kvm < 0)
+		SKIP(exit(KSFT_SKIP), "KVM has no stats fds here");
+}
+
+FIXTURE_TEARDOWN(halt)
+{
+	watch_trace_end();
+	close(self->fd);
+	close(self->kvm);
+	guest_free(self->g);
+}
+
+/* --- how many ---------------------------------------------------------------- */
+
+FIXTURE(asleep)
+{
+	struct guest *g;
+	int fd, kvm;
+};
+
+FIXTURE_VARIANT(asleep)
+{
+	bool limited;
+	unsigned int limit;
+	__u64 halts;		/* the window doubles with each: not too many */
+	__u64 polls;		/* those that polled first, all but NOTHING is known */
+};
+
+FIXTURE_VARIANT_ADD(asleep, without_polling)
+{
+	.limited = true, .limit = 0, .halts = 20, .polls = 0,
+};
+
+FIXTURE_VARIANT_ADD(asleep, after_polling)
+{
+	.limited = true, .limit = LIMIT_HUGE, .halts = 8, .polls = 7,
+};
+
+FIXTURE_VARIANT_ADD(asleep, as_by_default)
+{
+	.halts = 20, .polls = NOTHING,
+};
+
+FIXTURE_SETUP(asleep)
+{
+	stay_on(0);
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
+	if (variant->limited)
+		ASSERT_EQ(0, limit_window(self->g, variant->limit));
+	self->kvm = oracle_open(guest_vcpu_fd(self->g, 0));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	if (self->kvm < 0)
+		SKIP(exit(KSFT_SKIP), "KVM has no stats fds here");
+}
+
+FIXTURE_TEARDOWN(asleep)
+{
+	close(self->fd);
+	close(self->kvm);
+	guest_free(self->g);
+}
+
+TEST_F(asleep, each_halt_that_sleeps_is_one_and_ended_by_a_valid_wakeup)
+{
+	struct halts h;
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, variant->halts));
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(variant->halts, h.halts);
+	EXPECT_EQ(variant->halts, h.wait);
+	EXPECT_EQ(0, h.poll);
+	EXPECT_EQ(variant->halts, h.valid);
+	EXPECT_EQ(0, h.invalid);
+	EXPECT_EQ(variant->halts, h.hist);
+
+	EXPECT_EQ(h.kvm_exits, h.halts);
+	EXPECT_EQ(h.kvm_waits, h.wait);
+	EXPECT_EQ(h.kvm_polls, h.poll);
+	EXPECT_LE(h.kvm_ns, h.time_ns);
+	if (variant->polls != NOTHING)
+		EXPECT_EQ(variant->polls, h.kvm_attempts);
+}
+
+/*
+ * The window only grows here, so it is longer than the halts soon: they end while
+ * polling. It is open from the second halt on. KVM counts a HLT that finds an interrupt
+ * pending as well, but does not halt for it.
+ */
+TEST_F(halt, halts_that_end_while_polling_are_those_that_kvm_counts)
+{
+	struct halts h0, h;
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
+	h0 = halts_of(self->fd, self->kvm);
+	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(300, GUEST_WAKE_LAPIC, 100000)));
+	h = halts_of(self->fd, self->kvm);
+
+	EXPECT_EQ(300, h.kvm_exits - h0.kvm_exits);
+	EXPECT_GE(300, h.halts - h0.halts);
+	EXPECT_EQ(h.kvm_attempts - h0.kvm_attempts, h.halts - h0.halts);
+	EXPECT_EQ(h.kvm_polls - h0.kvm_polls, h.poll - h0.poll);
+	EXPECT_EQ(h.kvm_waits - h0.kvm_waits, h.wait - h0.wait);
+	EXPECT_LT(0, h.poll - h0.poll);
+
+	EXPECT_EQ(h.halts, h.poll + h.wait);
+	EXPECT_EQ(h.halts, h.valid + h.invalid);
+	EXPECT_EQ(h.halts, h.hist);
+	EXPECT_LE(h.kvm_ns, h.time_ns);
+}
+
+/* A signal ends a halt without ending the HLT: the next KVM_RUN goes on with another. */
+TEST_F(halt, a_halt_that_a_signal_interrupts_is_counted_each_time_it_begins)
+{
+	struct halts h;
+	int i;
+
+	ASSERT_EQ(0, limit_window(self->g, 0));
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(1, GUEST_WAKE_USER, 0)));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+		ASSERT_EQ(0, guest_kick(self->g, 0));
+	}
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(1, h.kvm_exits);
+	EXPECT_EQ(6, h.kvm_waits);
+	EXPECT_EQ(6, h.halts);
+	EXPECT_EQ(6, h.wait);
+	EXPECT_EQ(6, h.hist);
+}
+
+TEST(a_halt_that_the_vmm_handles_is_none_of_kvms)
+{
+	struct guest *g = guest_new(1, GUEST_NO_IRQCHIP);
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, guest_run(g, 0, work_halt(10, GUEST_WAKE_EXIT, 0)));
+	EXPECT_EQ(10, guest_exits(g, 0, KVM_EXIT_HLT));
+	EXPECT_EQ(0, watch_vcpu_stat(g, 0, "halts"));
+	EXPECT_EQ(0, watch_vcpu_stat(g, 0, "halt_time_ns"));
+	guest_free(g);
+}
+
+/* --- how long ---------------------------------------------------------------- */
+
+static __u32 flags_of(struct guest *g)
+{
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm vm;
+	__u32 flags = ~0U;
+
+	if (watch_find(g, &vm))
+		return flags;
+	if (watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)) == 1)
+		flags = vcpus->flags;
+	free(vcpus);
+	return flags;
+}
+
+TEST_F(halt, halt_time_ns_of_a_sleeping_vcpu_grows)
+{
+	struct halts a, b;
+	__u64 vm;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(2, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 2, 10000));
+
+	a = halts_of(self->fd, self->kvm);
+	vm = watch_vm_stat(self->g, "halt_time_ns");
+	b = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(2, b.halts);
+	EXPECT_EQ(1, b.wait + b.poll);
+	EXPECT_EQ(1, b.hist);
+	EXPECT_LT(a.time_ns, vm);
+	EXPECT_LT(vm, b.time_ns);
+	EXPECT_EQ(KVMWATCH_VCPU_HALTED, flags_of(self->g));
+
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	EXPECT_EQ(0, flags_of(self->g));
+	a = halts_of(self->fd, self->kvm);
+	b = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(a.time_ns, b.time_ns);
+}
+
+TEST_F(halt, halt_hist_has_the_bucket_of_a_long_halt)
+{
+	__u64 buckets[64] = {}, time_ns;
+	int n, i, top = 0;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(1, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	usleep(20000);
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+
+	time_ns = stat_of(self->fd, "halt_time_ns");
+	EXPECT_LE(20000000, time_ns);
+	n = oracle_hist(self->fd, "halt_hist", buckets, 64);
+	ASSERT_LE(1, n);
+	for (i = 0; i < n && i < 64; i++)
+		if (buckets[i])
+			top = i;
+	EXPECT_EQ(1, buckets[top]);
+	EXPECT_EQ(64 - __builtin_clzll(time_ns), top);
+}
+
+/* --- events ------------------------------------------------------------------ */
+
+TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
+{
+	struct halts h0, h;
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
+	ASSERT_EQ(0, watch_trace_start());
+	h0 = halts_of(self->fd, self->kvm);
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 4));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(100, GUEST_WAKE_LAPIC, 100000)));
+	h = halts_of(self->fd, self->kvm);
+	ASSERT_EQ(0, watch_trace_stop());
+	ASSERT_EQ(0, watch_trace_lost());
+
+	EXPECT_LE(5, h.halts - h0.halts);
+	EXPECT_EQ(h.halts - h0.halts, watch_trace_count("kvmwatch_halt: ", NULL));
+	EXPECT_EQ(h.wait - h0.wait, watch_trace_count("kvmwatch_halt: ", " wait ", NULL));
+	EXPECT_EQ(h.poll - h0.poll, watch_trace_count("kvmwatch_halt: ", " poll ", NULL));
+	EXPECT_EQ(h.valid - h0.valid, watch_trace_count("kvmwatch_halt: ", " valid", NULL));
+	EXPECT_EQ(0, watch_trace_count("kvmwatch_halt: ", " invalid", NULL));
+	EXPECT_EQ(h.time_ns - h0.time_ns, watch_trace_sum("ns", "kvmwatch_halt: ", NULL));
+	EXPECT_EQ(h.halts - h0.halts, watch_trace_count("kvmwatch_halt: ", " vcpu 0 ", NULL));
+}
+
+/* A change of the window, as an event tells it. */
+struct change {
+	char type[8];
+	__u64 old, new;
+};
+
+#define MAX_CHANGES	1024
+
+/* Those that kvmwatch or KVM recorded, in their order; how many. */
+static int changes_of(const char *event, struct change *changes)
+{
+	const char *line, *end, *at;
+	struct change *c;
+	int nr = 0;
+
+	for (line = watch_trace_text(); line && *line && nr < MAX_CHANGES;
+	     line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		at = memmem(line, end - line, event, strlen(event));
+		if (!at || *line == '#')
+			continue;
+		at += strlen(event);
+		c = &changes[nr];
+		if (sscanf(at, "vcpu %*u: halt_poll_ns %llu (%7[a-z] %llu)", &c->new, c->type,
+			   &c->old) == 3 ||
+		    sscanf(at, "vm %*u pid %*d vcpu %*d %7[a-z] old %llu new %llu", c->type,
+			   &c->old, &c->new) == 3)
+			nr++;
+	}
+	return nr;
+}
+
+/*
+ * What was recorded since @h0 against the numbers @h: KVM's events are all there and
+ * counted, one change begins where the one before ended, and the last is what is now.
+ */
+static void check_changes(struct __test_metadata *_metadata, const struct halts *h0,
+			  const struct halts *h)
+{
+	static struct change ours[MAX_CHANGES], kvms[MAX_CHANGES];
+	int nr = changes_of(" kvmwatch_halt_poll: ", ours), i, j = 0;
+	int nr_kvm = changes_of(" kvm_halt_poll_ns: ", kvms);
+	__u64 grow = 0, shrink = 0, silent = 0;
+	__u64 window = h0->window, window_max = h0->window_max;
+
+	ASSERT_GT(MAX_CHANGES, nr);
+	for (i = 0; i < nr; i++) {
+		EXPECT_EQ(window, ours[i].old);
+		window = ours[i].new;
+		if (window > window_max)
+			window_max = window;
+		if (!strcmp(ours[i].type, "silent")) {
+			silent++;
+			EXPECT_NE(ours[i].old, ours[i].new);
+			continue;
+		}
+		ASSERT_LT(j, nr_kvm);
+		EXPECT_STREQ(kvms[j].type, ours[i].type);
+		EXPECT_EQ(kvms[j].old, ours[i].old);
+		EXPECT_EQ(kvms[j].new, ours[i].new);
+		grow += !strcmp(kvms[j].type, "grow");
+		shrink += !strcmp(kvms[j].type, "shrink");
+		j++;
+	}
+	EXPECT_EQ(nr_kvm, j);
+	EXPECT_EQ(grow, h->grow - h0->grow);
+	EXPECT_EQ(shrink, h->shrink - h0->shrink);
+	EXPECT_EQ(silent, h->silent - h0->silent);
+	EXPECT_EQ(window, h->window);
+	EXPECT_EQ(window_max, h->window_max);
+}
+
+static void start_recording(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, watch_trace_start());
+	ASSERT_EQ(0, watch_trace_also("kvm/kvm_halt_poll_ns"));
+}
+
+static void stop_recording(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, watch_trace_stop());
+	ASSERT_EQ(0, watch_trace_lost());
+}
+
+TEST_F(halt, the_window_doubles_with_each_halt_longer_than_it)
+{
+	struct halts h0, h;
+
+	start_recording(_metadata);
+	h0 = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(0, h0.window);
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 6));
+	h = halts_of(self->fd, self->kvm);
+	stop_recording(_metadata);
+
+	EXPECT_EQ(6, h.grow);
+	EXPECT_EQ(0, h.shrink);
+	EXPECT_EQ(0, h.silent);
+	EXPECT_EQ(GROW_START << 5, h.window);
+	EXPECT_EQ(GROW_START << 5, h.window_max);
+	check_changes(_metadata, &h0, &h);
+}
+
+TEST_F(halt, a_window_that_shrinks_keeps_its_highest_value)
+{
+	struct halts h0, h;
+
+	start_recording(_metadata);
+	h0 = halts_of(self->fd, self->kvm);
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 3));
+	/* Not below the window, so it stays; but the halt is longer than that. */
+	ASSERT_EQ(0, limit_window(self->g, GROW_START * GROW_FACTOR * GROW_FACTOR));
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));
+	h = halts_of(self->fd, self->kvm);
+	stop_recording(_metadata);
+
+	EXPECT_EQ(3, h.grow);
+	EXPECT_EQ(1, h.shrink);
+	EXPECT_EQ(0, h.silent);
+	EXPECT_EQ(0, h.window);
+	EXPECT_EQ(GROW_START * GROW_FACTOR * GROW_FACTOR, h.window_max);
+	check_changes(_metadata, &h0, &h);
+}
+
+TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
+{
+	struct halts h0, h;
+	int i;
+
+	start_recording(_metadata);
+	h0 = halts_of(self->fd, self->kvm);
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, limit_window(self->g, LIMIT_HUGE));
+		ASSERT_EQ(0, guest_run(self->g, 0, work_halt(20, GUEST_WAKE_LAPIC, 50000)));
+		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
+		/* The window is 20 us at least; the next halt clamps it. */
+		ASSERT_EQ(0, limit_window(self->g, 15000 << i % 4));
+		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));
+		ASSERT_EQ(0, guest_run(self->g, 0, work_halt(20, GUEST_WAKE_LAPIC, 300000)));
+	}
+	h = halts_of(self->fd, self->kvm);
+	stop_recording(_metadata);
+
+	EXPECT_LT(0, h.grow);
+	EXPECT_LT(0, h.shrink);
+	EXPECT_LT(0, h.silent);
+	check_changes(_metadata, &h0, &h);
+}
+
+/* --- silent changes ---------------------------------------------------------- */
+
+/* The window is GROW_START * 4 when the limit is lowered; then there is one more halt. */
+FIXTURE(lower)
+{
+	struct guest *g;
+	int fd, kvm;
+	long parameter;
+};
+
+FIXTURE_VARIANT(lower)
+{
+	bool all;		/* by the parameter of kvm.ko, for all VMs */
+	bool asleep;		/* while the vCPU sleeps */
+	unsigned int limit;
+	__u64 silent, grow, shrink, window;
+};
+
+/* KVM clamps it when the halt begins; there is no polling, so no event either. */
+FIXTURE_VARIANT_ADD(lower, to_zero)
+{
+	.limit = 0, .silent = 1,
+};
+
+FIXTURE_VARIANT_ADD(lower, to_zero_for_all)
+{
+	.all = true, .limit = 0, .silent = 1,
+};
+
+/* KVM resets it when the halt ends. */
+FIXTURE_VARIANT_ADD(lower, to_zero_while_asleep)
+{
+	.asleep = true, .limit = 0, .silent = 1,
+};
+
+FIXTURE_VARIANT_ADD(lower, to_zero_for_all_while_asleep)
+{
+	.all = true, .asleep = true, .limit = 0, .silent = 1,
+};
+
+/* Clamped when the halt begins, and as that is longer than the limit, shrunk at its end. */
+FIXTURE_VARIANT_ADD(lower, below_the_window)
+{
+	.limit = GROW_START * 3, .silent = 1, .shrink = 1,
+};
+
+FIXTURE_VARIANT_ADD(lower, below_the_window_for_all)
+{
+	.all = true, .limit = GROW_START * 3, .silent = 1, .shrink = 1,
+};
+
+/* Not clamped, for the halt has begun. */
+FIXTURE_VARIANT_ADD(lower, below_the_window_while_asleep)
+{
+	.asleep = true, .limit = GROW_START * 3, .shrink = 1,
+};
+
+FIXTURE_VARIANT_ADD(lower, to_the_window)
+{
+	.limit = GROW_START * 4, .shrink = 1,
+};
+
+FIXTURE_VARIANT_ADD(lower, but_not_much)
+{
+	.limit = LIMIT_HUGE / 2, .grow = 1, .window = GROW_START * 8,
+};
+
+FIXTURE_SETUP(lower)
+{
+	stay_on(0);
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
+	self->parameter = limit_all(LIMIT_HUGE);
+	ASSERT_LE(0, self->parameter);
+	self->kvm = oracle_open(guest_vcpu_fd(self->g, 0));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	if (self->kvm < 0)
+		SKIP(exit(KSFT_SKIP), "KVM has no stats fds here");
+}
+
+FIXTURE_TEARDOWN(lower)
+{
+	limit_all(self->parameter);
+	watch_trace_end();
+	close(self->fd);
+	close(self->kvm);
+	guest_free(self->g);
+}
+
+static int lower_limit(struct guest *g, bool all, unsigned int limit)
+{
+	return all ? limit_all(limit) < 0 : limit_window(g, limit);
+}
+
+TEST_F(lower, a_change_without_an_event_is_silent)
+{
+	struct halts h0, h;
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 3));
+	start_recording(_metadata);
+	h0 = halts_of(self->fd, self->kvm);
+	ASSERT_EQ(GROW_START * 4, h0.window);
+	if (!variant->asleep)
+		ASSERT_EQ(0, lower_limit(self->g, variant->all, variant->limit));
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(1, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	if (variant->asleep)
+		ASSERT_EQ(0, lower_limit(self->g, variant->all, variant->limit));
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	h = halts_of(self->fd, self->kvm);
+	stop_recording(_metadata);
+
+	EXPECT_EQ(variant->silent, h.silent - h0.silent);
+	EXPECT_EQ(variant->grow, h.grow - h0.grow);
+	EXPECT_EQ(variant->shrink, h.shrink - h0.shrink);
+	EXPECT_EQ(variant->window, h.window);
+	check_changes(_metadata, &h0, &h);
+}
+
+/* --- VMs from before insmod -------------------------------------------------- */
+
+FIXTURE(early)
+{
+	struct guest *g;
+	int fd, kvm;
+};
+
+FIXTURE_SETUP(early)
+{
+	stay_on(0);
+	self->fd = -1;
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
+	ASSERT_EQ(0, limit_window(self->g, LIMIT_HUGE));
+	self->kvm = oracle_open(guest_vcpu_fd(self->g, 0));
+	ASSERT_EQ(0, watch_unload_patiently());
+	if (self->kvm < 0)
+		SKIP(exit(KSFT_SKIP), "KVM has no stats fds here");
+}
+
+FIXTURE_TEARDOWN(early)
+{
+	close(self->fd);
+	close(self->kvm);
+	guest_free(self->g);
+	if (access("/sys/module/kvmwatch", F_OK))
+		watch_load(NULL);
+}
+
+/* Its time is KVM's measure: all of it, though we saw only the end. */
+TEST_F(early, a_halt_that_began_before_insmod_counts_when_it_ends)
+{
+	struct halts h;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(1, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	ASSERT_EQ(0, watch_load(NULL));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(h.halts, h.poll + h.wait);
+	EXPECT_EQ(0, h.hist);
+
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(1, h.halts);
+	EXPECT_EQ(1, h.wait);
+	EXPECT_EQ(1, h.valid);
+	EXPECT_EQ(1, h.hist);
+	EXPECT_EQ(1, h.grow);
+	EXPECT_EQ(0, h.silent);
+	EXPECT_LE(h.kvm_ns, h.time_ns);
+}
+
+TEST_F(early, the_window_from_before_insmod_is_known)
+{
+	struct halts h;
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 3));
+	ASSERT_EQ(0, watch_load(NULL));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(GROW_START * 4, h.window);
+	EXPECT_EQ(GROW_START * 4, h.window_max);
+	EXPECT_EQ(0, h.halts);
+	EXPECT_EQ(0, h.grow);
+
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));
+	h = halts_of(self->fd, self->kvm);
+	EXPECT_EQ(GROW_START * 8, h.window);
+	EXPECT_EQ(1, h.halts);
+	EXPECT_EQ(1, h.grow);
+	EXPECT_EQ(0, h.silent);
+}
+
+TEST_HARNESS_MAIN

@@ -90,7 +90,7 @@ struct vcpu {
 
 	pthread_mutex_t lock;	/* for what follows, and the ring */
 	pthread_cond_t cond;	/* state, kicks or quit changed */
-	enum state state;
+	unsigned int state;	/* enum state */
 	int result;
 	bool quit;
 	bool has_thread;

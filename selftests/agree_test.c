@@ -886,7 +886,8 @@ TEST(the_events_of_a_guest_add_up_to_its_numbers)
 	EXPECT_EQ(2, watch_trace_count(" kvmwatch_slot: ", w.vm, " slot 0:2 flags ", NULL));
 	EXPECT_EQ(4, watch_trace_count(" kvmwatch_slot: ", NULL));
 	/* Nobody else did anything. */
-	EXPECT_EQ(watch_trace_count(" kvmwatch_", NULL), watch_trace_count(" kvmwatch_", w.vm, NULL));
+	EXPECT_EQ(watch_trace_count(" kvmwatch_", NULL),
+		  watch_trace_count(" kvmwatch_", w.vm, NULL));
 	watch_trace_end();
 	watch_free(&w);
 }

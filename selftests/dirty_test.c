@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dirty marks: kvmwatch's counts against KVM's own dirty log, and against what the guest
+ * wrote. In all of it a slot's page is written by the guest at its start, see guest.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define GIB		(1ULL << 30)
+#define GPA_A		(1 * GIB)
+#define GPA_B		(2 * GIB)
+#define PAGES		256	/* of each slot */
+#define RACES		10
+
+#define LOG		KVM_MEM_LOG_DIRTY_PAGES
+#define UNKNOWN		(~0ULL)
+
+/* A guest asks for these two; their page is then KVM's to write. */
+#define MSR_SYSTEM_TIME	0x4b564d01
+#define MSR_STEAL_TIME	0x4b564d03
+#define MSR_ENABLE	1
+
+/*
+ * With its first and its last VM KVM patches the scheduler's code, which QEMU's TCG does
+ * not always survive. An empty VM, there all the time, makes that rare.
+ */
+static __attribute__((constructor)) void keep_a_vm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (kvm >= 0)
+		ioctl(kvm, KVM_CREATE_VM, 0);
+}
+
+/* Some pages from number @first on. */
+static int dirty(struct guest *g, unsigned int vcpu, __u64 gpa, __u64 first, __u64 pages)
+{
+	return guest_run(g, vcpu, work_write(gpa + first * GUEST_PAGE, pages, GUEST_PAGE, 1));
+}
+
+static int set_msr(struct guest *g, unsigned int vcpu, __u32 index, __u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = index, .data = value },
+	};
+
+	return ioctl(guest_vcpu_fd(g, vcpu), KVM_SET_MSRS, &msrs) == 1 ? 0 : -EINVAL;
+}
+
+/* A statistic in a stats fd of KVM's. */
+static __u64 kvm_stat(int fd, const char *name)
+{
+	__u64 value = UNKNOWN;
+
+	return fd < 0 || oracle_read(fd, name, &value) ? UNKNOWN : value;
+}
+
+static __u64 marks(struct guest *g, unsigned int slot)
+{
+	return watch_slot_stat(g, slot, "dirty_marks");
+}
+
+static __u64 marks_new(struct guest *g, unsigned int slot)
+{
+	return watch_slot_stat(g, slot, "dirty_marks_new");
+}
+
+static __u64 vm(struct guest *g, const char *name)
+{
+	return watch_vm_stat(g, name);
+}
+
+/* What is always true. */
+#define EXPECT_CONSISTENT(g) do {						\
+	EXPECT_EQ(watch_slots_sum(g, "dirty_marks"), vm(g, "dirty_marks"));	\
+	EXPECT_EQ(watch_slots_sum(g, "dirty_marks_new"), vm(g, "dirty_marks_new"));	\
+	EXPECT_EQ(vm(g, "dirty_marks"), vm(g, "dirty_marks_fault") +		\
+		  vm(g, "dirty_marks_pml") + vm(g, "dirty_marks_kvm"));		\
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks_host"));				\
+	EXPECT_EQ(0ULL, vm(g, "lost_events"));					\
+	EXPECT_NE(UNKNOWN, vm(g, "dirty_marks"));				\
+} while (0)
+
+/* A guest with two vCPUs, and with slots 1 and 2, logged. */
+FIXTURE(dirty) {
+	struct guest *g;
+};
+
+FIXTURE_SETUP(dirty)
+{
+	self->g = guest_new(2, 0);
+	if (!self->g)
+		SKIP(return, "no /dev/kvm: %s", strerror(errno));
+	ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+	ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_B, PAGES, GUEST_MEM_4K, LOG));
+}
+
+FIXTURE_TEARDOWN(dirty)
+{
+	guest_free(self->g);
+}
+
+/* What the guest writes between two collections, page by page in both slots. */
+static const struct round {
+	__u64 first[2], pages[2], stride[2];
+} rounds[] = {
+	{ { 0, 0 }, { 100, 50 }, { 1, 1 } },
+	{ { 0, 0 }, { 100, 50 }, { 1, 1 } },
+	{ { 90, 7 }, { 20, 1 }, { 1, 1 } },
+	{ { 0, 1 }, { 86, 64 }, { 3, 4 } },
+	{ { 255, 0 }, { 1, 256 }, { 1, 1 } },
+};
+
+static void play_rounds(struct __test_metadata *_metadata, struct guest *g)
+{
+	static const __u64 gpa[] = { GPA_A, GPA_B };
+	const struct round *r;
+	__u64 before[2];
+	int i;
+
+	for (r = rounds; r < rounds + sizeof(rounds) / sizeof(*r); r++) {
+		for (i = 0; i < 2; i++) {
+			before[i] = marks_new(g, i + 1);
+			ASSERT_EQ(0, guest_run(g, i, work_write(gpa[i] + r->first[i] * GUEST_PAGE,
+								r->pages[i],
+								r->stride[i] * GUEST_PAGE, 2)));
+		}
+		for (i = 0; i < 2; i++) {
+			EXPECT_EQ(r->pages[i], marks_new(g, i + 1) - before[i]);
+			EXPECT_EQ(marks_new(g, i + 1) - before[i], guest_dirty_get(g, i + 1, NULL));
+		}
+		EXPECT_CONSISTENT(g);
+	}
+}
+
+TEST_F(dirty, new_marks_are_the_bits_of_the_log)
+{
+	play_rounds(_metadata, self->g);
+	EXPECT_EQ(100 + 100 + 20 + 86 + 1ULL, marks(self->g, 1));
+	EXPECT_EQ(50 + 50 + 1 + 64 + 256ULL, marks(self->g, 2));
+}
+
+TEST_F(dirty, writes_of_a_marked_page_are_no_marks)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA_A, 40, GUEST_PAGE, 50)));
+	ASSERT_EQ(0, guest_run(g, 1, work_write(GPA_A, 40, GUEST_PAGE, 50)));
+	EXPECT_EQ(40ULL, marks(g, 1));
+	EXPECT_EQ(40ULL, marks_new(g, 1));
+	EXPECT_CONSISTENT(g);
+}
+
+/* A page that the host took away faults again, so KVM marks it again: not a new mark. */
+TEST_F(dirty, marks_of_a_marked_page_are_not_new)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 40));
+	ASSERT_EQ(0, guest_slot_discard(g, 1, 10, 20));
+	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 40));
+	EXPECT_EQ(60ULL, marks(g, 1));
+	EXPECT_EQ(40ULL, marks_new(g, 1));
+	EXPECT_EQ(40L, guest_dirty_get(g, 1, NULL));
+	EXPECT_CONSISTENT(g);
+}
+
+/* KVM maps what is only read as writable too when it can, and marks it for that. */
+TEST_F(dirty, reads_count_when_kvm_marks_them)
+{
+	struct guest *g = self->g;
+	long bits;
+
+	ASSERT_EQ(0, guest_slot_populate(g, 1));
+	ASSERT_EQ(0, guest_run(g, 0, work_read(GPA_A, 30, GUEST_PAGE)));
+	ASSERT_EQ(0, guest_run(g, 0, work_read(GPA_B, 30, GUEST_PAGE)));
+	bits = guest_dirty_get(g, 1, NULL);
+	EXPECT_EQ(bits, marks_new(g, 1));
+	bits = guest_dirty_get(g, 2, NULL);
+	EXPECT_EQ(bits, marks_new(g, 2));
+	EXPECT_CONSISTENT(g);
+}
+
+TEST_F(dirty, dirty_pages_are_those_not_collected)
+{
+	struct guest *g = self->g;
+
+	EXPECT_EQ(0ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 3, 70));
+	EXPECT_EQ(70ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 50, 40));
+	EXPECT_EQ(87ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(0ULL, watch_slot_stat(g, 2, "dirty_pages"));
+	EXPECT_EQ(87L, guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(0ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 5));
+	EXPECT_EQ(5ULL, watch_slot_stat(g, 1, "dirty_pages"));
+}
+
+/* KVM calls its marking function for its own writes, with the log on or off. */
+TEST_F(dirty, nothing_counts_with_logging_off)
+{
+	struct guest *g = self->g;
+	__u64 before;
+
+	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
+	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, (GPA_A + 5 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
+	ASSERT_EQ(0, guest_run(g, 0, work_out(20)));
+	EXPECT_EQ(0ULL, marks(g, 1));
+	EXPECT_EQ(0ULL, marks_new(g, 1));
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks"));
+	EXPECT_EQ(0ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(-ENOENT, guest_dirty_get(g, 1, NULL));
+
+	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, 0));
+	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, 0));
+	ASSERT_EQ(0, guest_dirty_log(g, 1, 1));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 12));
+	EXPECT_EQ(12ULL, marks_new(g, 1));
+	EXPECT_EQ(12ULL, watch_slot_stat(g, 1, "dirty_pages"));
+
+	/* Off again: what was counted stays, and no more is. */
+	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
+	before = marks(g, 1);
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 100, 100));
+	EXPECT_EQ(before, marks(g, 1));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_CONSISTENT(g);
+}
+
+TEST_F(dirty, guest_writes_count_as_faults)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 64));	/* not mapped yet */
+	ASSERT_EQ(64L, guest_dirty_get(g, 1, NULL));
+	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 64));	/* mapped, write-protected */
+	EXPECT_EQ(128ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks_kvm"));
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks_pml"));
+	EXPECT_EQ(128ULL, vm(g, "dirty_marks"));
+	EXPECT_CONSISTENT(g);
+}
+
+TEST_F(dirty, kvms_own_writes_count_as_kvms)
+{
+	struct guest *g = self->g;
+	__u64 bitmap[PAGES / 64];
+
+	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, (GPA_B + 5 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, guest_run(g, 0, work_out(1)));
+	EXPECT_LE(1ULL, marks(g, 1));
+	EXPECT_LE(1ULL, marks(g, 2));
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(marks(g, 1) + marks(g, 2), vm(g, "dirty_marks_kvm"));
+	EXPECT_EQ(vm(g, "dirty_marks"), watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(0ULL, watch_vcpu_stat(g, 1, "dirty_marks"));
+	EXPECT_EQ(1ULL, marks_new(g, 1));
+	EXPECT_EQ(1ULL, marks_new(g, 2));
+	EXPECT_EQ(1L, guest_dirty_get(g, 1, bitmap));
+	EXPECT_EQ(1ULL << 3, bitmap[0]);
+	EXPECT_EQ(1L, guest_dirty_get(g, 2, bitmap));
+	EXPECT_EQ(1ULL << 5, bitmap[0]);
+
+	/* With writes of the guest among them. */
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 10, 33));
+	EXPECT_EQ(33ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_CONSISTENT(g);
+}
+
+/*
+ * KVM notes in the steal time that a vCPU was preempted while it puts it, and that it
+ * runs again at the next entry: two marks for each time, but for the few times that the
+ * vCPU was not in the guest, which KVM counts.
+ */
+TEST_F(dirty, marks_of_a_vcpu_being_put_count_for_it)
+{
+	struct guest *g = self->g;
+	__u64 loads, reported, other;
+	int fd, i;
+
+	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, GPA_A | MSR_ENABLE));
+	ASSERT_EQ(0, guest_pin(g, 0, 0));
+	ASSERT_EQ(0, guest_pin(g, 1, 0));
+	fd = oracle_open(guest_vcpu_fd(g, 0));
+	reported = kvm_stat(fd, "preemption_reported");
+	other = kvm_stat(fd, "preemption_other");
+	if (reported == UNKNOWN || other == UNKNOWN)
+		SKIP(return, "KVM does not count preemption_reported");
+	loads = watch_vcpu_stat(g, 0, "loads");
+	ASSERT_EQ(0, guest_start(g, 0, work_spin()));
+	ASSERT_EQ(0, guest_start(g, 1, work_spin()));
+	for (i = 0; i < 500; i++) {
+		if (kvm_stat(fd, "preemption_reported") - reported >= 10)
+			break;
+		usleep(10000);
+	}
+	guest_stop(g, 0);
+	guest_stop(g, 1);
+	EXPECT_EQ(0, guest_wait(g, 0, -1));
+	EXPECT_EQ(0, guest_wait(g, 1, -1));
+
+	loads = watch_vcpu_stat(g, 0, "loads") - loads;
+	reported = kvm_stat(fd, "preemption_reported") - reported;
+	other = kvm_stat(fd, "preemption_other") - other;
+	close(fd);
+	EXPECT_LE(10ULL, reported);
+	EXPECT_GE(loads + reported, marks(g, 1));
+	EXPECT_LE(loads + reported - other, marks(g, 1));
+	EXPECT_EQ(marks(g, 1), watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(0ULL, watch_vcpu_stat(g, 1, "dirty_marks"));
+	EXPECT_EQ(marks(g, 1), vm(g, "dirty_marks_kvm"));
+	EXPECT_EQ(1ULL, marks_new(g, 1));
+	EXPECT_EQ(1L, guest_dirty_get(g, 1, NULL));
+	EXPECT_CONSISTENT(g);
+}
+
+TEST_F(dirty, each_vcpu_counts_its_own_marks)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, 200, GUEST_PAGE, 3)));
+	ASSERT_EQ(0, guest_start(g, 1, work_write(GPA_A + 200 * GUEST_PAGE, 50, GUEST_PAGE, 3)));
+	EXPECT_EQ(0, guest_wait(g, 0, -1));
+	EXPECT_EQ(0, guest_wait(g, 1, -1));
+	EXPECT_EQ(200ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(50ULL, watch_vcpu_stat(g, 1, "dirty_marks"));
+	EXPECT_EQ(250ULL, marks_new(g, 1));
+	EXPECT_EQ(250L, guest_dirty_get(g, 1, NULL));
+
+	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 30));
+	ASSERT_EQ(0, dirty(g, 0, GPA_B, 0, 7));
+	EXPECT_EQ(207ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(80ULL, watch_vcpu_stat(g, 1, "dirty_marks"));
+	EXPECT_EQ(287ULL, vm(g, "dirty_marks"));
+	EXPECT_CONSISTENT(g);
+
+	/* A vCPU that is gone has marked what it has. */
+	guest_close_vcpu(g, 1);
+	EXPECT_EQ(287ULL, vm(g, "dirty_marks"));
+}
+
+TEST_F(dirty, pages_that_vcpus_mark_at_once_are_new_once)
+{
+	struct guest *g = self->g;
+	__u64 bits = 0;
+	int i;
+
+	for (i = 0; i < RACES; i++) {
+		ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, PAGES, GUEST_PAGE, 1)));
+		ASSERT_EQ(0, guest_start(g, 1, work_write(GPA_A, PAGES, GUEST_PAGE, 1)));
+		EXPECT_EQ(0, guest_wait(g, 0, -1));
+		EXPECT_EQ(0, guest_wait(g, 1, -1));
+		bits += guest_dirty_get(g, 1, NULL);
+	}
+	EXPECT_EQ(RACES * (__u64)PAGES, bits);
+	EXPECT_EQ(bits, marks_new(g, 1));
+	EXPECT_LE(bits, marks(g, 1));
+	EXPECT_CONSISTENT(g);
+}
+
+/* Collected while it writes: each bit was a new mark before, and none is lost. */
+TEST_F(dirty, collections_meanwhile_lose_nothing)
+{
+	struct guest *g = self->g;
+	__u64 bits = 0;
+	int i;
+
+	ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, PAGES, GUEST_PAGE, GUEST_FOREVER)));
+	for (i = 0; i < 20; i++)
+		bits += guest_dirty_get(g, 1, NULL);
+	guest_stop(g, 0);
+	EXPECT_EQ(0, guest_wait(g, 0, -1));
+	bits += guest_dirty_get(g, 1, NULL);
+	EXPECT_EQ(bits, marks_new(g, 1));
+	EXPECT_EQ(21ULL, vm(g, "dirty_collects"));
+	EXPECT_CONSISTENT(g);
+}
+
+TEST_F(dirty, marks_stay_when_their_slot_goes)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 31));
+	ASSERT_EQ(0, dirty(g, 1, GPA_B, 0, 17));
+	ASSERT_EQ(31L, guest_dirty_get(g, 1, NULL));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 3));
+	EXPECT_CONSISTENT(g);
+	ASSERT_EQ(0, guest_slot_del(g, 1));
+	EXPECT_EQ(51ULL, vm(g, "dirty_marks"));
+	EXPECT_EQ(51ULL, vm(g, "dirty_marks_new"));
+	EXPECT_EQ(51ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(17ULL, watch_slots_sum(g, "dirty_marks"));
+	EXPECT_EQ(34ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
+
+	/* A new slot of that number starts at nothing. */
+	ASSERT_EQ(0, guest_slot_add(g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+	EXPECT_EQ(0ULL, marks(g, 1));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 8));
+	EXPECT_EQ(8ULL, marks_new(g, 1));
+	EXPECT_EQ(59ULL, vm(g, "dirty_marks"));
+	EXPECT_EQ(59ULL, vm(g, "dirty_marks_new"));
+	EXPECT_EQ(0ULL, vm(g, "lost_events"));
+}
+
+TEST_F(dirty, each_collection_counts)
+{
+	struct guest *g = self->g;
+	int i;
+
+	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
+	for (i = 1; i <= 5; i++) {
+		ASSERT_LE(0, guest_dirty_get(g, 1 + i % 2, NULL));
+		EXPECT_EQ((__u64)i, vm(g, "dirty_collects"));
+	}
+}
+
+TEST_F(dirty, collections_that_fail_do_not_count)
+{
+	struct guest *g = self->g;
+
+	ASSERT_EQ(0, guest_dirty_log(g, 2, 0));
+	EXPECT_EQ(-ENOENT, guest_dirty_get(g, 2, NULL));
+	EXPECT_EQ(-ENOENT, guest_dirty_clear(g, 2, 0, PAGES, NULL));
+	EXPECT_EQ(-EINVAL, guest_dirty_clear(g, 1, 0, 2 * PAGES, NULL));
+	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
+}
+
+/* --- other ways to log ------------------------------------------------------------- */
+
+FIXTURE(dirty_manual) {
+	struct guest *g;
+};
+
+FIXTURE_VARIANT(dirty_manual) {
+	__u64 flags;
+};
+
+FIXTURE_VARIANT_ADD(dirty_manual, first_none) { };
+FIXTURE_VARIANT_ADD(dirty_manual, first_all) { .flags = KVM_DIRTY_LOG_INITIALLY_SET };
+
+FIXTURE_SETUP(dirty_manual)
+{
+	self->g = guest_new(1, 0);
+	if (!self->g)
+		SKIP(return, "no /dev/kvm: %s", strerror(errno));
+	ASSERT_EQ(0, guest_dirty_manual(self->g,
+					KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | variant->flags));
+	ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+}
+
+FIXTURE_TEARDOWN(dirty_manual)
+{
+	guest_free(self->g);
+}
+
+TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
+{
+	struct guest *g = self->g;
+	__u64 some = 0xff, first;
+
+	first = variant->flags ? PAGES : 0;
+	EXPECT_EQ(first, watch_slot_stat(g, 1, "dirty_pages"));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
+	EXPECT_EQ(first ? 0ULL : 100, marks_new(g, 1));
+	EXPECT_EQ(100ULL, marks(g, 1));
+	EXPECT_EQ(first ?: 100, watch_slot_stat(g, 1, "dirty_pages"));
+
+	/* To look at the log does not clear it. */
+	EXPECT_EQ(first ?: 100, guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(first ?: 100, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(1ULL, vm(g, "dirty_collects"));
+
+	ASSERT_EQ(0, guest_dirty_clear(g, 1, 0, PAGES, NULL));
+	EXPECT_EQ(0ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(2ULL, vm(g, "dirty_collects"));
+	first = marks_new(g, 1);
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
+	EXPECT_EQ(100ULL, marks_new(g, 1) - first);
+
+	/* 8 pages cleared of the 100 that are marked: only they can be new. */
+	ASSERT_EQ(0, guest_dirty_clear(g, 1, 64, 64, &some));
+	EXPECT_EQ(92ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 101));
+	EXPECT_EQ(109ULL, marks_new(g, 1) - first);
+	EXPECT_EQ(101ULL, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(101L, guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(4ULL, vm(g, "dirty_collects"));
+	EXPECT_CONSISTENT(g);
+}
+
+/* Rings tell which pages, but not which of them are new. */
+TEST(with_dirty_rings_marks_are_what_the_rings_hold)
+{
+	struct guest *g = guest_new(0, 0);
+
+	if (!g)
+		SKIP(return, "no /dev/kvm: %s", strerror(errno));
+	if (guest_ring_enable(g, 4096 * sizeof(struct kvm_dirty_gfn))) {
+		guest_free(g);
+		SKIP(return, "KVM has no dirty rings");
+	}
+	EXPECT_EQ(0, guest_vcpu_add(g));
+	EXPECT_EQ(0, guest_slot_add(g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+	EXPECT_EQ(0, dirty(g, 0, GPA_A, 0, 90));
+	EXPECT_EQ(90ULL, marks(g, 1));
+	EXPECT_EQ(90ULL, vm(g, "dirty_marks"));
+	EXPECT_EQ(90L, guest_ring_harvest(g, 0));
+	EXPECT_EQ(UNKNOWN, marks_new(g, 1));
+	EXPECT_EQ(UNKNOWN, vm(g, "dirty_marks_new"));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_EQ(0ULL, vm(g, "lost_events"));
+	guest_free(g);
+}
+
+/* --- kvmwatch comes while all of this goes on ----------------------------------------- */
+
+TEST_F(dirty, a_vm_from_before_insmod_counts_from_then_on)
+{
+	struct guest *g = self->g;
+	int err;
+
+	ASSERT_EQ(0, watch_unload_patiently());
+	err = dirty(g, 0, GPA_A, 0, 100) ?: dirty(g, 0, GPA_B, 0, 50);
+	err = err ?: guest_start(g, 1, work_spin());
+	EXPECT_EQ(0, watch_load(NULL));
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(0ULL, vm(g, "dirty_marks"));
+	EXPECT_EQ(100ULL, watch_slot_stat(g, 1, "dirty_pages"));
+
+	/* What was marked before is not new. */
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 90, 20));
+	EXPECT_EQ(10ULL, marks_new(g, 1));
+	EXPECT_EQ(10ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(110L, guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(50L, guest_dirty_get(g, 2, NULL));
+	guest_stop(g, 1);
+	EXPECT_EQ(0, guest_wait(g, 1, -1));
+	play_rounds(_metadata, g);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,97 @@
+#!/bin/sh
+# The command line tool on a real guest: what it says is what KVM says, in each format, and
+# what it cannot know it does not say. The runner has kvmwatch loaded.
+
+nr=0
+
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr $2"
+	else
+		echo "not ok $nr $2"
+		[ ! -e /tmp/tool.out ] || head -n 20 /tmp/tool.out | sed 's/^/# /'
+	fi
+}
+
+# A claim, and the command that shows it.
+claim() {
+	what=$1
+	shift
+	"$@" >/tmp/tool.out 2>&1
+	ok $? "$what"
+}
+
+# The command's exit status, and a text in what it says.
+fails_with() {
+	status=$1 text=$2
+	shift 2
+	"$@" >/tmp/tool.out 2>&1
+	[ $? = "$status" ] && grep -q "$text" /tmp/tool.out
+}
+
+says() {
+	text=$1
+	shift
+	"$@" >/tmp/tool.out 2>&1 && grep -q -e "$text" /tmp/tool.out
+}
+
+# A number in the JSON of stat: the first of that name, which is the VM's.
+json_stat() {
+	kvmwatch stat --json -p "$guest" | sed -n "s/.*\"stats\":{[^}]*\"$1\":\([0-9]*\).*/\1/p" |
+		sed -n 1p
+}
+
+vm_stat() {
+	kvmwatch stat --csv -p "$guest" | sed -n "s/^[^,]*,[^,]*,vm,$1,//p"
+}
+
+kvm_stat() {
+	cat "/sys/kernel/debug/kvm/$guest-"*"/$1"
+}
+
+same() {
+	[ -n "$1" ] && [ "$1" = "$2" ] && return
+	echo "'$1' is not '$2'"
+	return 1
+}
+
+# One complete line of JSON, with what the contract names, in its order.
+json_shape() {
+	kvmwatch stat --json -p "$guest" | tee /tmp/tool.json
+	[ "$(wc -l </tmp/tool.json)" = 1 ] && grep -qE \
+		'^\{ *"id": *[0-9]+, *"name": *"[0-9]+-[0-9]+", *"pid": *[0-9]+, *"guest":.*"stats": *\{.*"vcpus": *\[ *\{ *"id":.*"vcpu_id":.*"tid":.*"stats":.*"slots": *\[ *\{ *"as_id": *0, *"id": *0, *"stats":.*\}$' \
+		/tmp/tool.json
+}
+
+claim "no VM is no error" kvmwatch list
+claim "an unknown command is wrong usage" fails_with 2 "no such command" kvmwatch frobnicate
+claim "an unknown VM is told" fails_with 1 "VM" kvmwatch stat -p 999999
+claim "hooks tells where it is attached" says kvm_arch_vcpu_load kvmwatch hooks
+
+guest_demo --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20 --seconds 100 \
+	>/tmp/demo.log 2>&1 &
+guest=$!
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+	grep -q "round 1 done" /tmp/demo.log && break
+	sleep 1
+done
+
+claim "the guest did its work" grep -q "round 1 done" /tmp/demo.log
+claim "list finds it by its pid" says "$guest-" kvmwatch list -p "$guest"
+claim "a dirty rate without logging is unknown, not 0" \
+	says "unknown: dirty logging is off" kvmwatch list -p "$guest"
+claim "stat's mapped_4k is KVM's pages_4k" same "$(vm_stat mapped_4k)" "$(kvm_stat pages_4k)"
+claim "stat's mapped_2m is KVM's pages_2m" same "$(vm_stat mapped_2m)" "$(kvm_stat pages_2m)"
+claim "JSON says what CSV says" same "$(json_stat loads)" "$(vm_stat loads)"
+claim "stat --json has the promised shape" json_shape
+claim "a slot without logging has no dirty_pages in JSON" \
+	sh -c "! kvmwatch stat --json -p $guest | grep dirty_pages"
+kill "$guest"
+wait "$guest" 2>/dev/null
+claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"
+
+rmmod kvmwatch
+claim "without the module it says what to do" fails_with 1 "insmod" kvmwatch list
+insmod /kvmwatch.ko "$MODARGS"
+echo "1..$nr"

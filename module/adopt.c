@@ -199,6 +199,8 @@ static bool count_tdp(struct kvm *kvm, int as_id, const struct region *region,
 {
 	struct kvmw_sp *sp;
 
+	if (!kvm->arch.tdp_mmu_roots.next)	/* this VM was made without a TDP MMU */
+		return true;
 	list_for_each_entry(sp, &kvm->arch.tdp_mmu_roots, link) {
 		if (!kvmw_sp_valid(sp))
 			return false;

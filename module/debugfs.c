@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The text interface. See debugfs.h. */
+#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -205,9 +206,21 @@ static int table_show(struct seq_file *m, const struct table *table)
 	return nr < 0 ? nr : 0;
 }
 
+/* Programs may have any name; a column has no blanks. */
+static void one_word(char *to, const char *from, size_t size)
+{
+	strscpy(to, *from ? from : "-", size);
+	for (; *to; to++)
+		if (!isgraph(*to))
+			*to = '_';
+}
+
 static void lead_vm(struct seq_file *m, const struct kvmw_object *obj)
 {
-	seq_printf(m, "%-4llu %-16s %-15s %9zu", obj->id, obj->vm->name, obj->vm->comm,
+	char comm[TASK_COMM_LEN];
+
+	one_word(comm, obj->vm->comm, sizeof(comm));
+	seq_printf(m, "%-4llu %-16s %-15s %9zu", obj->id, obj->vm->name, comm,
 		   kvmw_vm_footprint(obj->vm));
 }
 

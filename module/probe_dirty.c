@@ -181,14 +181,51 @@ KVMW_FUNC_HANDLER(dirty_mark, on_dirty_mark);
 
 /* --- collections ----------------------------------------------------------- */
 
-/* kvm_get_dirty_log_protect() and kvm_clear_dirty_log_protect(kvm, ...), under slots_lock */
-static __always_inline void on_collect(const struct pt_regs *regs, unsigned long caller)
+/* KVM's slot by the number that the VMM gave, if it has a log. Under slots_lock. */
+static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 {
-	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));
+	const struct kvm_memory_slot *kslot;
+	u16 as_id = number >> 16, id = number;
+
+	if (as_id >= KVM_ADDRESS_SPACE_NUM || id >= KVM_USER_MEM_SLOTS)
+		return NULL;
+	kslot = id_to_memslot(rcu_dereference_raw(kvm->memslots[as_id]), id);
+	return kslot && kslot->dirty_bitmap ? kslot : NULL;
+}
+
+static void count_collect(const struct kvm *kvm)
+{
+	struct kvmw_vm *vm = kvmw_vm_find(kvm);
 
 	if (vm)
 		WRITE_ONCE(vm->collects, vm->collects + 1);
 }
 
-KVMW_FUNC_HANDLER(log_get, on_collect);
-KVMW_FUNC_HANDLER(log_clear, on_collect);
+/* kvm_get_dirty_log_protect(kvm, log), under slots_lock; what KVM refuses is none */
+static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_dirty_log *log = (void *)KVMW_ARG2(regs);
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+
+	if (logged_slot(kvm, log->slot))
+		count_collect(kvm);
+}
+
+/* kvm_clear_dirty_log_protect(kvm, log): whole words, or up to the slot's end */
+static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_clear_dirty_log *log = (void *)KVMW_ARG2(regs);
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	const struct kvm_memory_slot *kslot = logged_slot(kvm, log->slot);
+	u64 left;
+
+	if (!kslot || log->first_page % BITS_PER_LONG || log->first_page > kslot->npages)
+		return;
+	left = kslot->npages - log->first_page;
+	if (log->num_pages > left || (log->num_pages < left && log->num_pages % BITS_PER_LONG))
+		return;
+	count_collect(kvm);
+}
+
+KVMW_FUNC_HANDLER(log_get, on_log_get);
+KVMW_FUNC_HANDLER(log_clear, on_log_clear);

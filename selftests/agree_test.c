@@ -859,7 +859,7 @@ TEST(the_events_of_a_guest_add_up_to_its_numbers)
 	ASSERT_EQ(0, guest_pin(g, 1, 0));
 	ASSERT_EQ(0, guest_halt_asleep(g, 1, 3));
 	ASSERT_EQ(0, guest_pin(g, 1, 1));
-	ASSERT_EQ(0, guest_run(g, 1, work_halt(30, GUEST_WAKE_LAPIC, 100000)));
+	ASSERT_EQ(0, guest_run(g, 1, work_halt(30, GUEST_WAKE_LAPIC, 1000000)));
 
 	watch_end(_metadata, &w);
 	ASSERT_EQ(0, watch_trace_stop());
@@ -957,7 +957,7 @@ TEST(two_guests_at_work_at_once_have_their_own_numbers_and_events)
 
 	ASSERT_EQ(0, guest_start(a.g, 0, work_write(GPA, PAGES, GUEST_PAGE, 20)));
 	ASSERT_EQ(0, guest_start(b.g, 0, work_out(200)));
-	ASSERT_EQ(0, guest_start(b.g, 1, work_halt(100, GUEST_WAKE_LAPIC, 100000)));
+	ASSERT_EQ(0, guest_start(b.g, 1, work_halt(100, GUEST_WAKE_LAPIC, 1000000)));
 	while (guest_wait(a.g, 0, 1) == -ETIMEDOUT)
 		ASSERT_LE(0, guest_dirty_get(a.g, 1, NULL));
 	ASSERT_EQ(0, guest_wait(b.g, 0, 10000));

@@ -1275,7 +1275,31 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
 	return 0;
 }
 
-/* Does the vCPU's thread sleep, while it has work? */
+/*
+ * Is the thread off its run queue, inside KVM? That is more than its state says, which
+ * it sets some time before. Kernels differ in whether they tell.
+ */
+static bool blocks_in_kvm(int tid)
+{
+	char path[64], symbol[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(symbol, sizeof(symbol), f))
+		symbol[0] = '\0';
+	fclose(f);
+	return !strncmp(symbol, "kvm_", 4);
+}
+
+/*
+ * Does the vCPU's thread sleep, while it has work? Looks as if (1), or certainly
+ * (SURELY).
+ */
+#define SURELY	50
+
 static int asleep(const struct guest *g, unsigned int vcpu)
 {
 	char path[64], line[256], *state;
@@ -1293,7 +1317,9 @@ static int asleep(const struct guest *g, unsigned int vcpu)
 	if (err)
 		return err;
 	state = strrchr(line, ')');
-	return state && state[1] == ' ' && state[2] == 'S';
+	if (!state || state[1] != ' ' || state[2] != 'S')
+		return 0;
+	return blocks_in_kvm(guest_tid(g, vcpu)) ? SURELY : 1;
 }
 
 int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
@@ -1307,12 +1333,12 @@ int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
 	err = guest_wait_progress(g, vcpu, halt, timeout_ms);
 	/*
 	 * A thread is on its way to sleep for a moment when it looks asleep
-	 * already; so look twice.
+	 * already; so look often.
 	 */
-	while (!err && times < 2) {
+	while (!err && times < SURELY) {
 		nap();
 		err = asleep(g, vcpu);
-		times = err > 0 ? times + 1 : 0;
+		times = err > 0 ? times + err : 0;
 		if (err >= 0)
 			err = now_ns() > deadline ? -ETIMEDOUT : 0;
 	}

@@ -223,11 +223,11 @@ TEST_F(halt, halts_that_end_while_polling_are_those_that_kvm_counts)
 
 	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
 	h0 = halts_of(self->fd, self->kvm);
-	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(300, GUEST_WAKE_LAPIC, 100000)));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(100, GUEST_WAKE_LAPIC, 1000000)));
 	h = halts_of(self->fd, self->kvm);
 
-	EXPECT_EQ(300, h.kvm_exits - h0.kvm_exits);
-	EXPECT_GE(300, h.halts - h0.halts);
+	EXPECT_EQ(100, h.kvm_exits - h0.kvm_exits);
+	EXPECT_GE(100, h.halts - h0.halts);
 	EXPECT_EQ(h.kvm_attempts - h0.kvm_attempts, h.halts - h0.halts);
 	EXPECT_EQ(h.kvm_polls - h0.kvm_polls, h.poll - h0.poll);
 	EXPECT_EQ(h.kvm_waits - h0.kvm_waits, h.wait - h0.wait);
@@ -351,7 +351,7 @@ TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
 	ASSERT_EQ(0, watch_trace_start());
 	h0 = halts_of(self->fd, self->kvm);
 	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 4));
-	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(100, GUEST_WAKE_LAPIC, 100000)));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_halt(100, GUEST_WAKE_LAPIC, 1000000)));
 	h = halts_of(self->fd, self->kvm);
 	ASSERT_EQ(0, watch_trace_stop());
 	ASSERT_EQ(0, watch_trace_lost());

@@ -6,7 +6,6 @@
  * kvmwatch came, it comes in between. And both again with the shadow MMU, which KVM has
  * for nested guests, for processors without EPT or NPT, and for those who say tdp_mmu=0.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -24,8 +22,8 @@
 #include "oracle.h"
 #include "watch.h"
 
-#define GIB		(1ULL << 30)
-#define HUGE_SIZE	(1ULL << 21)
+#define GIB		0x40000000ULL
+#define HUGE_SIZE	0x200000ULL
 #define HUGE_PAGES	(HUGE_SIZE / GUEST_PAGE)
 
 /* Where a test's slots start; any will do. */
@@ -91,7 +89,7 @@ static int reserve_hugetlb(unsigned int pages)
 
 static char complaints[2048];
 
-static __attribute__((format(printf, 1, 2))) void complain(const char *format, ...)
+static void complain(const char *format, ...)
 {
 	size_t len = strlen(complaints);
 	va_list args;
@@ -215,20 +213,6 @@ static int touch(struct subject *s, __u64 gpa, __u64 pages)
 static int touch_huge(struct subject *s, __u64 gpa, __u64 huge)
 {
 	return guest_run(s->g, 0, work_write(gpa, huge, HUGE_SIZE, 1));
-}
-
-/* --- the VM -------------------------------------------------------------------- */
-
-/*
- * With its first and its last VM KVM patches the scheduler's code, which QEMU's TCG does
- * not always survive. An empty VM, there all the time, makes that rare.
- */
-static __attribute__((constructor)) void keep_a_vm(void)
-{
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	if (kvm >= 0)
-		ioctl(kvm, KVM_CREATE_VM, 0);
 }
 
 /* --- scenarios ----------------------------------------------------------------- */
@@ -725,7 +709,7 @@ static const struct scenario *const scenarios[] = {
 	&nothing_is_mapped_after_the_vms_end,
 };
 
-#define NR_SCENARIOS	(sizeof(scenarios) / sizeof(scenarios[0]))
+#define NR_SCENARIOS	ARRAY_SIZE(scenarios)
 
 FIXTURE(all_scenarios) {
 	struct subject s[NR_SCENARIOS];

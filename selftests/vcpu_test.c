@@ -433,11 +433,12 @@ TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
 		sum = n.on_cpu_ns + n.off_cpu_ns - n0.on_cpu_ns - n0.off_cpu_ns;
 		EXPECT_LE(before - after0, sum);
 		EXPECT_GE(after - before0, sum);
-		EXPECT_LT(n0.on_cpu_ns, n.on_cpu_ns);
-		EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
 	}
 	guest_stop(self->g, 0);
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	n = numbers(self->fd);
+	EXPECT_LT(n0.on_cpu_ns, n.on_cpu_ns);
+	EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
 }
 
 /* Two looks at a vCPU between which it stayed on its pCPU. Tells whether there were any. */
@@ -600,15 +601,23 @@ TEST_F(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu)
 	struct kvmwatch_vcpu item;
 	struct numbers a, b;
 	struct hist on, off;
-	int fd;
+	int fd, i;
 
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
-	ASSERT_EQ(0, watch_load(NULL));
-	fd = watch_vcpu(self->g, 0);
-	ASSERT_LE(0, fd);
-
-	ASSERT_EQ(1, two_looks(fd, &a, &b));
+	/* Until insmod has not descheduled it: no hook has told of it then. */
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, watch_load(NULL));
+		fd = watch_vcpu(self->g, 0);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(1, two_looks(fd, &a, &b));
+		if (!b.loads && !b.puts)
+			break;
+		close(fd);
+		ASSERT_EQ(0, watch_unload_patiently());
+	}
+	if (i == 10)
+		SKIP(return, "never found it where insmod had left it");
 	EXPECT_LT(a.on_cpu_ns, b.on_cpu_ns);
 	EXPECT_EQ(a.off_cpu_ns, b.off_cpu_ns);
 	EXPECT_EQ(1, a.pcpu);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,48 @@
 #include "watch.h"
 
 #define UNAVAILABLE	(~0ULL)
+
+/* --- files ------------------------------------------------------------------- */
+
+/* A file that does not tell its size, whole. */
+static char *read_file(const char *path)
+{
+	size_t len = 0, room = 0;
+	char *text = NULL, *more;
+	ssize_t got;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	do {
+		if (room - len < 65536) {
+			room = 2 * room + 131072;
+			more = realloc(text, room);
+			if (!more)
+				break;
+			text = more;
+		}
+		got = read(fd, text + len, room - len - 1);
+		len += got > 0 ? got : 0;
+	} while (got > 0);
+	close(fd);
+	if (text)
+		text[len] = '\0';
+	return text;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = -errno;
+	close(fd);
+	return err;
+}
 
 /* --- the module ------------------------------------------------------------ */
 
@@ -50,6 +93,60 @@ int watch_unload_patiently(void)
 		usleep(1000);
 	}
 	return err;
+}
+
+int watch_refs(void)
+{
+	FILE *f = fopen("/sys/module/kvmwatch/refcnt", "re");
+	int refs = -ENOENT;
+
+	if (f) {
+		if (fscanf(f, "%d", &refs) != 1)
+			refs = -EPROTO;
+		fclose(f);
+	}
+	return refs;
+}
+
+/*
+ * Objects of a slab that a CPU has for itself all count as in use, so make the CPUs
+ * give them back; before that, drop the file systems' caches.
+ */
+long long watch_slab(void)
+{
+	unsigned long objects, size;
+	long long bytes = 0;
+	char line[512];
+	glob_t caches;
+	size_t i;
+	FILE *f;
+
+	write_file("/proc/sys/vm/drop_caches", "2");
+	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches))
+		return -ENOENT;
+	for (i = 0; i < caches.gl_pathc; i++)
+		write_file(caches.gl_pathv[i], "1");
+	globfree(&caches);
+
+	f = fopen("/proc/slabinfo", "re");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %lu %*u %lu", &objects, &size) == 2)
+			bytes += (long long)objects * size;
+	fclose(f);
+	return bytes;
+}
+
+long long watch_percpu(void)
+{
+	char *text = read_file("/proc/meminfo"), *line = text ? strstr(text, "\nPercpu:") : NULL;
+	long long kib = -ENOENT;
+
+	if (line)
+		sscanf(line, "\nPercpu: %lld", &kib);
+	free(text);
+	return kib < 0 ? kib : kib * 1024;
 }
 
 /* --- stats fds --------------------------------------------------------------- */
@@ -155,6 +252,24 @@ __u64 watch_slots_sum(struct guest *g, const char *name)
 	return sum;
 }
 
+int watch_mapped_is_kvms(struct guest *g)
+{
+	static const char *const names[][2] = {
+		{ "mapped_4k", "pages_4k" }, { "mapped_2m", "pages_2m" }, { "mapped_1g", "pages_1g" },
+	};
+	__u64 kvms, ours;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ours = watch_vm_stat(g, names[i][0]);
+		if (oracle_any(guest_vm_fd(g), guest_name(g), names[i][1], &kvms) || ours != kvms)
+			return 0;
+		if (watch_slots_sum(g, names[i][0]) != ours)
+			return 0;
+	}
+	return 1;
+}
+
 /* --- lists ------------------------------------------------------------------- */
 
 int watch_list(unsigned int kind, __u64 vm, void **items, size_t size)
@@ -208,47 +323,7 @@ int watch_find(struct guest *g, struct kvmwatch_vm *vm)
 	return err;
 }
 
-/* --- files ------------------------------------------------------------------- */
-
-/* A file that does not tell its size, whole. */
-static char *read_file(const char *path)
-{
-	size_t len = 0, room = 0;
-	char *text = NULL, *more;
-	ssize_t got;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	do {
-		if (room - len < 65536) {
-			room = 2 * room + 131072;
-			more = realloc(text, room);
-			if (!more)
-				break;
-			text = more;
-		}
-		got = read(fd, text + len, room - len - 1);
-		len += got > 0 ? got : 0;
-	} while (got > 0);
-	close(fd);
-	if (text)
-		text[len] = '\0';
-	return text;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err = -errno;
-	close(fd);
-	return err;
-}
+/* --- debugfs ----------------------------------------------------------------- */
 
 int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 {

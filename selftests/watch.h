@@ -11,6 +11,7 @@
 
 #include <linux/kvmwatch.h>
 #include <linux/types.h>
+#include <unistd.h>
 
 #include "guest.h"
 
@@ -24,6 +25,23 @@ int watch_load(const char *args);
 int watch_unload(void);
 /* Unload, as often as it takes while somebody has one of its files open for a moment. */
 int watch_unload_patiently(void);
+/* How many users the module has; -ENOENT: it is not loaded. */
+int watch_refs(void);
+/*
+ * Kernel memory in use: bytes in slab objects, after what is only cached was let go;
+ * bytes of per-CPU allocations, in whole pages.
+ */
+long long watch_slab(void);
+long long watch_percpu(void);
+
+/* Does something come true within 5 s? */
+#define WATCH_EVENTUALLY(condition) ({					\
+	int tries;							\
+									\
+	for (tries = 0; tries < 5000 && !(condition); tries++)		\
+		usleep(1000);						\
+	tries < 5000;							\
+})
 
 /* --- stats fds --------------------------------------------------------------- */
 
@@ -45,6 +63,9 @@ __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 
 /* Sum over the shown slots of both address spaces; ~0 as above. */
 __u64 watch_slots_sum(struct guest *g, const char *name);
+
+/* Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? */
+int watch_mapped_is_kvms(struct guest *g);
 
 /* --- lists ------------------------------------------------------------------- */
 

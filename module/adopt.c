@@ -82,7 +82,11 @@ static void adopt_slot(struct kvmw_vm *vm, struct kvm_memory_slot *kslot)
 		kvmw_slot_update(kvmw_to_slot(obj), kslot);
 		obj = kvmw_publish(obj, vm, subkey, vm);
 	}
+	if (READ_ONCE(kvmw_to_slot(obj)->committed))
+		return;
+	kvmw_change_begin();
 	WRITE_ONCE(kvmw_to_slot(obj)->committed, true);
+	kvmw_change_end();
 }
 
 static void adopt_children(struct kvmw_vm *vm, struct kvm *kvm)
@@ -121,7 +125,8 @@ static void find_loaded(void *unused)
 		raw_write_seqcount_begin(&vcpu->seq);
 		vcpu->where = KVMW_VCPU_ON_CPU;
 		vcpu->since = kvmw_now();
-		vcpu->tid = current->pid;
+		if (rcu_access_pointer(kvcpu->pid) == task_pid(current))
+			vcpu->tid = current->pid;
 		kvmw_set(vcpu, pcpu, smp_processor_id());
 		raw_write_seqcount_end(&vcpu->seq);
 		this_cpu_write(kvmw_cpu.vcpu, vcpu);
@@ -476,7 +481,9 @@ void kvmw_show_vm(struct kvmw_vm *vm)
 		else
 			snprintf(vm->name, sizeof(vm->name), "%d-vm%llu", vm->tgid, vm->obj.id);
 		rcu_read_unlock();
+		kvmw_change_begin();
 		WRITE_ONCE(vm->shown, true);
+		kvmw_change_end();
 	}
 	kvmw_unpin();
 }

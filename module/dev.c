@@ -20,16 +20,25 @@ static bool may_see_all(const struct file *file)
 	return file->private_data;
 }
 
-/* The number by which the reader's namespace knows a process; 0: it does not. */
-static pid_t reader_tid(pid_t tid)
+/* By what number the reader's namespace knows a task; 0: it does not, or it is gone. */
+static pid_t reader_nr(struct pid *pid)
 {
-	struct pid *pid;
 	pid_t nr = 0;
 
 	rcu_read_lock();
-	pid = tid ? find_pid_ns(tid, &init_pid_ns) : NULL;
-	if (pid)
+	if (pid_task(pid, PIDTYPE_PID))
 		nr = pid_nr_ns(pid, task_active_pid_ns(current));
+	rcu_read_unlock();
+	return nr;
+}
+
+static pid_t reader_tid(pid_t tid)
+{
+	pid_t nr = 0;
+
+	rcu_read_lock();
+	if (tid)
+		nr = reader_nr(find_pid_ns(tid, &init_pid_ns));
 	rcu_read_unlock();
 	return nr;
 }
@@ -42,7 +51,7 @@ static int ioctl_info(struct file *file, void *arg)
 
 	info->abi = KVMWATCH_ABI;
 	info->features = 0;
-	info->generation = kvmw_generation();
+	info->generation = kvmw_generation_after();
 	return 0;
 }
 
@@ -107,7 +116,7 @@ static int put_vm(struct sink *sink, struct kvmw_object *obj)
 	kvmw_put_all(vcpus, nr_vcpus);
 
 	item.footprint = kvmw_vm_footprint(vm);
-	item.pid = pid_nr_ns(vm->pid, task_active_pid_ns(current));
+	item.pid = reader_nr(vm->pid);
 	strscpy(item.name, vm->name, sizeof(item.name));
 	strscpy(item.comm, vm->comm, sizeof(item.comm));
 	return sink_put(sink, &item, sizeof(item));
@@ -237,8 +246,8 @@ static int ioctl_list(struct file *file, void *arg)
 	if (!may_see_all(file))
 		return -EPERM;
 
-	/* Read before the list: a change in between makes it look old, never new. */
-	list->generation = kvmw_generation();
+	/* A change that goes on or comes makes the list look old, never new. */
+	list->generation = kvmw_generation_before();
 	if (list->kind == KVMWATCH_KIND_HOOK)
 		err = list_hooks(&sink);
 	else if (list->kind == KVMWATCH_KIND_STAT)

@@ -30,7 +30,7 @@ static struct kvmw_object *pools[ARRAY_SIZE(pool)][POOL_MAX];
 static LLIST_HEAD(newborn);
 static LLIST_HEAD(dead);
 
-static atomic64_t last_vm_id, last_vcpu_id, generation;
+static atomic64_t last_vm_id, last_vcpu_id, changes_begun, changes_ended;
 static DEFINE_PER_CPU(u64, lost_unknown);
 static bool rescan_wanted, rescan_later;
 bool kvmw_adopted;
@@ -279,6 +279,7 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 	 * Nobody frees a record while we run (see bury()), so an unchanged head
 	 * means an unchanged chain: nothing was pushed since we looked through it.
 	 */
+	kvmw_change_begin();
 	do {
 		first = READ_ONCE(*chain);
 		found = chain_find(first, key, subkey);
@@ -286,14 +287,14 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 			obj->key = NULL;
 			obj->bucket = NULL;
 			llist_add(&obj->dead, &dead);
+			kvmw_change_end();
 			return found;
 		}
 		obj->chain = first;
 	} while (cmpxchg(chain, first, obj) != first);
 
 	llist_add(&obj->born, &newborn);
-	atomic64_inc(&generation);
-	kvmw_kick();
+	kvmw_change_end();
 	return obj;
 }
 
@@ -317,11 +318,10 @@ void kvmw_hide(struct kvmw_object *obj)
 	if (obj->kind == KVMWATCH_KIND_SLOT)
 		WRITE_ONCE(kvmw_to_slot(obj)->live_pages, 0);
 	/* Two may try, a hit and the housekeeper: one wins. */
-	if (!xchg(&obj->key, NULL))
-		return;
-	llist_add(&obj->dead, &dead);
-	atomic64_inc(&generation);
-	kvmw_kick();
+	kvmw_change_begin();
+	if (xchg(&obj->key, NULL))
+		llist_add(&obj->dead, &dead);
+	kvmw_change_end();
 }
 
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot)
@@ -388,6 +388,18 @@ static DEFINE_IRQ_WORK(kick, kick_fn);
 void kvmw_kick(void)
 {
 	irq_work_queue(&kick);
+}
+
+/* Orders what comes after it behind it, as a value-returning atomic does. */
+void kvmw_change_begin(void)
+{
+	atomic64_inc_return(&changes_begun);
+}
+
+void kvmw_change_end(void)
+{
+	atomic64_inc_return(&changes_ended);
+	kvmw_kick();
 }
 
 void kvmw_rescan(void)
@@ -655,9 +667,15 @@ bool kvmw_shown(const struct kvmw_object *obj)
 	return READ_ONCE(kvmw_to_slot((struct kvmw_object *)obj)->committed);
 }
 
-u64 kvmw_generation(void)
+u64 kvmw_generation_before(void)
 {
-	return atomic64_read(&generation);
+	return atomic64_read_acquire(&changes_ended);
+}
+
+u64 kvmw_generation_after(void)
+{
+	smp_rmb();	/* what was read is from before */
+	return atomic64_read(&changes_begun);
 }
 
 static int get_list(struct list_head *list, struct kvmw_object ***objs)

@@ -180,7 +180,12 @@ struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id);
 
 /* Shown to readers? Records of creations that may still fail are not. */
 bool kvmw_shown(const struct kvmw_object *obj);
-u64 kvmw_generation(void);
+/*
+ * Changes ended so far, and begun so far. What was read after the one and before the
+ * other is of one generation if the two are the same: nothing changed meanwhile.
+ */
+u64 kvmw_generation_before(void);
+u64 kvmw_generation_after(void);
 /* Bytes of kernel memory: of one object of a kind; of a VM and all that it has. */
 size_t kvmw_kind_footprint(unsigned int kind);
 size_t kvmw_vm_footprint(struct kvmw_vm *vm);
@@ -194,6 +199,9 @@ void kvmw_unpin(void);
 
 /* --- for hits -------------------------------------------------------------- */
 
+/* Around every change of what is listed: readers are to look again. */
+void kvmw_change_begin(void);
+void kvmw_change_end(void);
 /* Have the housekeeper run; safe everywhere, also under a runqueue lock. */
 void kvmw_kick(void);
 /* Also look for VMs we have no record of; later: for one that is being created. */

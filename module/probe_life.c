@@ -25,8 +25,8 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 	vm->armed = true;	/* nothing is mapped yet: all will be seen */
 	vm->pid = get_pid(task_tgid(current));
 	vm->tgid = current->tgid;
-	/* Not get_task_comm(), which takes a lock: nobody renames us meanwhile but us. */
-	strscpy(vm->comm, current->comm, sizeof(vm->comm));
+	/* Not get_task_comm(), which takes a lock: a name that changes meanwhile is cut. */
+	strscpy(vm->comm, current->group_leader->comm, sizeof(vm->comm));
 	kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm);
 	trace_kvmwatch_vm_create(vm);
 }
@@ -38,9 +38,10 @@ static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned l
 
 	if (!vm)
 		return;
+	kvmw_change_begin();
 	WRITE_ONCE(vm->dying, true);
+	kvmw_change_end();
 	trace_kvmwatch_vm_destroy(vm);
-	kvmw_kick();
 }
 
 /* kvm_arch_free_vm(kvm): the last that is heard of it, of a failed creation too. */
@@ -87,8 +88,11 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
 
-	if (vcpu)
-		WRITE_ONCE(vcpu->created, true);
+	if (!vcpu)
+		return;
+	kvmw_change_begin();
+	WRITE_ONCE(vcpu->created, true);
+	kvmw_change_end();
 }
 
 /* What its numbers said of a stretch still going on stays in them. */
@@ -148,8 +152,10 @@ static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned 
 		return;
 	}
 	vm->ring = kvm->dirty_ring_size;
+	kvmw_change_begin();
 	kvmw_slot_update(slot, new);
 	WRITE_ONCE(slot->committed, true);
+	kvmw_change_end();
 	trace_kvmwatch_slot(slot, change);
 }
 

@@ -30,7 +30,8 @@ static __always_inline struct kvmw_vcpu *vcpu_of(struct kvmw_cpu *c, const struc
 static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = vcpu_of(c, (void *)KVMW_ARG1(regs));
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_vcpu *vcpu = vcpu_of(c, kvcpu);
 	u64 now, off_ns = 0, cpu = (u32)KVMW_ARG2(regs);
 	bool migrated;
 
@@ -53,7 +54,9 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	kvmw_set(vcpu, pcpu, cpu);
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
-	vcpu->tid = current->pid;
+	/* KVM_RUN, and not an ioctl that some other thread makes. */
+	if (rcu_access_pointer(kvcpu->pid) == task_pid(current))
+		vcpu->tid = current->pid;
 	raw_write_seqcount_end(&vcpu->seq);
 
 	trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);

@@ -186,7 +186,6 @@ FIXTURE(load_work)
 FIXTURE_VARIANT(load_work)
 {
 	struct guest_work work;
-	__u64 asleep;		/* instead: so many halts that sleep */
 	__u64 runs;
 };
 
@@ -209,12 +208,6 @@ FIXTURE_VARIANT_ADD(load_work, write)
 	.runs = 1,
 };
 
-FIXTURE_VARIANT_ADD(load_work, halt)
-{
-	.asleep = 20,
-	.runs = 1,
-};
-
 FIXTURE_SETUP(load_work)
 {
 	stay_on(0);
@@ -233,28 +226,53 @@ FIXTURE_TEARDOWN(load_work)
 /*
  * KVM loads a vCPU in each of its ioctls, and in the middle of one when its thread
  * is scheduled in. That it was scheduled out before has two causes: a preemption, or a
- * sleep. Nothing makes these guests sleep but their halts: their memory is there, and
- * nobody else holds a lock that they need.
+ * sleep. Nothing makes these guests sleep: their memory is there, and nobody else holds
+ * a lock that they need.
  */
-TEST_F(load_work, is_loaded_once_for_each_run_preemption_and_sleep)
+TEST_F(load_work, is_loaded_once_for_each_run_and_preemption)
 {
 	struct switches s0 = switches_of(guest_tid(self->g, 0)), s;
 	struct numbers n0 = numbers(self->fd), n;
 	__u64 runs0 = guest_runs(self->g, 0);
 
-	ASSERT_EQ(0, variant->asleep ? guest_halt_asleep(self->g, 0, variant->asleep) :
-				       guest_run(self->g, 0, variant->work));
+	ASSERT_EQ(0, guest_run(self->g, 0, variant->work));
 
 	n = numbers(self->fd);
 	s = switches_of(guest_tid(self->g, 0));
 	EXPECT_EQ(variant->runs, guest_runs(self->g, 0) - runs0);
-	EXPECT_EQ(variant->asleep, n.wakeups_wait - n0.wakeups_wait);
-	EXPECT_EQ(variant->runs + variant->asleep,
-		  (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
+	EXPECT_EQ(variant->runs, (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
 	EXPECT_EQ(n.loads - n0.loads, n.puts - n0.puts);
 	/* The thread also leaves its CPU outside of KVM. */
 	EXPECT_LE(n.preemptions - n0.preemptions, s.forced - s0.forced);
-	EXPECT_LE(variant->asleep, s.slept - s0.slept);
+}
+
+/*
+ * From one halt to a later one the thread is in KVM_RUN all the time. Each of its
+ * switches is a put and a load, be it for a halt or for a lock.
+ */
+TEST_F(alone, is_put_and_loaded_once_for_each_sleep_and_preemption)
+{
+	struct numbers n0, n;
+	struct switches s0, s;
+	__u64 i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_halt(21, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_asleep(self->g, 0, 1, 10000));
+	n0 = numbers(self->fd);
+	s0 = switches_of(guest_tid(self->g, 0));
+	for (i = 2; i <= 21; i++) {
+		ASSERT_EQ(0, guest_wake(self->g, 0));
+		ASSERT_EQ(0, guest_wait_asleep(self->g, 0, i, 10000));
+	}
+	n = numbers(self->fd);
+	s = switches_of(guest_tid(self->g, 0));
+	EXPECT_LE(20, s.slept - s0.slept);
+	EXPECT_EQ(s.slept - s0.slept, (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
+	EXPECT_EQ(s.forced - s0.forced, n.preemptions - n0.preemptions);
+	EXPECT_EQ(n.loads - n0.loads, n.puts - n0.puts);
+	EXPECT_EQ(20, n.wakeups_wait - n0.wakeups_wait);
+	ASSERT_EQ(0, guest_wake(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
 }
 
 TEST_F(alone, is_loaded_once_more_for_each_kick)

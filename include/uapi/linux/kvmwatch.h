@@ -39,7 +39,7 @@
  * @size:	in: sizeof(struct kvmwatch_info)
  * @abi:	out: KVMWATCH_ABI of the module
  * @features:	out: bits for additions within one ABI; none so far
- * @generation:	out: changes whenever a VM, vCPU or slot comes or goes
+ * @generation:	out: goes up whenever a VM, vCPU or slot comes, goes or changes
  */
 struct kvmwatch_info {
 	__u32 size;
@@ -56,7 +56,8 @@ struct kvmwatch_info {
  * @kind:	in: KVMWATCH_KIND_*
  * @vm:		in: only objects of the VM with this kvmwatch id; 0: of all.
  *		Must be 0 for hooks and statistics
- * @generation:	out: as in struct kvmwatch_info, at the moment of listing
+ * @generation:	out: as in struct kvmwatch_info, before listing: when that says the
+ *		same afterwards, nothing has changed in between
  * @items:	in: address of an array of the kind's structure, below
  * @item_size:	in: sizeof one of them; the kernel fills what both sides know
  *		and zeroes the rest

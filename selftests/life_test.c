@@ -1,0 +1,944 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Objects come and go, KVM comes and goes, kvmwatch comes and goes: what is listed
+ * is what is there.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define OTHER_GPA	0x80000000ULL
+#define PAGES		64
+
+/* --- small questions ------------------------------------------------------- */
+
+static int is_listed(struct guest *g)
+{
+	struct kvmwatch_vm vm;
+
+	return !watch_find(g, &vm);
+}
+
+static int id_is_listed(__u64 id)
+{
+	struct kvmwatch_vm *vms;
+	int nr, found = 0;
+
+	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	while (nr > 0)
+		found |= vms[--nr].id == id;
+	free(vms);
+	return found;
+}
+
+static int count(unsigned int kind, __u64 vm)
+{
+	void *items;
+	int nr;
+
+	nr = watch_list(kind, vm, &items, sizeof(struct kvmwatch_vm));
+	free(items);
+	return nr;
+}
+
+/* What is listed of a slot of address space 0. */
+static int find_slot(__u64 vm, unsigned int id, struct kvmwatch_slot *slot)
+{
+	struct kvmwatch_slot *slots;
+	int nr, i, err = -ENOENT;
+
+	nr = watch_list(KVMWATCH_KIND_SLOT, vm, (void **)&slots, sizeof(*slots));
+	for (i = 0; i < nr; i++) {
+		if (!slots[i].as_id && slots[i].id == id) {
+			*slot = slots[i];
+			err = 0;
+		}
+	}
+	free(slots);
+	return err;
+}
+
+/* Open by kvmwatch's id; an fd or -errno. */
+static int open_id(unsigned int kind, __u64 id, unsigned int slot)
+{
+	struct kvmwatch_open arg = {
+		.size = sizeof(arg), .kind = kind, .id = id, .slot = slot,
+	};
+	int dev = watch_device(), fd;
+
+	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
+	if (fd < 0)
+		fd = -errno;
+	close(dev);
+	return fd;
+}
+
+static __u64 stat_of(int fd, const char *name)
+{
+	__u64 value;
+
+	return oracle_read(fd, name, &value) ? ~0ULL : value;
+}
+
+static int has_dir(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s", name);
+	return !access(path, F_OK);
+}
+
+static int table_has(const char *table, const char *text)
+{
+	char *all = watch_debugfs_table(table);
+	int has = all && strstr(all, text);
+
+	free(all);
+	return has;
+}
+
+static unsigned long long events_of_unknown_vms(void)
+{
+	unsigned long long nr = ~0ULL;
+	char *hooks = watch_debugfs_table("hooks");
+	char *line = hooks ? strstr(hooks, "# events of VMs without a record: ") : NULL;
+
+	if (line)
+		sscanf(line, "# events of VMs without a record: %llu", &nr);
+	free(hooks);
+	return nr;
+}
+
+/* The whole data block of a stats fd; how long it is. */
+static ssize_t read_data(int fd, void *data, size_t size)
+{
+	struct kvmwatch_stats_header header;
+
+	if (pread(fd, &header, sizeof(header), 0) != sizeof(header))
+		return -1;
+	return pread(fd, data, size, header.data_offset);
+}
+
+static int create_bare_vm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm;
+
+	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	close(kvm);
+	return vm;
+}
+
+/* --- VMs ------------------------------------------------------------------- */
+
+TEST(a_new_vm_is_listed_at_once_with_name_and_owner)
+{
+	struct kvmwatch_vm vm = {};
+	struct guest *g;
+
+	prctl(PR_SET_NAME, "life-vmm");
+	g = guest_new(2, 0);
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_NE(0, vm.id);
+	EXPECT_EQ(getpid(), vm.pid);
+	EXPECT_STREQ("life-vmm", vm.comm);
+	EXPECT_EQ(2, vm.vcpus);
+	EXPECT_EQ(1, vm.slots);
+	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm.memory);
+	EXPECT_EQ(0, vm.flags);
+	EXPECT_LT(0, vm.footprint);
+	guest_free(g);
+}
+
+static void *make_guest(void *unused)
+{
+	prctl(PR_SET_NAME, "life-thread");
+	return guest_new(1, 0);
+}
+
+TEST(a_vm_that_a_thread_made_has_its_program_s_name)
+{
+	struct kvmwatch_vm vm = {};
+	pthread_t thread;
+	void *g = NULL;
+
+	prctl(PR_SET_NAME, "life-vmm");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, make_guest, NULL));
+	ASSERT_EQ(0, pthread_join(thread, &g));
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(getpid(), vm.pid);
+	EXPECT_STREQ("life-vmm", vm.comm);
+	guest_free(g);
+}
+
+TEST(a_vm_with_neither_vcpu_nor_slot_is_listed)
+{
+	int before = count(KVMWATCH_KIND_VM, 0), vm = create_bare_vm();
+
+	ASSERT_LE(0, vm);
+	EXPECT_EQ(before + 1, count(KVMWATCH_KIND_VM, 0));
+	close(vm);
+	EXPECT_EQ(before, count(KVMWATCH_KIND_VM, 0));
+}
+
+TEST(creations_that_fail_are_not_listed)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), i;
+	struct guest *g = guest_new(2, 0);
+	struct kvmwatch_vm vm = {};
+
+	ASSERT_LE(0, kvm);
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	for (i = 0; i < 100; i++) {
+		EXPECT_EQ(-1, ioctl(kvm, KVM_CREATE_VM, 0x12345));
+		EXPECT_EQ(-1, ioctl(guest_vm_fd(g), KVM_CREATE_VCPU, 1));
+	}
+	EXPECT_EQ(EEXIST, errno);
+	EXPECT_EQ(1, count(KVMWATCH_KIND_VM, 0));
+	EXPECT_EQ(2, count(KVMWATCH_KIND_VCPU, vm.id));
+	EXPECT_EQ(2, watch_vm_stat(g, "vcpus"));
+	EXPECT_EQ(2, guest_vcpu_add(g));
+	EXPECT_EQ(3, count(KVMWATCH_KIND_VCPU, vm.id));
+	EXPECT_EQ(0, guest_run(g, 2, work_out(10)));
+	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
+	guest_free(g);
+	close(kvm);
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+}
+
+/* Nobody asks for them but who looks whether they are there. */
+TEST(a_new_vm_s_files_come_by_themselves)
+{
+	struct guest *g;
+	char name[64];
+	int round;
+	__u64 value;
+
+	for (round = 0; round < 10; round++) {
+		g = guest_new(2, 0);
+		ASSERT_NE(NULL, g);
+		strcpy(name, guest_name(g));
+		ASSERT_EQ(0, watch_debugfs(g, "vcpus", &value));
+		EXPECT_EQ(2, value);
+		ASSERT_EQ(0, watch_debugfs(g, "vcpu1/loads", &value));
+		EXPECT_LT(0, value);
+		ASSERT_EQ(0, watch_debugfs(g, "slot0-0/npages", &value));
+		EXPECT_EQ(GUEST_SLOT0_PAGES, value);
+		guest_free(g);
+		EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
+	}
+}
+
+TEST(ids_count_up_and_are_not_used_again)
+{
+	struct kvmwatch_vm vm = {};
+	__u64 last_vm = 0, last_vcpu = 0;
+	struct kvmwatch_vcpu *vcpus;
+	struct guest *g;
+	int round, i;
+
+	for (round = 0; round < 5; round++) {
+		g = guest_new(3, 0);
+		ASSERT_NE(NULL, g);
+		ASSERT_EQ(0, watch_find(g, &vm));
+		EXPECT_LT(last_vm, vm.id);
+		last_vm = vm.id;
+		ASSERT_EQ(3, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+		for (i = 0; i < 3; i++) {
+			EXPECT_LT(last_vcpu, vcpus[i].id);
+			last_vcpu = vcpus[i].id;
+		}
+		free(vcpus);
+		guest_free(g);
+		EXPECT_EQ(-ENOENT, open_id(KVMWATCH_KIND_VM, last_vm, 0));
+		EXPECT_EQ(-ENOENT, open_id(KVMWATCH_KIND_VCPU, last_vcpu, 0));
+		EXPECT_EQ(-ENOENT, open_id(KVMWATCH_KIND_SLOT, last_vm, 0));
+	}
+}
+
+TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
+{
+	static const char *const counts[3][3] = {
+		{ "map_4k", "dirty_marks_new", "loads" }, { "loads", "puts", "on_cpu_ns" },
+		{ "npages", "base_gfn", "dirty_marks_new" },
+	};
+	struct kvmwatch_vm vm = {};
+	__u64 before[3][3], first[4096], again[4096];
+	struct guest *g = guest_new(2, 0);
+	char name[64];
+	int fds[3], i, j;
+	ssize_t size;
+
+	ASSERT_NE(NULL, g);
+	strcpy(name, guest_name(g));
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, guest_run(g, 1, work_out(10)));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_TRUE(WATCH_EVENTUALLY(has_dir(name)));
+
+	fds[0] = watch_vm(g);
+	fds[1] = watch_vcpu(g, 0);
+	fds[2] = watch_slot(g, 0, SLOT);
+	for (i = 0; i < 3; i++) {
+		ASSERT_LE(0, fds[i]);
+		for (j = 0; j < 3; j++)
+			before[i][j] = stat_of(fds[i], counts[i][j]);
+	}
+	EXPECT_EQ(PAGES, before[0][1]);
+	EXPECT_EQ(PAGES, before[2][1 + 1]);
+	guest_free(g);
+
+	EXPECT_FALSE(id_is_listed(vm.id));
+	EXPECT_EQ(-ENOENT, open_id(KVMWATCH_KIND_VM, vm.id, 0));
+	EXPECT_FALSE(table_has("vms", name));
+	EXPECT_FALSE(table_has("vcpus", name));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
+	for (i = 0; i < 3; i++) {
+		for (j = 0; j < 3; j++) {
+			__u64 now = stat_of(fds[i], counts[i][j]);
+
+			EXPECT_NE(~0ULL, now);
+			EXPECT_LE(before[i][j], now)
+				TH_LOG("%s of fd %d", counts[i][j], i);
+		}
+		/* And nothing goes on. */
+		size = read_data(fds[i], first, sizeof(first));
+		EXPECT_LT(0, size);
+		usleep(20000);
+		EXPECT_EQ(size, read_data(fds[i], again, sizeof(again)));
+		EXPECT_EQ(0, memcmp(first, again, size))
+			TH_LOG("fd %d", i);
+	}
+	EXPECT_EQ(before[0][0], stat_of(fds[0], "map_4k"));
+	EXPECT_EQ(0, stat_of(fds[0], "mapped_4k"));
+	EXPECT_EQ(PAGES, stat_of(fds[0], "dirty_marks_new"));
+	EXPECT_EQ(0, stat_of(fds[0], "lost_events"));
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+TEST(a_vm_without_its_fd_lives_as_long_as_its_vcpus)
+{
+	int room = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct guest *g = guest_new(2, 0), *same_fd;
+	struct kvmwatch_vm vm = {};
+	__u64 loads;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	guest_close_vm(g);
+	EXPECT_TRUE(is_listed(g));
+	loads = watch_vcpu_stat(g, 1, "loads");
+	EXPECT_EQ(0, guest_run(g, 1, work_out(10)));
+	EXPECT_LE(loads + 11, watch_vcpu_stat(g, 1, "loads"));
+
+	/* The next VM gets the same fd, and KVM has no name left for it. */
+	close(room);
+	same_fd = guest_new(1, 0);
+	ASSERT_NE(NULL, same_fd);
+	EXPECT_STREQ(guest_name(g), guest_name(same_fd));
+	EXPECT_EQ(2, count(KVMWATCH_KIND_VM, 0));
+	EXPECT_EQ(1, watch_vm_stat(same_fd, "vcpus"));
+	EXPECT_TRUE(id_is_listed(vm.id));
+	guest_close_vcpu(g, 0);
+	EXPECT_TRUE(id_is_listed(vm.id));
+	guest_close_vcpu(g, 1);
+	EXPECT_FALSE(id_is_listed(vm.id));
+	EXPECT_EQ(1, count(KVMWATCH_KIND_VM, 0));
+	guest_free(same_fd);
+	guest_free(g);
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+}
+
+/* A VMM that makes a VM, leaves its fd to a child, and ends; @end is closed to end that. */
+static void vmm_with_heir(int ready, int end)
+{
+	struct guest *g = guest_new(1, 0);
+	char c = 0;
+
+	prctl(PR_SET_NAME, "life-parent");
+	if (!g || guest_run(g, 0, work_out(10)))
+		_exit(1);
+	if (!fork()) {
+		(void)!read(end, &c, 1);
+		_exit(0);
+	}
+	(void)!write(ready, guest_name(g), strlen(guest_name(g)) + 1);
+	(void)!read(end, &c, 1);
+	_exit(0);
+}
+
+static int find_name(const char *name, struct kvmwatch_vm *vm)
+{
+	struct kvmwatch_vm *vms;
+	int nr, found = 0;
+
+	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	while (nr-- > 0) {
+		if (!strcmp(vms[nr].name, name)) {
+			*vm = vms[nr];
+			found = 1;
+		}
+	}
+	free(vms);
+	return found;
+}
+
+TEST(a_vm_whose_fd_a_child_inherited_outlives_its_maker)
+{
+	struct kvmwatch_vm vm = {};
+	int ready[2], end[2], status;
+	char name[64] = "";
+	__u64 mapped;
+	pid_t vmm;
+
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(end));
+	vmm = fork();
+	if (!vmm) {
+		close(end[1]);
+		vmm_with_heir(ready[1], end[0]);
+	}
+	close(end[0]);
+	ASSERT_LT(0, read(ready[0], name, sizeof(name)));
+	ASSERT_TRUE(find_name(name, &vm));
+	EXPECT_EQ(vmm, vm.pid);
+
+	/* One byte for whoever is first: let it be the VMM. */
+	kill(vmm, SIGKILL);
+	ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
+	ASSERT_TRUE(find_name(name, &vm))
+		TH_LOG("%s is not listed", name);
+	EXPECT_EQ(0, vm.pid);
+	EXPECT_EQ(1, vm.vcpus);
+	/* Its memory went with the VMM. */
+	EXPECT_EQ(0, oracle_debugfs(name, "pages_4k", &mapped));
+	EXPECT_EQ(0, mapped);
+	status = open_id(KVMWATCH_KIND_VM, vm.id, 0);
+	EXPECT_EQ(0, stat_of(status, "mapped_4k"));
+	close(status);
+
+	close(end[1]);
+	EXPECT_TRUE(WATCH_EVENTUALLY(!find_name(name, &vm)));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
+}
+
+/* --- vCPUs and slots ------------------------------------------------------- */
+
+TEST(vcpus_are_listed_as_they_come_with_number_and_thread)
+{
+	struct guest *g = guest_new(0, 0);
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm vm = {};
+	int nr, i;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(0, vm.vcpus);
+	for (nr = 1; nr <= 4; nr++) {
+		ASSERT_EQ(nr - 1, guest_vcpu_add(g));
+		ASSERT_EQ(nr, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus,
+					 sizeof(*vcpus)));
+		for (i = 0; i < nr; i++) {
+			EXPECT_EQ(i, vcpus[i].vcpu_id);
+			EXPECT_EQ(vm.id, vcpus[i].vm);
+			EXPECT_EQ(0, vcpus[i].flags);
+		}
+		free(vcpus);
+		EXPECT_EQ(nr, watch_vm_stat(g, "vcpus"));
+	}
+
+	ASSERT_EQ(0, guest_start(g, 2, work_spin()));
+	ASSERT_EQ(0, guest_start(g, 3, work_halt(1, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_progress(g, 2, 1, 5000));
+	ASSERT_EQ(0, guest_wait_asleep(g, 3, 1, 5000));
+	ASSERT_EQ(4, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+	EXPECT_EQ(guest_tid(g, 2), vcpus[2].tid);
+	EXPECT_EQ(0, vcpus[2].flags & KVMWATCH_VCPU_HALTED);
+	EXPECT_EQ(guest_tid(g, 3), vcpus[3].tid);
+	EXPECT_EQ(KVMWATCH_VCPU_HALTED, vcpus[3].flags);
+	free(vcpus);
+	EXPECT_EQ(0, guest_wake(g, 3));
+	EXPECT_EQ(0, guest_stop(g, 2));
+	EXPECT_EQ(0, guest_wait(g, 2, 5000));
+	EXPECT_EQ(0, guest_wait(g, 3, 5000));
+
+	/* Without its fd and its thread a vCPU is there until its VM ends. */
+	guest_close_vcpu(g, 2);
+	ASSERT_EQ(4, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+	EXPECT_EQ(0, vcpus[2].tid);
+	EXPECT_EQ(0, vcpus[2].flags);
+	EXPECT_EQ(0, vcpus[3].flags);
+	free(vcpus);
+	guest_free(g);
+}
+
+TEST(slots_are_listed_as_they_come_move_change_and_go)
+{
+	struct guest *g = guest_new(1, 0);
+	struct kvmwatch_slot slot = {};
+	struct kvmwatch_vm vm = {};
+	int fd;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(2, vm.slots);
+	EXPECT_EQ((GUEST_SLOT0_PAGES + PAGES) * GUEST_PAGE, vm.memory);
+	ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+	EXPECT_EQ(vm.id, slot.vm);
+	EXPECT_EQ(GPA / GUEST_PAGE, slot.base_gfn);
+	EXPECT_EQ(PAGES, slot.npages);
+	EXPECT_EQ((unsigned long)guest_slot_host(g, SLOT), slot.userspace_addr);
+	EXPECT_EQ(0, slot.flags);
+
+	fd = watch_slot(g, 0, SLOT);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 16, GUEST_PAGE, 1)));
+	EXPECT_EQ(16, stat_of(fd, "mapped_4k"));
+
+	ASSERT_EQ(0, guest_slot_move(g, SLOT, OTHER_GPA));
+	ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+	EXPECT_EQ(OTHER_GPA / GUEST_PAGE, slot.base_gfn);
+	EXPECT_EQ(PAGES, slot.npages);
+	EXPECT_EQ(OTHER_GPA / GUEST_PAGE, stat_of(fd, "base_gfn"));
+	EXPECT_EQ(0, stat_of(fd, "mapped_4k"));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(OTHER_GPA, 8, GUEST_PAGE, 1)));
+	EXPECT_EQ(8, stat_of(fd, "mapped_4k"));
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+
+	ASSERT_EQ(0, guest_slot_flags(g, SLOT, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+	EXPECT_EQ(KVM_MEM_LOG_DIRTY_PAGES, slot.flags);
+	EXPECT_EQ(KVM_MEM_LOG_DIRTY_PAGES, stat_of(fd, "flags"));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(KVMWATCH_VM_DIRTY_LOG, vm.flags);
+	ASSERT_EQ(0, guest_slot_flags(g, SLOT, 0));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(0, vm.flags);
+	EXPECT_EQ(0, stat_of(fd, "flags"));
+
+	ASSERT_EQ(0, guest_slot_del(g, SLOT));
+	EXPECT_EQ(-ENOENT, find_slot(vm.id, SLOT, &slot));
+	EXPECT_EQ(-ENOENT, open_id(KVMWATCH_KIND_SLOT, vm.id, SLOT));
+	EXPECT_EQ(1, count(KVMWATCH_KIND_SLOT, vm.id));
+	EXPECT_EQ(1, watch_vm_stat(g, "slots"));
+	EXPECT_EQ(0, stat_of(fd, "mapped_4k"));
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+	close(fd);
+	guest_free(g);
+}
+
+TEST(a_slot_made_again_starts_from_nothing)
+{
+	struct guest *g = guest_new(1, 0);
+	int round, old = -1, dirty = 0;
+	struct kvmwatch_vm vm = {};
+	__u64 value;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	for (round = 1; round <= 20; round++) {
+		ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K,
+					    KVM_MEM_LOG_DIRTY_PAGES));
+		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "mapped_4k"));
+		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_marks"));
+		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_pages"));
+		ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, round, GUEST_PAGE, 1)));
+		EXPECT_EQ(round, watch_slot_stat(g, SLOT, "mapped_4k"));
+		EXPECT_EQ(round, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+		dirty += round;
+		if (round == 20)
+			break;
+		if (old >= 0)
+			close(old);
+		old = watch_slot(g, 0, SLOT);
+		ASSERT_EQ(0, guest_slot_del(g, SLOT));
+	}
+	/* The VM keeps what the slots before counted, and so do their open fds. */
+	EXPECT_EQ(dirty, watch_vm_stat(g, "dirty_marks_new"));
+	EXPECT_EQ(19, stat_of(old, "dirty_marks_new"));
+	EXPECT_EQ(PAGES, stat_of(old, "npages"));
+	EXPECT_EQ(GPA / GUEST_PAGE, stat_of(old, "base_gfn"));
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
+	/* Under one name there were 20: the files are those of the last. */
+	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_debugfs(g, "slot0-1/mapped_4k", &value) && value == 20));
+	close(old);
+	guest_free(g);
+}
+
+/* A change of what is listed that the generation does not tell is never seen by a reader. */
+TEST(what_is_listed_only_changes_with_the_generation)
+{
+	struct kvmwatch_info info = { .size = sizeof(info) };
+	struct kvmwatch_vm vms[2][8];
+	struct kvmwatch_list list[2];
+	int dev = watch_device(), i, rounds = 0, differ = 0;
+	pid_t maker;
+
+	ASSERT_LE(0, dev);
+	maker = fork();
+	if (!maker) {
+		for (;;)
+			guest_free(guest_new(2, 0));
+	}
+	while (rounds++ < 3000) {
+		for (i = 0; i < 2; i++) {
+			memset(vms[i], 0, sizeof(vms[i]));
+			list[i] = (struct kvmwatch_list){
+				.size = sizeof(list[i]), .kind = KVMWATCH_KIND_VM,
+				.items = (unsigned long)vms[i], .item_size = sizeof(vms[i][0]),
+				.nr = 8,
+			};
+			ASSERT_EQ(0, ioctl(dev, KVMWATCH_LIST, &list[i]));
+		}
+		ASSERT_EQ(0, ioctl(dev, KVMWATCH_INFO, &info));
+		if (list[0].generation != info.generation)
+			continue;
+		/* All of it happened in one generation. */
+		differ += list[0].nr != list[1].nr || vms[0][0].id != vms[1][0].id ||
+			  vms[0][0].vcpus != vms[1][0].vcpus || vms[0][0].slots != vms[1][0].slots;
+	}
+	kill(maker, SIGKILL);
+	waitpid(maker, NULL, 0);
+	EXPECT_EQ(0, differ);
+	close(dev);
+}
+
+/* --- the module ------------------------------------------------------------ */
+
+TEST(the_module_does_not_depend_on_kvm)
+{
+	static const char wanted[] = "\0depends=";
+	int fd = open("/kvmwatch.ko", O_RDONLY | O_CLOEXEC);
+	char *ko, line[512], name[64], users[256];
+	struct stat st;
+	FILE *f;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fstat(fd, &st));
+	ko = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, ko);
+	/* "depends=" and nothing more */
+	EXPECT_NE(NULL, memmem(ko, st.st_size, wanted, sizeof(wanted)));
+	munmap(ko, st.st_size);
+	close(fd);
+
+	f = fopen("/proc/modules", "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f)) {
+		ASSERT_EQ(2, sscanf(line, "%63s %*u %*u %255s", name, users));
+		EXPECT_EQ(NULL, strstr(users, "kvmwatch"))
+			TH_LOG("%s is used by %s", name, users);
+	}
+	fclose(f);
+}
+
+FIXTURE(in_use)
+{
+	struct guest *g;
+	int fd;
+};
+
+FIXTURE_VARIANT(in_use)
+{
+	const char *what;
+};
+
+FIXTURE_VARIANT_ADD(in_use, device) { "device" };
+FIXTURE_VARIANT_ADD(in_use, vm_stats) { "vm" };
+FIXTURE_VARIANT_ADD(in_use, vcpu_stats) { "vcpu" };
+FIXTURE_VARIANT_ADD(in_use, dead_slot_stats) { "slot" };
+FIXTURE_VARIANT_ADD(in_use, table) { "/vcpus" };
+FIXTURE_VARIANT_ADD(in_use, value_file) { "/vm/%s/loads" };
+
+FIXTURE_SETUP(in_use)
+{
+	const char *what = variant->what;
+	char path[128], file[64];
+	__u64 value;
+
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	if (*what == '/') {
+		ASSERT_EQ(0, watch_debugfs(self->g, "loads", &value));
+		snprintf(file, sizeof(file), what, guest_name(self->g));
+		snprintf(path, sizeof(path), WATCH_DEBUGFS "%s", file);
+		self->fd = open(path, O_RDONLY | O_CLOEXEC);
+	} else if (!strcmp(what, "device")) {
+		self->fd = watch_device();
+	} else if (!strcmp(what, "vm")) {
+		self->fd = watch_vm(self->g);
+	} else if (!strcmp(what, "vcpu")) {
+		self->fd = watch_vcpu(self->g, 0);
+	} else {
+		ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
+		self->fd = watch_slot(self->g, 0, SLOT);
+		ASSERT_EQ(0, guest_slot_del(self->g, SLOT));
+	}
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(in_use)
+{
+	close(self->fd);
+	guest_free(self->g);
+}
+
+TEST_F(in_use, the_module_can_not_be_unloaded)
+{
+	int err = watch_unload();
+
+	EXPECT_TRUE(err == -EAGAIN || err == -EBUSY)
+		TH_LOG("delete_module: %s", strerror(-err));
+	EXPECT_EQ(0, guest_run(self->g, 0, work_out(1)));
+	EXPECT_TRUE(is_listed(self->g));
+}
+
+/* Tests that load the module themselves, and leave it as it was. */
+FIXTURE(unloaded)
+{
+	struct guest *g;
+};
+
+FIXTURE_SETUP(unloaded)
+{
+	int err = watch_unload_patiently();
+
+	ASSERT_TRUE(!err || err == -ENOENT);
+}
+
+FIXTURE_TEARDOWN(unloaded)
+{
+	guest_free(self->g);
+	if (access("/dev/kvm", F_OK))
+		EXPECT_EQ(0, system("modprobe kvm-amd"));
+	watch_unload_patiently();
+	EXPECT_EQ(0, watch_load(NULL));
+}
+
+TEST_F(unloaded, wrong_parameters_are_refused)
+{
+	static const char *const wrong[] = {
+		"via=junk", "via=", "via=ftrace,kprobe", "pool=257", "pool=1,2,3,4", "pool=-1",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		EXPECT_EQ(-EINVAL, watch_load(wrong[i]))
+			TH_LOG("%s", wrong[i]);
+		EXPECT_NE(0, access("/sys/module/kvmwatch", F_OK));
+		EXPECT_NE(0, access("/dev/kvmwatch", F_OK));
+		EXPECT_NE(0, access(WATCH_DEBUGFS, F_OK));
+	}
+}
+
+TEST_F(unloaded, a_vm_from_before_is_listed_when_the_module_is_loaded)
+{
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_slot slot = {};
+	struct kvmwatch_vm vm = {};
+	struct guest *g;
+	__u64 loads;
+
+	prctl(PR_SET_NAME, "life-early");
+	self->g = guest_new(3, 0);
+	g = self->g;
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 16, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, guest_start(g, 1, work_spin()));
+	ASSERT_EQ(0, guest_start(g, 2, work_halt(1, GUEST_WAKE_USER, 0)));
+	ASSERT_EQ(0, guest_wait_progress(g, 1, 1, 5000));
+	ASSERT_EQ(0, guest_wait_asleep(g, 2, 1, 5000));
+
+	ASSERT_EQ(0, watch_load(NULL));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(getpid(), vm.pid);
+	EXPECT_STREQ("life-early", vm.comm);
+	EXPECT_EQ(3, vm.vcpus);
+	EXPECT_EQ(2, vm.slots);
+	EXPECT_EQ(KVMWATCH_VM_DIRTY_LOG, vm.flags);
+	ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+	EXPECT_EQ(GPA / GUEST_PAGE, slot.base_gfn);
+	EXPECT_EQ(PAGES, slot.npages);
+	EXPECT_EQ((unsigned long)guest_slot_host(g, SLOT), slot.userspace_addr);
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+	ASSERT_EQ(3, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+	EXPECT_EQ(1, vcpus[1].vcpu_id);
+	EXPECT_EQ(2, vcpus[2].vcpu_id);
+	free(vcpus);
+	EXPECT_TRUE(WATCH_EVENTUALLY(has_dir(guest_name(g))));
+
+	/* All of them are followed from here on. */
+	EXPECT_EQ(0, guest_stop(g, 1));
+	EXPECT_EQ(0, guest_wait(g, 1, 5000));
+	EXPECT_EQ(0, guest_wake(g, 2));
+	EXPECT_EQ(0, guest_wait(g, 2, 5000));
+	loads = watch_vcpu_stat(g, 0, "loads");
+	EXPECT_EQ(0, guest_run(g, 0, work_write(GPA, 32, GUEST_PAGE, 1)));
+	EXPECT_LT(loads, watch_vcpu_stat(g, 0, "loads"));
+	EXPECT_EQ(32, watch_slot_stat(g, SLOT, "mapped_4k"));
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
+	EXPECT_EQ(0, events_of_unknown_vms());
+	guest_free(g);
+	self->g = NULL;
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+}
+
+/* A small guest and its numbers. */
+static int works(void)
+{
+	struct guest *g = guest_new(1, 0);
+	int ok;
+
+	ok = g && !guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0) &&
+	     !guest_run(g, 0, work_write(GPA, 16, GUEST_PAGE, 1)) && is_listed(g) &&
+	     watch_slot_stat(g, SLOT, "mapped_4k") == 16 && watch_mapped_is_kvms(g) &&
+	     !watch_vm_stat(g, "lost_events");
+	guest_free(g);
+	return ok;
+}
+
+TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
+{
+	struct kvmwatch_hook *hooks;
+	int nr, i;
+
+	/* First kvmwatch, then KVM, twice. */
+	ASSERT_EQ(0, system("rmmod kvm_amd && rmmod kvm"));
+	ASSERT_EQ(0, watch_load(NULL));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
+		EXPECT_FALSE(table_has("hooks", " attached "));
+		EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+		ASSERT_EQ(0, system("modprobe kvm-amd"));
+		EXPECT_FALSE(table_has("hooks", "kvm.ko is not loaded"));
+		nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+		ASSERT_LT(0, nr);
+		while (nr--)
+			EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[nr].flags)
+				TH_LOG("%s: %s", hooks[nr].name, hooks[nr].reason);
+		free(hooks);
+		EXPECT_TRUE(works());
+		EXPECT_EQ(0, system("rmmod kvm_amd"));
+		ASSERT_EQ(0, system("rmmod kvm"));
+	}
+	/* And kvmwatch can go while KVM is away. */
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, system("modprobe kvm-amd"));
+}
+
+/* --- more objects at a time than records are ready --------------------------- */
+
+FIXTURE(burst)
+{
+	struct guest *guests[6];
+};
+
+FIXTURE_VARIANT(burst)
+{
+	const char *pool;
+};
+
+FIXTURE_VARIANT_ADD(burst, one_of_each) { "pool=1,1,1" };
+FIXTURE_VARIANT_ADD(burst, none) { "pool=0,0,0" };
+
+FIXTURE_SETUP(burst)
+{
+	int err = watch_unload_patiently();
+	char args[128];
+
+	ASSERT_TRUE(!err || err == -ENOENT);
+	snprintf(args, sizeof(args), "%s %s", getenv("MODARGS") ?: "", variant->pool);
+	ASSERT_EQ(0, watch_load(args));
+}
+
+FIXTURE_TEARDOWN(burst)
+{
+	size_t i;
+
+	for (i = 0; i < 6; i++)
+		guest_free(self->guests[i]);
+	watch_unload_patiently();
+	EXPECT_EQ(0, watch_load(NULL));
+}
+
+TEST_F(burst, what_had_no_record_is_counted_and_found)
+{
+	unsigned long long lost;
+	struct kvmwatch_vm vm;
+	struct guest *g;
+	int i, slot;
+
+	for (i = 0; i < 6; i++) {
+		g = guest_new(4, 0);
+		self->guests[i] = g;
+		ASSERT_NE(NULL, g);
+		for (slot = 1; slot <= 4; slot++)
+			ASSERT_EQ(0, guest_slot_add(g, slot, GPA + slot * 0x10000000ULL, PAGES,
+						    GUEST_MEM_4K, 0));
+		for (slot = 1; slot <= 4; slot++)
+			ASSERT_EQ(0, guest_run(g, 0, work_write(GPA + slot * 0x10000000ULL,
+								slot, GUEST_PAGE, 1)));
+	}
+	for (i = 0; i < 6; i++) {
+		g = self->guests[i];
+		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_find(g, &vm) && vm.vcpus == 4 && vm.slots == 5))
+			TH_LOG("VM %d: %u vCPUs, %u slots", i, vm.vcpus, vm.slots);
+		EXPECT_TRUE(WATCH_EVENTUALLY(watch_mapped_is_kvms(g)))
+			TH_LOG("VM %d: mapped_4k %lld, of its slots %lld", i,
+			       watch_vm_stat(g, "mapped_4k"), watch_slots_sum(g, "mapped_4k"));
+		for (slot = 1; slot <= 4; slot++)
+			EXPECT_EQ(slot, watch_slot_stat(g, slot, "mapped_4k"));
+		EXPECT_STREQ("life_test", vm.comm);
+		EXPECT_EQ(getpid(), vm.pid);
+	}
+	lost = events_of_unknown_vms();
+	for (i = 0; i < 6; i++)
+		lost += watch_vm_stat(self->guests[i], "lost_events");
+	EXPECT_LT(0, lost);
+
+	/* From then on as any other. */
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(0, guest_run(self->guests[i], 3, work_write(GPA + 0x10000000ULL, PAGES,
+								      GUEST_PAGE, 1)));
+		EXPECT_EQ(PAGES, watch_slot_stat(self->guests[i], 1, "mapped_4k"));
+		EXPECT_TRUE(watch_mapped_is_kvms(self->guests[i]));
+	}
+}
+
+/* Nothing else happens to these that would tell of them. */
+TEST_F(burst, vms_without_vcpus_and_slots_are_found)
+{
+	int fds[20], i;
+
+	for (i = 0; i < 20; i++) {
+		fds[i] = create_bare_vm();
+		ASSERT_LE(0, fds[i]);
+	}
+	EXPECT_TRUE(WATCH_EVENTUALLY(count(KVMWATCH_KIND_VM, 0) == 20))
+		TH_LOG("only %d are listed", count(KVMWATCH_KIND_VM, 0));
+	for (i = 0; i < 20; i++)
+		close(fds[i]);
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+}
+
+TEST_HARNESS_MAIN

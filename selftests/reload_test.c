@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch comes and goes under a guest at work and somebody who reads: each time it
+ * finds the guest as it is, and each time it can go.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "oracle.h"
+#include "watch.h"
+
+/* All rounds, or on a slow machine those that fit into the time. */
+#define ROUNDS		50
+#define ROUNDS_MIN	20
+#define SECONDS		140
+#define SETTLED		5	/* after so many, memory is compared */
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		256
+
+static atomic_bool stop;
+static atomic_ulong reads;
+
+/*
+ * The guest and the reader are at work whenever nobody else is, and now and then when
+ * somebody is: two emulated CPUs are no more than what 50 rounds need in their time.
+ */
+#define NICE		10
+
+static void read_files(const char *path)
+{
+	DIR *dir = opendir(path);
+	char below[PATH_MAX], text[4096];
+	struct dirent *entry;
+	int fd;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+		if (entry->d_type == DT_DIR) {
+			read_files(below);
+			continue;
+		}
+		fd = open(below, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+			atomic_fetch_add(&reads, 1);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void *reader(void *unused)
+{
+	setpriority(PRIO_PROCESS, gettid(), NICE);
+	while (!stop) {
+		read_files(WATCH_DEBUGFS);
+		usleep(2000);
+	}
+	return NULL;
+}
+
+FIXTURE(reload)
+{
+	struct guest *g;
+	pthread_t reader;
+};
+
+static int work(struct guest *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		guest_thread(g, i);
+		setpriority(PRIO_PROCESS, guest_tid(g, i), NICE);
+	}
+	return guest_start(g, 0, work_write(GPA, PAGES, GUEST_PAGE, GUEST_FOREVER)) ?:
+	       guest_start(g, 1, work_halt(GUEST_FOREVER, GUEST_WAKE_LAPIC, 500000));
+}
+
+static int rest(struct guest *g)
+{
+	return guest_stop(g, 0) ?: guest_stop(g, 1) ?: guest_wait(g, 0, 10000) ?:
+	       guest_wait(g, 1, 10000);
+}
+
+FIXTURE_SETUP(reload)
+{
+	ASSERT_EQ(0, watch_unload_patiently());
+	self->g = guest_new(2, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K,
+				    KVM_MEM_LOG_DIRTY_PAGES));
+	stop = false;
+	ASSERT_EQ(0, pthread_create(&self->reader, NULL, reader, NULL));
+	ASSERT_EQ(0, work(self->g));
+}
+
+FIXTURE_TEARDOWN(reload)
+{
+	int err;
+
+	stop = true;
+	pthread_join(self->reader, NULL);
+	guest_free(self->g);
+	err = watch_load(NULL);
+	EXPECT_TRUE(!err || err == -EEXIST);
+}
+
+/* The VM as it is now is what was found. */
+static int is_found(struct guest *g)
+{
+	struct kvmwatch_vm vm;
+
+	return !watch_find(g, &vm) && vm.pid == getpid() && vm.vcpus == 2 && vm.slots == 2 &&
+	       vm.flags == KVMWATCH_VM_DIRTY_LOG;
+}
+
+/* What is counted from here on is what happens from here on. */
+static int counts(struct guest *g)
+{
+	__u64 marks, halts, loads, puts;
+
+	if (guest_dirty_get(g, SLOT, NULL) < 0)
+		return 0;
+	marks = watch_slot_stat(g, SLOT, "dirty_marks_new");
+	halts = watch_vcpu_stat(g, 1, "halts");
+	loads = watch_vcpu_stat(g, 0, "loads");
+	puts = watch_vcpu_stat(g, 0, "puts");
+	if (guest_run(g, 0, work_write(GPA, 100, GUEST_PAGE, 2)) ||
+	    guest_halt_asleep(g, 1, 5) ||
+	    guest_dirty_get(g, SLOT, NULL) != 100)
+		return 0;
+	marks = watch_slot_stat(g, SLOT, "dirty_marks_new") - marks;
+	halts = watch_vcpu_stat(g, 1, "halts") - halts;
+	loads = watch_vcpu_stat(g, 0, "loads") - loads;
+	puts = watch_vcpu_stat(g, 0, "puts") - puts;
+	return marks == 100 && halts == 5 && loads && loads == puts;
+}
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 175)
+{
+	long long slab = 0, percpu = 0;
+	struct guest *g = self->g;
+	time_t begin = seconds();
+	__u64 progress;
+	int round;
+
+	for (round = 1; round <= ROUNDS && seconds() < begin + SECONDS; round++) {
+		/* Pages go and come back while they are being counted. */
+		ASSERT_EQ(0, guest_slot_discard(g, SLOT, round % 8 * 16, 64));
+		ASSERT_LE(0, guest_dirty_get(g, SLOT, NULL));
+		ASSERT_EQ(0, watch_load(NULL));
+		EXPECT_TRUE(is_found(g))
+			TH_LOG("round %d", round);
+		EXPECT_TRUE(WATCH_EVENTUALLY(watch_mapped_is_kvms(g)))
+			TH_LOG("round %d: mapped_4k is %lld", round, watch_vm_stat(g, "mapped_4k"));
+		if (round % 5 == 0) {
+			ASSERT_EQ(0, rest(g));
+			EXPECT_TRUE(watch_mapped_is_kvms(g));
+			EXPECT_EQ(PAGES, watch_slot_stat(g, SLOT, "mapped_4k"));
+			EXPECT_TRUE(counts(g))
+				TH_LOG("round %d", round);
+			ASSERT_EQ(0, work(g));
+		}
+		EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
+		EXPECT_EQ(0, watch_vm_stat(g, "audit_failures"));
+		progress = guest_progress(g, 0);
+		ASSERT_EQ(0, watch_unload_patiently());
+		EXPECT_EQ(0, guest_wait_progress(g, 0, progress + 1, 5000));
+		EXPECT_NE(0, access(WATCH_DEBUGFS, F_OK));
+		if (round == SETTLED) {
+			slab = watch_slab();
+			percpu = watch_percpu();
+		}
+	}
+	round--;
+	EXPECT_LE(ROUNDS_MIN, round);
+	EXPECT_LT(10 * round, reads);
+	slab = watch_slab() - slab;
+	percpu = watch_percpu() - percpu;
+	TH_LOG("%d rounds in %ld s, %lu reads, slab grew by %lld, per-CPU by %lld", round,
+	       seconds() - begin, reads, slab, percpu);
+	/* One record left behind in each round would be more. */
+	EXPECT_GT((round - SETTLED) * 512, slab);
+	EXPECT_GT(65536, percpu);
+}
+
+TEST_HARNESS_MAIN

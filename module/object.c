@@ -23,6 +23,8 @@ MODULE_PARM_DESC(pool, "records kept ready: VMs,vCPUs,slots (default 16,64,64; a
 
 /* Protects kvmw_vms; see docs/locking.md. */
 DEFINE_MUTEX(kvmw_lock);
+/* One housekeeper at a time; outside of all other locks. */
+static DEFINE_MUTEX(house_lock);
 LIST_HEAD(kvmw_vms);
 
 static struct kvmw_object *table[1 << TABLE_BITS];
@@ -602,6 +604,7 @@ static void housekeep(void)
 {
 	bool pending;
 
+	mutex_lock(&house_lock);
 	bury();
 	pools_fill();
 	if (xchg(&rescan_wanted, false))
@@ -617,6 +620,7 @@ static void housekeep(void)
 		mod_delayed_work(system_unbound_wq, &work, msecs_to_jiffies(20));
 	kvmw_debugfs_update();
 	mutex_unlock(&kvmw_lock);
+	mutex_unlock(&house_lock);
 }
 
 static void work_fn(struct work_struct *unused)
@@ -624,11 +628,13 @@ static void work_fn(struct work_struct *unused)
 	housekeep();
 }
 
+/*
+ * A round of our own, behind the one that may be going on. Flushing the work would not
+ * do: a kick that comes in between queues it anew and leaves the flush behind.
+ */
 void kvmw_housekeep(void)
 {
-	irq_work_sync(&kick);
-	mod_delayed_work(system_unbound_wq, &work, 0);
-	flush_delayed_work(&work);
+	housekeep();
 }
 
 /* --- for readers ----------------------------------------------------------- */

@@ -808,6 +808,7 @@ static void *discard_again_and_again(void *arg)
 	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
 		guest_slot_discard(d->g, 1, 0, 200);
 		guest_slot_discard(d->g, 2, 100, 20);
+		usleep(500);	/* the others want the CPU, too */
 	}
 	return NULL;
 }
@@ -824,7 +825,7 @@ static void guess_base(struct subject *s)
 	close(fd);
 }
 
-TEST_F(adoption, of_a_vm_at_work_counts_each_leaf_once)
+TEST_F_TIMEOUT(adoption, of_a_vm_at_work_counts_each_leaf_once, 60)
 {
 	struct subject *s = &self->s;
 	struct discarder d = { .g = s->g };

@@ -329,7 +329,6 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 150)
 		storm(i ? ROUNDS : WARM_UP);
 		EXPECT_TRUE(WATCH_EVENTUALLY(!directories()))
 			TH_LOG("%d directories are left", directories());
-		usleep(300000);		/* what RCU still has */
 		slab[i] = watch_slab();
 		percpu[i] = watch_percpu();
 		TH_LOG("slab %lld, per-CPU %lld, %lu reads, %lu of the dead", slab[i], percpu[i],

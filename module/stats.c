@@ -314,7 +314,8 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out)
 		for (i = 0; i < KVMW_NR_LEVELS; i++)
 			mapped[i] += part[i];
 		kvmw_slot_cpu_add(&total, &sum);
-		slots += kvmw_shown(obj);
+		/* A dying VM's slots go without a word. */
+		slots += !READ_ONCE(vm->dying) && kvmw_shown(obj);
 	}
 	kvmw_slot_cpu_sum(vm->stray->cpu, &sum);
 	mapped_of(vm->stray->base, &sum, part);

@@ -256,7 +256,8 @@ TEST(ids_count_up_and_are_not_used_again)
 		ASSERT_EQ(0, watch_find(g, &vm));
 		EXPECT_LT(last_vm, vm.id);
 		last_vm = vm.id;
-		ASSERT_EQ(3, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+		ASSERT_EQ(3, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus,
+					sizeof(*vcpus)));
 		for (i = 0; i < 3; i++) {
 			EXPECT_LT(last_vcpu, vcpus[i].id);
 			last_vcpu = vcpus[i].id;
@@ -578,7 +579,8 @@ TEST(a_slot_made_again_starts_from_nothing)
 	EXPECT_TRUE(watch_mapped_is_kvms(g));
 	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 	/* Under one name there were 20: the files are those of the last. */
-	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_debugfs(g, "slot0-1/mapped_4k", &value) && value == 20));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_debugfs(g, "slot0-1/mapped_4k", &value) &&
+				     value == 20));
 	close(old);
 	guest_free(g);
 }
@@ -628,6 +630,7 @@ TEST(the_module_does_not_depend_on_kvm)
 	static const char wanted[] = "\0depends=";
 	int fd = open("/kvmwatch.ko", O_RDONLY | O_CLOEXEC);
 	char *ko, line[512], name[64], users[256];
+	int nr = 0;
 	struct stat st;
 	FILE *f;
 
@@ -643,10 +646,13 @@ TEST(the_module_does_not_depend_on_kvm)
 	f = fopen("/proc/modules", "re");
 	ASSERT_NE(NULL, f);
 	while (fgets(line, sizeof(line), f)) {
-		ASSERT_EQ(2, sscanf(line, "%63s %*u %*u %255s", name, users));
+		if (sscanf(line, "%63s %*u %*u %255s", name, users) != 2)
+			continue;
+		nr++;
 		EXPECT_EQ(NULL, strstr(users, "kvmwatch"))
 			TH_LOG("%s is used by %s", name, users);
 	}
+	EXPECT_LT(2, nr);
 	fclose(f);
 }
 
@@ -740,7 +746,7 @@ TEST_F(unloaded, wrong_parameters_are_refused)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
 		EXPECT_EQ(-EINVAL, watch_load(wrong[i]))
 			TH_LOG("%s", wrong[i]);
 		EXPECT_NE(0, access("/sys/module/kvmwatch", F_OK));

@@ -745,7 +745,7 @@ FIXTURE_TEARDOWN(all_scenarios)
 	put(SYS_HUGETLB, "0");
 }
 
-TEST_F(all_scenarios, have_true_counts)
+TEST_F_TIMEOUT(all_scenarios, have_true_counts, 90)
 {
 	struct subject *s;
 	unsigned int i;

@@ -19,7 +19,7 @@
 /* All rounds, or on a slow machine those that fit into the time. */
 #define ROUNDS		50
 #define ROUNDS_MIN	20
-#define SECONDS		140
+#define SECONDS		330
 #define SETTLED		5	/* after so many, memory is compared */
 #define SLOT		1
 #define GPA		0x40000000ULL
@@ -154,7 +154,7 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 175)
+TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 370)
 {
 	long long slab = 0, percpu = 0;
 	struct guest *g = self->g;
@@ -197,8 +197,8 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 175)
 	percpu = watch_percpu() - percpu;
 	TH_LOG("%d rounds in %ld s, %lu reads, slab grew by %lld, per-CPU by %lld", round,
 	       seconds() - begin, reads, slab, percpu);
-	/* One record left behind in each round would be more. */
-	EXPECT_GT((round - SETTLED) * 512, slab);
+	/* A VM's or vCPU's record left behind in each round is 2048; the rest is others' noise. */
+	EXPECT_GT((round - SETTLED) * 1600, slab);
 	EXPECT_GT(65536, percpu);
 }
 

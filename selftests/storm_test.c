@@ -108,7 +108,7 @@ static void read_tables(void)
 	char *text;
 	size_t i;
 
-	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(tables); i++) {
 		text = watch_debugfs_table(tables[i]);
 		CHECK(text && strchr(text, '\n'), "%s", tables[i]);
 		free(text);
@@ -252,14 +252,14 @@ static void *reader(void *read_once)
 static void storm(int rounds)
 {
 	void *const readers[] = { read_tables, read_trees, list_kinds, read_stats_fds };
-	pthread_t threads[MAKERS + sizeof(readers) / sizeof(readers[0])];
+	pthread_t threads[MAKERS + ARRAY_SIZE(readers)];
 	int nr = 0, i;
 
 	stop = false;
 	rounds_left = rounds;
 	for (i = 0; i < MAKERS; i++)
 		pthread_create(&threads[nr++], NULL, maker, NULL);
-	for (; nr < (int)(sizeof(threads) / sizeof(threads[0])); nr++)
+	for (; nr < (int)(ARRAY_SIZE(threads)); nr++)
 		pthread_create(&threads[nr], NULL, reader, readers[nr - MAKERS]);
 	for (i = 0; i < MAKERS; i++)
 		pthread_join(threads[i], NULL);

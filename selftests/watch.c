@@ -269,13 +269,15 @@ __u64 watch_slots_sum(struct guest *g, const char *name)
 
 int watch_mapped_is_kvms(struct guest *g)
 {
-	static const char *const names[][2] = {
-		{ "mapped_4k", "pages_4k" }, { "mapped_2m", "pages_2m" }, { "mapped_1g", "pages_1g" },
+	static const char *const names[3][2] = {
+		{ "mapped_4k", "pages_4k" },
+		{ "mapped_2m", "pages_2m" },
+		{ "mapped_1g", "pages_1g" },
 	};
 	__u64 kvms, ours;
-	size_t i;
+	int i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < 3; i++) {
 		ours = watch_vm_stat(g, names[i][0]);
 		if (oracle_any(guest_vm_fd(g), guest_name(g), names[i][1], &kvms) || ours != kvms)
 			return 0;

@@ -28,9 +28,8 @@ int watch_unload_patiently(void);
 /* How many users the module has; -ENOENT: it is not loaded. */
 int watch_refs(void);
 /*
- * Kernel memory in use: bytes in slab objects, after what is only cached or about to be
- * freed was let go;
- * bytes of per-CPU allocations, in whole pages.
+ * Kernel memory in use: bytes in slab objects, but not what is only cached or about to
+ * be freed; bytes of per-CPU allocations, in whole pages.
  */
 long long watch_slab(void);
 long long watch_percpu(void);

@@ -1532,6 +1532,13 @@ int guest_vcpu_add(struct guest *g)
 	return g->nr_vcpus++;
 }
 
+/* pthread_join() returns a little before the kernel has forgotten the thread. */
+static void wait_gone(int tid)
+{
+	while (!tgkill(getpid(), tid, 0))
+		usleep(1000);
+}
+
 static void end_thread(struct vcpu *v)
 {
 	if (!v->has_thread)
@@ -1542,6 +1549,7 @@ static void end_thread(struct vcpu *v)
 	pthread_cond_broadcast(&v->cond);
 	pthread_mutex_unlock(&v->lock);
 	pthread_join(v->thread, NULL);
+	wait_gone(v->tid);
 	v->has_thread = false;
 	v->tid = 0;
 }

@@ -45,7 +45,7 @@ static struct kvmw_vm *adopt_vm(struct kvm *kvm)
 	if (!obj)
 		return NULL;
 	vm = kvmw_to_vm(obj);
-	vm->ring = kvm->dirty_ring_size;
+	vm->ring = kvmw_has_rings(kvm);
 	set_owner(vm, kvm);
 	return kvmw_to_vm(kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm));
 }
@@ -100,8 +100,8 @@ static void adopt_children(struct kvmw_vm *vm, struct kvm *kvm)
 		adopt_vcpu(vm, kvcpu);
 	/* Slots do not change under this lock, which KVM takes inside kvm_lock too. */
 	mutex_lock(&kvm->slots_lock);
-	for (as_id = 0; as_id < KVM_ADDRESS_SPACE_NUM; as_id++)
-		kvm_for_each_memslot(kslot, bkt, __kvm_memslots(kvm, as_id))
+	for (as_id = 0; as_id < kvmw_nr_as(kvm); as_id++)
+		kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id))
 			adopt_slot(vm, kslot);
 	mutex_unlock(&kvm->slots_lock);
 }
@@ -125,7 +125,7 @@ static void find_loaded(void *unused)
 		raw_write_seqcount_begin(&vcpu->seq);
 		vcpu->where = KVMW_VCPU_ON_CPU;
 		vcpu->since = kvmw_now();
-		if (rcu_access_pointer(kvcpu->pid) == task_pid(current))
+		if (kvmw_runs_here(kvcpu))
 			vcpu->tid = current->pid;
 		kvmw_set(vcpu, pcpu, smp_processor_id());
 		raw_write_seqcount_end(&vcpu->seq);
@@ -163,7 +163,7 @@ static bool next_region(struct kvm *kvm, int as_id, gfn_t from, struct region *r
 	int bkt;
 
 	region->kslot = NULL;
-	kvm_for_each_memslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
+	kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
 		start = max(from, kslot->base_gfn);
 		if (kslot->base_gfn + kslot->npages <= from)
 			continue;
@@ -272,6 +272,8 @@ static int seed_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	}
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		slot->base[i] += leaves[i];
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		vm->mapped_now += kvmw_mapped_bytes(leaves);
 	vm->cursor[as_id] = region.end;
 	err = -EAGAIN;
 out:
@@ -288,6 +290,8 @@ static bool audit(struct kvmw_vm *vm, struct kvm *kvm)
 	bool same = true;
 	int i;
 
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		return true;
 	kvmw_slot_mapped(vm->stray, total);
 	list_for_each_entry(obj, &vm->slots, node) {
 		kvmw_slot_mapped(kvmw_to_slot(obj), part);
@@ -317,6 +321,7 @@ static void zero_mapped(struct kvmw_vm *vm)
 	kvmw_slot_mapped(vm->stray, mapped);
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		vm->stray->base[i] -= mapped[i];
+	vm->mapped_now = 0;
 }
 
 static int seed_all_regions(struct kvmw_vm *vm)
@@ -324,7 +329,7 @@ static int seed_all_regions(struct kvmw_vm *vm)
 	struct kvm *kvm;
 	int as_id, err;
 
-	for (as_id = 0; as_id < KVM_ADDRESS_SPACE_NUM; as_id++) {
+	for (as_id = 0; as_id < KVMW_NR_AS; as_id++) {
 		do {
 			kvm = kvmw_pin(vm);
 			if (!kvm)
@@ -401,7 +406,7 @@ static void disarm_unsure(void)
 
 		if (!READ_ONCE(vm->unsure) || !vm->armed)
 			continue;
-		for (as_id = 0; as_id < KVM_ADDRESS_SPACE_NUM; as_id++)
+		for (as_id = 0; as_id < KVMW_NR_AS; as_id++)
 			WRITE_ONCE(vm->cursor[as_id], 0);
 		WRITE_ONCE(vm->armed, false);
 		WRITE_ONCE(vm->unsure, false);

@@ -296,15 +296,15 @@ static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
 
 static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 {
+	struct file *file = fget(open->fd);
 	struct kvmw_object *obj, *slot;
-	struct fd f = fdget(open->fd);
 
-	if (!f.file)
+	if (!file)
 		return ERR_PTR(-EBADF);
 	kvmw_attach_lock();
-	obj = find_by_file(f.file, open->kind);
+	obj = find_by_file(file, open->kind);
 	kvmw_attach_unlock();
-	fdput(f);
+	fput(file);
 	if (IS_ERR_OR_NULL(obj) || open->kind != KVMWATCH_KIND_SLOT)
 		return obj;
 	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);

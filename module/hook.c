@@ -13,6 +13,7 @@
 
 #include "hook.h"
 #include "object.h"
+#include "site.h"
 
 #define KVMW_FUNC_ROW(id, seldom, what, ...)					\
 	[KVMW_HOOK_##id] = {							\
@@ -86,16 +87,22 @@ static void detach_all(const char *reason)
 		memset(c, 0, sizeof(*c));
 	}
 	memset(&kvmw_kvm, 0, sizeof(kvmw_kvm));
-	kvmw_dirty_forget_sites();
+	kvmw_forget_sites();
 	WRITE_ONCE(kvmw_adopted, false);
 	set_reason_all(reason);
 }
 
 static void attach_all(struct module *kvm)
 {
+	const char *unfit = kvmw_kvm_unfit();
 	u64 attached = 0;
 	int i;
 
+	if (unfit) {
+		pr_warn("%s: nothing is attached\n", unfit);
+		set_reason_all(unfit);
+		return;
+	}
 	resolve_kvm();
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		struct kvmw_hook *hook = &kvmw_hooks[i];

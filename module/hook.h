@@ -45,7 +45,7 @@ struct kvmw_hook {
 	const char	*help;
 	const char	*targets[KVMW_MAX_TARGETS];
 	void		(*on_ftrace)(unsigned long ip, unsigned long caller,
-				     struct ftrace_ops *ops, struct ftrace_regs *fregs);
+				     struct ftrace_ops *ops, kvmw_ftrace_regs *fregs);
 	int		(*on_kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	bool		rare;
 	void		*on_tp;		/* a tracepoint row when set */
@@ -105,7 +105,6 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm);
 void kvmw_tp_detach(struct kvmw_hook *hook);
 unsigned long kvmw_symbol_addr(const char *name);
 int kvmw_via_check(void);
-void kvmw_dirty_forget_sites(void);
 
 /* What each CPU owns; nobody else writes it. */
 struct kvmw_vcpu;
@@ -116,7 +115,8 @@ struct kvmw_cpu {
 	struct kvmw_vcpu	*leaving;	/* last one put here */
 	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
 	struct kvmw_slot	*slot;		/* cache: the slot of the last page */
-	const struct kvmw_site	*site;		/* cache: who made the last dirty mark */
+	const struct kvmw_site	*site;		/* cache: who called last, see site.h */
+	bool			told;		/* see on_rmap_zap() */
 	u64			hits[KVMW_NR_HOOKS];
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
@@ -131,7 +131,7 @@ DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
  */
 #define KVMW_FUNC_HANDLER(id, handler)						\
 void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
-			      struct ftrace_ops *ops, struct ftrace_regs *fregs)	\
+			      struct ftrace_ops *ops, kvmw_ftrace_regs *fregs)	\
 {										\
 	preempt_disable_notrace();						\
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
@@ -146,18 +146,10 @@ int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
 }										\
 NOKPROBE_SYMBOL(kvmw_kprobe_##id)
 
-/* Arguments 1 to 6 of the hooked function. */
-#define KVMW_ARG1(regs)	((regs)->di)
-#define KVMW_ARG2(regs)	((regs)->si)
-#define KVMW_ARG3(regs)	((regs)->dx)
-#define KVMW_ARG4(regs)	((regs)->cx)
-#define KVMW_ARG5(regs)	((regs)->r8)
-#define KVMW_ARG6(regs)	((regs)->r9)
-
 /* What the table promises to exist. */
 #define KVMW_DECLARE_FUNC(id, ...)						\
 void kvmw_ftrace_##id(unsigned long ip, unsigned long caller,			\
-		      struct ftrace_ops *ops, struct ftrace_regs *fregs);	\
+		      struct ftrace_ops *ops, kvmw_ftrace_regs *fregs);		\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
 KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)

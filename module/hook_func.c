@@ -39,7 +39,7 @@ static struct ftrace_ops rare_ops;
 #define SITE_MAX_OFFSET	4
 
 static void notrace rare_hit(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
-			     struct ftrace_regs *fregs)
+			     kvmw_ftrace_regs *fregs)
 {
 	int i;
 
@@ -59,14 +59,14 @@ static int ops_register(struct ftrace_ops *ops)
 	ops->flags = KVMW_FTRACE_FLAGS | FTRACE_OPS_FL_PERMANENT;
 	err = register_ftrace_function(ops);
 	if (err)
-		ftrace_free_filter(ops);
+		kvmw_ftrace_free_filter(ops);
 	return err;
 }
 
 static void ops_unregister(struct ftrace_ops *ops)
 {
 	unregister_ftrace_function(ops);
-	ftrace_free_filter(ops);
+	kvmw_ftrace_free_filter(ops);
 	memset(ops, 0, sizeof(*ops));
 }
 
@@ -123,10 +123,16 @@ static int resolve(struct kvmw_hook *hook)
 
 int kvmw_func_attach(struct kvmw_hook *hook)
 {
+	const char *unproven = kvmw_hook_unproven(hook - kvmw_hooks);
 	int err = resolve(hook);
 
 	if (err)
 		return err;
+	if (unproven) {
+		snprintf(hook->reason, sizeof(hook->reason), "%s: %s",
+			 hook->targets[hook->found], unproven);
+		return -EOPNOTSUPP;
+	}
 	if (strcmp(via, "kprobe")) {
 		err = attach_ftrace(hook);
 		if (!err) {

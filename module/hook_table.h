@@ -13,7 +13,8 @@
  * files. A tracepoint row gives the number of arguments that kvm.ko must report
  * for the event; its handler is kvmw_tp_<id>().
  *
- * This header includes nothing, so that anyone can expand it.
+ * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
+ * depend on the kernel: see compat.h, which is to be included before this is expanded.
  */
 #define KVMW_HOOKS(HOT, RARE, TP)						\
 	RARE(vm_init, "a VM is being created", "kvm_arch_init_vm")		\
@@ -26,7 +27,7 @@
 	     "kvm_arch_commit_memory_region")					\
 	HOT(spte_change, "an entry of a TDP MMU page table changes",		\
 	     "handle_changed_spte", "__handle_changed_spte")			\
-	HOT(rmap_add, "a leaf appears in a shadow page table", "__rmap_add")	\
+	HOT(rmap_add, "a leaf appears in a shadow page table", KVMW_SYM_RMAP_ADD) \
 	HOT(rmap_zap, "a leaf of a shadow page table is cleared",		\
 	     "mmu_spte_clear_track_bits")					\
 	HOT(dirty_mark, "KVM marks a guest page dirty",			\
@@ -37,6 +38,7 @@
 	     "kvm_clear_dirty_log_protect")					\
 	HOT(vcpu_load, "a vCPU is loaded on a pCPU", "kvm_arch_vcpu_load")	\
 	HOT(vcpu_put, "a vCPU is put from a pCPU", "kvm_arch_vcpu_put")	\
-	HOT(halt, "a vCPU starts to halt", "kvm_vcpu_halt")			\
+	HOT(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\
+	KVMW_HOOKS_KERNEL(HOT, RARE)						\
 	TP(wakeup, "a halt ends", 3, kvm_vcpu_wakeup)				\
 	TP(halt_poll, "the halt polling window grows or shrinks", 4, kvm_halt_poll_ns)

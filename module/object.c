@@ -260,6 +260,20 @@ struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu)
 	return obj ? kvmw_to_vcpu(obj) : NULL;
 }
 
+struct kvmw_object *kvmw_find_log(const void *log)
+{
+	struct kvmw_object *obj;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		for (obj = smp_load_acquire(&table[i]); obj; obj = READ_ONCE(obj->chain))
+			if (obj->kind == KVMWATCH_KIND_SLOT && READ_ONCE(obj->key) &&
+			    READ_ONCE(kvmw_to_slot(obj)->log) == log)
+				return obj;
+	}
+	return NULL;
+}
+
 struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 subkey,
 				 struct kvmw_vm *vm)
 {
@@ -348,6 +362,7 @@ void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslo
 	WRITE_ONCE(slot->live_pages, kslot->npages);
 	/* The upper half is KVM's own, such as that the slot is about to go. */
 	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
+	WRITE_ONCE(slot->log, kslot->dirty_bitmap);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
 }
 

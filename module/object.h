@@ -75,6 +75,7 @@ struct kvmw_slot {
 	unsigned long		npages;
 	unsigned long		live_pages;	/* npages, or 0 when hidden */
 	u32			flags;
+	const void		*log;		/* KVM's dirty bitmap; to tell slots by, never followed */
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
 
@@ -100,8 +101,9 @@ struct kvmw_vm {
 	bool			armed;		/* all regions count */
 	bool			unsure;		/* a slot's record came late: count again */
 	bool			mapped_bad;	/* an audit failed: withdrawn */
-	gfn_t			cursor[KVM_ADDRESS_SPACE_NUM];
+	gfn_t			cursor[KVMW_NR_AS];
 	u64			mapped_peak;	/* bytes, seen before an unmap */
+	u64			mapped_now;	/* bytes, under mmu_lock, where KVM does not count */
 	u64			audits, audit_failures;
 	u64			collects;	/* under KVM's slots_lock */
 	bool			ring;		/* dirty rings instead of bitmaps */
@@ -147,6 +149,8 @@ void kvmw_put(struct kvmw_object *obj);
 struct kvmw_object *kvmw_find(const void *key, u32 subkey);
 struct kvmw_vm *kvmw_vm_find(const struct kvm *kvm);
 struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu);
+/* A slot by KVM's dirty bitmap of it. Looks at every record: for rare hits only. */
+struct kvmw_object *kvmw_find_log(const void *log);
 
 /* The record of a slot of KVM's, made when there is none. NULL: no record left. */
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);

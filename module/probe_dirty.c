@@ -6,109 +6,14 @@
  * is what happens to a slot whose logging is on. What caused it is known from who
  * called: the callers are few, and each is named once, at its first mark.
  */
-#include <linux/kallsyms.h>
 #include <linux/srcu.h>
 
 #include <trace/events/kvmwatch.h>
 
 #include "hook.h"
 #include "object.h"
+#include "site.h"
 #include "slot_hit.h"
-
-/* --- who marks ------------------------------------------------------------- */
-
-#define MAX_SITES	64
-
-/* A place that calls KVM's marking function. Filled once, then only read. */
-static struct kvmw_site {
-	unsigned long	addr;		/* written first: the entry is taken */
-	u8		cause;
-	bool		leaving;	/* where KVM has let go of the vCPU: the last put */
-	bool		ready;		/* written last */
-} sites[MAX_SITES];
-
-static bool starts_with(const char *name, const char *const *list)
-{
-	for (; *list; list++)
-		if (strstarts(name, *list))
-			return true;
-	return false;
-}
-
-/* In the host's page fault handler of either MMU, on any kernel we support. */
-static const char *const fault_functions[] = {
-	"make_spte", "direct_page_fault", "fast_page_fault", "kvm_tdp_page_fault",
-	"kvm_tdp_mmu_", "tdp_mmu_", "__tdp_mmu_", "mmu_set_spte", "set_spte",
-	"handle_changed_spte", "__handle_changed_spte", "ept_page_fault",
-	"paging32_page_fault", "paging64_page_fault", "ept_fetch", "paging32_fetch",
-	"paging64_fetch", "mmu_try_to_unsync_pages", NULL
-};
-
-static const char *const pml_functions[] = {
-	"vmx_handle_exit", "__vmx_handle_exit", "vmx_flush_pml_buffer",
-	"vmx_vcpu_flush_pml_buffer", NULL
-};
-
-/* Inside kvm_arch_vcpu_put(), after our hook on it. */
-static const char *const leaving_functions[] = {
-	"kvm_arch_vcpu_put", "kvm_steal_time_set_preempted", "kvm_xen_update_runstate_guest", NULL
-};
-
-/* At most MAX_SITES times ever. Looking up a symbol takes no lock. */
-static noinline void site_classify(struct kvmw_site *site, unsigned long addr)
-{
-	char name[KSYM_SYMBOL_LEN];
-
-	/* The call is before the address that it returns to. */
-	sprint_symbol_no_offset(name, addr - 1);
-	if (starts_with(name, fault_functions))
-		site->cause = KVMW_CAUSE_FAULT;
-	else if (starts_with(name, pml_functions))
-		site->cause = KVMW_CAUSE_PML;
-	else
-		site->cause = KVMW_CAUSE_KVM;
-	site->leaving = starts_with(name, leaving_functions);
-	/* Pairs with site_find(). */
-	smp_store_release(&site->ready, true);
-}
-
-static const struct kvmw_site site_other = { .cause = KVMW_CAUSE_KVM, .ready = true };
-
-static noinline const struct kvmw_site *site_find(unsigned long addr)
-{
-	unsigned long found;
-	int i;
-
-	for (i = 0; i < MAX_SITES; i++) {
-		found = READ_ONCE(sites[i].addr);
-		if (!found)
-			found = cmpxchg(&sites[i].addr, 0, addr) ?: addr;
-		if (found != addr)
-			continue;
-		/* Two that find it not ready do the same work: it gives the same. */
-		if (!smp_load_acquire(&sites[i].ready))
-			site_classify(&sites[i], addr);
-		return &sites[i];
-	}
-	return &site_other;
-}
-
-static __always_inline const struct kvmw_site *site_of(struct kvmw_cpu *c, unsigned long addr)
-{
-	const struct kvmw_site *site = c->site;
-
-	if (unlikely(!site || site->addr != addr)) {
-		site = site_find(addr);
-		c->site = site;
-	}
-	return site;
-}
-
-/* kvm.ko or its vendor module went: other code may be at these addresses. */
-void kvmw_dirty_forget_sites(void)
-{
-	memset(sites, 0, sizeof(sites));
-}
 
 /* --- marks ----------------------------------------------------------------- */
 
@@ -144,29 +49,29 @@ static __always_inline bool is_new(const struct kvm_memory_slot *kslot, gfn_t gf
 	return bitmap && !test_bit(gfn - kslot->base_gfn, bitmap);
 }
 
-/* mark_page_dirty_in_slot(kvm, kslot, gfn), before KVM marks it */
-static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned long caller)
+/* KVM is about to mark a page, if the slot is logged at all. */
+static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
+				 unsigned long caller)
 {
-	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG2(regs);
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvm *kvm = (void *)KVMW_ARG1(regs);
-	gfn_t gfn = KVMW_ARG3(regs);
 	const struct kvmw_site *site;
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_slot *slot;
+	bool foreign;
 
-	if (!kslot || !(kslot->flags & KVM_MEM_LOG_DIRTY_PAGES))
+	if (!kslot || !kvmw_logged(kslot))
 		return;
 	slot = slot_of(c, kvm, kslot, gfn);
 	if (!slot)
 		return;
-	site = site_of(c, caller);
+	site = kvmw_site_of(c, caller);
 	vcpu = c->vcpu;
 	if (unlikely(!vcpu && site->leaving))
 		vcpu = c->leaving;
-	if (vcpu && vcpu->obj.vm != slot->obj.vm)
+	foreign = vcpu && vcpu->obj.vm != slot->obj.vm;
+	if (foreign)
 		vcpu = NULL;
-	if (!vcpu && !KVMW_MARKS_WITHOUT_VCPU)
+	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign))
 		return;
 
 	__this_cpu_inc(slot->cpu->marks[site->cause][!vcpu]);
@@ -176,6 +81,66 @@ static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned l
 		kvmw_inc(vcpu, dirty_marks);
 	trace_kvmwatch_dirty(slot, vcpu, gfn, site->cause);
 }
+
+#ifndef KVMW_HOOK_ROW_dirty_mark_vm
+/* mark_page_dirty_in_slot(kvm, kslot, gfn) */
+static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned long caller)
+{
+	mark((void *)KVMW_ARG1(regs), (void *)KVMW_ARG2(regs), KVMW_ARG3(regs), caller);
+}
+#else
+static struct kvm *vm_by_log(const struct kvmw_vcpu *vcpu, const struct kvm_memory_slot *kslot)
+{
+	u32 subkey = (u32)kslot->as_id << 16 | (u16)kslot->id;
+	struct kvmw_object *slot;
+
+	slot = vcpu ? kvmw_find(vcpu->obj.vm, subkey) : NULL;
+	if (!slot || READ_ONCE(kvmw_to_slot(slot)->log) != kslot->dirty_bitmap)
+		slot = kvmw_find_log(kslot->dirty_bitmap);
+	return slot ? (struct kvm *)READ_ONCE(slot->vm->obj.key) : NULL;
+}
+
+/*
+ * mark_page_dirty_in_slot(kslot, gfn): does not say whose the slot is. Its bitmap does; most
+ * likely it is one of the VM whose vCPU is or was here last.
+ */
+static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG1(regs);
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvm *kvm;
+
+	if (!kslot || !kvmw_logged(kslot))
+		return;
+	kvm = vm_by_log(c->vcpu ?: c->leaving, kslot);
+	if (kvm)
+		mark(kvm, kslot, KVMW_ARG2(regs), caller);
+	else
+		kvmw_lost(NULL);
+}
+
+/* mark_page_dirty(kvm, gfn) */
+static __always_inline void on_dirty_mark_vm(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	gfn_t gfn = KVMW_ARG2(regs);
+
+	mark(kvm, kvmw_kslot_of(kvm, 0, gfn), gfn, caller);
+}
+
+/* kvm_vcpu_mark_page_dirty(vcpu, gfn) */
+static __always_inline void on_dirty_mark_vcpu(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	gfn_t gfn = KVMW_ARG2(regs);
+
+	mark(kvcpu->kvm, kvmw_kslot_of(kvcpu->kvm, kvm_arch_vcpu_memslots_id(kvcpu), gfn), gfn,
+	     caller);
+}
+
+KVMW_FUNC_HANDLER(dirty_mark_vm, on_dirty_mark_vm);
+KVMW_FUNC_HANDLER(dirty_mark_vcpu, on_dirty_mark_vcpu);
+#endif
 
 KVMW_FUNC_HANDLER(dirty_mark, on_dirty_mark);
 
@@ -187,7 +152,7 @@ static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 	const struct kvm_memory_slot *kslot;
 	u16 as_id = number >> 16, id = number;
 
-	if (as_id >= KVM_ADDRESS_SPACE_NUM || id >= KVM_USER_MEM_SLOTS)
+	if (as_id >= kvmw_nr_as(kvm) || id >= KVM_USER_MEM_SLOTS)
 		return NULL;
 	kslot = id_to_memslot(rcu_dereference_raw(kvm->memslots[as_id]), id);
 	return kslot && kslot->dirty_bitmap ? kslot : NULL;

@@ -128,16 +128,16 @@ KVMW_FUNC_HANDLER(vcpu_destroy, on_vcpu_destroy);
 /* --- slots ----------------------------------------------------------------- */
 
 /*
- * kvm_arch_commit_memory_region(kvm, old, new, change): KVM has the change in
+ * kvm_arch_commit_memory_region(kvm, [mem,] old, new, change): KVM has the change in
  * place, so a fault can have been here first and made the record. A slot that goes
  * or moves was unmapped before.
  */
 static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
-	const struct kvm_memory_slot *old = (void *)KVMW_ARG2(regs);
-	const struct kvm_memory_slot *new = (void *)KVMW_ARG3(regs);
-	enum kvm_mr_change change = KVMW_ARG4(regs);
+	const struct kvm_memory_slot *old = (void *)KVMW_COMMIT_OLD(regs);
+	const struct kvm_memory_slot *new = (void *)KVMW_COMMIT_NEW(regs);
+	enum kvm_mr_change change = KVMW_COMMIT_CHANGE(regs);
 	struct kvmw_vm *vm = kvmw_vm_find(kvm);
 	struct kvmw_slot *slot;
 
@@ -151,7 +151,7 @@ static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned 
 		kvmw_hide(&slot->obj);
 		return;
 	}
-	vm->ring = kvm->dirty_ring_size;
+	vm->ring = kvmw_has_rings(kvm);
 	kvmw_change_begin();
 	kvmw_slot_update(slot, new);
 	WRITE_ONCE(slot->committed, true);

@@ -3,7 +3,7 @@
  * Hooks on second-level page tables: which leaves come, go and split.
  *
  * KVM has two kinds of them. The TDP MMU passes every change of an entry through
- * one function; of the shadow MMU (nested guests, or no EPT/NPT) two functions see
+ * one function; of the shadow MMU (nested guests, or no EPT/NPT, or 5.10) two functions see
  * leaves come and go. All hold mmu_lock, for read or write.
  */
 #include <linux/srcu.h>
@@ -12,6 +12,7 @@
 
 #include "hook.h"
 #include "object.h"
+#include "site.h"
 #include "slot_hit.h"
 
 struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
@@ -56,12 +57,27 @@ static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int a
 }
 
 /*
- * KVM's own counts, which it is about to lower, are at a peak now or below an
- * earlier one. Reading them costs little: KVM writes the same line right after.
+ * What is mapped before the change that KVM is about to make, in bytes. Reading KVM's own
+ * counts costs little: KVM writes the same line right after. Where it has none, mmu_lock
+ * is held by one at a time, and the line of our own is where that one runs.
  */
+static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct kvm *kvm)
+{
+#if KVMW_KVM_COUNTS_LEAVES
+	const s64 leaves[KVMW_NR_LEVELS] = {
+		kvmw_kvm_pages(kvm, 1), kvmw_kvm_pages(kvm, 2), kvmw_kvm_pages(kvm, 3),
+	};
+
+	return kvmw_mapped_bytes(leaves);
+#else
+	return vm->mapped_now;
+#endif
+}
+
+/* The sum, which is about to fall, is at a peak now or below an earlier one. */
 static __always_inline void note_peak(struct kvmw_vm *vm, const struct kvm *kvm)
 {
-	u64 bytes = kvmw_kvm_pages_bytes(kvm), peak = READ_ONCE(vm->mapped_peak);
+	u64 bytes = mapped_before(vm, kvm), peak = READ_ONCE(vm->mapped_peak);
 
 	while (unlikely(bytes > peak)) {
 		u64 found = cmpxchg(&vm->mapped_peak, peak, bytes);
@@ -75,6 +91,8 @@ static __always_inline void note_peak(struct kvmw_vm *vm, const struct kvm *kvm)
 static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves)
 {
 	__this_cpu_add(slot->cpu->map[level - 1], leaves);
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
 	trace_kvmwatch_map(slot, gfn, level, leaves);
 }
 
@@ -83,10 +101,12 @@ static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kv
 {
 	note_peak(slot->obj.vm, kvm);
 	__this_cpu_inc(slot->cpu->unmap[level - 1]);
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 	trace_kvmwatch_unmap(slot, gfn, level, split);
 }
 
-/* __handle_changed_spte(kvm, as_id, gfn, old, new, level, ...), before KVM counts it */
+/* __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it */
 static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
 {
 	u64 old = KVMW_ARG4(regs), new = KVMW_ARG5(regs);
@@ -98,7 +118,7 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 
 	if (was == is || unlikely(level > KVMW_NR_LEVELS))
 		return;
-	slot = slot_at(kvm, (u32)KVMW_ARG2(regs), gfn);
+	slot = slot_at(kvm, kvmw_spte_change_as(regs), gfn);
 	if (!slot)
 		return;
 	if (is) {
@@ -116,35 +136,89 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 	}
 }
 
-/* __rmap_add(kvm, cache, slot, sptep, gfn, access) */
+/* A leaf appears in a shadow page table; see kvmw_rmap_add_leaf() for the function. */
 static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned long caller)
 {
-	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG3(regs);
-	int level = kvmw_sp_of((u64 *)KVMW_ARG4(regs))->role.level;
-	struct kvm *kvm = (void *)KVMW_ARG1(regs);
-	gfn_t gfn = KVMW_ARG5(regs);
-	struct kvmw_slot *slot = slot_at(kvm, kslot->as_id, gfn);
+	struct kvmw_slot *slot;
+	struct kvmw_leaf leaf;
 
-	if (slot && level <= KVMW_NR_LEVELS)
-		leaf_mapped(slot, gfn, level, 1);
+	if (!kvmw_rmap_add_leaf(regs, &leaf) || unlikely(leaf.level > KVMW_NR_LEVELS))
+		return;
+	slot = slot_at(leaf.kvm, leaf.as_id, leaf.gfn);
+	if (slot)
+		leaf_mapped(slot, leaf.gfn, leaf.level, 1);
 }
 
-/* mmu_spte_clear_track_bits(kvm, sptep) */
-static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned long caller)
+static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 {
-	struct kvm *kvm = (void *)KVMW_ARG1(regs);
-	u64 *sptep = (u64 *)KVMW_ARG2(regs);
-	const struct kvmw_sp *sp = kvmw_sp_of(sptep);
-	gfn_t gfn = kvmw_sp_gfn(sp, sptep);
 	struct kvmw_slot *slot;
 
-	if (!kvmw_spte_present(READ_ONCE(*sptep)) || sp->role.level > KVMW_NR_LEVELS)
+	if (unlikely(!leaf->kvm)) {
+		kvmw_lost(NULL);
 		return;
-	slot = slot_at(kvm, sp->role.smm, gfn);
+	}
+	if (unlikely(leaf->level > KVMW_NR_LEVELS))
+		return;
+	slot = slot_at(leaf->kvm, leaf->as_id, leaf->gfn);
 	if (slot)
-		leaf_unmapped(slot, kvm, gfn, sp->role.level, false);
+		leaf_unmapped(slot, leaf->kvm, leaf->gfn, leaf->level, false);
+}
+
+/*
+ * mmu_spte_clear_track_bits([kvm,] sptep). Some functions mean something else by it, or
+ * come without it where the compiler has put a copy of it into them. A hook on their
+ * entry counts in its place, and leaves word in c->told for the calls that follow, under
+ * the same mmu_lock and so on this CPU.
+ */
+static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_leaf leaf;
+
+	if (unlikely(c->told) && kvmw_site_of(c, caller)->teller)
+		return;
+	if (kvmw_rmap_zap_leaf(regs, &leaf))
+		count_zap(&leaf);
 }
 
 KVMW_FUNC_HANDLER(spte_change, on_spte_change);
 KVMW_FUNC_HANDLER(rmap_add, on_rmap_add);
 KVMW_FUNC_HANDLER(rmap_zap, on_rmap_zap);
+
+#ifdef KVMW_HOOK_ROW_rmap_repoint
+/*
+ * kvm_set_pte_rmapp(kvm, rmap, slot, gfn, level, pte): each leaf of the page is cleared, and
+ * set again with the new page if that is not writable, which no function tells.
+ */
+static __always_inline void on_rmap_repoint(const struct pt_regs *regs, unsigned long caller)
+{
+	this_cpu_write(kvmw_cpu.told, !pte_write(*(pte_t *)KVMW_ARG6(regs)));
+}
+
+KVMW_FUNC_HANDLER(rmap_repoint, on_rmap_repoint);
+#endif
+
+#ifdef KVMW_HOOK_ROW_rmap_zap_all
+/* kvm_zap_all_rmap_sptes(kvm, rmap): if it is a single one, it calls the function above. */
+static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvmw_rmap_desc *desc = kvmw_rmap_chunks((void *)KVMW_ARG2(regs));
+	struct kvm *kvm = (struct kvm *)KVMW_ARG1(regs);
+	struct kvmw_leaf leaf;
+	unsigned int i;
+
+	this_cpu_write(kvmw_cpu.told, desc);
+	for (; desc; desc = desc->more) {
+		for (i = 0; i < kvmw_rmap_desc_count(desc); i++) {
+			const struct kvmw_sp *sp = kvmw_sp_of(desc->sptes[i]);
+
+			if (!kvmw_spte_present(READ_ONCE(*desc->sptes[i])))
+				continue;
+			kvmw_leaf_at(&leaf, kvm, sp, kvmw_sp_gfn(sp, desc->sptes[i]));
+			count_zap(&leaf);
+		}
+	}
+}
+
+KVMW_FUNC_HANDLER(rmap_zap_all, on_rmap_zap_all);
+#endif

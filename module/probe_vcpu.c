@@ -55,7 +55,7 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
 	/* KVM_RUN, and not an ioctl that some other thread makes. */
-	if (rcu_access_pointer(kvcpu->pid) == task_pid(current))
+	if (kvmw_runs_here(kvcpu))
 		vcpu->tid = current->pid;
 	raw_write_seqcount_end(&vcpu->seq);
 

@@ -18,11 +18,11 @@
  */
 
 /* What a set of statistics needs. */
-#define NEED_MAPPED	(HOOK(vm_init) | HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) | \
-			 HOOK(slot_commit) | KVMW_NEED_MAPPED)
-#define NEED_MAP_EVENTS	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap))
+#define NEED_MAP_EVENTS	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) |	\
+			 KVMW_NEED_RMAP_KERNEL)
+#define NEED_MAPPED	(NEED_MAP_EVENTS | HOOK(vm_init) | HOOK(slot_commit) | KVMW_NEED_MAPPED)
 #define NEED_ONCPU	(HOOK(vcpu_load) | HOOK(vcpu_put))
-#define NEED_DIRTY	(HOOK(dirty_mark) | HOOK(vcpu_load) | HOOK(vcpu_put))
+#define NEED_DIRTY	(HOOK(dirty_mark) | KVMW_NEED_DIRTY_KERNEL | NEED_ONCPU)
 #define NEED_NEW	(NEED_DIRTY | KVMW_NEED_BITMAP)
 #define NEED_HALT	(HOOK(halt) | HOOK(wakeup) | NEED_ONCPU)
 #define NEED_POLL	(HOOK(halt_poll) | HOOK(wakeup) | NEED_ONCPU)

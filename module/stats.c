@@ -169,11 +169,6 @@ void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS])
 	mapped_of(slot->base, &sum, mapped);
 }
 
-u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
-{
-	return ((u64)mapped[0] << 12) + ((u64)mapped[1] << 21) + ((u64)mapped[2] << 30);
-}
-
 /* Bits set in KVM's dirty log of the slot now; -1: it has none. */
 static s64 dirty_pages(struct kvmw_slot *slot)
 {

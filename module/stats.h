@@ -64,6 +64,7 @@ struct kvmw_stat {
 enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUSES };
 
 #define KVMW_NR_LEVELS	3	/* 4K, 2M, 1G: leaves are at no other */
+#define KVMW_LEVEL_SHIFT(level)	(PAGE_SHIFT + 9 * ((level) - 1))
 
 /*
  * What hits count for a slot, per CPU, so that each writes lines of its own. The
@@ -130,6 +131,12 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 /* Leaves that a slot has now. Exact under the VM's mmu_lock. */
 struct kvmw_slot;
 void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS]);
-u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS]);
+
+static __always_inline u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
+{
+	return ((u64)mapped[0] << KVMW_LEVEL_SHIFT(1)) +
+	       ((u64)mapped[1] << KVMW_LEVEL_SHIFT(2)) +
+	       ((u64)mapped[2] << KVMW_LEVEL_SHIFT(3));
+}
 
 #endif /* KVMW_STATS_H */

@@ -468,8 +468,8 @@ void kvmw_adopt_all(void)
 }
 
 /*
- * A VM is complete when it is on KVM's list. Its directory's name is read under
- * RCU, as the first thing that KVM does to a dying VM is to remove that.
+ * The name of its directory is read under RCU, as the first thing that KVM does to a
+ * dying VM is to remove that.
  */
 void kvmw_show_vm(struct kvmw_vm *vm)
 {
@@ -478,7 +478,7 @@ void kvmw_show_vm(struct kvmw_vm *vm)
 
 	if (!kvm)
 		return;
-	if (READ_ONCE(kvm->vm_list.next)) {
+	if (kvmw_complete(kvm)) {
 		rcu_read_lock();
 		dentry = READ_ONCE(kvm->debugfs_dentry);
 		if (!IS_ERR_OR_NULL(dentry) && !READ_ONCE(vm->dying))

@@ -426,6 +426,18 @@ static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *ks
 	return !KVMW_SINCE(6, 1);
 }
 
+/* --- VMs ------------------------------------------------------------------- */
+
+/* Has its creation come so far that it has a name in debugfs, if there is debugfs? */
+static inline bool kvmw_complete(const struct kvm *kvm)
+{
+#if KVMW_SINCE(6, 1)
+	return READ_ONCE(kvm->vm_list.next);
+#else
+	return READ_ONCE(kvm->userspace_pid);	/* written when all else is done */
+#endif
+}
+
 /* --- vCPUs ----------------------------------------------------------------- */
 
 /* Is the current thread the one that runs this vCPU, and not in some other ioctl of it? */

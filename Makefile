@@ -13,7 +13,8 @@ MAKEFLAGS += --no-print-directory
 VM	:= selftests/vm
 INITRD	:= build/vm-$(KERNEL)/initrd
 VM_LOG	:= build/vm-$(KERNEL)/kernel.log
-VM_KDIR	= $(shell $(VM)/kernel-headers)
+# (What is exported reaches recipes only, before make 4.4.)
+VM_KDIR	= $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers)
 
 # A kernel's objects are in a directory of their own, build/RELEASE, so that building for one
 # never touches those of another. It has links to our sources, and kbuild puts the rest.
@@ -26,15 +27,12 @@ define link_sources
 @$(sources) -type d -exec mkdir -p $(1)/{} \;
 @$(sources) -type f \( -name '*.[ch]' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
 endef
-define build_module
-$(call link_sources,$(call objects,$(1)))
-$(MAKE) -C $(1) M=$(call objects,$(1)) modules
-endef
 
 all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=headers of another kernel)
 
 module: need-headers
-	$(call build_module,$(KDIR))
+	$(call link_sources,$(call objects,$(KDIR)))
+	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules
 	@cp $(call objects,$(KDIR))/kvmwatch.ko .
 
 need-headers:
@@ -82,7 +80,8 @@ lint: deps ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 # The VM's root, with all that it runs
 initrd: deps
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
-	$(call build_module,$(VM_KDIR))
+	$(call link_sources,$(call objects,$(VM_KDIR)))
+	$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
 	$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR))/kvmwatch.ko tools/kvmwatch build/selftests/vm \
 		$(INITRD)
@@ -90,7 +89,7 @@ initrd: deps
 # The module as gcc sees it with W=1, and sparse
 sparse:
 	$(call link_sources,$(CURDIR)/build/lint)
-	$(MAKE) -C $(VM_KDIR) M=$(CURDIR)/build/lint C=2 W=1 modules
+	$(VM)/build-module M=$(CURDIR)/build/lint C=2 W=1 modules
 
 clean: ## remove what was built
 	rm -rf build kvmwatch.ko

@@ -20,18 +20,24 @@ entries() {
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"
 }
 
-# What build names of KERNEL look like, as an extended regular expression.
-kver_pattern() {
-	entries "$here/kernels" | awk -v k="$KERNEL" '$1 == k { print $2; found = 1 }
+# A column of KERNEL's line in the file kernels.
+kernel_field() {
+	entries "$here/kernels" | awk -v k="$KERNEL" -v n="$1" '$1 == k { print $n; found = 1 }
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 
-# The build of KERNEL in the test VM: the newest with headers on this machine,
-# because what the module is built against must be what boots. Empty: none.
+# The build of KERNEL in the test VM: the newest whose headers are here, because what the
+# module is built against must be what boots. Empty: none.
 kver() {
-	pattern=$(kver_pattern) || exit 1
-	dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
-		sed -nE "s/^installed linux-headers-($pattern)\$/\1/p" | sort -V | tail -n 1
+	pattern=$(kernel_field 2) || exit 1
+	case $(kernel_field 4) in
+	installed)
+		dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
+			sed -nE "s/^installed linux-headers-($pattern)\$/\1/p" ;;
+	*)
+		find "$cache" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null |
+			grep -xE "$pattern" || : ;;
+	esac | sort -V | tail -n 1
 }
 
 # The same, for those who cannot go on without.

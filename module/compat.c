@@ -12,41 +12,48 @@
  * a public header has it, the compiler compares. The others were read in KVM's source.
  */
 #define PUBLIC(id, function, ...)						\
-	[KVMW_HOOK_##id] = __builtin_types_compatible_p(typeof(function), __VA_ARGS__)
+	case KVMW_HOOK_##id:							\
+		return __builtin_types_compatible_p(typeof(function), __VA_ARGS__)
 
-static const bool proven[KVMW_NR_HOOKS] = {
-	[0 ... KVMW_NR_HOOKS - 1] = KVMW_KNOWN_KERNEL,
-	/* Has had this one argument ever since there are VMs. */
-	[KVMW_HOOK_vm_destroy] = true,
-	PUBLIC(vm_init, kvm_arch_init_vm, int (struct kvm *, unsigned long)),
-	PUBLIC(vm_free, kvm_arch_free_vm, void (struct kvm *)),
-	PUBLIC(vcpu_create, kvm_arch_vcpu_create, int (struct kvm_vcpu *)),
-	PUBLIC(vcpu_created, kvm_arch_vcpu_postcreate, void (struct kvm_vcpu *)),
-	PUBLIC(vcpu_destroy, kvm_arch_vcpu_destroy, void (struct kvm_vcpu *)),
-	PUBLIC(vcpu_load, kvm_arch_vcpu_load, void (struct kvm_vcpu *, int)),
-	PUBLIC(vcpu_put, kvm_arch_vcpu_put, void (struct kvm_vcpu *)),
+static bool is_proven(unsigned int id)
+{
+	switch (id) {
+	PUBLIC(vm_init, kvm_arch_init_vm, int (struct kvm *, unsigned long));
+	PUBLIC(vm_free, kvm_arch_free_vm, void (struct kvm *));
+	PUBLIC(vcpu_create, kvm_arch_vcpu_create, int (struct kvm_vcpu *));
+	PUBLIC(vcpu_created, kvm_arch_vcpu_postcreate, void (struct kvm_vcpu *));
+	PUBLIC(vcpu_destroy, kvm_arch_vcpu_destroy, void (struct kvm_vcpu *));
+	PUBLIC(vcpu_load, kvm_arch_vcpu_load, void (struct kvm_vcpu *, int));
+	PUBLIC(vcpu_put, kvm_arch_vcpu_put, void (struct kvm_vcpu *));
 #if KVMW_SINCE(6, 1)
 	PUBLIC(slot_commit, kvm_arch_commit_memory_region,
 	       void (struct kvm *, struct kvm_memory_slot *, const struct kvm_memory_slot *,
-		     enum kvm_mr_change)),
+		     enum kvm_mr_change));
 	PUBLIC(dirty_mark, mark_page_dirty_in_slot,
-	       void (struct kvm *, const struct kvm_memory_slot *, gfn_t)),
-	PUBLIC(halt, kvm_vcpu_halt, void (struct kvm_vcpu *)),
+	       void (struct kvm *, const struct kvm_memory_slot *, gfn_t));
+	PUBLIC(halt, kvm_vcpu_halt, void (struct kvm_vcpu *));
 #else
 	PUBLIC(slot_commit, kvm_arch_commit_memory_region,
 	       void (struct kvm *, const struct kvm_userspace_memory_region *,
 		     struct kvm_memory_slot *, const struct kvm_memory_slot *,
-		     enum kvm_mr_change)),
-	PUBLIC(dirty_mark_vm, mark_page_dirty, void (struct kvm *, gfn_t)),
-	PUBLIC(dirty_mark_vcpu, kvm_vcpu_mark_page_dirty, void (struct kvm_vcpu *, gfn_t)),
-	PUBLIC(halt, kvm_vcpu_block, void (struct kvm_vcpu *)),
+		     enum kvm_mr_change));
+	PUBLIC(dirty_mark, mark_page_dirty_in_slot, void (struct kvm_memory_slot *, gfn_t));
+	PUBLIC(dirty_mark_vm, mark_page_dirty, void (struct kvm *, gfn_t));
+	PUBLIC(dirty_mark_vcpu, kvm_vcpu_mark_page_dirty, void (struct kvm_vcpu *, gfn_t));
+	PUBLIC(halt, kvm_vcpu_block, void (struct kvm_vcpu *));
 #endif
-};
+	case KVMW_HOOK_vm_destroy:	/* has had this one argument ever since there are VMs */
+		return true;
+	}
+	/* Arguments of tracepoints are compared in hook_tp.c. */
+	return KVMW_KNOWN_KERNEL || kvmw_hooks[id].on_tp;
+}
 
 const char *kvmw_hook_unproven(unsigned int id)
 {
-	return proven[id] || kvmw_hooks[id].on_tp ? NULL :
-	       "its arguments are known on Linux " KVMW_KNOWN_KERNELS " only";
+	if (is_proven(id))
+		return NULL;
+	return "its arguments are known on Linux " KVMW_KNOWN_KERNELS " only";
 }
 
 /* --- kvm.ko and the headers we were built with ----------------------------- */

@@ -80,9 +80,9 @@ const char *kvmw_hook_unproven(unsigned int id);
 /* Flags with which a callback gets the arguments and nothing dearer. */
 #if !KVMW_SINCE(5, 11)
 #define KVMW_FTRACE_FLAGS	(FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION_SAFE)
-typedef struct pt_regs kvmw_ftrace_regs;
+#define KVMW_FTRACE_REGS	struct pt_regs
 
-static __always_inline const struct pt_regs *kvmw_ftrace_args(kvmw_ftrace_regs *fregs)
+static __always_inline const struct pt_regs *kvmw_ftrace_args(KVMW_FTRACE_REGS *fregs)
 {
 	return fregs;
 }
@@ -94,13 +94,13 @@ static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 }
 #else
 #define KVMW_FTRACE_FLAGS	0
-typedef struct ftrace_regs kvmw_ftrace_regs;
+#define KVMW_FTRACE_REGS	struct ftrace_regs
 
 #ifndef arch_ftrace_regs
 #define arch_ftrace_regs(fregs)	(fregs)
 #endif
 
-static __always_inline const struct pt_regs *kvmw_ftrace_args(kvmw_ftrace_regs *fregs)
+static __always_inline const struct pt_regs *kvmw_ftrace_args(KVMW_FTRACE_REGS *fregs)
 {
 	return &arch_ftrace_regs(fregs)->regs;
 }
@@ -368,9 +368,9 @@ static inline int kvmw_nr_as(struct kvm *kvm)
 #define kvmw_for_each_kslot(kslot, bkt, kslots)	kvm_for_each_memslot(kslot, bkt, kslots)
 #else
 #define kvmw_for_each_kslot(kslot, bkt, kslots)					\
-	for ((bkt) = 0; (bkt) < (kslots)->used_slots; (bkt)++)			\
-		if ((kslot) = &(kslots)->memslots[bkt], !(kslot)->npages) {	\
-		} else
+	for ((bkt) = 0, (kslot) = (kslots)->memslots;				\
+	     (bkt) < (kslots)->used_slots; (bkt)++, (kslot)++)			\
+		if ((kslot)->npages)
 #endif
 
 /* The slot of a guest page, or NULL. Context: kvm->srcu held. */

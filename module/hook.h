@@ -45,7 +45,7 @@ struct kvmw_hook {
 	const char	*help;
 	const char	*targets[KVMW_MAX_TARGETS];
 	void		(*on_ftrace)(unsigned long ip, unsigned long caller,
-				     struct ftrace_ops *ops, kvmw_ftrace_regs *fregs);
+				     struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs);
 	int		(*on_kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	bool		rare;
 	void		*on_tp;		/* a tracepoint row when set */
@@ -131,7 +131,7 @@ DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
  */
 #define KVMW_FUNC_HANDLER(id, handler)						\
 void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
-			      struct ftrace_ops *ops, kvmw_ftrace_regs *fregs)	\
+			      struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs)	\
 {										\
 	preempt_disable_notrace();						\
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
@@ -149,7 +149,7 @@ NOKPROBE_SYMBOL(kvmw_kprobe_##id)
 /* What the table promises to exist. */
 #define KVMW_DECLARE_FUNC(id, ...)						\
 void kvmw_ftrace_##id(unsigned long ip, unsigned long caller,			\
-		      struct ftrace_ops *ops, kvmw_ftrace_regs *fregs);		\
+		      struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs);		\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
 KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)

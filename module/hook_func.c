@@ -39,7 +39,7 @@ static struct ftrace_ops rare_ops;
 #define SITE_MAX_OFFSET	4
 
 static void notrace rare_hit(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
-			     kvmw_ftrace_regs *fregs)
+			     KVMW_FTRACE_REGS *fregs)
 {
 	int i;
 

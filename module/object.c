@@ -266,6 +266,7 @@ struct kvmw_object *kvmw_find_log(const void *log)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		/* Acquire as in kvmw_find(). */
 		for (obj = smp_load_acquire(&table[i]); obj; obj = READ_ONCE(obj->chain))
 			if (obj->kind == KVMWATCH_KIND_SLOT && READ_ONCE(obj->key) &&
 			    READ_ONCE(kvmw_to_slot(obj)->log) == log)

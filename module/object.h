@@ -75,7 +75,7 @@ struct kvmw_slot {
 	unsigned long		npages;
 	unsigned long		live_pages;	/* npages, or 0 when hidden */
 	u32			flags;
-	const void		*log;		/* KVM's dirty bitmap; to tell slots by, never followed */
+	const void		*log;		/* KVM's dirty bitmap; never followed */
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
 
@@ -103,7 +103,7 @@ struct kvmw_vm {
 	bool			mapped_bad;	/* an audit failed: withdrawn */
 	gfn_t			cursor[KVMW_NR_AS];
 	u64			mapped_peak;	/* bytes, seen before an unmap */
-	u64			mapped_now;	/* bytes, under mmu_lock, where KVM does not count */
+	u64			mapped_now;	/* the same now, where KVM keeps no count */
 	u64			audits, audit_failures;
 	u64			collects;	/* under KVM's slots_lock */
 	bool			ring;		/* dirty rings instead of bitmaps */

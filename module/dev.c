@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "dev.h"
+#include "leaves.h"
 #include "object.h"
 
 #define MAX_ITEM_SIZE	4096
@@ -338,6 +339,29 @@ static int ioctl_open(struct file *file, void *arg)
 	return fd;
 }
 
+/* --- KVMWATCH_AUDIT -------------------------------------------------------- */
+
+static int ioctl_audit(struct file *file, void *arg)
+{
+	struct kvmwatch_audit *audit = arg;
+	struct kvmw_object *obj;
+	int same;
+
+	if (!may_see_all(file))
+		return -EPERM;
+	obj = kvmw_get_vm(audit->vm);
+	if (!obj)
+		return -ENOENT;
+	same = kvmw_audit(obj->vm);
+	mutex_lock(&obj->vm->lock);
+	audit->audits = obj->vm->audits;
+	audit->failures = obj->vm->audit_failures;
+	mutex_unlock(&obj->vm->lock);
+	kvmw_put(obj);
+	audit->agrees = same > 0;
+	return same < 0 ? same : 0;
+}
+
 /* --- the device ------------------------------------------------------------ */
 
 static const struct command {
@@ -349,6 +373,7 @@ static const struct command {
 	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), true, ioctl_info },
 	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), true, ioctl_list },
 	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false, ioctl_open },
+	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), true, ioctl_audit },
 };
 
 union any_arg {
@@ -356,6 +381,7 @@ union any_arg {
 	struct kvmwatch_info	info;
 	struct kvmwatch_list	list;
 	struct kvmwatch_open	open;
+	struct kvmwatch_audit	audit;
 };
 
 /* Commands are told apart by number alone: the size in them is that of the caller. */

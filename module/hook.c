@@ -152,20 +152,39 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 
 static struct notifier_block module_notifier = { .notifier_call = on_module };
 
+/* A vendor module has no tracepoints, but calls what is hooked. No VM is left by then. */
+static int on_vendor_module(struct notifier_block *nb, unsigned long state, void *data)
+{
+	if (state == MODULE_STATE_GOING && strstarts(((struct module *)data)->name, "kvm"))
+		kvmw_forget_sites();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vendor_notifier = { .notifier_call = on_vendor_module };
+
 int kvmw_hooks_init(void)
 {
+	int err;
+
 	BUILD_BUG_ON(KVMW_NR_HOOKS > KVMW_NEED_FIRST);
 
 	set_reason_all(IS_BUILTIN(CONFIG_KVM) ?
 		       "KVM is built into this kernel; kvmwatch needs kvm.ko" :
 		       "kvm.ko is not loaded");
-	return register_tracepoint_module_notifier(&module_notifier);
+	err = register_module_notifier(&vendor_notifier);
+	if (err)
+		return err;
+	err = register_tracepoint_module_notifier(&module_notifier);
+	if (err)
+		unregister_module_notifier(&vendor_notifier);
+	return err;
 }
 
 void kvmw_hooks_exit(void)
 {
 	/* Tells us that kvm.ko is going, which detaches everything. */
 	unregister_tracepoint_module_notifier(&module_notifier);
+	unregister_module_notifier(&vendor_notifier);
 }
 
 u64 kvmw_hook_hits(enum kvmw_hook_id id)

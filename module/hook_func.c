@@ -15,6 +15,10 @@ static char *via = "auto";
 module_param(via, charp, 0444);
 MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace or kprobe");
 
+static char *drop = "";
+module_param(drop, charp, 0444);
+MODULE_PARM_DESC(drop, "for tests of audits: claim to have attached the hook of this name, but don't");
+
 /*
  * Where kvm.ko has a symbol, or 0. The name must match to the letter. The probe is on
  * the second byte of it, where no instruction starts: it is never accepted.
@@ -133,6 +137,11 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 			 hook->targets[hook->found], unproven);
 		return -EOPNOTSUPP;
 	}
+	if (!strcmp(drop, hook->name)) {
+		pr_warn("drop=%s: what depends on it will be wrong\n", drop);
+		attached(hook, "dropped");
+		return 0;
+	}
 	if (strcmp(via, "kprobe")) {
 		err = attach_ftrace(hook);
 		if (!err) {
@@ -185,7 +194,7 @@ void kvmw_func_detach_all(void)
 			continue;
 		if (!strcmp(hook->via, "kprobe"))
 			kprobes[nr++] = &hook->kp;
-		else if (!hook->rare)
+		else if (!hook->rare && hook->ops.func)
 			ops_unregister(&hook->ops);
 		hook->target = NULL;
 		hook->via = NULL;

@@ -5,6 +5,7 @@
 #include "debugfs.h"
 #include "dev.h"
 #include "hook.h"
+#include "leaves.h"
 #include "object.h"
 #include "stats.h"
 
@@ -32,6 +33,7 @@ static int __init kvmwatch_init(void)
 	if (err)
 		goto exit_dev;
 	kvmw_housekeep();		/* VMs that run already are known on return */
+	kvmw_leaves_init();
 	pr_info("%u of %u hooks attached\n", attached(), KVMW_NR_HOOKS);
 	return 0;
 
@@ -49,6 +51,7 @@ exit_debugfs:
  */
 static void __exit kvmwatch_exit(void)
 {
+	kvmw_leaves_exit();
 	kvmw_hooks_exit();
 	kvmw_dev_exit();
 	kvmw_objects_exit();

@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "debugfs.h"
+#include "leaves.h"
 #include "object.h"
 
 #define CREATE_TRACE_POINTS
@@ -485,8 +486,10 @@ static void hide_children(struct kvmw_vm *vm)
 static void fold(struct kvmw_object *obj)
 {
 	struct kvmw_vm *vm = obj->vm;
+	s64 mapped[KVMW_NR_LEVELS];
 	union kvmw_any_stats stats;
 	struct kvmw_slot_cpu sum;
+	int i;
 
 	mutex_lock(&vm->lock);
 	if (obj->kind == KVMWATCH_KIND_VCPU) {
@@ -495,6 +498,9 @@ static void fold(struct kvmw_object *obj)
 	} else {
 		kvmw_slot_cpu_sum(kvmw_to_slot(obj)->cpu, &sum);
 		kvmw_slot_cpu_add(&vm->gone_slots, &sum);
+		kvmw_slot_mapped(kvmw_to_slot(obj), mapped);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			vm->gone_mapped[i] += mapped[i];
 	}
 	list_del_init(&obj->node);
 	mutex_unlock(&vm->lock);
@@ -566,11 +572,16 @@ static void unlist(struct llist_node *list)
 	struct kvmw_object *obj;
 
 	mutex_lock(&kvmw_lock);
-	llist_for_each_entry(obj, list, dead) {
-		if (obj->kind == KVMWATCH_KIND_VM)
-			list_del_init(&obj->node);
-		else
+	llist_for_each_entry(obj, list, dead)
+		if (obj->kind != KVMWATCH_KIND_VM)
 			fold(obj);
+	llist_for_each_entry(obj, list, dead) {
+		if (obj->kind != KVMWATCH_KIND_VM)
+			continue;
+		list_del_init(&obj->node);
+		mutex_lock(&obj->vm->lock);
+		kvmw_audit_end(obj->vm);
+		mutex_unlock(&obj->vm->lock);
 	}
 	mutex_unlock(&kvmw_lock);
 }
@@ -651,6 +662,21 @@ static void work_fn(struct work_struct *unused)
 void kvmw_housekeep(void)
 {
 	housekeep();
+}
+
+void kvmw_house_lock(void)
+{
+	mutex_lock(&house_lock);
+}
+
+void kvmw_house_unlock(void)
+{
+	mutex_unlock(&house_lock);
+}
+
+bool kvmw_any_newborn(void)
+{
+	return !llist_empty(&newborn);
 }
 
 /* --- for readers ----------------------------------------------------------- */

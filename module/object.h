@@ -88,6 +88,7 @@ struct kvmw_slot {
 struct kvmw_vm {
 	struct kvmw_object	obj;	/* key: struct kvm */
 	bool			dying;	/* KVM has started to destroy it */
+	bool			freed;	/* KVM has said its last word of it */
 	bool			shown;	/* its creation succeeded: show it */
 	char			name[KVMWATCH_NAME_SIZE];
 	struct pid		*pid;	/* of the VMM's process; holds a reference */
@@ -96,7 +97,7 @@ struct kvmw_vm {
 
 	/*
 	 * Mapped pages. A VM that ran before us is counted region by region; until
-	 * that is done, hits beyond the cursor do not count. See adopt.c.
+	 * that is done, hits beyond the cursor do not count. See leaves.c.
 	 */
 	bool			armed;		/* all regions count */
 	bool			unsure;		/* a slot's record came late: count again */
@@ -104,7 +105,10 @@ struct kvmw_vm {
 	gfn_t			cursor[KVMW_NR_AS];
 	u64			mapped_peak;	/* bytes, seen before an unmap */
 	u64			mapped_now;	/* the same now, where KVM keeps no count */
-	u64			audits, audit_failures;
+	u64			audits, audit_failures;	/* under lock */
+	unsigned long		retry_at, retry_after;	/* when mapped_bad, in jiffies */
+	s64			gone_mapped[KVMW_NR_LEVELS];	/* gone slots': 0 each, if all was seen */
+	s64			kvms_last[KVMW_NR_LEVELS];	/* KVM's own, before it freed the VM */
 	u64			collects;	/* under KVM's slots_lock */
 	bool			ring;		/* dirty rings instead of bitmaps */
 
@@ -220,6 +224,12 @@ void kvmw_forget_slots(void);
 
 /* Wait until all that hooks asked for so far is done. Context: task. */
 void kvmw_housekeep(void);
+
+/* Keep the housekeeper out. Context: task, no other lock of ours held. */
+void kvmw_house_lock(void);
+void kvmw_house_unlock(void);
+/* Are there records that are on no list yet? Context: any. */
+bool kvmw_any_newborn(void);
 
 /* Nanoseconds of the kernel's monotonic clock. */
 static __always_inline u64 kvmw_now(void)

@@ -47,10 +47,16 @@ static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned l
 /* kvm_arch_free_vm(kvm): the last that is heard of it, of a failed creation too. */
 static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long caller)
 {
-	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));
+	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	struct kvmw_vm *vm = kvmw_vm_find(kvm);
+	int i;
 
-	if (vm)
-		kvmw_hide(&vm->obj);
+	if (!vm)
+		return;
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		vm->kvms_last[i] = kvmw_kvm_pages(kvm, i + 1);
+	vm->freed = true;
+	kvmw_hide(&vm->obj);
 }
 
 KVMW_FUNC_HANDLER(vm_init, on_vm_init);

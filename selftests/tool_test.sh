@@ -79,6 +79,7 @@ done
 
 claim "the guest did its work" grep -q "round 1 done" /tmp/demo.log
 claim "list finds it by its pid" says "$guest-" kvmwatch list -p "$guest"
+claim "audit agrees" says agrees kvmwatch audit
 claim "a dirty rate without logging is unknown, not 0" \
 	says "unknown: dirty logging is off" kvmwatch list -p "$guest"
 claim "stat's mapped_4k is KVM's pages_4k" same "$(vm_stat mapped_4k)" "$(kvm_stat pages_4k)"

@@ -37,6 +37,7 @@ struct cmd {
 extern const struct cmd cmd_list;
 extern const struct cmd cmd_stat;
 extern const struct cmd cmd_hooks;
+extern const struct cmd cmd_audit;
 
 /*
  * Say on stderr "kvmwatch: <what>: <why>", where why also says what to do. This is

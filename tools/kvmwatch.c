@@ -16,6 +16,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_list,
 	&cmd_stat,
 	&cmd_hooks,
+	&cmd_audit,
 	NULL
 };
 

@@ -205,6 +205,14 @@ int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot)
 	return open_stats(dev, KVMWATCH_KIND_SLOT, vm, as_id, slot);
 }
 
+int kvmwatch_audit(int dev, __u64 vm, struct kvmwatch_audit *audit)
+{
+	memset(audit, 0, sizeof(*audit));
+	audit->size = sizeof(*audit);
+	audit->vm = vm;
+	return ioctl(dev, KVMWATCH_AUDIT, audit) ? -errno : 0;
+}
+
 /* --- The stats fd -------------------------------------------------------- */
 
 /* A part of the file, or of the data block: bytes from start to before end. */

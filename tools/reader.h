@@ -44,6 +44,9 @@ int kvmwatch_open_vm(int dev, __u64 vm);
 int kvmwatch_open_vcpu(int dev, __u64 vcpu);
 int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot);
 
+/* Have the module audit a VM, see struct kvmwatch_audit. Returns 0 or -errno. */
+int kvmwatch_audit(int dev, __u64 vm, struct kvmwatch_audit *audit);
+
 /**
  * struct kvmwatch_value - one statistic, as found in a stats fd
  * @name:		its name: printable, not empty, unique within the object

@@ -227,9 +227,28 @@ struct kvmwatch_open {
 	__u32 reserved;
 };
 
+/* --- KVMWATCH_AUDIT ------------------------------------------------------ */
+
+/**
+ * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, now
+ * @size:	in: sizeof(struct kvmwatch_audit)
+ * @agrees:	out: 1: they are the same. 0: they differ; the statistics mapped_* of
+ *		the VM are unavailable until they have been counted anew
+ * @vm:		in: kvmwatch id of the VM
+ * @audits:	out: comparisons so far, this one included
+ * @failures:	out: those of them that differed
+ */
+struct kvmwatch_audit {
+	__u32 size;
+	__u32 agrees;
+	__u64 vm;
+	__u64 audits;
+	__u64 failures;
+};
+
 #define KVMWATCH_IOC			0xB7
 /*
- * Errors of all three:
+ * Errors of all:
  *   ENOTTY	no such ioctl
  *   EFAULT	an address that can't be read or written
  *   EINVAL	@size shorter than the first published structure; unknown kind;
@@ -244,6 +263,10 @@ struct kvmwatch_open {
  *   EBADF	@fd is not an open file
  *   ENXIO	@fd is open, but not a KVM VM (for VM and slot) or vCPU
  *   EMFILE, ENFILE, ENOMEM	as open(2)
+ * KVMWATCH_AUDIT:
+ *   ENOENT	no VM with id @vm
+ *   ESRCH	the VM is being destroyed
+ *   EAGAIN	its pages are being counted anew at the moment
  *
  * Who may: KVMWATCH_INFO everyone who could open the device, KVMWATCH_OPEN with
  * KVMWATCH_OPEN_BY_FD too, since whoever holds the KVM fd owns the VM. The rest
@@ -252,6 +275,7 @@ struct kvmwatch_open {
 #define KVMWATCH_INFO	_IOWR(KVMWATCH_IOC, 0, struct kvmwatch_info)
 #define KVMWATCH_LIST	_IOWR(KVMWATCH_IOC, 1, struct kvmwatch_list)
 #define KVMWATCH_OPEN	_IOW(KVMWATCH_IOC, 2, struct kvmwatch_open)
+#define KVMWATCH_AUDIT	_IOWR(KVMWATCH_IOC, 3, struct kvmwatch_audit)
 
 /* --- The stats fd -------------------------------------------------------- */
 

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which leaves a VM's page tables have: counted where hits have not seen them come, and
+ * compared with what they have counted since.
+ *
+ * Counting goes region by region, so that mmu_lock is held for short. A cursor says how
+ * far it is: hits below it count, hits beyond do not, as the region's own count will
+ * include what they did. Both run under mmu_lock, so every leaf is counted once. Regions
+ * are aligned to 1 GiB, the largest leaf, which therefore never lies across the cursor.
+ *
+ * An audit compares our numbers with KVM's own, or where it keeps none with its page
+ * tables, under the lock under which both change. One that fails withdraws the
+ * VM's numbers until they have been counted anew and agree.
+ *
+ * All of it is done by one at a time, under house_lock.
+ */
+#include <linux/moduleparam.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
+
+#include "leaves.h"
+#include "object.h"
+
+#define REGION_PAGES	BIT_ULL(30 - PAGE_SHIFT)
+
+/* A VM whose count did not come out right is counted again after this, and twice this, ... */
+#define RETRY_MIN	(10 * HZ)
+#define RETRY_MAX	(3600 * HZ)
+
+static unsigned int audit_seconds = 60;
+module_param(audit_seconds, uint, 0444);
+MODULE_PARM_DESC(audit_seconds, "seconds between audits of all VMs (default 60); 0: none");
+
+/* --- page tables ------------------------------------------------------------ */
+
+struct region {
+	struct kvm_memory_slot *kslot;
+	gfn_t start, end;
+};
+
+/* The first part of any slot at or behind @from. Context: kvm->srcu held. */
+static bool next_region(struct kvm *kvm, int as_id, gfn_t from, struct region *region)
+{
+	struct kvm_memory_slot *kslot;
+	gfn_t start;
+	int bkt;
+
+	region->kslot = NULL;
+	kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
+		start = max(from, kslot->base_gfn);
+		if (kslot->base_gfn + kslot->npages <= from)
+			continue;
+		if (region->kslot && start >= region->start)
+			continue;
+		region->kslot = kslot;
+		region->start = start;
+	}
+	if (!region->kslot)
+		return false;
+	region->end = min(region->kslot->base_gfn + region->kslot->npages,
+			  ALIGN(region->start + 1, REGION_PAGES));
+	return true;
+}
+
+static void count_table(const u64 *table, int level, gfn_t base, const struct region *region,
+			s64 leaves[KVMW_NR_LEVELS])
+{
+	gfn_t pages = 1ULL << ((level - 1) * 9), gfn;
+	u64 spte;
+	int i;
+
+	for (i = 0, gfn = base; i < PTRS_PER_PTE && gfn < region->end; i++, gfn += pages) {
+		spte = READ_ONCE(table[i]);
+		if (gfn + pages <= region->start || !kvmw_spte_present(spte))
+			continue;
+		if (!kvmw_spte_leaf(spte, level))
+			count_table(__va(spte & PHYSICAL_PAGE_MASK), level - 1, gfn, region,
+				    leaves);
+		else if (gfn >= region->start)
+			leaves[level - 1]++;
+	}
+}
+
+/* All roots, invalid ones too: their leaves count until they are cleared. */
+static bool count_tdp(struct kvm *kvm, int as_id, const struct region *region,
+		      s64 leaves[KVMW_NR_LEVELS])
+{
+	struct kvmw_sp *sp;
+
+	if (!kvm->arch.tdp_mmu_roots.next)	/* this VM was made without a TDP MMU */
+		return true;
+	list_for_each_entry(sp, &kvm->arch.tdp_mmu_roots, link) {
+		if (!kvmw_sp_valid(sp))
+			return false;
+		if (sp->role.smm == as_id)
+			count_table(sp->spt, sp->role.level, 0, region, leaves);
+	}
+	return true;
+}
+
+/* Where a slot's reverse maps of a level have that of a page. */
+static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
+{
+	int shift = KVM_HPAGE_GFN_SHIFT(level);
+
+	return (gfn >> shift) - (kslot->base_gfn >> shift);
+}
+
+/* Each present leaf of the shadow MMU is in its slot's reverse map once. */
+static void count_shadow(const struct region *region, s64 leaves[KVMW_NR_LEVELS])
+{
+	const struct kvm_memory_slot *kslot = region->kslot;
+	unsigned long i, last;
+	int level;
+
+	for (level = PG_LEVEL_4K; level <= KVMW_NR_LEVELS; level++) {
+		if (!kslot->arch.rmap[level - 1])
+			continue;
+		last = rmap_index(kslot, region->end - 1, level);
+		for (i = rmap_index(kslot, region->start, level); i <= last; i++)
+			leaves[level - 1] += kvmw_rmap_count(&kslot->arch.rmap[level - 1][i]);
+	}
+}
+
+/*
+ * Count the next region behind the cursor. Returns -EAGAIN when there may be more,
+ * 0 when the address space is done, or another error.
+ */
+static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
+{
+	s64 leaves[KVMW_NR_LEVELS] = {};
+	struct region region;
+	struct kvmw_slot *slot;
+	int i, srcu, err = 0;
+
+	/*
+	 * Under mmu_lock also to look for the region: a slot that comes later is
+	 * either behind the cursor, or its first leaf comes when hits count there.
+	 */
+	kvmw_mmu_lock(kvm);
+	srcu = srcu_read_lock(&kvm->srcu);
+	if (!next_region(kvm, as_id, vm->cursor[as_id], &region)) {
+		vm->cursor[as_id] = ~0ULL;
+		goto out;
+	}
+	err = -EPROTO;
+	if (!count_tdp(kvm, as_id, &region, leaves))
+		goto out;
+	count_shadow(&region, leaves);
+	slot = kvmw_slot_of(vm, region.kslot);
+	if (!slot) {
+		slot = vm->stray;
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
+	}
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		slot->base[i] += leaves[i];
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		vm->mapped_now += kvmw_mapped_bytes(leaves);
+	vm->cursor[as_id] = region.end;
+	err = -EAGAIN;
+out:
+	srcu_read_unlock(&kvm->srcu, srcu);
+	kvmw_mmu_unlock(kvm);
+	return err;
+}
+
+/* --- audits ----------------------------------------------------------------- */
+
+/* What we think is mapped, and what is. */
+struct finding {
+	s64	ours[KVMW_NR_LEVELS];
+	s64	kvms[KVMW_NR_LEVELS];
+};
+
+static bool agrees(const struct finding *it)
+{
+	return !memcmp(it->ours, it->kvms, sizeof(it->ours));
+}
+
+#if KVMW_KVM_COUNTS_LEAVES
+/* All slots together against KVM's own numbers. Context: mmu_lock held for write. */
+static bool compare_locked(struct kvmw_vm *vm, struct kvm *kvm, struct finding *it)
+{
+	s64 part[KVMW_NR_LEVELS];
+	struct kvmw_object *obj;
+	int i;
+
+	kvmw_slot_mapped(vm->stray, it->ours);
+	list_for_each_entry(obj, &vm->slots, node) {
+		kvmw_slot_mapped(kvmw_to_slot(obj), part);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			it->ours[i] += part[i];
+	}
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		it->kvms[i] = kvmw_kvm_pages(kvm, i + 1);
+	return agrees(it);
+}
+#else
+/* Each slot against the page tables, which takes about 1 ms for each GiB of 4 KiB pages. */
+static bool compare_locked(struct kvmw_vm *vm, struct kvm *kvm, struct finding *it)
+{
+	struct kvm_memory_slot *kslot;
+	struct kvmw_object *slot;
+	struct region region;
+	int as_id, bkt;
+
+	for (as_id = 0; as_id < kvmw_nr_as(kvm); as_id++) {
+		kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
+			slot = kvmw_find(vm, (u32)as_id << 16 | (u16)kslot->id);
+			if (!slot)
+				continue;
+			region.kslot = kslot;
+			region.start = kslot->base_gfn;
+			region.end = kslot->base_gfn + kslot->npages;
+			memset(it, 0, sizeof(*it));
+			kvmw_slot_mapped(kvmw_to_slot(slot), it->ours);
+			if (!count_tdp(kvm, as_id, &region, it->kvms))
+				return false;
+			count_shadow(&region, it->kvms);
+			if (!agrees(it))
+				return false;
+		}
+	}
+	return true;
+}
+#endif
+
+/*
+ * A slot's record that came between the list and the lock is not on the list, though
+ * hits may have counted in it: then look again.
+ */
+static int compare(struct kvmw_vm *vm, struct finding *it)
+{
+	struct kvm *kvm;
+	bool same, late;
+	int tries, srcu;
+
+	for (tries = 0; tries < 16; tries++) {
+		kvmw_absorb();
+		mutex_lock(&vm->lock);
+		kvm = kvmw_pin(vm);
+		if (!kvm) {
+			mutex_unlock(&vm->lock);
+			return -ESRCH;
+		}
+		kvmw_mmu_lock(kvm);
+		srcu = srcu_read_lock(&kvm->srcu);
+		same = compare_locked(vm, kvm, it);
+		late = !same && kvmw_any_newborn();
+		srcu_read_unlock(&kvm->srcu, srcu);
+		kvmw_mmu_unlock(kvm);
+		kvmw_unpin();
+		mutex_unlock(&vm->lock);
+		if (!late)
+			return same;
+	}
+	return -EAGAIN;
+}
+
+static void report(const struct kvmw_vm *vm, const struct finding *it)
+{
+	pr_warn_ratelimited("VM %llu (%s): audit failed: %lld, %lld, %lld pages of 4K, 2M, 1G counted, KVM has %lld, %lld, %lld\n",
+			    vm->obj.id, vm->name, it->ours[0], it->ours[1], it->ours[2],
+			    it->kvms[0], it->kvms[1], it->kvms[2]);
+}
+
+/* Count the comparison. Returns as kvmw_audit() does. */
+static int audit(struct kvmw_vm *vm)
+{
+	struct finding it;
+	int same = compare(vm, &it);
+
+	if (same < 0)
+		return same;
+	mutex_lock(&vm->lock);
+	vm->audits++;
+	vm->audit_failures += !same;
+	mutex_unlock(&vm->lock);
+	if (!same)
+		report(vm, &it);
+	return same;
+}
+
+int kvmw_audit(struct kvmw_vm *vm)
+{
+	int same = -EAGAIN;
+
+	kvmw_house_lock();
+	if (vm->armed && !READ_ONCE(vm->unsure) && !vm->mapped_bad)
+		same = audit(vm);
+	if (!same) {
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
+	}
+	kvmw_house_unlock();
+	return same;
+}
+
+void kvmw_audit_end(struct kvmw_vm *vm)
+{
+	struct finding it;
+	int i;
+
+	lockdep_assert_held(&vm->lock);
+	if (!vm->freed || !vm->armed || READ_ONCE(vm->unsure) || vm->mapped_bad)
+		return;
+	kvmw_slot_mapped(vm->stray, it.ours);
+	for (i = 0; i < KVMW_NR_LEVELS; i++) {
+		it.ours[i] += vm->gone_mapped[i];
+		it.kvms[i] = vm->kvms_last[i];
+	}
+	vm->audits++;
+	if (agrees(&it))
+		return;
+	vm->audit_failures++;
+	report(vm, &it);
+}
+
+/* --- counting --------------------------------------------------------------- */
+
+/* Every slot starts at nothing; hits do not count as long as the cursors are 0. */
+static void zero_mapped(struct kvmw_vm *vm)
+{
+	s64 mapped[KVMW_NR_LEVELS];
+	struct kvmw_object *obj;
+	int i;
+
+	list_for_each_entry(obj, &vm->slots, node) {
+		kvmw_slot_mapped(kvmw_to_slot(obj), mapped);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			kvmw_to_slot(obj)->base[i] -= mapped[i];
+	}
+	kvmw_slot_mapped(vm->stray, mapped);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		vm->stray->base[i] -= mapped[i];
+	vm->mapped_now = 0;
+}
+
+static int count_all_regions(struct kvmw_vm *vm)
+{
+	struct kvm *kvm;
+	int as_id, err;
+
+	for (as_id = 0; as_id < KVMW_NR_AS; as_id++) {
+		do {
+			kvm = kvmw_pin(vm);
+			if (!kvm)
+				return -ESRCH;
+			err = count_region(vm, kvm, as_id);
+			kvmw_unpin();
+			cond_resched();
+		} while (err == -EAGAIN);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void count_failed(struct kvmw_vm *vm)
+{
+	vm->retry_after = clamp_t(unsigned long, vm->retry_after * 2, RETRY_MIN, RETRY_MAX);
+	vm->retry_at = jiffies + vm->retry_after;
+	WRITE_ONCE(vm->mapped_bad, true);
+}
+
+static void count_vm(struct kvmw_vm *vm)
+{
+	mutex_lock(&vm->lock);
+	zero_mapped(vm);
+	mutex_unlock(&vm->lock);
+	if (count_all_regions(vm)) {
+		count_failed(vm);
+		return;
+	}
+	/* Every region counts, so this changes for no hit whether it counts. */
+	WRITE_ONCE(vm->armed, true);
+	if (audit(vm) <= 0)
+		count_failed(vm);
+	else
+		vm->retry_after = 0;
+}
+
+/* One that is not counted yet, with a reference. */
+static struct kvmw_vm *next_unarmed(void)
+{
+	struct kvmw_vm *vm = NULL;
+	struct kvmw_object *obj;
+
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		if (READ_ONCE(obj->key) && !obj->vm->armed && !obj->vm->mapped_bad &&
+		    !READ_ONCE(obj->vm->dying)) {
+			vm = obj->vm;
+			kvmw_get(obj);
+			break;
+		}
+	}
+	mutex_unlock(&kvmw_lock);
+	return vm;
+}
+
+/*
+ * Start VMs again whose slots' counts are not right. Hits stop counting for them, at
+ * the latest when none runs any more that found them armed or has them in its cache.
+ */
+static void disarm_unsure(void)
+{
+	struct kvmw_object *obj;
+	bool any = false;
+	int as_id;
+
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		struct kvmw_vm *vm = obj->vm;
+
+		if (!READ_ONCE(vm->unsure) || !vm->armed)
+			continue;
+		for (as_id = 0; as_id < KVMW_NR_AS; as_id++)
+			WRITE_ONCE(vm->cursor[as_id], 0);
+		WRITE_ONCE(vm->armed, false);
+		WRITE_ONCE(vm->unsure, false);
+		any = true;
+	}
+	mutex_unlock(&kvmw_lock);
+	if (!any)
+		return;
+	synchronize_rcu();
+	kvmw_forget_slots();
+	synchronize_rcu();
+}
+
+void kvmw_leaves_count(void)
+{
+	struct kvmw_vm *vm;
+
+	disarm_unsure();
+	while ((vm = next_unarmed())) {
+		count_vm(vm);
+		kvmw_put(&vm->obj);
+	}
+}
+
+/* --- from time to time ------------------------------------------------------ */
+
+/* One whose count did not come out right, and that has waited long enough. */
+static void try_again(struct kvmw_vm *vm)
+{
+	kvmw_house_lock();
+	if (vm->mapped_bad && time_after_eq(jiffies, vm->retry_at)) {
+		WRITE_ONCE(vm->unsure, true);
+		WRITE_ONCE(vm->armed, true);	/* to be disarmed, see disarm_unsure() */
+		WRITE_ONCE(vm->mapped_bad, false);
+		kvmw_rescan();
+	}
+	kvmw_house_unlock();
+}
+
+static void audit_fn(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(audit_work, audit_fn);
+
+static void schedule_audit(void)
+{
+	if (audit_seconds)
+		queue_delayed_work(system_unbound_wq, &audit_work, audit_seconds * HZ);
+}
+
+static void audit_fn(struct work_struct *unused)
+{
+	struct kvmw_object **vms;
+	int nr = kvmw_get_vms(&vms), i;
+
+	for (i = 0; i < nr; i++) {
+		kvmw_audit(vms[i]->vm);
+		try_again(vms[i]->vm);
+		cond_resched();
+	}
+	if (nr >= 0)
+		kvmw_put_all(vms, nr);
+	schedule_audit();
+}
+
+void kvmw_leaves_init(void)
+{
+	audit_seconds = min(audit_seconds, 86400U);
+	schedule_audit();
+}
+
+void kvmw_leaves_exit(void)
+{
+	cancel_delayed_work_sync(&audit_work);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which leaves a VM's page tables have: counting and comparing. See leaves.c. */
+#ifndef KVMW_LEAVES_H
+#define KVMW_LEAVES_H
+
+struct kvmw_vm;
+
+/* Count all VMs that are not counted yet, or are to be counted again. For the housekeeper. */
+void kvmw_leaves_count(void);
+
+/*
+ * Compare with KVM. Returns 1 when it agrees, 0 when it does not: then the VM is about to be
+ * counted anew; or -ESRCH when it is gone, -EAGAIN when it is being counted or could not be.
+ * Context: task, no lock held.
+ */
+int kvmw_audit(struct kvmw_vm *vm);
+
+/* The last one, of a VM that KVM has freed, with all its slots gone. Context: vm->lock held. */
+void kvmw_audit_end(struct kvmw_vm *vm);
+
+/* Audits from time to time. */
+void kvmw_leaves_init(void);
+void kvmw_leaves_exit(void);
+
+#endif /* KVMW_LEAVES_H */

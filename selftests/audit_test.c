@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Audits: kvmwatch compares its mapped pages with KVM's. They agree whatever a guest
+ * does; they differ when a hook is missing, and then the numbers are counted anew.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/klog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define UNAVAILABLE	(~0ULL)
+#define GPA		0x40000000ULL
+#define PAGES		2000
+
+/* An audit of a guest's VM: 1 and 0 as kvmwatch says, or -errno. */
+static int audit(struct guest *g, struct kvmwatch_audit *answer)
+{
+	struct kvmwatch_audit arg = { .size = sizeof(arg) };
+	struct kvmwatch_vm vm;
+	int dev, err;
+
+	if (watch_find(g, &vm))
+		return -ENOENT;
+	dev = watch_device();
+	if (dev < 0)
+		return dev;
+	arg.vm = vm.id;
+	err = ioctl(dev, KVMWATCH_AUDIT, &arg) ? -errno : 0;
+	close(dev);
+	if (answer)
+		*answer = arg;
+	return err ? err : (int)arg.agrees;
+}
+
+static int touch(struct guest *g, unsigned int first, unsigned int pages)
+{
+	return guest_run(g, 0, work_write(GPA + first * GUEST_PAGE, pages, GUEST_PAGE, 1));
+}
+
+static struct guest *new_guest(void)
+{
+	struct guest *g = guest_new(1, 0);
+
+	if (g && guest_slot_add(g, 1, GPA, PAGES, GUEST_MEM_4K, 0)) {
+		guest_free(g);
+		return NULL;
+	}
+	return g;
+}
+
+/* One number of a stats fd, also of a VM that is gone. */
+static __u64 number(int fd, const char *name)
+{
+	__u64 value;
+
+	return oracle_read(fd, name, &value) ? UNAVAILABLE : value;
+}
+
+/* What the kernel was expected to say is no complaint. */
+static void forget_messages(void)
+{
+	klogctl(5 /* clear */, NULL, 0);
+}
+
+FIXTURE(audit) {
+	struct guest *g;
+};
+
+FIXTURE_SETUP(audit)
+{
+	self->g = new_guest();
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(audit)
+{
+	guest_free(self->g);
+}
+
+TEST_F(audit, each_is_counted_and_agrees)
+{
+	struct kvmwatch_audit first, then;
+
+	ASSERT_EQ(0, touch(self->g, 0, 100));
+	ASSERT_EQ(1, audit(self->g, &first));
+	ASSERT_EQ(0, touch(self->g, 100, 50));
+	ASSERT_EQ(0, guest_slot_discard(self->g, 1, 20, 30));
+	ASSERT_EQ(1, audit(self->g, &then));
+	EXPECT_EQ(first.audits + 1, then.audits);
+	EXPECT_EQ(0, then.failures);
+	EXPECT_EQ(then.audits, watch_vm_stat(self->g, "audits"));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+TEST_F(audit, at_any_moment_of_a_guest_at_work_agrees)
+{
+	int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1000000)));
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, guest_slot_discard(self->g, 1, i * 10, 500));
+		ASSERT_EQ(1, audit(self->g, NULL));
+	}
+	EXPECT_EQ(0, guest_stop(self->g, 0));
+	EXPECT_EQ(0, guest_wait(self->g, 0, 10000));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+TEST_F(audit, the_last_is_when_the_vm_is_gone)
+{
+	int fd = watch_vm(self->g);
+	__u64 before;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, touch(self->g, 0, 300));
+	before = number(fd, "audits");
+	guest_free(self->g);
+	self->g = NULL;
+	EXPECT_TRUE(WATCH_EVENTUALLY(number(fd, "audits") == before + 1));
+	EXPECT_EQ(0, number(fd, "audit_failures"));
+	close(fd);
+}
+
+TEST_F(audit, of_what_there_is_not_are_refused)
+{
+	struct kvmwatch_audit arg = { .size = sizeof(arg), .vm = ~0ULL };
+	int dev = watch_device();
+
+	ASSERT_LE(0, dev);
+	EXPECT_EQ(-1, ioctl(dev, KVMWATCH_AUDIT, &arg));
+	EXPECT_EQ(ENOENT, errno);
+	arg.size--;
+	EXPECT_EQ(-1, ioctl(dev, KVMWATCH_AUDIT, &arg));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, ioctl(dev, KVMWATCH_AUDIT, NULL));
+	EXPECT_EQ(EFAULT, errno);
+	close(dev);
+}
+
+/* --- with other parameters ---------------------------------------------------- */
+
+static int load_with(const char *more)
+{
+	char args[160];
+
+	snprintf(args, sizeof(args), "%s %s", getenv("MODARGS") ?: "", more);
+	if (watch_unload_patiently())
+		return -EBUSY;
+	return watch_load(args);
+}
+
+TEST(audits_come_by_themselves_from_time_to_time)
+{
+	struct guest *g;
+	__u64 before;
+
+	ASSERT_EQ(0, load_with("audit_seconds=1"));
+	g = new_guest();
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, touch(g, 0, 100));
+	before = watch_vm_stat(g, "audits");
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_vm_stat(g, "audits") >= before + 2));
+	EXPECT_EQ(0, watch_vm_stat(g, "audit_failures"));
+	guest_free(g);
+	ASSERT_EQ(0, load_with("audit_seconds=0"));
+	g = new_guest();
+	ASSERT_NE(NULL, g);
+	sleep(3);
+	EXPECT_EQ(0, watch_vm_stat(g, "audits"));
+	guest_free(g);
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, watch_load(NULL));
+}
+
+FIXTURE(dropped) {
+	struct guest *g;
+};
+
+/* A hook that is not there, and how KVM keeps the page tables that it is about. */
+FIXTURE_VARIANT(dropped) {
+	const char *hook;
+	int tdp_mmu;
+};
+
+FIXTURE_VARIANT_ADD(dropped, spte_change) { .hook = "spte_change", .tdp_mmu = 1 };
+FIXTURE_VARIANT_ADD(dropped, rmap_add) { .hook = "rmap_add" };
+FIXTURE_VARIANT_ADD(dropped, rmap_zap) { .hook = "rmap_zap" };
+
+static int vendor_with(const char *args)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command), "rmmod kvm_amd && modprobe kvm-amd %s", args);
+	return system(command);
+}
+
+static int has_tdp_mmu(void)
+{
+	return !system("grep -qs Y /sys/module/kvm/parameters/tdp_mmu");
+}
+
+FIXTURE_SETUP(dropped)
+{
+	char args[40];
+
+	if (access("/sys/module/kvm_amd", F_OK))
+		SKIP(return, "kvm_amd is not loaded, whose parameter makes the shadow MMU used");
+	if (variant->tdp_mmu && !has_tdp_mmu())
+		SKIP(return, "KVM does not use a TDP MMU here");
+	if (!variant->tdp_mmu)
+		ASSERT_EQ(0, vendor_with("npt=0"));
+	snprintf(args, sizeof(args), "drop=%s", variant->hook);
+	ASSERT_EQ(0, load_with(args));
+	self->g = new_guest();
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(dropped)
+{
+	guest_free(self->g);
+	if (!variant->tdp_mmu)
+		EXPECT_EQ(0, vendor_with(""));
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, watch_load(NULL));
+	forget_messages();
+}
+
+/* Do what the missing hook would have seen, and nothing that another made up for. */
+static int go_wrong(struct guest *g, int round)
+{
+	int err = touch(g, round * 200, 100);
+
+	return err ? err : guest_slot_discard(g, 1, round * 200, 40);
+}
+
+TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
+{
+	struct kvmwatch_audit answer;
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, go_wrong(self->g, round));
+		ASSERT_EQ(0, audit(self->g, &answer));
+		EXPECT_EQ(round + 1ULL, answer.failures);
+		/* What is counted from the page tables is right again, and comes back. */
+		ASSERT_TRUE(WATCH_EVENTUALLY(watch_vm_stat(self->g, "mapped_4k") != UNAVAILABLE));
+		EXPECT_EQ(1, audit(self->g, NULL));
+		EXPECT_LE(60ULL * (round + 1), watch_vm_stat(self->g, "mapped_4k"));
+		EXPECT_EQ(60ULL * (round + 1), watch_slot_stat(self->g, 1, "mapped_4k"));
+	}
+	EXPECT_EQ(3, watch_vm_stat(self->g, "audit_failures"));
+}
+
+TEST_F(dropped, is_found_at_the_vms_end)
+{
+	int fd = watch_vm(self->g);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, go_wrong(self->g, 0));
+	guest_free(self->g);
+	self->g = NULL;
+	EXPECT_TRUE(WATCH_EVENTUALLY(number(fd, "audits") == 1));
+	/* Who sees nothing come, nor go, is right in the end. */
+	EXPECT_EQ(strcmp(variant->hook, "spte_change") ? 1 : 0, number(fd, "audit_failures"));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -16,6 +16,8 @@
 #include <linux/kvm_host.h>
 #include <linux/ptrace.h>
 #include <linux/version.h>
+#include <asm/hypervisor.h>
+#include <asm/svm.h>
 
 #define KVMW_SERIES(major, minor)						\
 	(LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
@@ -444,6 +446,67 @@ static inline bool kvmw_complete(const struct kvm *kvm)
 static __always_inline bool kvmw_runs_here(const struct kvm_vcpu *kvcpu)
 {
 	return READ_ONCE(*(struct pid * const __force *)&kvcpu->pid) == task_pid(current);
+}
+
+/* --- dirty rings --------------------------------------------------------- */
+
+struct kvm_dirty_ring;
+
+#if KVMW_SINCE(6, 1)
+#define KVMW_HAS_RINGS	1
+static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *ring)
+{
+	return container_of(ring, struct kvm_vcpu, dirty_ring);
+}
+#else	/* no events either, so nobody asks */
+#define KVMW_HAS_RINGS	0
+static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *ring)
+{
+	return NULL;
+}
+#endif
+
+/* --- exits --------------------------------------------------------------- */
+
+/*
+ * kvm_exit has lost its first argument, the reason. Which of the two kvm.ko has is
+ * checked by the number of arguments.
+ */
+#if !KVMW_SINCE(6, 1)
+#define KVMW_EXIT_ARGS		3
+#define KVMW_EXIT_PROTO		unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa
+#define KVMW_EXIT_VMX_REASON	reason
+#else
+#define KVMW_EXIT_ARGS		2
+#define KVMW_EXIT_PROTO		struct kvm_vcpu *kvcpu, u32 isa
+#define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason()
+#endif
+
+/* On VMX, KVM may enter again right after an exit, and only tell of the latter. */
+#define KVMW_VMX_SILENT_ENTRIES	!KVMW_SINCE(6, 1)
+
+/* Where struct vcpu_svm, private to KVM, has its VMCB; see vmcb_valid(). */
+static __always_inline const struct vmcb *kvmw_vmcb_of(const struct kvm_vcpu *kvcpu)
+{
+	return *(struct vmcb **)(kvcpu + 1);
+}
+
+/* The VMCS of the exit is current where the event comes from. ~0: it is not. */
+static __always_inline u64 kvmw_vmread_reason(void)
+{
+	unsigned long reason;
+	bool failed;
+
+	asm volatile("vmread %[field], %[reason]"
+		     : [reason] "=r" (reason), "=@ccbe" (failed)
+		     : [field] "r" (0x4402UL));
+	return failed ? ~0ULL : reason;
+}
+
+/* Guests whose VMCS the CPU does not have: nested on Hyper-V, or TDX. */
+static inline bool kvmw_vmcs_readable(void)
+{
+	return !IS_ENABLED(CONFIG_KVM_INTEL_TDX) && !hypervisor_is_type(X86_HYPER_MS_HYPERV);
 }
 
 /* --- KVM's own counts ---------------------------------------------------- */

@@ -31,7 +31,6 @@ static int value_show(struct seq_file *m, void *unused)
 	struct kvmw_object *obj = m->private;
 	const struct kvmw_stat *stat = stat_by_name(obj->kind, m->file->f_path.dentry->d_name.name);
 	union kvmw_any_stats *stats;
-	const u64 *cell;
 	unsigned int i;
 
 	if (WARN_ON_ONCE(!stat))
@@ -44,9 +43,8 @@ static int value_show(struct seq_file *m, void *unused)
 	if (!stats)
 		return -ENOMEM;
 	kvmw_stats(obj, stats);
-	cell = (const void *)stats + stat->offset;
 	for (i = 0; i < stat->size; i++)
-		seq_printf(m, "%s%llu", i ? " " : "", cell[i]);
+		seq_printf(m, "%s%llu", i ? " " : "", kvmw_stat_cell(stat, stats, i));
 	seq_putc(m, '\n');
 	kfree(stats);
 	return 0;
@@ -258,8 +256,10 @@ static const struct column vcpu_columns[] = {
 	{ "pcpu", "pcpu", 5 }, { "loads", "loads", 10 },
 	{ "load_migrations", "migrations", 10 }, { "preemptions", "preemptions", 11 },
 	{ "on_cpu_ns", "on_cpu_ns", 15 }, { "off_cpu_ns", "off_cpu_ns", 15 },
+	{ "run_delay_ns", "run_delay_ns", 15 },
 	{ "halts", "halts", 10 }, { "halt_time_ns", "halt_time_ns", 15 },
-	{ "dirty_marks", "dirty_marks", 12 }, {}
+	{ "dirty_marks", "dirty_marks", 12 },
+	{ "exits", "exits", 12 }, { "user_exits", "user_exits", 10 }, {}
 };
 
 static const struct table vcpus_table = {
@@ -350,6 +350,8 @@ static int hooks_show(struct seq_file *m, void *unused)
 		if (!(hook.flags & KVMWATCH_HOOK_ATTACHED))
 			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.reason);
 	}
+	if (kvmw_no_reasons())
+		seq_printf(m, "# exit_reasons is unavailable: %s\n", kvmw_no_reasons());
 	seq_printf(m, "# events of VMs without a record: %llu\n", kvmw_lost_unknown());
 	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n",
 		   kvmw_kind_footprint(KVMWATCH_KIND_VM),

@@ -23,13 +23,18 @@
 	},
 #define KVMW_HOT_ROW(id, ...)	KVMW_FUNC_ROW(id, false, __VA_ARGS__)
 #define KVMW_RARE_ROW(id, ...)	KVMW_FUNC_ROW(id, true, __VA_ARGS__)
+#define KVMW_RET_ROW(id, what, ...)						\
+	[KVMW_HOOK_##id] = {							\
+		.name = #id, .help = what, .targets = { __VA_ARGS__ },		\
+		.on_entry = kvmw_entry_##id, .on_return = kvmw_return_##id,	\
+	},
 #define KVMW_TP_ROW(id, what, args, event)					\
 	[KVMW_HOOK_##id] = {							\
 		.name = #id, .help = what, .targets = { #event },		\
 		.on_tp = kvmw_tp_##id, .tp_args = args,				\
 	},
 struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS] = {
-	KVMW_HOOKS(KVMW_HOT_ROW, KVMW_RARE_ROW, KVMW_TP_ROW)
+	KVMW_HOOKS(KVMW_HOT_ROW, KVMW_RARE_ROW, KVMW_RET_ROW, KVMW_TP_ROW)
 };
 
 /* Without these no object can be told from another: nothing is attached. */
@@ -200,7 +205,9 @@ u64 kvmw_hook_hits(enum kvmw_hook_id id)
 /* ftrace and tracepoints miss nothing; a kprobe inside another's handler is. */
 u64 kvmw_hook_misses(enum kvmw_hook_id id)
 {
-	return kvmw_hooks[id].kp.nmissed;
+	const struct kvmw_hook *hook = &kvmw_hooks[id];
+
+	return hook->kp.nmissed + hook->rp.kp.nmissed + hook->rp.nmissed;
 }
 
 void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)

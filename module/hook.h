@@ -19,6 +19,7 @@
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/ptrace.h>
+#include <linux/timekeeping.h>
 
 #include "compat.h"
 #include "hook_table.h"
@@ -29,7 +30,7 @@ struct kvmwatch_hook;
 
 enum kvmw_hook_id {
 #define KVMW_HOOK_ID(id, ...) KVMW_HOOK_##id,
-	KVMW_HOOKS(KVMW_HOOK_ID, KVMW_HOOK_ID, KVMW_HOOK_ID)
+	KVMW_HOOKS(KVMW_HOOK_ID, KVMW_HOOK_ID, KVMW_HOOK_ID, KVMW_HOOK_ID)
 #undef KVMW_HOOK_ID
 	KVMW_NR_HOOKS
 };
@@ -48,8 +49,10 @@ struct kvmw_hook {
 				     struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs);
 	int		(*on_kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	bool		rare;
+	int		(*on_entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
+	int		(*on_return)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	void		*on_tp;		/* a tracepoint row when set */
-	unsigned int	tp_args;
+	unsigned int	tp_args;	/* bit n: it may have n arguments */
 
 	/* How it is attached; written under the attach lock. */
 	const char	*target;	/* one of targets[]; NULL: not attached */
@@ -59,6 +62,7 @@ struct kvmw_hook {
 	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
 	struct kprobe	kp;
+	struct kretprobe rp;
 	struct tracepoint *tp;
 };
 
@@ -113,6 +117,8 @@ struct kvmw_site;
 struct kvmw_cpu {
 	struct kvmw_vcpu	*vcpu;		/* loaded here; NULL: none, or unknown */
 	struct kvmw_vcpu	*leaving;	/* last one put here */
+	const struct task_struct *leaver;	/* and by whom; only to compare */
+	unsigned long		leaver_switches; /* kvmw_switches() of it then */
 	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
 	struct kvmw_slot	*slot;		/* cache: the slot of the last page */
 	const struct kvmw_site	*site;		/* cache: who called last, see site.h */
@@ -146,18 +152,47 @@ int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
 }										\
 NOKPROBE_SYMBOL(kvmw_kprobe_##id)
 
+/*
+ * The same for a function from its entry to its return: @handler(ns) is called at the
+ * return. A vCPU's functions run with preemption off, so that is on the same CPU.
+ */
+#define KVMW_RET_HANDLER(id, handler)						\
+int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\
+{										\
+	*(u64 *)ri->data = ktime_get_mono_fast_ns();				\
+	return 0;								\
+}										\
+NOKPROBE_SYMBOL(kvmw_entry_##id);						\
+int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\
+{										\
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
+	handler(ktime_get_mono_fast_ns() - *(u64 *)ri->data);			\
+	return 0;								\
+}										\
+NOKPROBE_SYMBOL(kvmw_return_##id)
+
 /* What the table promises to exist. */
 #define KVMW_DECLARE_FUNC(id, ...)						\
 void kvmw_ftrace_##id(unsigned long ip, unsigned long caller,			\
 		      struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs);		\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
+#define KVMW_DECLARE_RET(id, ...)						\
+int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
+int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
-KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_TP)
+KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP)
 #undef KVMW_DECLARE_FUNC
+#undef KVMW_DECLARE_RET
 #undef KVMW_DECLARE_TP
 
 void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid);
 void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
 		       unsigned int new, unsigned int old);
+void kvmw_tp_exit(void *data, KVMW_EXIT_PROTO);
+void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu);
+void kvmw_tp_user_exit(void *data, __u32 reason, int error);
+void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset);
+void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu);
+void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring);
 
 #endif /* KVMW_HOOK_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks on the entry of functions: through ftrace, or through kprobes.
+ * Hooks on the entry of functions, through ftrace or through kprobes, and on functions
+ * from entry to return, through kretprobes.
  *
  * The kernel offers modules no look-up of symbols, but a kprobe has one: asked for a
  * symbol, it resolves the address before it looks at what is there, and tells it
@@ -98,7 +99,38 @@ static int attach_kprobe(struct kvmw_hook *hook)
 	return register_kprobe(&hook->kp);
 }
 
-/* --- either ---------------------------------------------------------------- */
+/* --- returns --------------------------------------------------------------- */
+
+static bool load_cost;
+module_param(load_cost, bool, 0444);
+MODULE_PARM_DESC(load_cost, "measure how long KVM's load and put functions take (default off)");
+
+static int attach_ret(struct kvmw_hook *hook)
+{
+	int err;
+
+	if (!load_cost) {
+		strscpy(hook->reason, "not asked for: load kvmwatch with load_cost=1",
+			sizeof(hook->reason));
+		return -ENOENT;
+	}
+	memset(&hook->rp, 0, sizeof(hook->rp));
+	hook->rp.kp.addr = (kprobe_opcode_t *)hook->addr;
+	hook->rp.entry_handler = hook->on_entry;
+	hook->rp.handler = hook->on_return;
+	hook->rp.data_size = sizeof(u64);
+	err = register_kretprobe(&hook->rp);
+	if (err) {
+		snprintf(hook->reason, sizeof(hook->reason), "%s: kretprobe: error %d",
+			 hook->targets[hook->found], err);
+		return err;
+	}
+	hook->via = "kretprobe";
+	hook->target = hook->targets[hook->found];
+	return 0;
+}
+
+/* --- any of them ----------------------------------------------------------- */
 
 static void attached(struct kvmw_hook *hook, const char *how)
 {
@@ -142,6 +174,8 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 		attached(hook, "dropped");
 		return 0;
 	}
+	if (hook->on_return)
+		return attach_ret(hook);
 	if (strcmp(via, "kprobe")) {
 		err = attach_ftrace(hook);
 		if (!err) {
@@ -192,7 +226,9 @@ void kvmw_func_detach_all(void)
 	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
 		if (!hook->target || hook->on_tp)
 			continue;
-		if (!strcmp(hook->via, "kprobe"))
+		if (!strcmp(hook->via, "kretprobe"))
+			unregister_kretprobe(&hook->rp);
+		else if (!strcmp(hook->via, "kprobe"))
 			kprobes[nr++] = &hook->kp;
 		else if (!hook->rare && hook->ops.func)
 			ops_unregister(&hook->ops);

@@ -2,21 +2,26 @@
 /*
  * Every place in KVM that kvmwatch watches, one row each.
  *
- * KVMW_HOOKS(HOT, RARE, TP) expands HOT(id, help, symbol...) and RARE(the same) for
- * entries of functions, and TP(id, help, arguments, tracepoint) for tracepoints.
- * Functions that are called often get what it takes to make a hit cheap; those that
- * are not share it, which makes kvmwatch quicker to load and unload.
+ * KVMW_HOOKS(HOT, RARE, RET, TP) expands HOT(id, help, symbol...) and RARE(the same) for
+ * entries of functions, RET(the same) for functions from entry to return, and
+ * TP(id, help, arguments, tracepoint) for tracepoints. Functions that are called often
+ * get what it takes to make a hit cheap; those that are not share it, which makes
+ * kvmwatch quicker to load and unload. Returns are dear, so they wait to be asked for.
  *
  * A function row names the symbols that mean the same on different kernels, the
  * newest first; the first that kvm.ko has is taken, under exactly that name. Its
  * handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the probe_*.c
- * files. A tracepoint row gives the number of arguments that kvm.ko must report
- * for the event; its handler is kvmw_tp_<id>().
+ * files, that of a RET row what KVMW_RET_HANDLER(id, ...) does. A tracepoint row gives
+ * the numbers of arguments that kvm.ko may report for the event, as ARGS(n) or
+ * ARGS(n) | ARGS(m) where more than the handler takes come last; its handler is
+ * kvmw_tp_<id>().
  *
  * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
  * depend on the kernel: see compat.h, which is to be included before this is expanded.
  */
-#define KVMW_HOOKS(HOT, RARE, TP)						\
+#define ARGS(n)	(1U << (n))
+
+#define KVMW_HOOKS(HOT, RARE, RET, TP)						\
 	RARE(vm_init, "a VM is being created", "kvm_arch_init_vm")		\
 	RARE(vm_destroy, "a VM lost its last user", "kvm_destroy_vm")		\
 	RARE(vm_free, "a VM is about to be freed", "kvm_arch_free_vm")		\
@@ -40,5 +45,17 @@
 	HOT(vcpu_put, "a vCPU is put from a pCPU", "kvm_arch_vcpu_put")	\
 	HOT(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\
 	KVMW_HOOKS_KERNEL(HOT, RARE)						\
-	TP(wakeup, "a halt ends", 3, kvm_vcpu_wakeup)				\
-	TP(halt_poll, "the halt polling window grows or shrinks", 4, kvm_halt_poll_ns)
+	RET(load_cost, "KVM's loading of a vCPU, from entry to return",		\
+	    "kvm_arch_vcpu_load")						\
+	RET(put_cost, "KVM's putting of a vCPU, from entry to return",		\
+	    "kvm_arch_vcpu_put")						\
+	TP(wakeup, "a halt ends", ARGS(3), kvm_vcpu_wakeup)			\
+	TP(halt_poll, "the halt polling window grows or shrinks", ARGS(4),	\
+	   kvm_halt_poll_ns)							\
+	TP(exit, "a vCPU leaves guest mode", ARGS(KVMW_EXIT_ARGS), kvm_exit)	\
+	TP(entry, "a vCPU enters guest mode", ARGS(1) | ARGS(2), kvm_entry)	\
+	TP(user_exit, "KVM_RUN returns to userspace", ARGS(2), kvm_userspace_exit) \
+	TP(ring_push, "KVM puts a page into a dirty ring", ARGS(3), kvm_dirty_ring_push) \
+	TP(ring_full, "KVM_RUN ends because a dirty ring is full", ARGS(1),	\
+	   kvm_dirty_ring_exit)							\
+	TP(ring_reset, "the VMM has a dirty ring reset", ARGS(1), kvm_dirty_ring_reset)

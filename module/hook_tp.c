@@ -50,10 +50,10 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 		return -ENOENT;
 	}
 	args = tracepoint_args(kvm, tp);
-	if (args != hook->tp_args) {
+	if (args < 0 || !(hook->tp_args & ARGS(args))) {
 		snprintf(hook->reason, sizeof(hook->reason),
-			 "tracepoint %s has %d arguments, expected %u",
-			 hook->targets[0], args, hook->tp_args);
+			 "tracepoint %s has %d arguments, expected %lu",
+			 hook->targets[0], args, __ffs(hook->tp_args));
 		return -EPROTO;
 	}
 	err = tracepoint_probe_register(tp, hook->on_tp, hook);
@@ -77,9 +77,18 @@ void kvmw_tp_detach(struct kvmw_hook *hook)
 	hook->via = NULL;
 }
 
-/* The handlers have the prototypes of the events in the kernel we build for. */
+/*
+ * The handlers have the prototypes of the events in the kernel we build for. Those of
+ * kvm_exit and kvm_entry are private to KVM: the number of arguments has to do.
+ */
 static inline void check_prototypes(void)
 {
 	check_trace_callback_type_kvm_vcpu_wakeup(kvmw_tp_wakeup);
 	check_trace_callback_type_kvm_halt_poll_ns(kvmw_tp_halt_poll);
+	check_trace_callback_type_kvm_userspace_exit(kvmw_tp_user_exit);
+#if KVMW_HAS_RINGS
+	check_trace_callback_type_kvm_dirty_ring_push(kvmw_tp_ring_push);
+	check_trace_callback_type_kvm_dirty_ring_exit(kvmw_tp_ring_full);
+	check_trace_callback_type_kvm_dirty_ring_reset(kvmw_tp_ring_reset);
+#endif
 }

@@ -60,6 +60,15 @@ static void slot_free(struct kvmw_slot *slot)
 	kfree(slot);
 }
 
+static void vm_free(struct kvmw_vm *vm)
+{
+	put_pid(vm->pid);
+	if (vm->stray)
+		slot_free(vm->stray);
+	kfree(vm->gone_vcpus);
+	kfree(vm);
+}
+
 static struct kvmw_vm *vm_alloc(void)
 {
 	struct kvmw_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
@@ -67,8 +76,9 @@ static struct kvmw_vm *vm_alloc(void)
 	if (!vm)
 		return NULL;
 	vm->stray = slot_alloc();
-	if (!vm->stray) {
-		kfree(vm);
+	vm->gone_vcpus = kzalloc(sizeof(*vm->gone_vcpus), GFP_KERNEL);
+	if (!vm->stray || !vm->gone_vcpus) {
+		vm_free(vm);
 		return NULL;
 	}
 	vm->stray->obj.vm = vm;
@@ -118,14 +128,9 @@ struct kvmw_object *kvmw_alloc(unsigned int kind)
 
 static void object_free(struct kvmw_object *obj)
 {
-	struct kvmw_vm *vm;
-
 	switch (obj->kind) {
 	case KVMWATCH_KIND_VM:
-		vm = kvmw_to_vm(obj);
-		put_pid(vm->pid);
-		slot_free(vm->stray);
-		kfree(vm);
+		vm_free(kvmw_to_vm(obj));
 		break;
 	case KVMWATCH_KIND_VCPU:
 		kfree(kvmw_to_vcpu(obj));
@@ -163,7 +168,7 @@ size_t kvmw_kind_footprint(unsigned int kind)
 
 	switch (kind) {
 	case KVMWATCH_KIND_VM:
-		return sizeof(struct kvmw_vm) + slot;
+		return sizeof(struct kvmw_vm) + sizeof(struct kvmw_vcpu_stats) + slot;
 	case KVMWATCH_KIND_VCPU:
 		return sizeof(struct kvmw_vcpu);
 	}
@@ -274,6 +279,30 @@ struct kvmw_object *kvmw_find_log(const void *log)
 				return obj;
 	}
 	return NULL;
+}
+
+/*
+ * Looks through all records, for the rare case that no CPU knows. What is read of one
+ * that the current thread put is not being changed: nobody else runs that vCPU.
+ */
+struct kvmw_vcpu *kvmw_vcpu_put_by_current(void)
+{
+	struct kvmw_vcpu *vcpu, *last = NULL;
+	struct kvmw_object *obj;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		for (obj = smp_load_acquire(&table[i]); obj; obj = READ_ONCE(obj->chain)) {
+			if (obj->kind != KVMWATCH_KIND_VCPU || !READ_ONCE(obj->key))
+				continue;
+			vcpu = kvmw_to_vcpu(obj);
+			if (READ_ONCE(vcpu->tid) == current->pid &&
+			    READ_ONCE(vcpu->where) == KVMW_VCPU_OFF_CPU &&
+			    (!last || READ_ONCE(vcpu->since) > last->since))
+				last = vcpu;
+		}
+	}
+	return last;
 }
 
 struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 subkey,
@@ -482,19 +511,19 @@ static void hide_children(struct kvmw_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-/* What a gone vCPU or slot counted stays in the numbers of its VM. */
+/* What a gone vCPU or slot counted stays in the numbers of its VM. Under house_lock. */
 static void fold(struct kvmw_object *obj)
 {
+	static struct kvmw_vcpu_stats last;	/* too large for the stack */
 	struct kvmw_vm *vm = obj->vm;
 	s64 mapped[KVMW_NR_LEVELS];
-	union kvmw_any_stats stats;
 	struct kvmw_slot_cpu sum;
 	int i;
 
 	mutex_lock(&vm->lock);
 	if (obj->kind == KVMWATCH_KIND_VCPU) {
-		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &stats.vcpu);
-		kvmw_vcpu_stats_add(&vm->gone_vcpus, &stats.vcpu);
+		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &last);
+		kvmw_vcpu_stats_add(vm->gone_vcpus, &last);
 	} else {
 		kvmw_slot_cpu_sum(kvmw_to_slot(obj)->cpu, &sum);
 		kvmw_slot_cpu_add(&vm->gone_slots, &sum);

@@ -24,6 +24,7 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/seqlock.h>
+#include <asm/cpufeature.h>
 #include <uapi/linux/kvmwatch.h>
 
 #include "stats.h"
@@ -59,11 +60,23 @@ struct kvmw_vcpu {
 	seqcount_t		seq ____cacheline_aligned;
 	u8			where;		/* KVMW_VCPU_* */
 	bool			halted;
+	bool			vmcb_valid;	/* KVM has its VMCB where we think */
 	pid_t			tid;		/* last thread, in the initial namespace */
 	u64			since;		/* in @where, by kvmw_now() */
 	u64			halted_since;
+	u64			exit_since;	/* 0: in guest mode, or unknown */
+	/* The thread that put it last in its KVM_RUN, and how long that had waited then. */
+	const struct pid	*delay_pid;	/* only to compare */
+	u64			delay_base;
 	struct kvmw_vcpu_stats	stats;
 };
+
+/* An exit is going on, for certain: no entry came since that we are not told of. */
+static __always_inline bool kvmw_exit_open(const struct kvmw_vcpu *vcpu)
+{
+	return vcpu->exit_since &&
+	       !(KVMW_VMX_SILENT_ENTRIES && boot_cpu_has(X86_FEATURE_VMX));
+}
 
 enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU, KVMW_VCPU_GONE };
 
@@ -116,7 +129,7 @@ struct kvmw_vm {
 
 	struct mutex		lock;	/* the lists and sums below */
 	struct list_head	vcpus, slots;
-	struct kvmw_vcpu_stats	gone_vcpus;
+	struct kvmw_vcpu_stats	*gone_vcpus;	/* apart, as it is large */
 	struct kvmw_slot_cpu	gone_slots;
 };
 
@@ -155,6 +168,9 @@ struct kvmw_vm *kvmw_vm_find(const struct kvm *kvm);
 struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu);
 /* A slot by KVM's dirty bitmap of it. Looks at every record: for rare hits only. */
 struct kvmw_object *kvmw_find_log(const void *log);
+
+/* The vCPU that the current thread was the last to run and to put. */
+struct kvmw_vcpu *kvmw_vcpu_put_by_current(void);
 
 /* The record of a slot of KVM's, made when there is none. NULL: no record left. */
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);

@@ -86,6 +86,7 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 	}
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
+	vm->ring = kvcpu->kvm->dirty_ring_size;	/* from the first vCPU on it stays so */
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
 }
 
@@ -104,13 +105,16 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 /* What its numbers said of a stretch still going on stays in them. */
 static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 {
-	u64 off_ns = kvmw_now() - vcpu->since;
+	u64 now = kvmw_now(), off_ns = now - vcpu->since;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
 		kvmw_add(vcpu, off_cpu_ns, off_ns);
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
 	}
+	if (kvmw_exit_open(vcpu))
+		kvmw_add(vcpu, exit_time_ns, now - vcpu->exit_since);
+	vcpu->exit_since = 0;
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;
 	raw_write_seqcount_end(&vcpu->seq);

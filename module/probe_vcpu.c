@@ -11,19 +11,15 @@
 
 #include "hook.h"
 #include "object.h"
+#include "vcpu_hit.h"
 
-static __always_inline struct kvmw_vcpu *vcpu_of(struct kvmw_cpu *c, const struct kvm_vcpu *kvcpu)
+/*
+ * How long the thread has waited on runqueues in its life: what KVM's steal time goes by.
+ * It grows when the thread gets a pCPU, which is before KVM loads the vCPU.
+ */
+static __always_inline u64 waited(void)
 {
-	struct kvmw_vcpu *vcpu = c->last_vcpu;
-
-	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
-		return vcpu;
-	vcpu = kvmw_vcpu_find(kvcpu);
-	if (vcpu)
-		c->last_vcpu = vcpu;
-	else
-		kvmw_lost(kvcpu->kvm);
-	return vcpu;
+	return current->sched_info.run_delay;
 }
 
 /* kvm_arch_vcpu_load(kvcpu, cpu) */
@@ -31,7 +27,7 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_vcpu *vcpu = vcpu_of(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
 	u64 now, off_ns = 0, cpu = (u32)KVMW_ARG2(regs);
 	bool migrated;
 
@@ -54,9 +50,11 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	kvmw_set(vcpu, pcpu, cpu);
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
-	/* KVM_RUN, and not an ioctl that some other thread makes. */
-	if (kvmw_runs_here(kvcpu))
+	if (kvmw_runs_here(kvcpu)) {
+		if (vcpu->delay_pid == task_pid(current))
+			kvmw_add(vcpu, run_delay_ns, waited() - vcpu->delay_base);
 		vcpu->tid = current->pid;
+	}
 	raw_write_seqcount_end(&vcpu->seq);
 
 	trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
@@ -67,11 +65,13 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_vcpu *vcpu = vcpu_of(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
 	u64 now, on_ns = 0;
 
 	c->vcpu = NULL;
 	c->leaving = vcpu;
+	c->leaver = current;
+	c->leaver_switches = kvmw_switches(current);
 	if (!vcpu)
 		return;
 	now = kvmw_now();
@@ -88,6 +88,10 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	}
 	vcpu->where = KVMW_VCPU_OFF_CPU;
 	vcpu->since = now;
+	if (kvmw_runs_here(kvcpu)) {
+		vcpu->delay_pid = task_pid(current);
+		vcpu->delay_base = waited();
+	}
 	raw_write_seqcount_end(&vcpu->seq);
 
 	trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
@@ -96,13 +100,42 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 KVMW_FUNC_HANDLER(vcpu_load, on_vcpu_load);
 KVMW_FUNC_HANDLER(vcpu_put, on_vcpu_put);
 
+/* --- what loading and putting cost ----------------------------------------- */
+
+static __always_inline void on_load_return(u64 ns)
+{
+	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.vcpu);
+
+	if (!vcpu)
+		return;
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_add(vcpu, load_cost_ns, ns);
+	kvmw_hist(vcpu, load_cost_hist, ns);
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+static __always_inline void on_put_return(u64 ns)
+{
+	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.leaving);
+
+	if (!vcpu)
+		return;
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_add(vcpu, put_cost_ns, ns);
+	kvmw_hist(vcpu, put_cost_hist, ns);
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+KVMW_RET_HANDLER(load_cost, on_load_return);
+KVMW_RET_HANDLER(put_cost, on_put_return);
+
 /* --- halts ----------------------------------------------------------------- */
 
 /* kvm_vcpu_halt(kvcpu): polls, then blocks; the wakeup event ends it. */
 static __always_inline void on_halt(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = vcpu_of(c, (void *)KVMW_ARG1(regs));
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, (void *)KVMW_ARG1(regs));
 
 	if (!vcpu)
 		return;

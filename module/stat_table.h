@@ -4,7 +4,8 @@
  * statistics and the tables of the documentation all come from here.
  *
  * X(name, type, unit, needs, help)
- *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics
+ *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics, or
+ *		EXIT_HIST or USER_HIST: linear histograms with a bucket a reason
  *	unit	NONE, BYTES or NS
  *	needs	what must be there for the number to be true: hooks (HOOK) and
  *		conditions of the object (KVMW_NEED_*); see stats.h
@@ -24,8 +25,13 @@
 #define NEED_ONCPU	(HOOK(vcpu_load) | HOOK(vcpu_put))
 #define NEED_DIRTY	(HOOK(dirty_mark) | KVMW_NEED_DIRTY_KERNEL | NEED_ONCPU)
 #define NEED_NEW	(NEED_DIRTY | KVMW_NEED_BITMAP)
+#define NEED_COLLECTS	(HOOK(log_get) | HOOK(log_clear) | RING_HOOK(ring_reset))
 #define NEED_HALT	(HOOK(halt) | HOOK(wakeup) | NEED_ONCPU)
 #define NEED_POLL	(HOOK(halt_poll) | HOOK(wakeup) | NEED_ONCPU)
+#define NEED_EXIT	(HOOK(exit) | HOOK(entry))
+#define NEED_USER_EXIT	(HOOK(user_exit) | NEED_ONCPU)
+#define NEED_LOAD_COST	(HOOK(load_cost) | NEED_ONCPU)
+#define NEED_PUT_COST	(HOOK(put_cost) | NEED_ONCPU)
 
 #define KVMW_VM_STATS(X)								\
 	X(mapped_4k, INSTANT, NONE, NEED_MAPPED,					\
@@ -55,8 +61,8 @@
 	X(dirty_marks_kvm, CUMULATIVE, NONE, NEED_DIRTY, "dirty_marks by writes of KVM itself") \
 	X(dirty_marks_host, CUMULATIVE, NONE, NEED_DIRTY,				\
 	  "dirty_marks with no vCPU of the VM loaded on the marking pCPU")		\
-	X(dirty_collects, CUMULATIVE, NONE, HOOK(log_get) | HOOK(log_clear),		\
-	  "times the VMM fetched or cleared the dirty log of a slot")			\
+	X(dirty_collects, CUMULATIVE, NONE, NEED_COLLECTS,					\
+	  "times the VMM fetched or cleared the dirty log of a slot, or reset the dirty rings") \
 	X(vcpus, INSTANT, NONE, HOOK(vcpu_created), "vCPUs now")			\
 	X(slots, INSTANT, NONE, HOOK(slot_commit), "memory slots now")			\
 	X(lost_events, CUMULATIVE, NONE, 0,						\
@@ -92,8 +98,26 @@
 	X(halt_poll_shrink, CUMULATIVE, NONE, NEED_POLL, "KVM's events that the window shrank")	\
 	X(halt_poll_silent, CUMULATIVE, NONE, NEED_POLL,				\
 	  "times the window changed without an event of KVM (clamped, reset)")		\
+	X(run_delay_ns, CUMULATIVE, NS, NEED_ONCPU,					\
+	  "time its thread was runnable but waited for a pCPU, until it was last loaded") \
+	X(load_cost_ns, CUMULATIVE, NS, NEED_LOAD_COST, "time inside KVM's load function") \
+	X(put_cost_ns, CUMULATIVE, NS, NEED_PUT_COST, "time inside KVM's put function")	\
+	X(load_cost_hist, LOG_HIST, NS, NEED_LOAD_COST, "the same, call by call")	\
+	X(put_cost_hist, LOG_HIST, NS, NEED_PUT_COST, "the same, call by call")	\
 	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY,					\
-	  "pages it marked dirty in a slot while its dirty logging is on")
+	  "pages it marked dirty in a slot while its dirty logging is on")		\
+	X(dirty_ring_pushes, CUMULATIVE, NONE, HOOK(ring_push),				\
+	  "entries pushed to its dirty ring")						\
+	X(dirty_ring_full, CUMULATIVE, NONE, HOOK(ring_full),				\
+	  "times KVM_RUN ended because its dirty ring was full")			\
+	X(exits, CUMULATIVE, NONE, NEED_EXIT, "times it left guest mode")		\
+	X(exit_reasons, EXIT_HIST, NONE, NEED_EXIT | KVMW_NEED_REASONS,			\
+	  "exits by the processor's exit reason; last, those with no bucket of their own") \
+	X(exit_time_ns, CUMULATIVE, NS, NEED_EXIT,					\
+	  "time from leaving guest mode to the next entry, in KVM, in userspace or off its pCPU") \
+	X(user_exits, CUMULATIVE, NONE, NEED_USER_EXIT, "times KVM_RUN returned to userspace") \
+	X(user_exit_reasons, USER_HIST, NONE, NEED_USER_EXIT,				\
+	  "user_exits by KVM_EXIT_*; last, those with no bucket of their own")
 
 #define KVMW_SLOT_STATS(X)								\
 	X(npages, INSTANT, NONE, HOOK(slot_commit), "size in pages of 4 KiB")		\

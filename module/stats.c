@@ -10,6 +10,8 @@
 /* --- descriptions ---------------------------------------------------------- */
 
 #define HOOK(id)	KVMW_HOOK_BIT(id)
+/* Not needed where KVM has no dirty rings. */
+#define RING_HOOK(id)	(KVMW_HAS_RINGS ? HOOK(id) : 0)
 
 #define UNIT_NONE	KVMWATCH_STATS_NONE
 #define UNIT_BYTES	KVMWATCH_STATS_BYTES
@@ -18,17 +20,25 @@
 #define EXPONENT_BYTES	0
 #define EXPONENT_NS	(-9)
 
+#define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
+#define TYPE_INSTANT	KVMWATCH_STATS_INSTANT
+#define TYPE_PEAK	KVMWATCH_STATS_PEAK
+#define TYPE_LOG_HIST	KVMWATCH_STATS_LOG_HIST
+#define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
+#define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
+
 #define ROW(struct_name, member, stat, type, unit, what, meaning) {			\
 	.name = #stat, .help = meaning, .needs = what,				\
-	.flags = KVMWATCH_STATS_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
-	.size = KVMW_CELLS_##type, .offset = offsetof(struct struct_name, member),	\
+	.flags = TYPE_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
+	.size = KVMW_CELLS_##type, .kept = KVMW_CELLS_##type,			\
+	.offset = offsetof(struct struct_name, member),				\
 },
 #define VM_ROW(stat, ...)	ROW(kvmw_vm_stats, stat, stat, __VA_ARGS__)
 #define SUM_ROW(stat, ...)	ROW(kvmw_vm_stats, vcpus_sum.stat, stat, __VA_ARGS__)
 #define VCPU_ROW(stat, ...)	ROW(kvmw_vcpu_stats, stat, stat, __VA_ARGS__)
 #define SLOT_ROW(stat, ...)	ROW(kvmw_slot_stats, stat, stat, __VA_ARGS__)
 
-static const struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
+static struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
 static const struct kvmw_stat slot_stats[] = { KVMW_SLOT_STATS(SLOT_ROW) };
 
 /* What a VM has of its own, then what its vCPUs have; made into one by vm_table(). */
@@ -47,10 +57,30 @@ static bool has_vm_row(const char *name)
 	return false;
 }
 
+/*
+ * Buckets of exit_reasons: up to the last reason of the vendor that has a cell, and one
+ * for the rest. Intel's are below 128.
+ */
+static unsigned int exit_buckets(void)
+{
+	if (boot_cpu_has(X86_FEATURE_SVM))
+		return KVMW_EXIT_HIGH_FIRST + KVMW_EXIT_HIGH + 1;
+	return 128 + 1;
+}
+
+static void set_exit_buckets(struct kvmw_stat *stat, unsigned int nr)
+{
+	for (; nr--; stat++)
+		if (stat->kept == KVMW_CELLS_EXIT_HIST)
+			stat->size = exit_buckets();
+}
+
 /* A vCPU's gauges make no sense as a sum, and a VM's own count goes first. */
 void kvmw_stats_init(void)
 {
 	unsigned int i;
+
+	BUILD_BUG_ON(KVMW_CELLS_EXIT_HIST == KVMW_CELLS_USER_HIST);
 
 	memcpy(vm_stats, vm_rows, sizeof(vm_rows));
 	nr_vm_stats = ARRAY_SIZE(vm_rows);
@@ -60,6 +90,28 @@ void kvmw_stats_init(void)
 		if (!has_vm_row(sum_rows[i].name))
 			vm_stats[nr_vm_stats++] = sum_rows[i];
 	}
+	set_exit_buckets(vcpu_stats, ARRAY_SIZE(vcpu_stats));
+	set_exit_buckets(vm_stats, nr_vm_stats);
+}
+
+u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,
+		   unsigned int i)
+{
+	const u64 *cells = (const void *)stats + stat->offset;
+	unsigned int cell;
+	u64 rest;
+
+	if (stat->kept != KVMW_CELLS_EXIT_HIST)
+		return cells[i];
+	if (i < stat->size - 1) {
+		cell = kvmw_exit_cell(i);
+		return cell == KVMW_EXIT_REST ? 0 : cells[cell];
+	}
+	/* All that the buckets before have not shown. */
+	rest = cells[KVMW_EXIT_REST];
+	for (cell = i; cell < KVMW_EXIT_REST; cell++)
+		rest += cells[cell];
+	return rest;
 }
 
 const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
@@ -107,6 +159,10 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	u64 met = READ_ONCE(kvmw_hooks_attached) | (obj ? met_by(obj) : ~0ULL << KVMW_NEED_FIRST);
 
+	if (kvmw_no_reasons())	/* the same for all objects */
+		met &= ~KVMW_NEED_REASONS;
+	else
+		met |= KVMW_NEED_REASONS;
 	return !(stat->needs & ~met);
 }
 
@@ -245,7 +301,7 @@ static void add_open_stretch(u64 *sum, u64 *peak, u64 since, u64 now)
 
 void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out)
 {
-	u64 now, since, halted_since;
+	u64 now, since, halted_since, exit_since;
 	unsigned int seq;
 	bool halted;
 	u8 where;
@@ -257,6 +313,7 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 		since = vcpu->since;
 		halted = vcpu->halted;
 		halted_since = vcpu->halted_since;
+		exit_since = kvmw_exit_open(vcpu) ? vcpu->exit_since : 0;
 		now = kvmw_now();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
 
@@ -266,6 +323,8 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 		add_open_stretch(out->off_cpu_ns, out->off_cpu_ns_max, since, now);
 	if (halted)
 		add_open_stretch(out->halt_time_ns, NULL, halted_since, now);
+	if (exit_since)
+		add_open_stretch(out->exit_time_ns, NULL, exit_since, now);
 }
 
 /* Counts and histograms add up, peaks are the highest; see vcpu_stats[]. */
@@ -279,7 +338,7 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 	for (stat = vcpu_stats; stat < vcpu_stats + ARRAY_SIZE(vcpu_stats); stat++) {
 		to = (void *)sum + stat->offset;
 		from = (const void *)more + stat->offset;
-		for (i = 0; i < stat->size; i++) {
+		for (i = 0; i < stat->kept; i++) {
 			if ((stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_PEAK)
 				to[i] = max(to[i], from[i]);
 			else
@@ -290,11 +349,11 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 
 /* --- VMs ------------------------------------------------------------------- */
 
-static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out)
+static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
+		       struct kvmw_vcpu_stats *scratch)
 {
 	s64 mapped[KVMW_NR_LEVELS] = {}, part[KVMW_NR_LEVELS];
 	struct kvmw_slot_cpu sum, total;
-	struct kvmw_vcpu_stats vcpu;
 	struct kvmw_object *obj;
 	u64 vcpus = 0, slots = 0;
 	int i;
@@ -318,10 +377,10 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out)
 		mapped[i] += part[i];
 	kvmw_slot_cpu_add(&total, &sum);
 
-	out->vcpus_sum = vm->gone_vcpus;
+	out->vcpus_sum = *vm->gone_vcpus;
 	list_for_each_entry(obj, &vm->vcpus, node) {
-		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &vcpu);
-		kvmw_vcpu_stats_add(&out->vcpus_sum, &vcpu);
+		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), scratch);
+		kvmw_vcpu_stats_add(&out->vcpus_sum, scratch);
 		vcpus += kvmw_shown(obj);
 	}
 	mutex_unlock(&vm->lock);
@@ -360,7 +419,7 @@ void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out)
 	kvmw_absorb();
 	switch (obj->kind) {
 	case KVMWATCH_KIND_VM:
-		vm_collect(kvmw_to_vm(obj), &out->vm);
+		vm_collect(kvmw_to_vm(obj), &out->vm, &out->scratch);
 		break;
 	case KVMWATCH_KIND_VCPU:
 		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &out->vcpu);

@@ -18,7 +18,8 @@
 struct kvmw_object;
 
 /* Conditions beside hooks, in the same mask. */
-#define KVMW_NEED_FIRST		60
+#define KVMW_NEED_FIRST		59
+#define KVMW_NEED_REASONS	BIT_ULL(59)	/* exit reasons can be read */
 #define KVMW_NEED_MAPPED	BIT_ULL(60)	/* mapped pages of the VM are known */
 #define KVMW_NEED_BITMAP	BIT_ULL(61)	/* the VM has dirty bitmaps, no rings */
 #define KVMW_NEED_LOGGING	BIT_ULL(62)	/* dirty logging of the slot is on */
@@ -27,6 +28,21 @@ struct kvmw_object;
 /* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
 #define KVMW_HIST_BUCKETS	40
 
+/*
+ * Exit reasons are few, but SVM's come from 0 on and from 0x400 on. Records have cells
+ * for what the two vendors use (and some to grow), then one for all others. Readers
+ * see a linear histogram, made of it by kvmw_stat_cell().
+ */
+#define KVMW_EXIT_LOW		0xb0	/* reasons below have a cell each */
+#define KVMW_EXIT_HIGH_FIRST	0x400	/* so have these */
+#define KVMW_EXIT_HIGH		8
+#define KVMW_EXIT_REST		(KVMW_EXIT_LOW + KVMW_EXIT_HIGH)
+
+/* KVM_EXIT_*, below and all others. */
+#define KVMW_USER_EXIT_REST	47
+
+#define KVMW_CELLS_EXIT_HIST	(KVMW_EXIT_REST + 1)
+#define KVMW_CELLS_USER_HIST	(KVMW_USER_EXIT_REST + 1)
 #define KVMW_CELLS_CUMULATIVE	1
 #define KVMW_CELLS_INSTANT	1
 #define KVMW_CELLS_PEAK		1
@@ -43,9 +59,12 @@ struct kvmw_vm_stats {
 
 #undef KVMW_CELL
 
-/* Large enough for the numbers of any object. */
+/* Large enough for the numbers of any object. Some KiB: too large for a stack. */
 union kvmw_any_stats {
-	struct kvmw_vm_stats	vm;
+	struct {
+		struct kvmw_vm_stats	vm;
+		struct kvmw_vcpu_stats	scratch;	/* to sum up its vCPUs */
+	};
 	struct kvmw_vcpu_stats	vcpu;
 	struct kvmw_slot_stats	slot;
 };
@@ -56,8 +75,9 @@ struct kvmw_stat {
 	u64		needs;
 	u32		flags;		/* KVMWATCH_STATS_* */
 	s16		exponent;
-	u16		size;		/* in cells of 8 bytes */
-	u32		offset;		/* in the object's structure, in bytes */
+	u16		size;		/* in cells of 8 bytes, as readers see it */
+	u16		kept;		/* in cells, in the object's structure */
+	u32		offset;		/* there, in bytes */
 };
 
 /* Causes of a dirty mark. */
@@ -95,10 +115,11 @@ void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *mo
 	if ((n) > (vcpu)->stats.stat[0])					\
 		kvmw_set(vcpu, stat, n);					\
 } while (0)
-#define kvmw_hist(vcpu, stat, n)	do {					\
-	u64 *bucket = &(vcpu)->stats.stat[kvmw_bucket(n)];			\
-	WRITE_ONCE(*bucket, *bucket + 1);					\
+#define kvmw_cell(vcpu, stat, cell)	do {					\
+	u64 *at = &(vcpu)->stats.stat[cell];					\
+	WRITE_ONCE(*at, *at + 1);						\
 } while (0)
+#define kvmw_hist(vcpu, stat, n)	kvmw_cell(vcpu, stat, kvmw_bucket(n))
 
 /* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */
 static __always_inline unsigned int kvmw_bucket(u64 value)
@@ -108,6 +129,18 @@ static __always_inline unsigned int kvmw_bucket(u64 value)
 	return bucket < KVMW_HIST_BUCKETS ? bucket : KVMW_HIST_BUCKETS - 1;
 }
 
+static __always_inline unsigned int kvmw_exit_cell(u64 reason)
+{
+	if (likely(reason < KVMW_EXIT_LOW))
+		return reason;
+	if (likely(reason - KVMW_EXIT_HIGH_FIRST < KVMW_EXIT_HIGH))
+		return KVMW_EXIT_LOW + (reason - KVMW_EXIT_HIGH_FIRST);
+	return KVMW_EXIT_REST;
+}
+
+/* Why exit reasons cannot be told, or NULL: they can. */
+const char *kvmw_no_reasons(void);
+
 /* Before anything else here. */
 void kvmw_stats_init(void);
 
@@ -116,6 +149,10 @@ const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr);
 
 /* Can it be had of @obj now? @obj may be NULL: of any object at all? */
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
+
+/* Cell @i, less than @stat->size, of a statistic in a snapshot. */
+u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,
+		   unsigned int i);
 
 /*
  * Take a snapshot. Counters of one vCPU belong to one moment; a VM's are sums of

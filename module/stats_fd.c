@@ -49,6 +49,7 @@ static void make_desc(struct kvmwatch_stats_desc *desc, const struct kvmw_stat *
 	desc->exponent = stat->exponent;
 	desc->size = stat->size;
 	desc->offset = offset;
+	desc->bucket_size = (stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST;
 	strscpy(desc->name, stat->name, sizeof(desc->name));
 }
 
@@ -88,15 +89,17 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 {
 	const struct kvmwatch_stats_desc *desc = (void *)sf->head + sf->header.desc_offset;
 	const struct kvmw_stat *stat;
-	unsigned int nr, i;
+	unsigned int nr, i, j;
+	u64 *cells;
 
 	/* Both are in the order of the table, the descriptors with some left out. */
 	stat = kvmw_stats_table(sf->obj->kind, &nr);
 	for (i = 0; i < sf->header.num_desc; i++, stat++) {
 		while (strcmp(stat->name, desc[i].name))
 			stat++;
-		memcpy((void *)data + desc[i].offset, (const void *)stats + stat->offset,
-		       stat->size * sizeof(u64));
+		cells = (void *)data + desc[i].offset;
+		for (j = 0; j < stat->size; j++)
+			cells[j] = kvmw_stat_cell(stat, stats, j);
 	}
 }
 
@@ -107,13 +110,13 @@ static ssize_t read_data(struct stats_file *sf, char __user *buf, size_t size, l
 	u64 *data;
 
 	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
-	data = kzalloc(sf->data_size, GFP_KERNEL);
+	data = kvzalloc(sf->data_size, GFP_KERNEL);
 	if (stats && data) {
 		kvmw_stats(sf->obj, stats);
 		fill_data(sf, stats, data);
 		ret = copy_to_user(buf, (u8 *)data + pos, size) ? -EFAULT : size;
 	}
-	kfree(data);
+	kvfree(data);
 	kfree(stats);
 	return ret;
 }

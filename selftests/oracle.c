@@ -152,13 +152,13 @@ int oracle_hist(int stats_fd, const char *name, __u64 *buckets, size_t max)
 
 int oracle_hist_sum(int stats_fd, const char *name, __u64 *sum)
 {
-	__u64 buckets[1024];
+	__u64 buckets[2048];
 	int i, n;
 
-	n = oracle_hist(stats_fd, name, buckets, 1024);
+	n = oracle_hist(stats_fd, name, buckets, 2048);
 	if (n < 0)
 		return n;
-	if (n > 1024)
+	if (n > 2048)
 		return -EFBIG;
 	*sum = 0;
 	for (i = 0; i < n; i++)

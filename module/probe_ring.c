@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hooks on dirty rings: what goes in, when one is full, and when they are reset. */
+#include "hook.h"
+#include "object.h"
+#include "vcpu_hit.h"
+
+/* KVM pushes to the ring of the vCPU that is loaded on the marking pCPU. */
+void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset)
+{
+	struct kvmw_vcpu *vcpu;
+	struct kvmw_cpu *c;
+
+	preempt_disable_notrace();
+	c = this_cpu_ptr(&kvmw_cpu);
+	c->hits[KVMW_HOOK_ring_push]++;
+	vcpu = kvmw_vcpu_here(c, kvmw_ring_owner(ring));
+	if (vcpu)
+		kvmw_inc(vcpu, dirty_ring_pushes);
+	preempt_enable_notrace();
+}
+
+void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu;
+	struct kvmw_cpu *c;
+
+	preempt_disable_notrace();
+	c = this_cpu_ptr(&kvmw_cpu);
+	c->hits[KVMW_HOOK_ring_full]++;
+	vcpu = kvmw_vcpu_here(c, kvcpu);
+	if (vcpu)
+		kvmw_inc(vcpu, dirty_ring_full);
+	preempt_enable_notrace();
+}
+
+/*
+ * One request of the VMM resets the rings of all vCPUs, the first one's first, under
+ * KVM's slots_lock.
+ */
+void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
+{
+	const struct kvm_vcpu *kvcpu = kvmw_ring_owner(ring);
+	struct kvmw_vm *vm;
+
+	preempt_disable_notrace();
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_ring_reset]);
+	vm = kvcpu->vcpu_idx ? NULL : kvmw_vm_find(kvcpu->kvm);
+	if (vm)
+		WRITE_ONCE(vm->collects, vm->collects + 1);
+	preempt_enable_notrace();
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From KVM's vCPU, or from the current thread, to the record, inside a hit. */
+#ifndef KVMW_VCPU_HIT_H
+#define KVMW_VCPU_HIT_H
+
+#include <linux/sched.h>
+
+#include "object.h"
+
+/* A remembered record is right as long as its key is still this vCPU. */
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
+						      const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu = c->last_vcpu;
+
+	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
+		return vcpu;
+	vcpu = kvmw_vcpu_find(kvcpu);
+	if (vcpu)
+		c->last_vcpu = vcpu;
+	else
+		kvmw_lost(kvcpu->kvm);
+	return vcpu;
+}
+
+/* The same of an event that happens while the vCPU is loaded here. */
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
+							const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu = c->vcpu;
+
+	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
+		return vcpu;
+	return kvmw_vcpu_of(c, kvcpu);	/* it was loaded before we watched */
+}
+
+/* How often a thread has left its pCPU. */
+static __always_inline unsigned long kvmw_switches(const struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
+/*
+ * The vCPU that the current thread was the last to put: the one that was last put here,
+ * if the thread did that and has not left this pCPU since.
+ */
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(struct kvmw_cpu *c)
+{
+	if (likely(c->leaver == current && c->leaver_switches == kvmw_switches(current)))
+		return c->leaving;
+	return kvmw_vcpu_put_by_current();
+}
+
+#endif /* KVMW_VCPU_HIT_H */

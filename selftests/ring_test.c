@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dirty rings: what KVM pushes, when one is full, and when the VMM has them reset,
+ * against what the test took out of the rings.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "guest.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		2000
+#define LARGE		4096	/* entries: room for all of them */
+#define SMALL		256	/* KVM keeps 64 and more of these for itself */
+#define UNKNOWN		(~0ULL)
+
+FIXTURE(ring)
+{
+	struct guest *g;
+};
+
+FIXTURE_VARIANT(ring)
+{
+	unsigned int vcpus, entries;
+	int early;		/* the guest is there before kvmwatch */
+};
+
+FIXTURE_VARIANT_ADD(ring, large)
+{
+	.vcpus = 1, .entries = LARGE,
+};
+
+FIXTURE_VARIANT_ADD(ring, small)
+{
+	.vcpus = 1, .entries = SMALL,
+};
+
+FIXTURE_VARIANT_ADD(ring, three_small)
+{
+	.vcpus = 3, .entries = SMALL,
+};
+
+FIXTURE_VARIANT_ADD(ring, early)
+{
+	.vcpus = 2, .entries = SMALL, .early = 1,
+};
+
+/* A guest with rings and nothing in them; NULL with errno: no. */
+static struct guest *new_guest(unsigned int vcpus, unsigned int entries)
+{
+	struct guest *g = guest_new(0, 0);
+	int err;
+
+	if (!g)
+		return NULL;
+	err = guest_ring_enable(g, entries * sizeof(struct kvm_dirty_gfn));
+	while (!err && guest_vcpus(g) < vcpus)
+		err = guest_vcpu_add(g) < 0 ? -EIO : 0;
+	err = err ?: guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES);
+	err = err ?: guest_slot_populate(g, SLOT);
+	if (!err)
+		return g;
+	guest_free(g);
+	errno = -err;
+	return NULL;
+}
+
+FIXTURE_SETUP(ring)
+{
+	int err;
+
+	if (variant->early) {
+		ASSERT_EQ(0, watch_unload_patiently());
+	}
+	self->g = new_guest(variant->vcpus, variant->entries);
+	err = errno;
+	if (variant->early) {
+		ASSERT_EQ(0, watch_load(NULL));
+	}
+	if (!self->g && err == EOPNOTSUPP)
+		SKIP(return, "KVM has no dirty rings");
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(ring)
+{
+	guest_free(self->g);
+}
+
+/* Have each vCPU write its part of the slot. */
+static int write_all(struct guest *g)
+{
+	unsigned int nr = guest_vcpus(g), i;
+	__u64 part = PAGES / nr;
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = guest_run(g, i, work_write(GPA + i * part * GUEST_PAGE, part, GUEST_PAGE, 1));
+	return err;
+}
+
+TEST_F(ring, pushes_are_the_entries_in_the_rings)
+{
+	__u64 pushes, marks, all = 0, full = 0;
+	unsigned int i;
+	long entries;
+	int round;
+
+	for (round = 0; round < 2; round++)
+		ASSERT_EQ(0, write_all(self->g));
+	for (i = 0; i < guest_vcpus(self->g); i++) {
+		entries = guest_ring_harvest(self->g, i);
+		pushes = watch_vcpu_stat(self->g, i, "dirty_ring_pushes");
+		marks = watch_vcpu_stat(self->g, i, "dirty_marks");
+		EXPECT_LT(0, entries);
+		EXPECT_EQ((__u64)entries, pushes);
+		/* Each mark made an entry, and nothing else did. */
+		EXPECT_EQ(marks, pushes);
+		all += pushes;
+		full += guest_ring_full(self->g, i);
+	}
+	/* Nobody had anything to write but what the test said, and what met a full ring. */
+	EXPECT_LE(PAGES / guest_vcpus(self->g) * guest_vcpus(self->g) + full, all);
+	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_ring_pushes"));
+	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_marks"));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "lost_events"));
+}
+
+TEST_F(ring, full_is_each_exit_for_a_full_ring)
+{
+	__u64 all = 0, full;
+	unsigned int i;
+
+	ASSERT_EQ(0, write_all(self->g));
+	for (i = 0; i < guest_vcpus(self->g); i++) {
+		full = guest_ring_full(self->g, i);
+		EXPECT_EQ(full, watch_vcpu_stat(self->g, i, "dirty_ring_full"));
+		all += full;
+	}
+	EXPECT_EQ(variant->entries == SMALL, all > 0);
+	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_ring_full"));
+}
+
+/* However many rings there are, and whether anything was in them. */
+TEST_F(ring, a_reset_is_one_collection)
+{
+	__u64 before, on_the_spot = 0;
+	unsigned int i;
+
+	before = watch_vm_stat(self->g, "dirty_collects");
+	ASSERT_NE(UNKNOWN, before);
+	ASSERT_EQ(0, write_all(self->g));
+	for (i = 0; i < guest_vcpus(self->g); i++)
+		on_the_spot += guest_ring_full(self->g, i);
+	EXPECT_EQ(before + on_the_spot, watch_vm_stat(self->g, "dirty_collects"));
+
+	for (i = 0; i < guest_vcpus(self->g); i++)
+		ASSERT_LE(0, guest_ring_harvest(self->g, i));
+	ASSERT_LE(1, guest_ring_reset(self->g));
+	EXPECT_EQ(before + on_the_spot + 1, watch_vm_stat(self->g, "dirty_collects"));
+	ASSERT_EQ(0, guest_ring_reset(self->g));
+	EXPECT_EQ(before + on_the_spot + 2, watch_vm_stat(self->g, "dirty_collects"));
+}
+
+/* A ring does not know what it has had already, so neither does anyone. */
+TEST_F(ring, what_needs_a_bitmap_is_unavailable)
+{
+	ASSERT_EQ(0, write_all(self->g));
+	EXPECT_EQ(UNKNOWN, watch_vm_stat(self->g, "dirty_marks_new"));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(self->g, SLOT, "dirty_marks_new"));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(self->g, SLOT, "dirty_pages"));
+	EXPECT_EQ(watch_vm_stat(self->g, "dirty_marks"),
+		  watch_slot_stat(self->g, SLOT, "dirty_marks"));
+}
+
+/* Slot 0 was there first, and nothing was said about slots since. */
+TEST(rings_are_known_from_the_first_vcpu_on)
+{
+	struct guest *g = guest_new(0, 0);
+	int err;
+
+	ASSERT_NE(NULL, g);
+	EXPECT_NE(UNKNOWN, watch_vm_stat(g, "dirty_marks_new"));
+	err = guest_ring_enable(g, LARGE * sizeof(struct kvm_dirty_gfn));
+	if (err == -EOPNOTSUPP) {
+		guest_free(g);
+		SKIP(return, "KVM has no dirty rings");
+	}
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, guest_vcpu_add(g));
+	EXPECT_EQ(UNKNOWN, watch_vm_stat(g, "dirty_marks_new"));
+	guest_free(g);
+}
+
+TEST(without_rings_nothing_is_pushed_and_resets_are_none)
+{
+	struct guest *g = guest_new(1, 0);
+	__u64 pushes;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, 64, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 64, GUEST_PAGE, 1)));
+	EXPECT_EQ(64, watch_vm_stat(g, "dirty_marks"));
+	pushes = watch_vm_stat(g, "dirty_ring_pushes");
+	/* Unknown in a kernel without any. */
+	EXPECT_TRUE(!pushes || pushes == UNKNOWN);
+	EXPECT_GT(0, guest_ring_reset(g));
+	EXPECT_EQ(0, watch_vm_stat(g, "dirty_collects"));
+	guest_free(g);
+}
+
+TEST_HARNESS_MAIN

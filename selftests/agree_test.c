@@ -563,6 +563,13 @@ TEST_F(tables, hooks_has_a_row_for_each_listed_hook)
 	for (i = 0; i < nr; i++) {
 		EXPECT_STREQ(hooks[i].name, cell_of(t, i, "hook"));
 		EXPECT_STREQ(hooks[i].target, cell_of(t, i, "target"));
+		if (strstr(hooks[i].reason, "not asked for")) {
+			EXPECT_STREQ("-", cell_of(t, i, "via"));
+			EXPECT_STREQ("-", cell_of(t, i, "hits"));
+			EXPECT_STREQ("missing", cell_of(t, i, "state"));
+			EXPECT_EQ(0, hooks[i].flags);
+			continue;
+		}
 		EXPECT_STREQ(hooks[i].via, cell_of(t, i, "via"));
 		EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[i].flags) {
 			TH_LOG("%s: %s", hooks[i].name, hooks[i].reason);

@@ -56,6 +56,11 @@ static void run_out(struct guest *g)
 	check("exits", guest_run(g, 0, work_out(EVENTS)));
 }
 
+static void run_cpuid(struct guest *g)
+{
+	check("exits", guest_run(g, 0, work_cpuid(EVENTS)));
+}
+
 static void unmap(struct guest *g)
 {
 	check("discard", guest_slot_discard(g, SLOT, 0, EVENTS));
@@ -102,6 +107,7 @@ static const struct event events[] = {
 	{ "page_unmap", prepare_mapped, discard, EVENTS },
 	{ "dirty_mark", prepare_logged, touch, EVENTS },
 	{ "halt_wake", log_off, run_halt, HALTS },
+	{ "exit", prepare_nothing, run_cpuid, EVENTS },
 	{}
 };
 

@@ -88,6 +88,19 @@ claim "JSON says what CSV says" same "$(json_stat loads)" "$(vm_stat loads)"
 claim "stat --json has the promised shape" json_shape
 claim "a slot without logging has no dirty_pages in JSON" \
 	sh -c "! kvmwatch stat --json -p $guest | grep dirty_pages"
+claim "stat names exit reasons" says "exit_reasons.*\(npf\|EPT_VIOLATION\): [1-9]" \
+	kvmwatch stat -p "$guest"
+claim "exits names the processor's reasons" says "^kvm  *\(npf\|EPT_VIOLATION\) " \
+	kvmwatch exits -p "$guest"
+claim "exits names KVM's reasons" says "^user  *IO  *[1-9]" kvmwatch exits -p "$guest"
+claim "exits has one line for all, with their time" same 2 \
+	"$(kvmwatch exits --csv -p "$guest" | grep -cE '^[^,]*,[^,]*,(vm|vcpu0),kvm,all,,[1-9][0-9]*,[0-9]+,[^,]+,,[1-9][0-9]*$')"
+claim "exits' reasons add up to what stat says" same "$(vm_stat user_exits)" \
+	"$(kvmwatch exits --csv -p "$guest" | awk -F, '$3 == "vm" && $4 == "user" && $5 != "all" { n += $7 } END { print n }')"
+claim "exits repeats" same 2 \
+	"$(kvmwatch exits -i 0.1 -n 2 --csv -p "$guest" | grep -c ',vm,user,all,')"
+claim "exits --json is an object a line" says '^{.*"reason": *"IO".*"count": *[1-9].*}$' \
+	kvmwatch exits --json -p "$guest"
 kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"

@@ -36,6 +36,7 @@ struct cmd {
 
 extern const struct cmd cmd_list;
 extern const struct cmd cmd_stat;
+extern const struct cmd cmd_exits;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
 

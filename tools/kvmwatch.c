@@ -15,6 +15,7 @@
 static const struct cmd *const cmds[] = {
 	&cmd_list,
 	&cmd_stat,
+	&cmd_exits,
 	&cmd_hooks,
 	&cmd_audit,
 	NULL

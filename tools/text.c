@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exit_names.h"
 #include "reader.h"
 #include "text.h"
 
@@ -119,10 +120,15 @@ struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bo
 
 static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned int i, bool raw)
 {
+	const char *name = exit_name(value, i);
 	bool plain = raw || !(value->flags & KVMWATCH_STATS_UNIT_MASK);
 	struct quantity from, to;
 	__u64 first, last;
 
+	if (name) {
+		fprintf(f, "%s: %llu", name, value->data[i]);
+		return;
+	}
 	kvmwatch_bucket_range(value, i, &first, &last);
 	from = quantity_of(value, first, raw);
 	to = quantity_of(value, plain ? last : last + 1, raw);

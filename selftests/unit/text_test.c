@@ -83,15 +83,54 @@ TEST(histograms_show_what_is_not_empty)
 	EXPECT_STREQ("1 0 0 2 0 0 0 0 0 0 3 4", text_bucket_list(&value));
 }
 
-TEST(histograms_of_reasons_show_numbers)
+TEST(linear_histograms_show_numbers)
 {
 	static const __u64 data[] = { 0, 7, 0, 18446744073709551615ULL };
 	struct kvmwatch_value value = {
-		.flags = KVMWATCH_STATS_LINEAR_HIST, .bucket_size = 1, .size = 4, .data = data,
+		.name = "numbers", .flags = KVMWATCH_STATS_LINEAR_HIST, .bucket_size = 1,
+		.size = 4, .data = data,
 	};
 
 	EXPECT_STREQ("1: 7, 3+: 18446744073709551615", text_buckets(&value, false));
 	EXPECT_STREQ("1: 7, 3+: 18446744073709551615", text_buckets(&value, true));
+}
+
+TEST(histograms_of_exit_reasons_show_names)
+{
+	static __u64 data[1033];
+	struct kvmwatch_value value = {
+		.name = "exit_reasons", .flags = KVMWATCH_STATS_LINEAR_HIST, .bucket_size = 1,
+		.size = 1033, .data = data,
+	};
+
+	data[0x78] = 3;
+	data[0xa6] = 1;
+	data[0xaf] = 9;		/* nobody knows that one */
+	data[0x400] = 7;
+	EXPECT_STREQ("hlt: 3, idle_hlt: 1, 175: 9, npf: 7", text_buckets(&value, false));
+	data[1032] = 2;
+	EXPECT_STREQ("hlt: 3, idle_hlt: 1, 175: 9, npf: 7, other: 2", text_buckets(&value, true));
+
+	/* Intel's are fewer, and have other names. */
+	memset(data, 0, sizeof(data));
+	value.size = 129;
+	data[0] = 1;
+	data[12] = 2;
+	data[48] = 3;
+	data[128] = 4;
+	EXPECT_STREQ("EXCEPTION_NMI: 1, HLT: 2, EPT_VIOLATION: 3, other: 4",
+		     text_buckets(&value, false));
+
+	value.name = "user_exit_reasons";
+	value.size = 48;
+	memset(data, 0, sizeof(data));
+	data[2] = 5;
+	data[10] = 6;
+	data[13] = 7;		/* of another architecture */
+	data[31] = 8;
+	data[47] = 9;
+	EXPECT_STREQ("IO: 5, INTR: 6, 13: 7, DIRTY_RING_FULL: 8, other: 9",
+		     text_buckets(&value, false));
 }
 
 TEST(empty_histogram_is_an_empty_text)

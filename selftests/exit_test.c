@@ -471,7 +471,7 @@ TEST(the_exits_of_a_vm_are_those_of_its_vcpus_also_of_a_gone_one)
 {
 	static const char *const names[] = { "exits", "user_exits" };
 	struct guest *g = guest_new(3, 0);
-	__u64 all, reasons;
+	__u64 all, reasons, ns;
 	int fd, i, j;
 
 	ASSERT_NE(NULL, g);
@@ -484,7 +484,10 @@ TEST(the_exits_of_a_vm_are_those_of_its_vcpus_also_of_a_gone_one)
 		EXPECT_EQ(all, watch_vm_stat(g, names[j]));
 	}
 	all = watch_vm_stat(g, "exits");
+	ns = watch_vm_stat(g, "exit_time_ns");
 	guest_close_vcpu(g, 1);
+	/* Its last exit lasted to its end. */
+	EXPECT_LE(ns, watch_vm_stat(g, "exit_time_ns"));
 	EXPECT_EQ(all, watch_vm_stat(g, "exits"));
 	fd = watch_vm(g);
 	ASSERT_LE(0, fd);

@@ -43,9 +43,14 @@ static bool is_proven(unsigned int id)
 	PUBLIC(halt, kvm_vcpu_block, void (struct kvm_vcpu *));
 #endif
 	case KVMW_HOOK_vm_destroy:	/* has had this one argument ever since there are VMs */
+	case KVMW_HOOK_load_cost:	/* nobody looks at their arguments */
+	case KVMW_HOOK_put_cost:
 		return true;
+	case KVMW_HOOK_exit:		/* these events are private to KVM */
+	case KVMW_HOOK_entry:
+		return KVMW_KNOWN_KERNEL;
 	}
-	/* Arguments of tracepoints are compared in hook_tp.c. */
+	/* Arguments of the other tracepoints are compared in hook_tp.c. */
 	return KVMW_KNOWN_KERNEL || kvmw_hooks[id].on_tp;
 }
 

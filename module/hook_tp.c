@@ -42,12 +42,18 @@ static int tracepoint_args(struct module *kvm, const struct tracepoint *tp)
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 {
 	struct tracepoint *tp = find_tracepoint(kvm, hook->targets[0]);
+	const char *unproven = kvmw_hook_unproven(hook - kvmw_hooks);
 	int args, err;
 
 	if (!tp) {
 		snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no tracepoint %s",
 			 hook->targets[0]);
 		return -ENOENT;
+	}
+	if (unproven) {
+		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: %s",
+			 hook->targets[0], unproven);
+		return -EOPNOTSUPP;
 	}
 	args = tracepoint_args(kvm, tp);
 	if (args < 0 || !(hook->tp_args & ARGS(args))) {
@@ -79,7 +85,7 @@ void kvmw_tp_detach(struct kvmw_hook *hook)
 
 /*
  * The handlers have the prototypes of the events in the kernel we build for. Those of
- * kvm_exit and kvm_entry are private to KVM: the number of arguments has to do.
+ * kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
  */
 static inline void check_prototypes(void)
 {

@@ -86,7 +86,7 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 	}
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
-	vm->ring = kvcpu->kvm->dirty_ring_size;	/* from the first vCPU on it stays so */
+	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* from the first vCPU on it stays so */
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
 }
 

@@ -105,9 +105,11 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 /* What its numbers said of a stretch still going on stays in them. */
 static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 {
-	u64 now = kvmw_now(), off_ns = now - vcpu->since;
+	u64 now, off_ns;
 
 	raw_write_seqcount_begin(&vcpu->seq);
+	now = kvmw_now();
+	off_ns = now - vcpu->since;
 	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
 		kvmw_add(vcpu, off_cpu_ns, off_ns);
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);

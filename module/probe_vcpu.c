@@ -34,10 +34,11 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	c->vcpu = vcpu;
 	if (!vcpu)
 		return;
-	now = kvmw_now();
 	migrated = vcpu->where != KVMW_VCPU_UNKNOWN && vcpu->stats.pcpu[0] != cpu;
 
 	raw_write_seqcount_begin(&vcpu->seq);
+	/* In here, so that nobody reads what was, at a later time than this. */
+	now = kvmw_now();
 	kvmw_inc(vcpu, loads);
 	if (migrated)
 		kvmw_inc(vcpu, load_migrations);
@@ -74,9 +75,9 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	c->leaver_switches = kvmw_switches(current);
 	if (!vcpu)
 		return;
-	now = kvmw_now();
 
 	raw_write_seqcount_begin(&vcpu->seq);
+	now = kvmw_now();
 	kvmw_inc(vcpu, puts);
 	if (kvcpu->preempted)
 		kvmw_inc(vcpu, preemptions);

@@ -474,11 +474,12 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
  */
 #if !KVMW_SINCE(6, 1)
 #define KVMW_EXIT_ARGS		3
-#define KVMW_EXIT_PROTO		unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa
+#define KVMW_TP_EXIT(name)	\
+	void name(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa)
 #define KVMW_EXIT_VMX_REASON	reason
 #else
 #define KVMW_EXIT_ARGS		2
-#define KVMW_EXIT_PROTO		struct kvm_vcpu *kvcpu, u32 isa
+#define KVMW_TP_EXIT(name)	void name(void *data, struct kvm_vcpu *kvcpu, u32 isa)
 #define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason()
 #endif
 

@@ -188,7 +188,7 @@ KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_
 void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid);
 void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
 		       unsigned int new, unsigned int old);
-void kvmw_tp_exit(void *data, KVMW_EXIT_PROTO);
+KVMW_TP_EXIT(kvmw_tp_exit);
 void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu);
 void kvmw_tp_user_exit(void *data, __u32 reason, int error);
 void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset);

@@ -292,6 +292,7 @@ struct kvmw_vcpu *kvmw_vcpu_put_by_current(void)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		/* Acquire as in kvmw_find(). */
 		for (obj = smp_load_acquire(&table[i]); obj; obj = READ_ONCE(obj->chain)) {
 			if (obj->kind != KVMWATCH_KIND_VCPU || !READ_ONCE(obj->key))
 				continue;

@@ -59,7 +59,7 @@ static __always_inline u64 vmx_reason(u64 reason)
 
 /* --- exits from guest mode ------------------------------------------------- */
 
-void kvmw_tp_exit(void *data, KVMW_EXIT_PROTO)
+KVMW_TP_EXIT(kvmw_tp_exit)
 {
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_cpu *c;

@@ -338,7 +338,8 @@ TEST_F(exits, each_return_of_kvm_run_is_a_user_exit_by_its_reason)
 	ASSERT_EQ(0, guest_run(self->g, 0, work_out(50)));
 	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(50)));
 	/* Nothing is there. */
-	ASSERT_EQ(-EFAULT, guest_run(self->g, 0, work_read(GPA + PAGES * GUEST_PAGE, 3, GUEST_PAGE)));
+	ASSERT_EQ(-EFAULT, guest_run(self->g, 0, work_read(GPA + PAGES * GUEST_PAGE, 3,
+							   GUEST_PAGE)));
 	mmio = guest_exits(self->g, 0, KVM_EXIT_MMIO) - mmio0;
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));

@@ -76,23 +76,15 @@ FIXTURE_SETUP(ring)
 {
 	int err;
 
-	if (variant->early) {
+	if (variant->early)
 		ASSERT_EQ(0, watch_unload_patiently());
-	}
 	self->g = new_guest(variant->vcpus, variant->entries);
 	err = errno;
-	if (variant->early) {
+	if (variant->early)
 		ASSERT_EQ(0, watch_load(NULL));
-	}
-	if (err != EOPNOTSUPP) {
+	if (err != EOPNOTSUPP)
 		ASSERT_NE(NULL, self->g);
-	}
 }
-
-#define NEEDS_RINGS()	do {						\
-	if (!self->g)							\
-		SKIP(return, "KVM has no dirty rings");			\
-} while (0)
 
 FIXTURE_TEARDOWN(ring)
 {
@@ -118,7 +110,8 @@ TEST_F(ring, pushes_are_the_entries_in_the_rings)
 	long entries;
 	int round;
 
-	NEEDS_RINGS();
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
 	for (round = 0; round < 2; round++)
 		ASSERT_EQ(0, write_all(self->g));
 	for (i = 0; i < guest_vcpus(self->g); i++) {
@@ -144,7 +137,8 @@ TEST_F(ring, full_is_each_exit_for_a_full_ring)
 	__u64 all = 0, full;
 	unsigned int i;
 
-	NEEDS_RINGS();
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
 	ASSERT_EQ(0, write_all(self->g));
 	for (i = 0; i < guest_vcpus(self->g); i++) {
 		full = guest_ring_full(self->g, i);
@@ -161,7 +155,8 @@ TEST_F(ring, a_reset_is_one_collection)
 	__u64 before, on_the_spot = 0;
 	unsigned int i;
 
-	NEEDS_RINGS();
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
 	before = watch_vm_stat(self->g, "dirty_collects");
 	ASSERT_NE(UNKNOWN, before);
 	ASSERT_EQ(0, write_all(self->g));
@@ -180,7 +175,8 @@ TEST_F(ring, a_reset_is_one_collection)
 /* A ring does not know what it has had already, so neither does anyone. */
 TEST_F(ring, what_needs_a_bitmap_is_unavailable)
 {
-	NEEDS_RINGS();
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
 	ASSERT_EQ(0, write_all(self->g));
 	EXPECT_EQ(UNKNOWN, watch_vm_stat(self->g, "dirty_marks_new"));
 	EXPECT_EQ(UNKNOWN, watch_slot_stat(self->g, SLOT, "dirty_marks_new"));

@@ -31,7 +31,8 @@ struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bo
 /*
  * "4.10-8.19us: 12, 275s+: 3": the buckets that are not empty, each with what it
  * counts. A range ends where the next one starts. With @raw it is "[ns] 4096-8191: 12",
- * ending at the last value that belongs to it. Exit reasons have their names. The caller frees it; NULL: no memory.
+ * ending at the last value that belongs to it. Exit reasons have their names. The caller
+ * frees it; NULL: no memory.
  */
 char *text_buckets(const struct kvmwatch_value *value, bool raw);
 

@@ -557,20 +557,14 @@ void *guest_slot_host(const struct guest *g, unsigned int id)
 int guest_slot_populate(struct guest *g, unsigned int id)
 {
 	const struct slot *slot = get_slot(g, id);
-	char *host;
-	__u64 offset;
 
 	if (!slot)
 		return -ENOENT;
-	host = slot->host;
-	/*
-	 * Not on 5.10. Where QEMU's TCG runs on one thread, the atomic reads before it
-	 * writes, so that it first gets a zero page, and no huge page any more.
-	 */
-	if (!madvise(host, slot->size, MADV_POPULATE_WRITE))
+	if (!madvise(slot->host, slot->size, MADV_POPULATE_WRITE))
 		return 0;
-	for (offset = 0; offset < slot->size; offset += GUEST_PAGE)
-		__atomic_fetch_or(host + offset, 0, __ATOMIC_RELAXED);
+	/* 5.10 has no such thing. This does the same, and leaves in the pages what is there. */
+	if (mlock(slot->host, slot->size) || munlock(slot->host, slot->size))
+		return -errno;
 	return 0;
 }
 

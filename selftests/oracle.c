@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,8 @@ int oracle_open(int kvm_fd)
 	int fd;
 
 	fd = ioctl(kvm_fd, KVM_GET_STATS_FD, NULL);
+	if (fd < 0 && errno == EINVAL)	/* what a vCPU of 5.10 says */
+		return -ENOTTY;
 	return fd < 0 ? -errno : fd;
 }
 
@@ -380,16 +383,42 @@ int oracle_debugfs_vms(void)
 	return n;
 }
 
-int oracle_any(int kvm_fd, const char *vm, const char *name, __u64 *value)
+static int oracle_find(struct oracle *o, struct guest *g, int kvm_fd, bool alone)
 {
-	int err, fd;
+	memset(o, 0, sizeof(*o));
+	o->stats_fd = oracle_open(kvm_fd);
+	if (o->stats_fd >= 0)
+		return 0;
+	if (o->stats_fd == -ENOTTY && alone)
+		snprintf(o->vm, sizeof(o->vm), "%s", guest_name(g));
+	return o->stats_fd == -ENOTTY ? 0 : o->stats_fd;
+}
 
-	fd = oracle_open(kvm_fd);
-	if (fd == -ENOTTY)
-		return oracle_debugfs(vm, name, value);
-	if (fd < 0)
-		return fd;
-	err = oracle_read(fd, name, value);
-	close(fd);
-	return err;
+int oracle_of_vm(struct oracle *o, struct guest *g)
+{
+	return oracle_find(o, g, guest_vm_fd(g), true);
+}
+
+int oracle_of_vcpu(struct oracle *o, struct guest *g, unsigned int vcpu)
+{
+	return oracle_find(o, g, guest_vcpu_fd(g, vcpu), guest_vcpus(g) == 1);
+}
+
+void oracle_close(struct oracle *o)
+{
+	if (o->stats_fd > 0)
+		close(o->stats_fd);
+	memset(o, 0, sizeof(*o));
+}
+
+int oracle_number(const struct oracle *o, const char *name, __u64 *value)
+{
+	int err;
+
+	if (o->stats_fd > 0) {
+		err = oracle_read(o->stats_fd, name, value);
+		return err == -EISDIR ? oracle_hist_sum(o->stats_fd, name, value) : err;
+	}
+	err = o->vm[0] ? oracle_debugfs(o->vm, name, value) : -ENOENT;
+	return err == -ENOENT ? -EOPNOTSUPP : err;
 }

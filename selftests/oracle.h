@@ -15,6 +15,8 @@
 #include <linux/types.h>
 #include <stddef.h>
 
+#include "guest.h"
+
 /* As struct kvm_stats_desc, without its open end. */
 struct oracle_desc {
 	__u32 flags;
@@ -63,9 +65,23 @@ int oracle_debugfs_dir(const char *vm, char *path, size_t size);
 int oracle_debugfs_vms(void);
 
 /*
- * A statistic of KVM, from the stats fd where there are any, else from debugfs,
- * where vCPU statistics are summed over the vCPUs of a VM.
+ * KVM's numbers of a VM or vCPU, wherever it has them: in a stats fd, or (5.10) in the
+ * VM's debugfs directory. That has numbers of vCPUs as sums over all of a VM's, so they
+ * are told for a vCPU only if it is the VM's only one.
  */
-int oracle_any(int kvm_fd, const char *vm, const char *name, __u64 *value);
+struct oracle {
+	int stats_fd;		/* negative: KVM has none */
+	char vm[32];		/* its directory; "": that does not tell */
+};
+
+/* Do that while the vCPU is not in KVM_RUN. oracle_close() takes a struct of zeros, too. */
+int oracle_of_vm(struct oracle *o, struct guest *g);
+int oracle_of_vcpu(struct oracle *o, struct guest *g, unsigned int vcpu);
+void oracle_close(struct oracle *o);
+/*
+ * One of them; of a histogram all buckets together. -EOPNOTSUPP: KVM has no stats fds and
+ * no such number elsewhere. Where it has stats fds, one that is missing is -ENOENT.
+ */
+int oracle_number(const struct oracle *o, const char *name, __u64 *value);
 
 #endif /* SELFTESTS_ORACLE_H */

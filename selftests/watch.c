@@ -275,16 +275,21 @@ int watch_mapped_is_kvms(struct guest *g)
 		{ "mapped_1g", "pages_1g" },
 	};
 	__u64 kvms, ours;
-	int i;
+	struct oracle kvm;
+	int i, err;
 
+	if (oracle_of_vm(&kvm, g))
+		return 0;
 	for (i = 0; i < 3; i++) {
 		ours = watch_vm_stat(g, names[i][0]);
-		if (oracle_any(guest_vm_fd(g), guest_name(g), names[i][1], &kvms) || ours != kvms)
-			return 0;
-		if (watch_slots_sum(g, names[i][0]) != ours)
-			return 0;
+		err = oracle_number(&kvm, names[i][1], &kvms);
+		if (ours == UNAVAILABLE || watch_slots_sum(g, names[i][0]) != ours)
+			break;
+		if (err != -EOPNOTSUPP && (err || ours != kvms))
+			break;
 	}
-	return 1;
+	oracle_close(&kvm);
+	return i == 3;
 }
 
 /* --- lists ------------------------------------------------------------------- */

@@ -64,7 +64,10 @@ __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 /* Sum over the shown slots of both address spaces; ~0 as above. */
 __u64 watch_slots_sum(struct guest *g, const char *name);
 
-/* Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? */
+/*
+ * Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? 5.10's KVM
+ * does not count: the slots alone decide there.
+ */
 int watch_mapped_is_kvms(struct guest *g);
 
 /* --- lists ------------------------------------------------------------------- */

@@ -63,7 +63,7 @@ struct subject {
 	bool shadow;		/* its MMU is the shadow MMU */
 	bool paging;		/* which shadows the guest's tables, too */
 	bool counted;		/* KVM counts leaves */
-	bool eager;		/* KVM splits huge pages that it starts to log */
+	bool eager;		/* it splits huge pages when it starts to log them */
 	bool peak_unknown;	/* it was highest when nobody looked */
 	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch came */
 	__u64 peak;		/* most bytes mapped since then, as far as was looked */
@@ -324,7 +324,7 @@ static int subject_init(struct subject *s, bool early)
 	s->early = early;
 	s->paging = !is_on(SYS_NPT) && !is_on(SYS_EPT);
 	s->shadow = s->paging || !is_on(SYS_TDP_MMU);
-	s->eager = !access(SYS_EAGER, F_OK);
+	s->eager = !s->shadow && !access(SYS_EAGER, F_OK);
 	s->g = guest_new(2, 0);
 	if (!s->g)
 		return -errno;

@@ -72,44 +72,26 @@ static void add_dir(struct kvmw_object *obj, struct dentry *parent, const char *
 	add_files(obj);
 }
 
-static void add_child_dir(struct kvmw_object *obj, struct dentry *parent)
+bool kvmw_debugfs_add(struct kvmw_object *obj)
 {
+	struct dentry *parent = obj->vm->obj.dir;
 	char name[32];
 
-	if (obj->dir || !kvmw_shown(obj))
-		return;
+	lockdep_assert_held(&kvmw_lock);
+	if (IS_ERR_OR_NULL(vm_root))
+		return true;	/* there is no debugfs */
+	if (obj->kind == KVMWATCH_KIND_VM) {
+		add_dir(obj, vm_root, obj->vm->name);
+		return obj->dir;
+	}
+	if (!parent)
+		return false;
 	if (obj->kind == KVMWATCH_KIND_VCPU)
 		snprintf(name, sizeof(name), "vcpu%u", kvmw_to_vcpu(obj)->vcpu_id);
 	else
 		snprintf(name, sizeof(name), "slot%u-%u", obj->subkey >> 16, obj->subkey & 0xffff);
 	add_dir(obj, parent, name);
-}
-
-static void update_vm(struct kvmw_vm *vm)
-{
-	struct kvmw_object *obj;
-
-	if (!vm->obj.dir)
-		add_dir(&vm->obj, vm_root, vm->name);
-	if (!vm->obj.dir)
-		return;
-	/* vm->lock is what readers of these files take; making files waits for no reader. */
-	mutex_lock(&vm->lock);
-	list_for_each_entry(obj, &vm->vcpus, node)
-		add_child_dir(obj, vm->obj.dir);
-	list_for_each_entry(obj, &vm->slots, node)
-		add_child_dir(obj, vm->obj.dir);
-	mutex_unlock(&vm->lock);
-}
-
-void kvmw_debugfs_update(void)
-{
-	struct kvmw_object *obj;
-
-	lockdep_assert_held(&kvmw_lock);
-	list_for_each_entry(obj, &kvmw_vms, node)
-		if (kvmw_shown(obj))
-			update_vm(obj->vm);
+	return obj->dir;
 }
 
 void kvmw_debugfs_remove(struct kvmw_object *obj)

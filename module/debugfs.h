@@ -13,8 +13,11 @@ struct kvmw_object;
 void kvmw_debugfs_init(void);
 void kvmw_debugfs_exit(void);
 
-/* Make the directories that are missing. Context: the housekeeper, kvmw_lock held. */
-void kvmw_debugfs_update(void);
+/*
+ * Make the directory of @obj. False: not now, as its VM has none, or another still has the
+ * name. Context: the housekeeper, kvmw_lock held.
+ */
+bool kvmw_debugfs_add(struct kvmw_object *obj);
 /* Returns when nobody reads there any more. Context: the housekeeper, no lock held. */
 void kvmw_debugfs_remove(struct kvmw_object *obj);
 

@@ -171,24 +171,31 @@ static int list_children(struct sink *sink, u32 kind, struct kvmw_vm *vm)
 	return err;
 }
 
+static int list_vm(struct sink *sink, u32 kind, struct kvmw_object *vm)
+{
+	return kind == KVMWATCH_KIND_VM ? put_vm(sink, vm) : list_children(sink, kind, vm->vm);
+}
+
 static int list_objects(struct sink *sink, u32 kind, u64 only_vm)
 {
-	struct kvmw_object **vms;
+	struct kvmw_object **vms, *vm;
 	int nr, i, err = 0;
-	bool found = !only_vm;
 
+	if (only_vm) {
+		vm = kvmw_get_vm(only_vm);
+		if (!vm)
+			return -ENOENT;
+		err = list_vm(sink, kind, vm);
+		kvmw_put(vm);
+		return err;
+	}
 	nr = kvmw_get_vms(&vms);
 	if (nr < 0)
 		return nr;
-	for (i = 0; i < nr && !err; i++) {
-		if (only_vm && vms[i]->id != only_vm)
-			continue;
-		found = true;
-		err = kind == KVMWATCH_KIND_VM ? put_vm(sink, vms[i]) :
-						 list_children(sink, kind, vms[i]->vm);
-	}
+	for (i = 0; i < nr && !err; i++)
+		err = list_vm(sink, kind, vms[i]);
 	kvmw_put_all(vms, nr);
-	return found ? err : -ENOENT;
+	return err;
 }
 
 static int list_hooks(struct sink *sink)

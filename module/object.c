@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Records of VMs, vCPUs and slots, and the housekeeper. See object.h. */
 #include <linux/hash.h>
+#include <linux/hashtable.h>
 #include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
@@ -32,6 +33,10 @@ static struct kvmw_object *table[1 << TABLE_BITS];
 static struct kvmw_object *pools[ARRAY_SIZE(pool)][POOL_MAX];
 static LLIST_HEAD(newborn);
 static LLIST_HEAD(dead);
+/* What is on the lists, but not shown in full. Under kvmw_lock. */
+static LIST_HEAD(todo);
+/* VMs and vCPUs by id. Under kvmw_lock. */
+static DEFINE_HASHTABLE(ids, 10);
 
 static atomic64_t last_vm_id, last_vcpu_id, changes_begun, changes_ended;
 static DEFINE_PER_CPU(u64, lost_unknown);
@@ -123,6 +128,7 @@ struct kvmw_object *kvmw_alloc(unsigned int kind)
 	obj->kind = kind;
 	kref_init(&obj->ref);
 	INIT_LIST_HEAD(&obj->node);
+	INIT_LIST_HEAD(&obj->todo);
 	return obj;
 }
 
@@ -471,6 +477,9 @@ static void absorb(void)
 
 	lockdep_assert_held(&kvmw_lock);
 	llist_for_each_entry(obj, list, born) {
+		list_add_tail(&obj->todo, &todo);
+		if (obj->id)
+			hash_add(ids, &obj->by_id, obj->id);
 		if (obj->kind == KVMWATCH_KIND_VM) {
 			list_add_tail(&obj->node, &kvmw_vms);
 			continue;
@@ -482,22 +491,35 @@ static void absorb(void)
 	}
 }
 
-/* Returns whether one is still being created. */
+/*
+ * Show VMs whose creation has succeeded by now. Only what came since the last time is
+ * looked at, so a round costs the same with many VMs as with few. Returns whether one is
+ * still being created.
+ */
 static bool show_all(void)
 {
 	struct kvmw_object *obj;
 	bool pending = false;
 
 	lockdep_assert_held(&kvmw_lock);
-	list_for_each_entry(obj, &kvmw_vms, node) {
-		struct kvmw_vm *vm = kvmw_to_vm(obj);
-
-		if (!vm->shown)
-			kvmw_show_vm(vm);
-		if (!vm->shown && READ_ONCE(obj->key))
+	list_for_each_entry(obj, &todo, todo) {
+		if (obj->kind != KVMWATCH_KIND_VM || obj->vm->shown)
+			continue;
+		kvmw_show_vm(obj->vm);
+		if (!obj->vm->shown && READ_ONCE(obj->key))
 			pending = true;
 	}
 	return pending;
+}
+
+/* Make the directories that are missing. A VM is born before what it has. */
+static void make_dirs(void)
+{
+	struct kvmw_object *obj, *next;
+
+	list_for_each_entry_safe(obj, next, &todo, todo)
+		if (kvmw_shown(obj) && kvmw_debugfs_add(obj))
+			list_del_init(&obj->todo);
 }
 
 static void hide_children(struct kvmw_vm *vm)
@@ -602,9 +624,12 @@ static void unlist(struct llist_node *list)
 	struct kvmw_object *obj;
 
 	mutex_lock(&kvmw_lock);
-	llist_for_each_entry(obj, list, dead)
+	llist_for_each_entry(obj, list, dead) {
+		list_del_init(&obj->todo);
+		hash_del(&obj->by_id);
 		if (obj->kind != KVMWATCH_KIND_VM)
 			fold(obj);
+	}
 	llist_for_each_entry(obj, list, dead) {
 		if (obj->kind != KVMWATCH_KIND_VM)
 			continue;
@@ -675,7 +700,7 @@ static void housekeep(void)
 	}
 	if (pending)		/* a VM is being created: look again soon */
 		mod_delayed_work(system_unbound_wq, &work, msecs_to_jiffies(20));
-	kvmw_debugfs_update();
+	make_dirs();
 	mutex_unlock(&kvmw_lock);
 	mutex_unlock(&house_lock);
 }
@@ -803,13 +828,13 @@ void kvmw_put_all(struct kvmw_object **objs, int nr)
 	kvfree(objs);
 }
 
-struct kvmw_object *kvmw_get_vm(u64 id)
+static struct kvmw_object *get_by_id(u16 kind, u64 id)
 {
 	struct kvmw_object *obj, *found = NULL;
 
 	kvmw_lock_settled();
-	list_for_each_entry(obj, &kvmw_vms, node) {
-		if (obj->id == id && kvmw_shown(obj)) {
+	hash_for_each_possible(ids, obj, by_id, id) {
+		if (obj->kind == kind && obj->id == id && kvmw_shown(obj)) {
 			found = obj;
 			kvmw_get(found);
 			break;
@@ -819,14 +844,25 @@ struct kvmw_object *kvmw_get_vm(u64 id)
 	return found;
 }
 
-static struct kvmw_object *get_child(struct kvmw_vm *vm, struct list_head *list,
-				     bool (*match)(const struct kvmw_object *obj, u64 id), u64 id)
+struct kvmw_object *kvmw_get_vm(u64 id)
+{
+	return get_by_id(KVMWATCH_KIND_VM, id);
+}
+
+struct kvmw_object *kvmw_get_vcpu(u64 id)
+{
+	return get_by_id(KVMWATCH_KIND_VCPU, id);
+}
+
+struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id)
 {
 	struct kvmw_object *obj, *found = NULL;
+	u32 subkey = (u32)as_id << 16 | id;
 
+	kvmw_absorb();
 	mutex_lock(&vm->lock);
-	list_for_each_entry(obj, list, node) {
-		if (match(obj, id) && kvmw_shown(obj)) {
+	list_for_each_entry(obj, &vm->slots, node) {
+		if (obj->subkey == subkey && kvmw_shown(obj)) {
 			found = obj;
 			kvmw_get(found);
 			break;
@@ -834,36 +870,6 @@ static struct kvmw_object *get_child(struct kvmw_vm *vm, struct list_head *list,
 	}
 	mutex_unlock(&vm->lock);
 	return found;
-}
-
-static bool has_id(const struct kvmw_object *obj, u64 id)
-{
-	return obj->id == id;
-}
-
-static bool has_subkey(const struct kvmw_object *obj, u64 subkey)
-{
-	return obj->subkey == subkey;
-}
-
-struct kvmw_object *kvmw_get_vcpu(u64 id)
-{
-	struct kvmw_object *obj, *found = NULL;
-
-	kvmw_lock_settled();
-	list_for_each_entry(obj, &kvmw_vms, node) {
-		found = get_child(obj->vm, &obj->vm->vcpus, has_id, id);
-		if (found)
-			break;
-	}
-	kvmw_unlock();
-	return found;
-}
-
-struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id)
-{
-	kvmw_absorb();
-	return get_child(vm, &vm->slots, has_subkey, (u32)as_id << 16 | id);
 }
 
 /*

@@ -46,6 +46,8 @@ struct kvmw_object {
 	struct llist_node	born;	/* on its way to the lists */
 	struct llist_node	dead;	/* on its way to the grave */
 	struct list_head	node;	/* kvmw_vms, vm->vcpus or vm->slots; empty: on none */
+	struct list_head	todo;	/* not yet shown, or without its directory; empty: all done */
+	struct hlist_node	by_id;	/* VMs and vCPUs, from birth to burial; under kvmw_lock */
 	struct dentry		*dir;	/* in debugfs; under kvmw_lock */
 };
 

@@ -26,6 +26,14 @@ kernel_field() {
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 
+# Of what a kernel is made that is built here.
+kernel_hash() {
+	{
+		dpkg-query -W -f '${Version}\n' "$(kernel_field 3)"
+		cat "$here/$KERNEL.config"
+	} | sha256sum | cut -c -8
+}
+
 # The build of KERNEL in the test VM: the newest whose headers are here, because what the
 # module is built against must be what boots. Empty: none.
 kver() {
@@ -34,6 +42,9 @@ kver() {
 	installed)
 		dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
 			sed -nE "s/^installed linux-headers-($pattern)\$/\1/p" ;;
+	built)
+		find "$cache" -mindepth 1 -maxdepth 1 -name "*-$KERNEL-$(kernel_hash)" \
+			-printf '%f\n' 2>/dev/null | grep -xE "$pattern" || : ;;
 	*)
 		find "$cache" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null |
 			grep -xE "$pattern" || : ;;

@@ -68,6 +68,12 @@ vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
 	@$(VM)/suite vm | $(VM)/tap
 
+matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
+	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
+
+debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: KERNEL=debug
+	@$(MAKE) KERNEL=debug deps
+
 vm: initrd ## a shell in the VM, with module, tool, tests and trace-cmd at hand
 	@$(VM)/boot $(INITRD) $(VM_LOG) shell
 
@@ -98,6 +104,6 @@ clean: ## remove what was built
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
-export T V
-.PHONY: all module need-headers tools install deps demo check unit vm-test vm bench lint initrd \
+export T V KERNELS
+.PHONY: all module need-headers tools install deps demo check unit vm-test matrix debug-kernel vm bench lint initrd \
 	sparse clean help

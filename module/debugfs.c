@@ -72,6 +72,12 @@ static void add_dir(struct kvmw_object *obj, struct dentry *parent, const char *
 	add_files(obj);
 }
 
+/*
+ * A directory takes some 10 KiB of the kernel's memory, and a VM may have 32764 slots. Those
+ * from here on have none; the tables and the device have all.
+ */
+#define FIRST_SLOT_WITHOUT_DIR	512
+
 bool kvmw_debugfs_add(struct kvmw_object *obj)
 {
 	struct dentry *parent = obj->vm->obj.dir;
@@ -84,6 +90,8 @@ bool kvmw_debugfs_add(struct kvmw_object *obj)
 		add_dir(obj, vm_root, obj->vm->name);
 		return obj->dir;
 	}
+	if (obj->kind == KVMWATCH_KIND_SLOT && (obj->subkey & 0xffff) >= FIRST_SLOT_WITHOUT_DIR)
+		return true;
 	if (!parent)
 		return false;
 	if (obj->kind == KVMWATCH_KIND_VCPU)

@@ -9,8 +9,9 @@
  * are aligned to 1 GiB, the largest leaf, which therefore never lies across the cursor.
  *
  * An audit compares our numbers with KVM's own, or where it keeps none with its page
- * tables, under the lock under which both change. One that fails withdraws the
- * VM's numbers until they have been counted anew and agree.
+ * tables, under the lock under which both change. One that fails withdraws what the
+ * VM has mapped until that has been counted anew and agrees, and for good how many
+ * leaves have come and gone: somebody missed some.
  *
  * All of it is done by one at a time, under house_lock.
  */
@@ -336,6 +337,7 @@ static void zero_mapped(struct kvmw_vm *vm)
 	kvmw_slot_mapped(vm->stray, mapped);
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		vm->stray->base[i] -= mapped[i];
+	memset(vm->gone_mapped, 0, sizeof(vm->gone_mapped));
 	vm->mapped_now = 0;
 }
 
@@ -351,6 +353,7 @@ static int count_all_regions(struct kvmw_vm *vm)
 				return -ESRCH;
 			err = count_region(vm, kvm, as_id);
 			kvmw_unpin();
+			kvmw_pools_fill();
 			cond_resched();
 		} while (err == -EAGAIN);
 		if (err)

@@ -213,7 +213,7 @@ struct kvmw_object *kvmw_take(unsigned int kind)
 }
 
 /* One filler, any number of takers: only we make an empty entry full. */
-static void pools_fill(void)
+void kvmw_pools_fill(void)
 {
 	unsigned int i, j;
 
@@ -688,7 +688,7 @@ static void housekeep(void)
 
 	mutex_lock(&house_lock);
 	bury();
-	pools_fill();
+	kvmw_pools_fill();
 	if (xchg(&rescan_wanted, false))
 		kvmw_adopt_all();
 	mutex_lock(&kvmw_lock);
@@ -910,7 +910,7 @@ int kvmw_objects_init(void)
 			return -EINVAL;
 		}
 	}
-	pools_fill();
+	kvmw_pools_fill();
 	return 0;
 }
 

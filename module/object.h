@@ -146,6 +146,8 @@ void kvmw_objects_exit(void);
 
 /* A record from the pool, or NULL when it ran dry. Context: hit. */
 struct kvmw_object *kvmw_take(unsigned int kind);
+/* Make the pool full again. Under house_lock: who does long things there does it in between. */
+void kvmw_pools_fill(void);
 /* A record from the heap. Context: task. */
 struct kvmw_object *kvmw_alloc(unsigned int kind);
 

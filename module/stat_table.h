@@ -19,9 +19,10 @@
  */
 
 /* What a set of statistics needs. */
-#define NEED_MAP_EVENTS	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) |	\
+#define NEED_LEAVES	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) |	\
 			 KVMW_NEED_RMAP_KERNEL)
-#define NEED_MAPPED	(NEED_MAP_EVENTS | HOOK(vm_init) | HOOK(slot_commit) | KVMW_NEED_MAPPED)
+#define NEED_MAP_EVENTS	(NEED_LEAVES | KVMW_NEED_SEEN)
+#define NEED_MAPPED	(NEED_LEAVES | HOOK(vm_init) | HOOK(slot_commit) | KVMW_NEED_MAPPED)
 #define NEED_ONCPU	(HOOK(vcpu_load) | HOOK(vcpu_put))
 #define NEED_DIRTY	(HOOK(dirty_mark) | KVMW_NEED_DIRTY_KERNEL | NEED_ONCPU)
 #define NEED_NEW	(NEED_DIRTY | KVMW_NEED_BITMAP)
@@ -48,7 +49,7 @@
 	X(unmap_4k, CUMULATIVE, NONE, NEED_MAP_EVENTS, "4 KiB leaves that stopped being present") \
 	X(unmap_2m, CUMULATIVE, NONE, NEED_MAP_EVENTS, "2 MiB leaves that stopped being present") \
 	X(unmap_1g, CUMULATIVE, NONE, NEED_MAP_EVENTS, "1 GiB leaves that stopped being present") \
-	X(huge_splits, CUMULATIVE, NONE, HOOK(spte_change),				\
+	X(huge_splits, CUMULATIVE, NONE, HOOK(spte_change) | KVMW_NEED_SEEN,				\
 	  "huge leaves that a table of leaves replaced")				\
 	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY,					\
 	  "pages marked dirty in a slot while its dirty logging is on")			\

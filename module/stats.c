@@ -138,6 +138,8 @@ static u64 met_by(const struct kvmw_object *obj)
 
 	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad))
 		met |= KVMW_NEED_MAPPED;
+	if (!READ_ONCE(vm->audit_failures))
+		met |= KVMW_NEED_SEEN;
 	if (!vm->ring)
 		met |= KVMW_NEED_BITMAP;
 	if (obj->kind == KVMWATCH_KIND_SLOT) {

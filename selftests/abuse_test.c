@@ -176,7 +176,7 @@ TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
 			TH_LOG("ioctl %#lx", others[i]);
 		EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], others[i], self->page));
 	}
-	for (nr = 3; nr < 256; nr++)
+	for (nr = 4; nr < 256; nr++)
 		for (dir = 0; dir < 4; dir++)
 			EXPECT_EQ(-ENOTTY, do_ioctl(self->dev, _IOC(dir, KVMWATCH_IOC, nr, 64),
 						    self->page));
@@ -184,6 +184,7 @@ TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
 	EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], KVMWATCH_INFO, self->page));
 	EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], KVMWATCH_LIST, self->page));
 	EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], KVMWATCH_OPEN, self->page));
+	EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], KVMWATCH_AUDIT, self->page));
 }
 
 TEST_F(abuse, the_device_and_stats_fds_can_do_nothing_else)

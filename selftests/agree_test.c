@@ -623,11 +623,11 @@ TEST(the_list_says_what_the_guest_set_up)
 	first = generation();
 	g = guest_new(2, 0);
 	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));	/* from here on it is shown */
 	second = generation();
 	EXPECT_NE(first, second);
 	EXPECT_EQ(second, generation());
 
-	ASSERT_EQ(0, watch_find(g, &vm));
 	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm.memory);
 	EXPECT_EQ(getpid(), vm.pid);
 	EXPECT_STREQ("agree", vm.comm);

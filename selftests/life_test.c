@@ -839,9 +839,13 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 		EXPECT_FALSE(table_has("hooks", "kvm.ko is not loaded"));
 		nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
 		ASSERT_LT(0, nr);
-		while (nr--)
-			EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[nr].flags)
+		while (nr--) {
+			if (strstr(hooks[nr].reason, "not asked for"))
+				continue;
+			EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[nr].flags) {
 				TH_LOG("%s: %s", hooks[nr].name, hooks[nr].reason);
+			}
+		}
 		free(hooks);
 		EXPECT_TRUE(works());
 		EXPECT_EQ(0, system("rmmod kvm_amd"));

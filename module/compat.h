@@ -113,6 +113,17 @@ static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 }
 #endif
 
+/*
+ * What to tell ftrace_set_filter_ip() of a function. The site may lie behind an ENDBR64, and
+ * ftrace looks it up, but asked for the symbol it may come up with a weak function that
+ * was left without one, further on, and never patch anything. Four bytes on is exact:
+ * within the site's instruction, or its first byte. 5.10 has no ENDBR64, and takes the site only.
+ */
+static inline unsigned long kvmw_ftrace_ip(unsigned long function)
+{
+	return function + (KVMW_SINCE(6, 1) ? 4 : 0);
+}
+
 /* Arguments 1 to 6 of the hooked function, and those that are on the stack. */
 #define KVMW_ARG1(regs)	((regs)->di)
 #define KVMW_ARG2(regs)	((regs)->si)

@@ -75,6 +75,14 @@ static void ops_unregister(struct ftrace_ops *ops)
 	memset(ops, 0, sizeof(*ops));
 }
 
+/* Registered is not working: does the function begin with a call now? */
+static bool is_patched(unsigned long addr)
+{
+	const u8 call = 0xe8, *code = (const u8 *)addr;
+
+	return READ_ONCE(code[0]) == call || READ_ONCE(code[SITE_MAX_OFFSET]) == call;
+}
+
 static int attach_ftrace(struct kvmw_hook *hook)
 {
 	int err;
@@ -82,11 +90,17 @@ static int attach_ftrace(struct kvmw_hook *hook)
 	if (hook->rare) {
 		/* An ops without a filter would get every function there is. */
 		rare_ops.func = rare_hit;
-		return ftrace_set_filter_ip(&rare_ops, hook->addr, 0, 0);
+		return ftrace_set_filter_ip(&rare_ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 	}
 	hook->ops.func = hook->on_ftrace;
-	err = ftrace_set_filter_ip(&hook->ops, hook->addr, 0, 0);
-	return err ?: ops_register(&hook->ops);
+	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
+	if (err)
+		return err;
+	err = ops_register(&hook->ops);
+	if (err || is_patched(hook->addr))
+		return err;
+	ops_unregister(&hook->ops);
+	return -ENXIO;
 }
 
 /* --- kprobes --------------------------------------------------------------- */

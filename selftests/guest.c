@@ -1285,7 +1285,7 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
  */
 static bool blocks_in_kvm(int tid)
 {
-	char path[64], symbol[16] = "";
+	char path[64], symbol[32] = "";
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
@@ -1295,56 +1295,52 @@ static bool blocks_in_kvm(int tid)
 	if (!fgets(symbol, sizeof(symbol), f))
 		symbol[0] = '\0';
 	fclose(f);
-	return !strncmp(symbol, "kvm_", 4);
+	return !strncmp(symbol, "kvm_vcpu_block", 14) || !strncmp(symbol, "kvm_vcpu_halt", 13);
 }
 
-/*
- * Does the vCPU's thread sleep, while it has work? Looks as if (1), or certainly
- * (SURELY).
- */
-#define SURELY	50
-
-static int asleep(const struct guest *g, unsigned int vcpu)
+/* How often it has gone to sleep so far, or -errno. */
+static long sleeps_of(int tid)
 {
-	char path[64], line[256], *state;
+	long sleeps = -EIO;
+	char path[64], line[128];
 	FILE *f;
-	int err;
 
-	if (__atomic_load_n(&g->vcpus[vcpu].state, __ATOMIC_RELAXED) != BUSY)
-		return -ESRCH;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", guest_tid(g, vcpu));
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	err = fgets(line, sizeof(line), f) ? 0 : -EIO;
+	while (sleeps < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps);
 	fclose(f);
-	if (err)
-		return err;
-	state = strrchr(line, ')');
-	if (!state || state[1] != ' ' || state[2] != 'S')
-		return 0;
-	return blocks_in_kvm(guest_tid(g, vcpu)) ? SURELY : 1;
+	return sleeps;
 }
+
+/*
+ * KVM also has a vCPU wait where it halts, for a moment, while a page is fetched that the
+ * host has not got: a halt is a sleep that lasts. So look often.
+ */
+#define LASTS	30
 
 int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
 		      int timeout_ms)
 {
 	__u64 deadline = deadline_ns(timeout_ms);
-	int err, times = 0;
+	int tid = guest_tid(g, vcpu), err, times = 0;
+	long sleeps, before = -1;
 
-	if (!guest_tid(g, vcpu))
+	if (!tid)
 		return -ECHILD;
 	err = guest_wait_progress(g, vcpu, halt, timeout_ms);
-	/*
-	 * A thread is on its way to sleep for a moment when it looks asleep
-	 * already; so look often.
-	 */
-	while (!err && times < SURELY) {
+	while (!err && times < LASTS) {
 		nap();
-		err = asleep(g, vcpu);
-		times = err > 0 ? times + err : 0;
-		if (err >= 0)
-			err = now_ns() > deadline ? -ETIMEDOUT : 0;
+		if (__atomic_load_n(&g->vcpus[vcpu].state, __ATOMIC_RELAXED) != BUSY)
+			return -ESRCH;
+		sleeps = sleeps_of(tid);
+		if (sleeps < 0)
+			return sleeps;
+		times = blocks_in_kvm(tid) && sleeps == before ? times + 1 : 0;
+		before = sleeps;
+		err = now_ns() > deadline ? -ETIMEDOUT : 0;
 	}
 	return err;
 }

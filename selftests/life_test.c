@@ -426,9 +426,9 @@ TEST(a_vm_whose_fd_a_child_inherited_outlives_its_maker)
 		TH_LOG("%s is not listed", name);
 	EXPECT_EQ(0, vm.pid);
 	EXPECT_EQ(1, vm.vcpus);
-	/* Its memory went with the VMM. */
-	EXPECT_EQ(0, oracle_debugfs(name, "pages_4k", &mapped));
-	EXPECT_EQ(0, mapped);
+	/* Its memory went with the VMM, as KVM says too if it counts. */
+	if (oracle_debugfs(name, "pages_4k", &mapped) != -ENOENT)
+		EXPECT_EQ(0, mapped);
 	status = open_id(KVMWATCH_KIND_VM, vm.id, 0);
 	EXPECT_EQ(0, stat_of(status, "mapped_4k"));
 	close(status);
@@ -840,7 +840,7 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 		nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
 		ASSERT_LT(0, nr);
 		while (nr--) {
-			if (strstr(hooks[nr].reason, "not asked for"))
+			if (watch_hook_may_miss(&hooks[nr]))
 				continue;
 			EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[nr].flags) {
 				TH_LOG("%s: %s", hooks[nr].name, hooks[nr].reason);

@@ -28,8 +28,8 @@ int watch_unload_patiently(void);
 /* How many users the module has; -ENOENT: it is not loaded. */
 int watch_refs(void);
 /*
- * Kernel memory in use: bytes in slab objects, but not what is only cached or about to
- * be freed; bytes of per-CPU allocations, in whole pages.
+ * Kernel memory in use: bytes in slab objects of such kinds as kvmwatch has, but not what is
+ * only cached or about to be freed; bytes of per-CPU allocations, in whole pages.
  */
 long long watch_slab(void);
 long long watch_percpu(void);
@@ -65,10 +65,13 @@ __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 __u64 watch_slots_sum(struct guest *g, const char *name);
 
 /*
- * Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? 5.10's KVM
- * does not count: the slots alone decide there.
+ * Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? Where KVM
+ * does not count: what an audit finds in the page tables.
  */
 int watch_mapped_is_kvms(struct guest *g);
+
+/* Have kvmwatch audit a guest's VM: 1 it agrees, 0 it does not. @answer may be NULL. */
+int watch_audit(struct guest *g, struct kvmwatch_audit *answer);
 
 /* --- lists ------------------------------------------------------------------- */
 
@@ -79,6 +82,12 @@ int watch_mapped_is_kvms(struct guest *g);
 int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
 /* The guest as listed: found by the name KVM gives it. */
 int watch_find(struct guest *g, struct kvmwatch_vm *vm);
+
+/*
+ * Is it as it should be that a hook is not attached? It was not asked for, or it is about
+ * dirty rings and KVM here has none.
+ */
+int watch_hook_may_miss(const struct kvmwatch_hook *hook);
 
 /* --- debugfs ----------------------------------------------------------------- */
 

@@ -71,6 +71,9 @@ vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
 	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
 
+kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1)
+	@$(VM)/suite load | $(VM)/tap
+
 debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: KERNEL=debug
 	@$(MAKE) KERNEL=debug deps
 
@@ -105,5 +108,5 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install deps demo check unit vm-test matrix debug-kernel vm bench lint initrd \
-	sparse clean help
+.PHONY: all module need-headers tools install deps demo check unit vm-test matrix debug-kernel \
+	kvm-selftests vm bench lint initrd sparse clean help

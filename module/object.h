@@ -46,7 +46,7 @@ struct kvmw_object {
 	struct llist_node	born;	/* on its way to the lists */
 	struct llist_node	dead;	/* on its way to the grave */
 	struct list_head	node;	/* kvmw_vms, vm->vcpus or vm->slots; empty: on none */
-	struct list_head	todo;	/* not yet shown, or without its directory; empty: all done */
+	struct list_head	todo;	/* not shown, or has no directory yet */
 	struct hlist_node	by_id;	/* VMs and vCPUs, from birth to burial; under kvmw_lock */
 	struct dentry		*dir;	/* in debugfs; under kvmw_lock */
 };
@@ -122,8 +122,9 @@ struct kvmw_vm {
 	u64			mapped_now;	/* the same now, where KVM keeps no count */
 	u64			audits, audit_failures;	/* under lock */
 	unsigned long		retry_at, retry_after;	/* when mapped_bad, in jiffies */
-	s64			gone_mapped[KVMW_NR_LEVELS];	/* gone slots': 0 each, if all was seen */
-	s64			kvms_last[KVMW_NR_LEVELS];	/* KVM's own, before it freed the VM */
+	/* What gone slots had: 0, if all was seen. KVM's own count before it freed the VM. */
+	s64			gone_mapped[KVMW_NR_LEVELS];
+	s64			kvms_last[KVMW_NR_LEVELS];
 	u64			collects;	/* under KVM's slots_lock */
 	bool			ring;		/* dirty rings instead of bitmaps */
 

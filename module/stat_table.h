@@ -49,7 +49,7 @@
 	X(unmap_4k, CUMULATIVE, NONE, NEED_MAP_EVENTS, "4 KiB leaves that stopped being present") \
 	X(unmap_2m, CUMULATIVE, NONE, NEED_MAP_EVENTS, "2 MiB leaves that stopped being present") \
 	X(unmap_1g, CUMULATIVE, NONE, NEED_MAP_EVENTS, "1 GiB leaves that stopped being present") \
-	X(huge_splits, CUMULATIVE, NONE, HOOK(spte_change) | KVMW_NEED_SEEN,				\
+	X(huge_splits, CUMULATIVE, NONE, HOOK(spte_change) | KVMW_NEED_SEEN,		\
 	  "huge leaves that a table of leaves replaced")				\
 	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY,					\
 	  "pages marked dirty in a slot while its dirty logging is on")			\

@@ -189,11 +189,8 @@ static int has_tdp_mmu(void)
 	return !system("grep -qs Y /sys/module/kvm/parameters/tdp_mmu");
 }
 
-/* A fixture that skips runs its test all the same. */
-#define SKIP_WITHOUT_GUEST()	do {						\
-	if (!self->g)								\
-		SKIP(return, "KVM does not use a TDP MMU here, or is not kvm_amd");	\
-} while (0)
+/* A fixture that skips runs its test all the same, so the tests have to ask. */
+static const char no_guest[] = "KVM does not use a TDP MMU here, or is not kvm_amd";
 
 FIXTURE_SETUP(dropped)
 {
@@ -235,7 +232,8 @@ TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
 	struct kvmwatch_audit answer;
 	int round;
 
-	SKIP_WITHOUT_GUEST();
+	if (!self->g)
+		SKIP(return, "%s", no_guest);
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(0, go_wrong(self->g, round));
 		ASSERT_EQ(0, watch_audit(self->g, &answer));
@@ -256,7 +254,8 @@ TEST_F(dropped, is_found_at_the_vms_end)
 {
 	int fd;
 
-	SKIP_WITHOUT_GUEST();
+	if (!self->g)
+		SKIP(return, "%s", no_guest);
 	fd = watch_vm(self->g);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, go_wrong(self->g, 0));

@@ -1279,23 +1279,36 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
 	return 0;
 }
 
+/* One word of a file of a thread's; empty when there is none. */
+static void thread_says(int tid, const char *file, const char *format, char *word)
+{
+	char path[64];
+	FILE *f;
+
+	word[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, file);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, format, word) != 1)
+		word[0] = '\0';
+	fclose(f);
+}
+
 /*
- * Is the thread off its run queue, inside KVM? That is more than its state says, which
- * it sets some time before. Kernels differ in whether they tell.
+ * Does the thread sleep where a vCPU halts? Kernels differ in whether they tell where; if
+ * not (0), that it sleeps has to do.
  */
 static bool blocks_in_kvm(int tid)
 {
-	char path[64], symbol[32] = "";
-	FILE *f;
+	char where[32], state[2];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(symbol, sizeof(symbol), f))
-		symbol[0] = '\0';
-	fclose(f);
-	return !strncmp(symbol, "kvm_vcpu_block", 14) || !strncmp(symbol, "kvm_vcpu_halt", 13);
+	thread_says(tid, "wchan", "%31s", where);
+	if (strcmp(where, "0"))
+		return !strncmp(where, "kvm_vcpu_block", 14) ||
+		       !strncmp(where, "kvm_vcpu_halt", 13);
+	thread_says(tid, "stat", "%*d (%*[^)]) %1s", state);
+	return state[0] == 'S';
 }
 
 /* How often it has gone to sleep so far, or -errno. */

@@ -144,7 +144,7 @@ TEST_F_TIMEOUT(scale, many_vms_are_all_listed_and_all_go, 300)
 	slab = (watch_slab() - slab) / (most - few);
 	table[1] = cost(read_table, most);
 	each[1] = cost(read_each, most);
-	TH_LOG("%d and %d VMs: ns a VM: table %lld and %lld, each by id %lld and %lld; slab a VM, KVM's own and files included: %lld",
+	TH_LOG("%d and %d VMs: ns a VM: table %lld, %lld, each by id %lld, %lld; slab a VM %lld",
 	       few, most, table[0], table[1], each[0], each[1], slab);
 	ASSERT_LT(0, table[0]);
 	ASSERT_LT(0, each[0]);

@@ -319,7 +319,7 @@ FIXTURE_TEARDOWN(storm)
 	watch_trace_end();
 }
 
-TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 150)
+TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 370)
 {
 	long long slab[3], percpu[3];
 	int part = getenv("vm_short") ? 2 : 1;

@@ -15,6 +15,7 @@
 #include <linux/ftrace.h>
 #include <linux/kvm_host.h>
 #include <linux/ptrace.h>
+#include <linux/timekeeping.h>
 #include <linux/version.h>
 #include <asm/hypervisor.h>
 #include <asm/svm.h>
@@ -53,6 +54,11 @@
 #define KVMW_SYM_HALT		"kvm_vcpu_halt"
 #define KVMW_SYM_RMAP_ADD	"__rmap_add"
 #define KVMW_NEED_DIRTY_KERNEL	0
+#endif
+#if KVMW_SINCE(6, 12)
+#define KVMW_SYM_SPTE_CHANGE	"handle_changed_spte"
+#else	/* where a function that has that name is one of the callers */
+#define KVMW_SYM_SPTE_CHANGE	"__handle_changed_spte"
 #endif
 #if KVMW_SINCE(7, 2)
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
@@ -132,6 +138,21 @@ static inline unsigned long kvmw_ftrace_ip(unsigned long function)
 #define KVMW_ARG5(regs)	((regs)->r8)
 #define KVMW_ARG6(regs)	((regs)->r9)
 #define KVMW_ARG7(regs)	(((const unsigned long *)(regs)->sp)[1])
+
+/* --- clocks -------------------------------------------------------------- */
+
+/* The counter that the monotonic clock goes by now, whatever that is. */
+static inline u64 kvmw_clocksource_cycles(void)
+{
+	struct system_time_snapshot snapshot;
+
+#if KVMW_SINCE(7, 2)
+	ktime_get_snapshot_id(CLOCK_MONOTONIC, &snapshot);
+#else
+	ktime_get_snapshot(&snapshot);
+#endif
+	return snapshot.cycles;
+}
 
 /* --- page table entries -------------------------------------------------- */
 

@@ -19,8 +19,8 @@
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/ptrace.h>
-#include <linux/timekeeping.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "hook_table.h"
 
@@ -159,14 +159,14 @@ NOKPROBE_SYMBOL(kvmw_kprobe_##id)
 #define KVMW_RET_HANDLER(id, handler)						\
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\
 {										\
-	*(u64 *)ri->data = ktime_get_mono_fast_ns();				\
+	*(u64 *)ri->data = kvmw_now();						\
 	return 0;								\
 }										\
 NOKPROBE_SYMBOL(kvmw_entry_##id);						\
 int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\
 {										\
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
-	handler(ktime_get_mono_fast_ns() - *(u64 *)ri->data);			\
+	handler(kvmw_elapsed(kvmw_now(), *(u64 *)ri->data));			\
 	return 0;								\
 }										\
 NOKPROBE_SYMBOL(kvmw_return_##id)

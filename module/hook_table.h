@@ -31,7 +31,7 @@
 	RARE(slot_commit, "a memory slot came, went, moved or got other flags",	\
 	     "kvm_arch_commit_memory_region")					\
 	HOT(spte_change, "an entry of a TDP MMU page table changes",		\
-	     "handle_changed_spte", "__handle_changed_spte")			\
+	     KVMW_SYM_SPTE_CHANGE)						\
 	HOT(rmap_add, "a leaf appears in a shadow page table", KVMW_SYM_RMAP_ADD) \
 	HOT(rmap_zap, "a leaf of a shadow page table is cleared",		\
 	     "mmu_spte_clear_track_bits")					\

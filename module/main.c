@@ -2,6 +2,7 @@
 /* kvmwatch: watches KVM from outside. Start and end. */
 #include <linux/module.h>
 
+#include "clock.h"
 #include "debugfs.h"
 #include "dev.h"
 #include "hook.h"
@@ -25,6 +26,7 @@ static int __init kvmwatch_init(void)
 	err = kvmw_objects_init();
 	if (err)
 		return err;
+	kvmw_clock_init();
 	kvmw_debugfs_init();
 	err = kvmw_dev_init();
 	if (err)
@@ -42,6 +44,7 @@ exit_dev:
 exit_debugfs:
 	kvmw_objects_exit();
 	kvmw_debugfs_exit();
+	kvmw_clock_exit();
 	return err;
 }
 
@@ -56,6 +59,7 @@ static void __exit kvmwatch_exit(void)
 	kvmw_dev_exit();
 	kvmw_objects_exit();
 	kvmw_debugfs_exit();
+	kvmw_clock_exit();
 }
 
 module_init(kvmwatch_init);

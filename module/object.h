@@ -252,12 +252,6 @@ void kvmw_house_unlock(void);
 /* Are there records that are on no list yet? Context: any. */
 bool kvmw_any_newborn(void);
 
-/* Nanoseconds of the kernel's monotonic clock. */
-static __always_inline u64 kvmw_now(void)
-{
-	return ktime_get_mono_fast_ns();
-}
-
 /* The VMs that ran when we attached have been found. */
 extern bool kvmw_adopted;
 

@@ -93,7 +93,8 @@ void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 	if (likely(vcpu)) {
 		raw_write_seqcount_begin(&vcpu->seq);
 		if (likely(vcpu->exit_since))
-			kvmw_add(vcpu, exit_time_ns, kvmw_now() - vcpu->exit_since);
+			kvmw_add(vcpu, exit_time_ns,
+				 kvmw_elapsed(kvmw_now(), vcpu->exit_since));
 		vcpu->exit_since = 0;
 		raw_write_seqcount_end(&vcpu->seq);
 	}

@@ -109,13 +109,13 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now();
-	off_ns = now - vcpu->since;
+	off_ns = kvmw_elapsed(now, vcpu->since);
 	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
 		kvmw_add(vcpu, off_cpu_ns, off_ns);
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
 	}
 	if (kvmw_exit_open(vcpu))
-		kvmw_add(vcpu, exit_time_ns, now - vcpu->exit_since);
+		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(now, vcpu->exit_since));
 	vcpu->exit_since = 0;
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;

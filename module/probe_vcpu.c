@@ -43,7 +43,7 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	if (migrated)
 		kvmw_inc(vcpu, load_migrations);
 	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
-		off_ns = now - vcpu->since;
+		off_ns = kvmw_elapsed(now, vcpu->since);
 		kvmw_add(vcpu, off_cpu_ns, off_ns);
 		kvmw_hist(vcpu, off_cpu_hist, off_ns);
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
@@ -82,7 +82,7 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	if (kvcpu->preempted)
 		kvmw_inc(vcpu, preemptions);
 	if (vcpu->where == KVMW_VCPU_ON_CPU) {
-		on_ns = now - vcpu->since;
+		on_ns = kvmw_elapsed(now, vcpu->since);
 		kvmw_add(vcpu, on_cpu_ns, on_ns);
 		kvmw_hist(vcpu, on_cpu_hist, on_ns);
 		kvmw_max(vcpu, on_cpu_ns_max, on_ns);
@@ -211,7 +211,7 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 		kvcpu = vcpu->obj.key;	/* it is what runs here */
 		raw_write_seqcount_begin(&vcpu->seq);
 		if (vcpu->halted)
-			ns = kvmw_now() - vcpu->halted_since;
+			ns = kvmw_elapsed(kvmw_now(), vcpu->halted_since);
 		else		/* began before we watched */
 			kvmw_inc(vcpu, halts);
 		vcpu->halted = false;

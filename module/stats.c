@@ -294,7 +294,7 @@ static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 
 static void add_open_stretch(u64 *sum, u64 *peak, u64 since, u64 now)
 {
-	u64 length = now > since ? now - since : 0;
+	u64 length = kvmw_elapsed(now, since);
 
 	*sum += length;
 	if (peak && length > *peak)

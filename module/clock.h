@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How long things take, in nanoseconds of the kernel's raw monotonic clock, which NTP
+ * does not bend (CLOCK_MONOTONIC_RAW), for those who ask at every VM exit.
+ *
+ * Where the kernel's clocks go by the TSC, a hit reads the TSC itself, and what lies
+ * between two readings is scaled as the kernel does it. Elsewhere the kernel is
+ * asked, which costs more than the rest of a hit.
+ */
+#ifndef KVMW_CLOCK_H
+#define KVMW_CLOCK_H
+
+#include <linux/jump_label.h>
+#include <linux/math64.h>
+#include <asm/msr.h>
+
+DECLARE_STATIC_KEY_FALSE(kvmw_clock_tsc);
+
+/* Nanoseconds that a tick takes, times 2^32. Does not change while hooks are attached. */
+extern u64 kvmw_clock_mult;
+
+u64 kvmw_now_slow(void);
+
+/* In ticks from an unknown start. Context: any. */
+static __always_inline u64 kvmw_now(void)
+{
+	return static_branch_likely(&kvmw_clock_tsc) ? rdtsc_ordered() : kvmw_now_slow();
+}
+
+/* Nanoseconds from @since to @now, which may be some ticks earlier, on another CPU. */
+static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
+{
+	u64 ticks = likely(now > since) ? now - since : 0;
+
+	return mul_u64_u64_shr(ticks, kvmw_clock_mult, 32);
+}
+
+void kvmw_clock_init(void);
+void kvmw_clock_exit(void);
+
+#endif /* KVMW_CLOCK_H */

@@ -68,6 +68,10 @@ vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
 	@$(VM)/suite vm | $(VM)/tap
 
+storm: initrd ## storms and reloading for minutes: STORM_SECONDS=120 each (KERNEL=debug, V=ftrace)
+	@STORM_SECONDS=$(or $(STORM_SECONDS),120) T=storm,reload VM_TIMEOUT=$(or $(VM_TIMEOUT),7200) \
+		$(VM)/suite vm | $(VM)/tap
+
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
 	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
 
@@ -108,5 +112,5 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install deps demo check unit vm-test matrix debug-kernel \
+.PHONY: all module need-headers tools install deps demo check unit vm-test storm matrix debug-kernel \
 	kvm-selftests vm bench lint initrd sparse clean help

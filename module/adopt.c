@@ -14,45 +14,65 @@
 
 /* --- records --------------------------------------------------------------- */
 
-static void set_owner(struct kvmw_vm *vm, struct kvm *kvm)
-{
-#ifdef CONFIG_MEMCG
-	struct task_struct *owner;
+/*
+ * Records are made here while no lock of KVM's is held, and used while one is, which is
+ * then held for no more than AT_A_TIME of them.
+ */
+#define AT_A_TIME	32
 
-	rcu_read_lock();
-	owner = rcu_dereference(kvm->mm->owner);
-	if (owner) {
-		vm->pid = get_pid(task_tgid(owner));
-		vm->tgid = owner->tgid;
-		strscpy(vm->comm, owner->comm, sizeof(vm->comm));
+struct stock {
+	unsigned int		nr;
+	struct kvmw_object	*objs[AT_A_TIME];
+};
+
+static bool stock_fill(struct stock *stock, unsigned int kind)
+{
+	struct kvmw_object *obj;
+
+	while (stock->nr < AT_A_TIME) {
+		obj = kvmw_alloc(kind);
+		if (!obj)
+			break;
+		stock->objs[stock->nr++] = obj;
 	}
-	rcu_read_unlock();
-#endif
+	return stock->nr;
 }
 
-static struct kvmw_vm *adopt_vm(struct kvm *kvm)
+static struct kvmw_object *stock_take(struct stock *stock)
 {
-	struct kvmw_object *obj = kvmw_alloc(KVMWATCH_KIND_VM);
-	struct kvmw_vm *vm;
-
-	if (!obj)
-		return NULL;
-	vm = kvmw_to_vm(obj);
-	vm->ring = kvmw_has_rings(kvm);
-	set_owner(vm, kvm);
-	return kvmw_to_vm(kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm));
+	return stock->nr ? stock->objs[--stock->nr] : NULL;
 }
 
-static void adopt_vcpu(struct kvmw_vm *vm, struct kvm_vcpu *kvcpu)
+static void stock_free(struct stock *stock)
+{
+	while (stock->nr)
+		kvmw_put(stock_take(stock));
+}
+
+/* What came of a step under a lock. */
+enum step { STEP_DONE, STEP_MORE, STEP_STOCK };
+
+/* --- what a VM has --------------------------------------------------------- */
+
+/* A walk over a VM's vCPUs, then its slots; both by their order, which changes leave as it is. */
+struct child_walk {
+	struct kvmw_vm	*vm;
+	struct stock	stock;
+	unsigned long	vcpu;
+	int		as_id;
+	gfn_t		gfn;
+};
+
+static bool adopt_vcpu(struct child_walk *walk, struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_object *obj;
 	struct kvmw_vcpu *vcpu;
 
 	if (kvmw_vcpu_find(kvcpu))
-		return;
-	obj = kvmw_alloc(KVMWATCH_KIND_VCPU);
+		return true;
+	obj = stock_take(&walk->stock);
 	if (!obj)
-		return;
+		return false;
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
 	vcpu->created = true;
@@ -60,43 +80,105 @@ static void adopt_vcpu(struct kvmw_vm *vm, struct kvm_vcpu *kvcpu)
 	vcpu->stats.halt_poll_ns[0] = kvcpu->halt_poll_ns;
 	vcpu->stats.halt_poll_ns_max[0] = kvcpu->halt_poll_ns;
 	vcpu->since = kvmw_now();
-	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
+	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, walk->vm);
+	return true;
 }
 
-static void adopt_slot(struct kvmw_vm *vm, struct kvm_memory_slot *kslot)
+static bool adopt_slot(struct child_walk *walk, const struct kvm_memory_slot *kslot)
 {
 	u32 subkey = (u32)kslot->as_id << 16 | (u16)kslot->id;
-	struct kvmw_object *obj = kvmw_find(vm, subkey);
+	struct kvmw_object *obj = kvmw_find(walk->vm, subkey);
 
 	if (!obj) {
-		obj = kvmw_alloc(KVMWATCH_KIND_SLOT);
+		obj = stock_take(&walk->stock);
 		if (!obj)
-			return;
+			return false;
 		kvmw_slot_update(kvmw_to_slot(obj), kslot);
-		obj = kvmw_publish(obj, vm, subkey, vm);
+		obj = kvmw_publish(obj, walk->vm, subkey, walk->vm);
 	}
 	if (READ_ONCE(kvmw_to_slot(obj)->committed))
-		return;
+		return true;
 	kvmw_change_begin();
 	WRITE_ONCE(kvmw_to_slot(obj)->committed, true);
 	kvmw_change_end();
+	return true;
 }
 
-static void adopt_children(struct kvmw_vm *vm, struct kvm *kvm)
+/* vCPUs are numbered as they come, and go with their VM. */
+static enum step vcpus_step(struct child_walk *walk, struct kvm *kvm)
+{
+	struct kvm_vcpu *kvcpu;
+	int i;
+
+	for (i = 0; i < AT_A_TIME; i++) {
+		kvcpu = kvm_get_vcpu(kvm, walk->vcpu);
+		if (!kvcpu)
+			return STEP_DONE;
+		if (!adopt_vcpu(walk, kvcpu))
+			return STEP_STOCK;
+		walk->vcpu++;
+	}
+	return STEP_MORE;
+}
+
+/*
+ * KVM waits for the readers of kvm->srcu between a change of its slots and the hook that
+ * tells of it. So what is taken from here into a record is older than what the hook of a
+ * change writes there, and a slot that is just going is hidden after it was found.
+ */
+static enum step slots_step(struct child_walk *walk, struct kvm *kvm)
 {
 	struct kvm_memory_slot *kslot;
-	struct kvm_vcpu *kvcpu;
-	unsigned long i;
-	int as_id, bkt;
+	int i;
 
-	kvm_for_each_vcpu(i, kvcpu, kvm)
-		adopt_vcpu(vm, kvcpu);
-	/* Slots do not change under this lock, which KVM takes inside kvm_lock too. */
-	mutex_lock(&kvm->slots_lock);
-	for (as_id = 0; as_id < kvmw_nr_as(kvm); as_id++)
-		kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id))
-			adopt_slot(vm, kslot);
-	mutex_unlock(&kvm->slots_lock);
+	for (i = 0; i < AT_A_TIME && walk->as_id < kvmw_nr_as(kvm); i++) {
+		kslot = kvmw_kslot_from(__kvm_memslots(kvm, walk->as_id), walk->gfn);
+		if (!kslot) {
+			walk->as_id++;
+			walk->gfn = 0;
+			continue;
+		}
+		if (!adopt_slot(walk, kslot))
+			return STEP_STOCK;
+		walk->gfn = kslot->base_gfn + kslot->npages;
+	}
+	return walk->as_id < kvmw_nr_as(kvm) ? STEP_MORE : STEP_DONE;
+}
+
+static enum step children_step(struct child_walk *walk, unsigned int kind)
+{
+	struct kvm *kvm = kvmw_pin(walk->vm);
+	enum step step;
+	int srcu;
+
+	if (!kvm)
+		return STEP_DONE;
+	if (kind == KVMWATCH_KIND_VCPU) {
+		step = vcpus_step(walk, kvm);
+	} else {
+		srcu = srcu_read_lock(&kvm->srcu);
+		step = slots_step(walk, kvm);
+		srcu_read_unlock(&kvm->srcu, srcu);
+	}
+	kvmw_unpin();
+	return step;
+}
+
+static void adopt_children(struct kvmw_vm *vm)
+{
+	struct child_walk walk = { .vm = vm };
+	unsigned int kind;
+	enum step step;
+
+	for (kind = KVMWATCH_KIND_VCPU; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		do {
+			step = children_step(&walk, kind);
+			if (step == STEP_STOCK && !stock_fill(&walk.stock, kind))
+				break;
+			cond_resched();
+		} while (step != STEP_DONE);
+		stock_free(&walk.stock);
+	}
 }
 
 /*
@@ -141,37 +223,152 @@ static void settle_vcpus(struct kvmw_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- VMs ------------------------------------------------------------------- */
 
-static void find_vms(void)
+static void set_owner(struct kvmw_vm *vm, struct kvm *kvm)
 {
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(kvm->mm->owner);
+	if (owner) {
+		vm->pid = get_pid(task_tgid(owner));
+		vm->tgid = owner->tgid;
+		strscpy(vm->comm, owner->comm, sizeof(vm->comm));
+	}
+	rcu_read_unlock();
+#endif
+}
+
+/* A walk over KVM's list. */
+struct vm_walk {
+	unsigned int	round;
+	struct stock	stock;
+	struct kvmw_vm	*found[AT_A_TIME];	/* in this step, each with a reference */
+	unsigned int	nr;
+	struct kvmw_vm	*last;			/* of the step before */
+};
+
+static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
+{
+	struct kvmw_object *obj = stock_take(&walk->stock);
+	struct kvmw_vm *vm;
+
+	if (!obj)
+		return NULL;
+	vm = kvmw_to_vm(obj);
+	vm->ring = kvmw_has_rings(kvm);
+	set_owner(vm, kvm);
+	return kvmw_to_vm(kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm));
+}
+
+/*
+ * Where the walk goes on: a VM that is not dying while we hold kvm_lock is on the list, as
+ * it was when we found it there. When the last one is gone, from the front; those that were
+ * looked at in this round are passed by.
+ */
+static struct list_head *walk_from(const struct vm_walk *walk)
+{
+	const struct kvm *kvm = walk->last ? READ_ONCE(walk->last->obj.key) : NULL;
+
+	if (!kvm || READ_ONCE(walk->last->dying))
+		return kvmw_kvm.vm_list;
+	return (struct list_head *)&kvm->vm_list;
+}
+
+/* Context: kvm_lock held. */
+static enum step vms_step(struct vm_walk *walk)
+{
+	struct list_head *pos = walk_from(walk);
 	struct kvmw_vm *vm;
 	struct kvm *kvm;
 
-	mutex_lock(kvmw_kvm.kvm_lock);
-	list_for_each_entry(kvm, kvmw_kvm.vm_list, vm_list) {
+	while ((pos = pos->next) != kvmw_kvm.vm_list) {
+		kvm = list_entry(pos, struct kvm, vm_list);
 		/* Being destroyed, which waits for our lock before it frees: let it go. */
 		if (!refcount_read(&kvm->users_count))
 			continue;
-		vm = kvmw_vm_find(kvm) ?: adopt_vm(kvm);
-		if (vm)
-			adopt_children(vm, kvm);
+		vm = kvmw_vm_find(kvm);
+		if (vm && vm->round == walk->round)
+			continue;
+		if (walk->nr == AT_A_TIME)
+			return STEP_MORE;
+		if (!vm)
+			vm = adopt_vm(walk, kvm);
+		if (!vm)
+			return STEP_STOCK;
+		vm->round = walk->round;
+		kvmw_get(&vm->obj);
+		walk->found[walk->nr++] = vm;
 	}
-	mutex_unlock(kvmw_kvm.kvm_lock);
+	return STEP_DONE;
 }
+
+static enum step find_some(struct vm_walk *walk)
+{
+	enum step step = STEP_DONE;
+
+	kvmw_attach_lock();
+	if (kvmw_kvm.kvm_lock) {
+		mutex_lock(kvmw_kvm.kvm_lock);
+		step = vms_step(walk);
+		mutex_unlock(kvmw_kvm.kvm_lock);
+	}
+	kvmw_attach_unlock();
+	return step;
+}
+
+/* What those of one step have. The last one is kept: the walk goes on from it. */
+static void adopt_found(struct vm_walk *walk)
+{
+	unsigned int i;
+
+	for (i = 0; i < walk->nr; i++) {
+		adopt_children(walk->found[i]);
+		if (walk->last)
+			kvmw_put(&walk->last->obj);
+		walk->last = walk->found[i];
+	}
+	walk->nr = 0;
+}
+
+static void find_vms(void)
+{
+	static unsigned int round;
+	struct vm_walk *walk = kzalloc(sizeof(*walk), GFP_KERNEL);
+	enum step step;
+
+	if (!walk)
+		return;
+	walk->round = ++round;
+	do {
+		step = find_some(walk);
+		adopt_found(walk);
+		if (step == STEP_STOCK && !stock_fill(&walk->stock, KVMWATCH_KIND_VM))
+			break;
+	} while (step != STEP_DONE);
+	if (walk->last)
+		kvmw_put(&walk->last->obj);
+	stock_free(&walk->stock);
+	kfree(walk);
+}
+
+/* --- all of it ------------------------------------------------------------- */
 
 void kvmw_adopt_all(void)
 {
 	struct kvmw_object *obj;
+	bool attached;
 
-	kvmw_attach_lock();
-	if (!kvmw_kvm.kvm_lock) {
-		kvmw_attach_unlock();
-		return;
-	}
 	find_vms();
-	on_each_cpu(find_loaded, NULL, 1);
+	kvmw_attach_lock();
+	attached = kvmw_kvm.kvm_lock;
+	if (attached)
+		on_each_cpu(find_loaded, NULL, 1);
 	kvmw_attach_unlock();
+	if (!attached)
+		return;
 
 	kvmw_absorb();
 	mutex_lock(&kvmw_lock);

@@ -417,6 +417,30 @@ static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, 
 #endif
 }
 
+/* The first slot with pages at or behind @gfn, or NULL. Context: kvm->srcu held. */
+static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslots, gfn_t gfn)
+{
+#if KVMW_SINCE(6, 1)
+	struct kvm_memslot_iter iter;
+
+	kvm_memslot_iter_start(&iter, kslots, gfn);
+	return iter.node ? iter.slot : NULL;
+#else
+	/* An array, the last slot first. */
+	int nr = 0, end = kslots->used_slots, middle;
+
+	while (nr < end) {
+		middle = (nr + end + 1) / 2;
+		if (kslots->memslots[middle - 1].base_gfn +
+		    kslots->memslots[middle - 1].npages > gfn)
+			nr = middle;
+		else
+			end = middle - 1;
+	}
+	return nr ? &kslots->memslots[nr - 1] : NULL;
+#endif
+}
+
 /* kvm_arch_commit_memory_region(): before and after the change. */
 #if KVMW_SINCE(6, 1)
 #define KVMW_COMMIT_OLD(regs)		KVMW_ARG2(regs)

@@ -173,26 +173,94 @@ static void table_head(struct seq_file *m, const struct table *table)
 	seq_putc(m, '\n');
 }
 
-static int table_show(struct seq_file *m, const struct table *table)
-{
-	union kvmw_any_stats *stats = kzalloc(sizeof(*stats), GFP_KERNEL);
-	struct kvmw_object **vms;
-	int nr, i;
+/*
+ * A table being read: the head, then a VM at a time, so that reading costs what it prints.
+ * Which VMs there are is looked up at the start.
+ */
+struct table_reader {
+	const struct table	*table;
+	struct kvmw_object	**vms;
+	int			nr;
+	union kvmw_any_stats	stats;
+};
 
-	if (!stats)
-		return -ENOMEM;
-	table_head(m, table);
-	nr = kvmw_get_vms(&vms);
-	for (i = 0; i < nr; i++) {
-		if (table->kind == KVMWATCH_KIND_VM)
-			table_row(m, table, vms[i], stats);
-		else
-			table_children(m, table, vms[i]->vm, stats);
-	}
-	kvmw_put_all(vms, nr);
-	kfree(stats);
-	return nr < 0 ? nr : 0;
+static void table_forget(struct table_reader *reader)
+{
+	if (reader->vms)
+		kvmw_put_all(reader->vms, reader->nr);
+	reader->vms = NULL;
+	reader->nr = 0;
 }
+
+static void *table_at(const struct table_reader *reader, loff_t pos)
+{
+	if (!pos)
+		return SEQ_START_TOKEN;
+	return pos <= reader->nr ? reader->vms[pos - 1] : NULL;
+}
+
+static void *table_start(struct seq_file *m, loff_t *pos)
+{
+	struct table_reader *reader = m->private;
+	int nr;
+
+	if (!*pos) {
+		table_forget(reader);
+		nr = kvmw_get_vms(&reader->vms);
+		if (nr < 0)
+			return ERR_PTR(nr);
+		reader->nr = nr;
+	}
+	return table_at(reader, *pos);
+}
+
+static void *table_next(struct seq_file *m, void *unused, loff_t *pos)
+{
+	return table_at(m->private, ++*pos);
+}
+
+static void table_stop(struct seq_file *m, void *unused)
+{
+}
+
+static int table_show(struct seq_file *m, void *it)
+{
+	struct table_reader *reader = m->private;
+	struct kvmw_object *vm = it;
+
+	if (it == SEQ_START_TOKEN)
+		table_head(m, reader->table);
+	else if (reader->table->kind == KVMWATCH_KIND_VM)
+		table_row(m, reader->table, vm, &reader->stats);
+	else
+		table_children(m, reader->table, vm->vm, &reader->stats);
+	return 0;
+}
+
+static const struct seq_operations table_ops = {
+	.start = table_start, .next = table_next, .stop = table_stop, .show = table_show,
+};
+
+static int table_open(struct inode *inode, struct file *file)
+{
+	struct table_reader *reader = __seq_open_private(file, &table_ops, sizeof(*reader));
+
+	if (!reader)
+		return -ENOMEM;
+	reader->table = inode->i_private;
+	return 0;
+}
+
+static int table_release(struct inode *inode, struct file *file)
+{
+	table_forget(((struct seq_file *)file->private_data)->private);
+	return seq_release_private(inode, file);
+}
+
+static const struct file_operations table_fops = {
+	.owner = THIS_MODULE, .open = table_open, .read = seq_read, .llseek = seq_lseek,
+	.release = table_release,
+};
 
 /* Programs may have any name; a column has no blanks. */
 static void one_word(char *to, const char *from, size_t size)
@@ -281,18 +349,6 @@ static const struct table halt_poll_table = {
 	KVMWATCH_KIND_VCPU, "vm   name             vcpu     tid", lead_vcpu, halt_poll_columns,
 };
 
-#define TABLE_FILE(name)						\
-static int name##_show(struct seq_file *m, void *unused)		\
-{									\
-	return table_show(m, &name##_table);				\
-}									\
-DEFINE_SHOW_ATTRIBUTE(name)
-
-TABLE_FILE(vms);
-TABLE_FILE(vcpus);
-TABLE_FILE(slots);
-TABLE_FILE(halt_poll);
-
 /* --- hooks ----------------------------------------------------------------- */
 
 static const char *const kind_names[] = {
@@ -358,10 +414,10 @@ void kvmw_debugfs_init(void)
 {
 	root = debugfs_create_dir("kvmwatch", NULL);
 	vm_root = debugfs_create_dir("vm", root);
-	debugfs_create_file("vms", 0444, root, NULL, &vms_fops);
-	debugfs_create_file("vcpus", 0444, root, NULL, &vcpus_fops);
-	debugfs_create_file("slots", 0444, root, NULL, &slots_fops);
-	debugfs_create_file("halt_poll", 0444, root, NULL, &halt_poll_fops);
+	debugfs_create_file("vms", 0444, root, (void *)&vms_table, &table_fops);
+	debugfs_create_file("vcpus", 0444, root, (void *)&vcpus_table, &table_fops);
+	debugfs_create_file("slots", 0444, root, (void *)&slots_table, &table_fops);
+	debugfs_create_file("halt_poll", 0444, root, (void *)&halt_poll_table, &table_fops);
 	debugfs_create_file("hooks", 0444, root, NULL, &hooks_fops);
 }
 

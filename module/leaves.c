@@ -44,23 +44,13 @@ struct region {
 /* The first part of any slot at or behind @from. Context: kvm->srcu held. */
 static bool next_region(struct kvm *kvm, int as_id, gfn_t from, struct region *region)
 {
-	struct kvm_memory_slot *kslot;
-	gfn_t start;
-	int bkt;
+	struct kvm_memory_slot *kslot = kvmw_kslot_from(__kvm_memslots(kvm, as_id), from);
 
-	region->kslot = NULL;
-	kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
-		start = max(from, kslot->base_gfn);
-		if (kslot->base_gfn + kslot->npages <= from)
-			continue;
-		if (region->kslot && start >= region->start)
-			continue;
-		region->kslot = kslot;
-		region->start = start;
-	}
-	if (!region->kslot)
+	if (!kslot)
 		return false;
-	region->end = min(region->kslot->base_gfn + region->kslot->npages,
+	region->kslot = kslot;
+	region->start = max(from, kslot->base_gfn);
+	region->end = min(kslot->base_gfn + kslot->npages,
 			  ALIGN(region->start + 1, REGION_PAGES));
 	return true;
 }
@@ -386,20 +376,22 @@ static void count_vm(struct kvmw_vm *vm)
 		vm->retry_after = 0;
 }
 
-/* One that is not counted yet, with a reference. */
-static struct kvmw_vm *next_unarmed(void)
+/*
+ * The first behind @vm (NULL: of all) that is not counted yet. The list grows under kvmw_lock;
+ * who takes a VM off it, or drops the table's reference, does so under house_lock, as we do.
+ */
+static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 {
-	struct kvmw_vm *vm = NULL;
+	struct list_head *pos = vm ? &vm->obj.node : &kvmw_vms;
 	struct kvmw_object *obj;
 
+	vm = NULL;
 	mutex_lock(&kvmw_lock);
-	list_for_each_entry(obj, &kvmw_vms, node) {
+	while (!vm && (pos = pos->next) != &kvmw_vms) {
+		obj = list_entry(pos, struct kvmw_object, node);
 		if (READ_ONCE(obj->key) && !obj->vm->armed && !obj->vm->mapped_bad &&
-		    !READ_ONCE(obj->vm->dying)) {
+		    !READ_ONCE(obj->vm->dying))
 			vm = obj->vm;
-			kvmw_get(obj);
-			break;
-		}
 	}
 	mutex_unlock(&kvmw_lock);
 	return vm;
@@ -437,13 +429,11 @@ static void disarm_unsure(void)
 
 void kvmw_leaves_count(void)
 {
-	struct kvmw_vm *vm;
+	struct kvmw_vm *vm = NULL;
 
 	disarm_unsure();
-	while ((vm = next_unarmed())) {
+	while ((vm = next_unarmed(vm)))
 		count_vm(vm);
-		kvmw_put(&vm->obj);
-	}
 }
 
 /* --- from time to time ------------------------------------------------------ */

@@ -408,8 +408,11 @@ void kvmw_lost(const struct kvm *kvm)
 {
 	struct kvmw_vm *vm = kvm ? kvmw_vm_find(kvm) : NULL;
 
-	if (!READ_ONCE(kvmw_adopted))
-		return;		/* from before our time; the VM is about to be found */
+	if (!READ_ONCE(kvmw_adopted)) {
+		/* From before our time, and about to be found, or to be looked for again. */
+		kvmw_rescan();
+		return;
+	}
 	if (!vm)
 		this_cpu_inc(lost_unknown);
 	else if (!READ_ONCE(vm->dying))	/* then its vCPUs are taken apart: nobody's events */

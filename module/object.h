@@ -105,6 +105,7 @@ struct kvmw_vm {
 	bool			dying;	/* KVM has started to destroy it */
 	bool			freed;	/* KVM has said its last word of it */
 	bool			shown;	/* its creation succeeded: show it */
+	unsigned int		round;	/* of adopt.c, in which it was looked at last */
 	char			name[KVMWATCH_NAME_SIZE];
 	struct pid		*pid;	/* of the VMM's process; holds a reference */
 	pid_t			tgid;	/* the same as a number, for trace events */
@@ -221,7 +222,7 @@ size_t kvmw_vm_footprint(struct kvmw_vm *vm);
 
 /*
  * Look into KVM's own structures of a VM: it cannot go while pinned. Holds KVM's
- * kvm_lock, so be short. NULL: the VM is gone or going.
+ * kvm_lock, so be short, and wait for none of KVM's mutexes. NULL: the VM is gone or going.
  */
 struct kvm *kvmw_pin(struct kvmw_vm *vm);
 void kvmw_unpin(void);

@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "kselftest_harness.h"
 #include "oracle.h"
@@ -438,7 +441,337 @@ TEST(a_vm_whose_fd_a_child_inherited_outlives_its_maker)
 	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
 }
 
+/* Send a name, with an fd unless that is negative; receive the same. */
+static int send_name(int sock, const char *name, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec io = { .iov_base = (void *)name, .iov_len = strlen(name) + 1 };
+	struct msghdr msg = { .msg_iov = &io, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (fd >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	return sendmsg(sock, &msg, 0) < 0 ? -errno : 0;
+}
+
+static int receive_name(int sock, char *name, size_t size)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct iovec io = { .iov_base = name, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &io, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+	int fd = -ENODATA;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) <= 0)
+		return -ENODATA;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}
+
+static int open_fd(unsigned int kind, int kvm_fd)
+{
+	struct kvmwatch_open arg = {
+		.size = sizeof(arg), .kind = kind, .flags = KVMWATCH_OPEN_BY_FD, .fd = kvm_fd,
+	};
+	int dev = watch_device(), fd;
+
+	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
+	if (fd < 0)
+		fd = -errno;
+	close(dev);
+	return fd;
+}
+
+TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
+{
+	int pair[2], fd, stats, again;
+	struct kvmwatch_vm vm = {};
+	char name[64] = "", c = 0;
+	struct guest *g;
+	__u64 loads;
+	pid_t maker;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+	maker = fork();
+	if (!maker) {
+		close(pair[0]);
+		g = guest_new(2, 0);
+		if (!g || guest_run(g, 1, work_out(10)) ||
+		    send_name(pair[1], guest_name(g), guest_vm_fd(g)))
+			_exit(1);
+		(void)!read(pair[1], &c, 1);
+		_exit(0);
+	}
+	close(pair[1]);
+	fd = receive_name(pair[0], name, sizeof(name));
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(find_name(name, &vm));
+	EXPECT_EQ(maker, vm.pid);
+	stats = open_fd(KVMWATCH_KIND_VM, fd);
+	ASSERT_LE(0, stats);
+	loads = stat_of(stats, "loads");
+	EXPECT_EQ(11, stat_of(stats, "user_exits"));
+	EXPECT_EQ(GUEST_SLOT0_PAGES, stat_of(stats, "mapped_4k"));
+
+	/* The maker goes, with its threads, its vCPUs' fds and the memory. */
+	close(pair[0]);
+	ASSERT_EQ(maker, waitpid(maker, NULL, 0));
+	ASSERT_TRUE(find_name(name, &vm));
+	EXPECT_EQ(0, vm.pid);
+	EXPECT_EQ(2, vm.vcpus);
+	EXPECT_EQ(loads, stat_of(stats, "loads"));
+	EXPECT_EQ(loads, stat_of(stats, "puts"));
+	EXPECT_EQ(0, stat_of(stats, "mapped_4k"));
+	again = open_fd(KVMWATCH_KIND_VM, fd);
+	EXPECT_EQ(11, stat_of(again, "user_exits"));
+	close(again);
+
+	close(fd);
+	EXPECT_FALSE(find_name(name, &vm));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
+	EXPECT_EQ(11, stat_of(stats, "user_exits"));
+	EXPECT_LE(loads, stat_of(stats, "loads"));
+	EXPECT_EQ(0, stat_of(stats, "lost_events"));
+	EXPECT_EQ(0, stat_of(stats, "audit_failures"));
+	close(stats);
+}
+
+/* A VMM that forks shares its memory with the child, page by page until one of them writes. */
+TEST(a_vmm_that_forks_is_one_vm_with_its_pages)
+{
+	struct guest *g = guest_new(1, 0);
+	struct kvmwatch_vm vm = {};
+	int end[2];
+	pid_t child;
+	char c;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, pipe2(end, O_CLOEXEC));
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
+	EXPECT_EQ(PAGES, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+	EXPECT_EQ(PAGES, guest_dirty_get(g, SLOT, NULL));
+
+	child = fork();
+	if (!child) {
+		close(end[1]);
+		(void)!read(end[0], &c, 1);
+		_exit(0);
+	}
+	EXPECT_TRUE(watch_mapped_is_kvms(g))
+		TH_LOG("mapped_4k is %lld", watch_vm_stat(g, "mapped_4k"));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, PAGES / 2, GUEST_PAGE, 1)));
+	EXPECT_LE(PAGES / 2, watch_slot_stat(g, SLOT, "mapped_4k"));
+	EXPECT_EQ(PAGES + PAGES / 2, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+	EXPECT_EQ(PAGES / 2, guest_dirty_get(g, SLOT, NULL));
+	EXPECT_TRUE(watch_mapped_is_kvms(g));
+	EXPECT_EQ(1, watch_audit(g, NULL));
+	EXPECT_EQ(1, count(KVMWATCH_KIND_VM, 0));
+	ASSERT_EQ(0, watch_find(g, &vm));
+	EXPECT_EQ(getpid(), vm.pid);
+
+	/* The child has the fds, too. */
+	guest_free(g);
+	EXPECT_TRUE(id_is_listed(vm.id));
+	close(end[1]);
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_FALSE(id_is_listed(vm.id));
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+	close(end[0]);
+}
+
+/* The first process of a pid namespace, which has a VM; what is wrong with what it sees. */
+static int vmm_in_namespace(int sock)
+{
+	struct guest *g = guest_new(1, 0);
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm *vms;
+	char fd[16], c;
+
+	if (getpid() != 1 || !g || guest_run(g, 0, work_out(1)))
+		return 1;
+	if (watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms)) != 1 ||
+	    watch_list(KVMWATCH_KIND_VCPU, 0, (void **)&vcpus, sizeof(*vcpus)) != 1)
+		return 2;
+	if (vms->pid != 1 || vcpus->tid != 1)
+		return 3;
+	snprintf(fd, sizeof(fd), "%d", guest_vm_fd(g));
+	send_name(sock, fd, -1);
+	(void)!read(sock, &c, 1);
+	return 0;
+}
+
+/* In a namespace below, nobody is there whom the pid could name. */
+static int reader_in_namespace(void)
+{
+	struct kvmwatch_vm *vms;
+	int status;
+
+	if (unshare(CLONE_NEWPID))
+		return 1;
+	if (!fork()) {
+		if (watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms)) != 1)
+			_exit(2);
+		_exit(vms->pid ? 3 : 0);
+	}
+	wait(&status);
+	return WEXITSTATUS(status);
+}
+
+TEST(a_vm_in_a_pid_namespace_has_kvm_s_name_and_the_reader_s_pid)
+{
+	char fd[16] = "", name[64], path[128];
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm vm = {};
+	int pair[2], status;
+	pid_t vmm, reader;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));	/* for children */
+	vmm = fork();
+	if (!vmm) {
+		close(pair[0]);
+		_exit(vmm_in_namespace(pair[1]));
+	}
+	close(pair[1]);
+	receive_name(pair[0], fd, sizeof(fd));
+	snprintf(name, sizeof(name), "%d-%s", vmm, fd);
+	EXPECT_EQ(0, oracle_debugfs_dir(name, path, sizeof(path)));
+	EXPECT_TRUE(find_name(name, &vm))
+		TH_LOG("no %s", name);
+	EXPECT_EQ(vmm, vm.pid);
+	EXPECT_TRUE(WATCH_EVENTUALLY(has_dir(name)));
+	ASSERT_EQ(1, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+	EXPECT_EQ(vmm, vcpus->tid);
+	free(vcpus);
+
+	reader = fork();
+	if (!reader)
+		_exit(reader_in_namespace());
+	ASSERT_EQ(reader, waitpid(reader, &status, 0));
+	EXPECT_EQ(0, status);
+	close(pair[0]);
+	ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_FALSE(find_name(name, &vm));
+}
+
 /* --- vCPUs and slots ------------------------------------------------------- */
+
+/* Threads that run one vCPU in turn, each on the other pCPU than the one before. */
+struct turns {
+	struct guest *g;
+	__u64 vm;
+	pthread_mutex_t lock;
+	int wrong;
+};
+
+#define TURN_THREADS	4
+#define TURNS		25
+
+static int tid_of_vcpu(__u64 vm)
+{
+	struct kvmwatch_vcpu *vcpus;
+	int tid = -1;
+
+	if (watch_list(KVMWATCH_KIND_VCPU, vm, (void **)&vcpus, sizeof(*vcpus)) == 1)
+		tid = vcpus->tid;
+	free(vcpus);
+	return tid;
+}
+
+static void *take_turns(void *arg)
+{
+	struct turns *turns = arg;
+	cpu_set_t cpus;
+	int i;
+
+	for (i = 0; i < TURNS; i++) {
+		CPU_ZERO(&cpus);
+		CPU_SET(i % 2, &cpus);
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+		pthread_mutex_lock(&turns->lock);
+		turns->wrong += !!guest_run(turns->g, 0, work_out(1));
+		turns->wrong += tid_of_vcpu(turns->vm) != gettid();
+		pthread_mutex_unlock(&turns->lock);
+		usleep(1);
+	}
+	return NULL;
+}
+
+/* In both clocks the time is the same, but they are not read at the same moment. */
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
+{
+	struct turns turns = { .g = guest_new(1, 0), .lock = PTHREAD_MUTEX_INITIALIZER };
+	__u64 runs, loads, preemptions, user_exits, ns;
+	pthread_t threads[TURN_THREADS];
+	struct kvmwatch_vm vm = {};
+	long long begin[2], end[2];
+	const void *all;
+	int i, fd;
+
+	ASSERT_NE(NULL, turns.g);
+	ASSERT_EQ(0, watch_find(turns.g, &vm));
+	turns.vm = vm.id;
+	fd = watch_vcpu(turns.g, 0);
+	ASSERT_EQ(0, guest_run(turns.g, 0, work_out(1)));
+	runs = guest_runs(turns.g, 0);
+	begin[0] = now();
+	all = oracle_snapshot(fd, NULL);
+	begin[1] = now();
+	loads = *oracle_in(all, "loads", NULL);
+	preemptions = *oracle_in(all, "preemptions", NULL);
+	user_exits = *oracle_in(all, "user_exits", NULL);
+	ns = *oracle_in(all, "on_cpu_ns", NULL) + *oracle_in(all, "off_cpu_ns", NULL);
+	free((void *)all);
+
+	for (i = 0; i < TURN_THREADS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, take_turns, &turns));
+	for (i = 0; i < TURN_THREADS; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_EQ(0, turns.wrong);
+	EXPECT_EQ(0, tid_of_vcpu(vm.id));
+	end[0] = now();
+	all = oracle_snapshot(fd, NULL);
+	end[1] = now();
+	runs = guest_runs(turns.g, 0) - runs;
+	loads = *oracle_in(all, "loads", NULL) - loads;
+	EXPECT_EQ(*oracle_in(all, "loads", NULL), *oracle_in(all, "puts", NULL));
+	preemptions = *oracle_in(all, "preemptions", NULL) - preemptions;
+	EXPECT_EQ(TURN_THREADS * TURNS * 2, runs);
+	EXPECT_EQ(runs, loads - preemptions);
+	EXPECT_EQ(runs, *oracle_in(all, "user_exits", NULL) - user_exits);
+	EXPECT_LT(TURNS / 2, *oracle_in(all, "load_migrations", NULL));
+
+	/* On and off a pCPU without a gap, whoever runs it. */
+	ns = *oracle_in(all, "on_cpu_ns", NULL) + *oracle_in(all, "off_cpu_ns", NULL) - ns;
+	EXPECT_LE(end[0] - begin[1], ns);
+	EXPECT_GE(end[1] - begin[0], ns);
+	free((void *)all);
+	EXPECT_EQ(0, watch_vm_stat(turns.g, "lost_events"));
+	close(fd);
+	guest_free(turns.g);
+}
 
 TEST(vcpus_are_listed_as_they_come_with_number_and_thread)
 {
@@ -823,35 +1156,65 @@ static int works(void)
 	return ok;
 }
 
-TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
+static int all_attached(void)
 {
 	struct kvmwatch_hook *hooks;
-	int nr, i;
+	int nr, missing = 0;
 
-	/* First kvmwatch, then KVM, twice. */
-	ASSERT_EQ(0, system("rmmod kvm_amd && rmmod kvm"));
+	nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+	if (nr <= 0)
+		return 0;
+	while (nr--) {
+		if (watch_hook_may_miss(&hooks[nr]) || hooks[nr].flags == KVMWATCH_HOOK_ATTACHED)
+			continue;
+		fprintf(stderr, "# %s: %s\n", hooks[nr].name, hooks[nr].reason);
+		missing++;
+	}
+	free(hooks);
+	return !missing;
+}
+
+TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
+{
+	int i, stats;
+
+	/* A VM before either goes, then kvmwatch, and KVM twice. */
 	ASSERT_EQ(0, watch_load(NULL));
+	EXPECT_TRUE(works());
+	self->g = guest_new(2, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_run(self->g, 1, work_out(10)));
+	stats = watch_vm(self->g);
+	guest_free(self->g);
+	self->g = NULL;
 	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, system("rmmod kvm_amd"));
+		ASSERT_EQ(0, system("rmmod kvm"));
 		EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
 		EXPECT_FALSE(table_has("hooks", " attached "));
 		EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+		/* What is kept of a VM outlives the KVM that it was of. */
+		EXPECT_EQ(11, stat_of(stats, "user_exits"));
+		EXPECT_EQ(0, stat_of(stats, "audit_failures"));
 		ASSERT_EQ(0, system("modprobe kvm-amd"));
 		EXPECT_FALSE(table_has("hooks", "kvm.ko is not loaded"));
-		nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
-		ASSERT_LT(0, nr);
-		while (nr--) {
-			if (watch_hook_may_miss(&hooks[nr]))
-				continue;
-			EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[nr].flags) {
-				TH_LOG("%s: %s", hooks[nr].name, hooks[nr].reason);
-			}
-		}
-		free(hooks);
+		EXPECT_TRUE(all_attached());
 		EXPECT_TRUE(works());
-		EXPECT_EQ(0, system("rmmod kvm_amd"));
-		ASSERT_EQ(0, system("rmmod kvm"));
+		EXPECT_EQ(0, events_of_unknown_vms());
 	}
-	/* And kvmwatch can go while KVM is away. */
+	EXPECT_EQ(11, stat_of(stats, "user_exits"));
+	close(stats);
+
+	/* Now kvmwatch first, and KVM after it; and kvmwatch can go while KVM is away. */
+	EXPECT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, system("rmmod kvm_amd && rmmod kvm"));
+	ASSERT_EQ(0, watch_load(NULL));
+	EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
+	ASSERT_EQ(0, system("modprobe kvm-amd"));
+	EXPECT_TRUE(all_attached());
+	EXPECT_TRUE(works());
+	EXPECT_EQ(0, system("rmmod kvm_amd"));
+	ASSERT_EQ(0, system("rmmod kvm"));
 	EXPECT_EQ(0, watch_unload_patiently());
 	EXPECT_EQ(0, system("modprobe kvm-amd"));
 }

@@ -1,42 +1,263 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many idle VMs: all are listed, by id too, all have directories, all go. What looking at
- * them took is logged, not judged: the emulator's clock is no measure. SCALE_VMS in the
- * environment: how many, 200 without it.
+ * Many VMs, idle ones and ones at work, that are there when kvmwatch comes: all are found,
+ * with what they have mapped, all can be looked at for a price that does not grow with their
+ * number, all go. SCALE_VMS in the environment: how many idle ones, 1000 without it.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "oracle.h"
 #include "watch.h"
 
-#define TRIES	5
+#define BUSY		16
+#define CROWD		200
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		16
+#define NICE		10	/* for vCPUs: two emulated CPUs are all there are */
+#define TRIES		8
 
-static int *fds, nr_fds;
-
-static int add_vms(int up_to)
+static int short_run(void)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	for (; nr_fds < up_to; nr_fds++) {
-		fds[nr_fds] = ioctl(kvm, KVM_CREATE_VM, 0);
-		if (fds[nr_fds] < 0)
-			break;
-	}
-	close(kvm);
-	return nr_fds;
+	return !!getenv("vm_short");
 }
 
-static long long now(void)
+/* --- crews: processes with some VMs each ---------------------------------------- */
+
+/* A process is told by the end of its pipe; how it exits tells whether all was right. */
+struct crew {
+	pid_t pid;
+	int told;
+};
+
+/* VMs that are there and do nothing, with a vCPU and a slot each. */
+static int make_idle(int nr)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, i;
+	struct kvm_userspace_memory_region region = {
+		.slot = SLOT, .guest_phys_addr = GPA, .memory_size = PAGES * GUEST_PAGE,
+	};
+	void *memory = mmap(NULL, region.memory_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	region.userspace_addr = (unsigned long)memory;
+	for (i = 0; i < nr; i++) {
+		vm = ioctl(kvm, KVM_CREATE_VM, 0);
+		if (vm < 0 || ioctl(vm, KVM_CREATE_VCPU, 0) < 0 ||
+		    ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
+			return -errno;
+	}
+	return 0;
+}
+
+#define CREW_MAX	100
+
+static struct guest *guests[CREW_MAX];
+
+/* VMs at work, for ever: they write to their pages. */
+static int make_busy(int nr)
+{
+	int i, err = 0;
+
+	for (i = 0; i < nr && !err; i++) {
+		guests[i] = guest_new(1, 0);
+		if (!guests[i])
+			return -errno;
+		err = guest_slot_add(guests[i], SLOT, GPA, PAGES, GUEST_MEM_4K, 0) ?:
+		      guest_thread(guests[i], 0);
+		setpriority(PRIO_PROCESS, guest_tid(guests[i], 0), NICE);
+		err = err ?: guest_start(guests[i], 0, work_write(GPA, PAGES, GUEST_PAGE,
+								  GUEST_FOREVER));
+	}
+	for (i = 0; i < nr && !err; i++)
+		err = guest_wait_progress(guests[i], 0, 1, 60000);
+	return err;
+}
+
+/* Have them lose pages, which they fault in again, until the pipe ends. */
+static void shake(int nr, int pipe)
+{
+	struct pollfd end = { .fd = pipe, .events = POLLIN };
+	int i;
+
+	for (i = 0; !poll(&end, 1, 5); i++)
+		guest_slot_discard(guests[i % nr], SLOT, i % (PAGES / 2), PAGES / 2);
+}
+
+static int is_exact(struct guest *g)
+{
+	return watch_mapped_is_kvms(g) && watch_slot_stat(g, SLOT, "mapped_4k") == PAGES &&
+	       watch_vm_stat(g, "mapped_4k") == GUEST_SLOT0_PAGES + PAGES &&
+	       !watch_vm_stat(g, "audit_failures") && !watch_vm_stat(g, "lost_events");
+}
+
+/* Let them rest, and see whether kvmwatch is right to the page. */
+static int check_busy(int nr)
+{
+	int i, err = 0;
+
+	for (i = 0; i < nr; i++)
+		err = err ?: guest_stop(guests[i], 0);
+	for (i = 0; i < nr; i++)
+		err = err ?: guest_wait(guests[i], 0, 60000);
+	for (i = 0; i < nr && !err; i++) {
+		if (is_exact(guests[i]))
+			continue;
+		fprintf(stderr, "# %s: mapped_4k %lld, lost %lld, %lld audits failed\n",
+			guest_name(guests[i]), watch_vm_stat(guests[i], "mapped_4k"),
+			watch_vm_stat(guests[i], "lost_events"),
+			watch_vm_stat(guests[i], "audit_failures"));
+		err = -EILSEQ;
+	}
+	return err;
+}
+
+/* All of the crew are there when this returns. */
+static int crew_start(struct crew *crew, int nr, int busy)
+{
+	int told[2], ready[2], err = -1;
+
+	if (pipe2(told, O_CLOEXEC) || pipe2(ready, O_CLOEXEC))
+		return -errno;
+	crew->pid = fork();
+	if (!crew->pid) {
+		close(told[1]);
+		err = busy ? make_busy(nr) : make_idle(nr);
+		(void)!write(ready[1], &err, sizeof(err));
+		if (busy)
+			shake(nr, told[0]);
+		else
+			(void)!read(told[0], &err, sizeof(err));
+		_exit(busy && check_busy(nr));
+	}
+	close(told[0]);
+	close(ready[1]);
+	crew->told = told[1];
+	(void)!read(ready[0], &err, sizeof(err));
+	close(ready[0]);
+	return err;
+}
+
+/* What was wrong: 0 is nothing. */
+static int crew_end(struct crew *crew)
+{
+	int status = -1;
+
+	if (!crew->pid)
+		return 0;
+	close(crew->told);
+	waitpid(crew->pid, &status, 0);
+	crew->pid = 0;
+	return status;
+}
+
+/* --- what looking costs ---------------------------------------------------------- */
+
+/*
+ * The thread's CPU time, step by step. Of each step the least of some tries counts: a step
+ * is short, so that one of them is not disturbed by an interrupt, or on the emulator's side.
+ */
+#define MAX_STEPS	4096
+
+static struct {
+	long long best[MAX_STEPS], since;
+	int at;
+} meter;
+
+static long long cpu_time(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void meter_step(void)
+{
+	long long now = cpu_time(), took = now - meter.since;
+
+	if (meter.at < MAX_STEPS && (!meter.best[meter.at] || took < meter.best[meter.at]))
+		meter.best[meter.at] = took;
+	meter.at++;
+	meter.since = cpu_time();
+}
+
+/* Nanoseconds a VM. */
+static long long cost(int (*look)(void), int vms)
+{
+	long long sum = 0;
+	int i;
+
+	memset(&meter, 0, sizeof(meter));
+	for (i = 0; i < TRIES; i++) {
+		meter.at = 0;
+		meter.since = cpu_time();
+		if (look() != vms)
+			return -1;
+	}
+	for (i = 0; i < meter.at && i < MAX_STEPS; i++)
+		sum += meter.best[i];
+	return sum / vms;
+}
+
+/* The table of all VMs; how many lines it has for them. */
+static int read_table(void)
+{
+	int fd = open(WATCH_DEBUGFS "/vms", O_RDONLY | O_CLOEXEC), lines = -1;
+	char text[4096], *at;
+	ssize_t got;
+
+	while ((got = read(fd, text, sizeof(text))) > 0) {
+		for (at = text; (at = memchr(at, '\n', text + got - at)); at++)
+			lines++;
+		meter_step();
+	}
+	close(fd);
+	return lines;
+}
+
+/* All VMs by one call, then a stats fd of each by its id, with all its numbers. */
+static int read_each(void)
+{
+	struct kvmwatch_open arg = { .size = sizeof(arg), .kind = KVMWATCH_KIND_VM };
+	int dev = watch_device(), nr, i, fd, good = 0;
+	struct kvmwatch_vm *vms;
+	void *all;
+
+	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	meter_step();
+	for (i = 0; i < nr; i++) {
+		arg.id = vms[i].id;
+		fd = ioctl(dev, KVMWATCH_OPEN, &arg);
+		all = oracle_snapshot(fd, NULL);
+		good += all && oracle_in(all, "mapped_4k", NULL);
+		free(all);
+		close(fd);
+		meter_step();
+	}
+	free(vms);
+	close(dev);
+	return good;
+}
+
+/* --- what there is --------------------------------------------------------------- */
+
+static int count(unsigned int kind)
+{
+	void *items;
+	int nr = watch_list(kind, 0, &items, sizeof(struct kvmwatch_vm));
+
+	free(items);
+	return nr;
 }
 
 static int directories(void)
@@ -50,111 +271,174 @@ static int directories(void)
 	return nr;
 }
 
-static int lines(const char *text)
-{
-	int nr = 0;
+static int files;
 
-	while (text && (text = strchr(text, '\n'))) {
-		text++;
-		nr++;
+static int count_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	files++;
+	return 0;
+}
+
+/* Files and directories of one VM in debugfs. */
+static int files_of_one(void)
+{
+	DIR *dir = opendir(WATCH_DEBUGFS "/vm");
+	struct dirent *entry;
+	char path[512];
+
+	files = 0;
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s", entry->d_name);
+		nftw(path, count_file, 8, FTW_PHYS);
+		break;
 	}
-	return nr;
+	closedir(dir);
+	return files;
 }
 
-/* The table of all VMs; how many lines it has for them. */
-static int read_table(void)
+/* Bytes of the records of a VM with a vCPU and a slot, as the last line of hooks has them. */
+static long long bytes_of_records(void)
 {
-	char *text = watch_debugfs_table("vms");
-	int nr = lines(text) - 1;
+	long long vm = -1, vcpu, slot;
+	char *hooks = watch_debugfs_table("hooks"), *line;
 
-	free(text);
-	return nr;
+	line = hooks ? strstr(hooks, "# bytes per VM") : NULL;
+	if (!line || sscanf(line, "# bytes per VM %lld, vCPU %lld, slot %lld", &vm, &vcpu, &slot) != 3)
+		vm = -1;
+	free(hooks);
+	return vm < 0 ? vm : vm + vcpu + slot;
 }
 
-/* A stats fd of each VM by its id, and the list of its slots; how many there are. */
-static int read_each(void)
+/* All kernel memory in slabs and per CPU, when what is only cached has been given back. */
+static long long memory(void)
 {
-	struct kvmwatch_open arg = { .size = sizeof(arg), .kind = KVMWATCH_KIND_VM };
-	int dev = watch_device(), nr, i, fd, good = 0;
+	long long kib = -1;
+	char line[128];
+	FILE *f;
+
+	watch_slab();
+	f = fopen("/proc/meminfo", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %lld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024 + watch_percpu();
+}
+
+/* How many VMs an audit finds right, whatever they do meanwhile. */
+static int agree(void)
+{
+	struct kvmwatch_audit arg = { .size = sizeof(arg) };
+	int dev = watch_device(), nr, i, good = 0;
 	struct kvmwatch_vm *vms;
-	void *slots;
 
 	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
 	for (i = 0; i < nr; i++) {
-		arg.id = vms[i].id;
-		fd = ioctl(dev, KVMWATCH_OPEN, &arg);
-		good += fd >= 0 && !watch_list(KVMWATCH_KIND_SLOT, arg.id, &slots,
-					       sizeof(struct kvmwatch_slot));
-		if (fd >= 0)
-			close(fd);
-		free(slots);
+		arg.vm = vms[i].id;
+		good += !ioctl(dev, KVMWATCH_AUDIT, &arg) && arg.agrees;
 	}
 	free(vms);
 	close(dev);
 	return good;
 }
 
-/* Nanoseconds a VM; the least of some tries, the others were disturbed. */
-static long long cost(int (*look)(void), int vms)
-{
-	long long best = -1, begin, took;
-	int i;
-
-	for (i = 0; i < TRIES; i++) {
-		begin = now();
-		if (look() != vms)
-			return -1;
-		took = (now() - begin) / vms;
-		if (best < 0 || took < best)
-			best = took;
-	}
-	return best;
-}
+#define IDLE_CREWS	10
+#define BUSY_CREWS	10
 
 FIXTURE(scale)
 {
+	struct crew idle[IDLE_CREWS], busy[BUSY_CREWS];
 };
 
 FIXTURE_SETUP(scale)
 {
+	ASSERT_EQ(0, watch_unload_patiently());
 }
 
 FIXTURE_TEARDOWN(scale)
 {
+	int i, err;
+
+	for (i = 0; i < IDLE_CREWS; i++)
+		crew_end(&self->idle[i]);
+	for (i = 0; i < BUSY_CREWS; i++)
+		crew_end(&self->busy[i]);
+	err = watch_load(NULL);
+	EXPECT_TRUE(!err || err == -EEXIST);
 }
 
-TEST_F_TIMEOUT(scale, many_vms_are_all_listed_and_all_go, 300)
+/* A file of debugfs is an inode, a dentry and some bytes; with what slabs waste. */
+#define FILE_BYTES	1100
+
+TEST_F_TIMEOUT(scale, looking_at_many_costs_each_what_looking_at_few_does, 390)
 {
-	int most = atoi(getenv("SCALE_VMS") ?: "200"), few = most / 10;
-	struct rlimit files = { most + 64, most + 64 };
-	long long table[2], each[2], slab;
+	int each_crew = atoi(getenv("SCALE_VMS") ?: short_run() ? "200" : "1000") / IDLE_CREWS;
+	int most = each_crew * IDLE_CREWS + BUSY, few = each_crew + BUSY, i, nr_files;
+	long long table[2], each[2], bytes, records;
 
-	ASSERT_LE(100, most);
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
-	fds = calloc(most, sizeof(*fds));
-	ASSERT_EQ(few, add_vms(few));
-	EXPECT_TRUE(WATCH_EVENTUALLY(directories() == few));
-	table[0] = cost(read_table, few);
-	each[0] = cost(read_each, few);
-	slab = watch_slab();
-
-	ASSERT_EQ(most, add_vms(most));
-	EXPECT_TRUE(WATCH_EVENTUALLY(directories() == most))
-		TH_LOG("%d directories", directories());
-	slab = (watch_slab() - slab) / (most - few);
+	for (i = 0; i < IDLE_CREWS; i++)
+		ASSERT_EQ(0, crew_start(&self->idle[i], each_crew, 0));
+	ASSERT_EQ(0, crew_start(&self->busy[0], BUSY, 1));
+	bytes = memory();
+	ASSERT_EQ(0, watch_load(NULL));
+	EXPECT_EQ(most, count(KVMWATCH_KIND_VM));
+	EXPECT_EQ(most, count(KVMWATCH_KIND_VCPU));
+	EXPECT_EQ(most + BUSY, count(KVMWATCH_KIND_SLOT));
+	EXPECT_EQ(most, directories());
+	bytes = (memory() - bytes) / most;
+	EXPECT_EQ(most, agree());
 	table[1] = cost(read_table, most);
 	each[1] = cost(read_each, most);
-	TH_LOG("%d and %d VMs: ns a VM: table %lld, %lld, each by id %lld, %lld; slab a VM %lld",
-	       few, most, table[0], table[1], each[0], each[1], slab);
+
+	/* Loaded again, so that the end of the others is over and done with. */
+	ASSERT_EQ(0, watch_unload_patiently());
+	for (i = 1; i < IDLE_CREWS; i++)
+		EXPECT_EQ(0, crew_end(&self->idle[i]));
+	ASSERT_EQ(0, watch_load(NULL));
+	table[0] = cost(read_table, few);
+	each[0] = cost(read_each, few);
+	records = bytes_of_records();
+	nr_files = files_of_one();
+	TH_LOG("%d and %d VMs: ns a VM: table %lld, %lld, each by id %lld, %lld", few, most,
+	       table[0], table[1], each[0], each[1]);
+	TH_LOG("memory of a VM %lld, of which records %lld; it has %d files", bytes, records,
+	       nr_files);
 	ASSERT_LT(0, table[0]);
 	ASSERT_LT(0, each[0]);
-	ASSERT_LT(0, table[1]);
-	ASSERT_LT(0, each[1]);
-	while (nr_fds > 0)
-		close(fds[--nr_fds]);
+	EXPECT_GE(table[0] * 3 / 2, table[1]);
+	EXPECT_GE(each[0] * 3 / 2, each[1]);
+	EXPECT_LT(0, records);
+	EXPECT_GE(records * 3 / 2 + nr_files * FILE_BYTES, bytes);
+
+	EXPECT_EQ(0, crew_end(&self->busy[0]));
+	EXPECT_EQ(0, crew_end(&self->idle[0]));
+	EXPECT_EQ(0, count(KVMWATCH_KIND_VM));
 	EXPECT_TRUE(WATCH_EVENTUALLY(!directories()));
-	EXPECT_EQ(0, read_table());
-	free(fds);
+}
+
+/* kvmwatch comes and goes three times while they fault. */
+TEST_F_TIMEOUT(scale, a_crowd_at_work_is_found_with_all_its_pages, 390)
+{
+	int each_crew = (short_run() ? CROWD / 4 : CROWD) / BUSY_CREWS, i, round;
+	int crowd = each_crew * BUSY_CREWS;
+
+	for (i = 0; i < BUSY_CREWS; i++)
+		ASSERT_EQ(0, crew_start(&self->busy[i], each_crew, 1));
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, watch_load(NULL));
+		EXPECT_EQ(crowd, count(KVMWATCH_KIND_VM));
+		EXPECT_EQ(crowd, count(KVMWATCH_KIND_VCPU));
+		EXPECT_EQ(2 * crowd, count(KVMWATCH_KIND_SLOT));
+		EXPECT_EQ(crowd, agree());
+		if (round < 2)
+			ASSERT_EQ(0, watch_unload_patiently());
+	}
+	for (i = 0; i < BUSY_CREWS; i++)
+		EXPECT_EQ(0, crew_end(&self->busy[i]))
+			TH_LOG("crew %d", i);
 }
 
 TEST_HARNESS_MAIN

@@ -443,9 +443,14 @@ int watch_trace_also(const char *event)
 	return write_file(path, "1");
 }
 
+int watch_trace_pause(void)
+{
+	return write_file(INSTANCE "/events/enable", "0");
+}
+
 int watch_trace_stop(void)
 {
-	int err = write_file(INSTANCE "/events/enable", "0");
+	int err = watch_trace_pause();
 
 	if (err)
 		return err;

@@ -112,6 +112,8 @@ int watch_trace_start(void);
 /* Record another event there too, "kvm/kvm_halt_poll_ns". */
 int watch_trace_also(const char *event);
 int watch_trace_stop(void);
+/* Record nothing until watch_trace_also("kvmwatch"); what was recorded stays. */
+int watch_trace_pause(void);
 /* What was recorded, as the kernel shows it: a line an event, comments with '#'. */
 const char *watch_trace_text(void);
 long watch_trace_count(const char *first, ...);

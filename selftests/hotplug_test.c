@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A pCPU goes and comes back while vCPUs are at work and somebody reads: what was counted
+ * there stays in the sums, and what moves away from there is counted as ever.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "kselftest_harness.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define ROUNDS		4
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		64
+#define VCPUS		3
+#define STEPS		20	/* of each vCPU, for which a pCPU stays as it is */
+
+static atomic_bool stop;
+static atomic_int went_back;
+static atomic_ulong reads;
+
+/* Bring pCPU 1 up or down. */
+static int online(int on)
+{
+	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, on ? "1" : "0", 1) != 1)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* --- a reader ---------------------------------------------------------------- */
+
+static const char *const sums[] = {
+	"map_4k", "unmap_4k", "dirty_marks", "dirty_marks_new", "loads", "puts", "preemptions",
+	"load_migrations", "on_cpu_ns", "off_cpu_ns", "run_delay_ns", "halts", "halt_time_ns",
+	"exits", "exit_time_ns", "user_exits",
+};
+
+static void compare(const char *name, __u64 *last, __u64 now)
+{
+	if (now < *last && atomic_fetch_add(&went_back, 1) < 10)
+		fprintf(stderr, "# %s went from %lld to %lld\n", name, *last, now);
+	*last = now;
+}
+
+static void read_sums(int fd, __u64 last[])
+{
+	void *all = oracle_snapshot(fd, NULL);
+	const __u64 *value;
+	size_t i;
+
+	for (i = 0; all && i < ARRAY_SIZE(sums); i++) {
+		value = oracle_in(all, sums[i], NULL);
+		compare(sums[i], &last[i], value ? *value : 0);
+	}
+	free(all);
+}
+
+static void read_hits(__u64 last[64])
+{
+	struct kvmwatch_hook *hooks;
+	int nr, i;
+
+	nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+	for (i = 0; i < nr && i < 64; i++)
+		compare(hooks[i].name, &last[i], hooks[i].hits);
+	free(hooks);
+}
+
+static void *reader(void *guest)
+{
+	__u64 last[ARRAY_SIZE(sums)] = {}, hits[64] = {};
+	int fd = watch_vm(guest);
+
+	while (!stop) {
+		read_sums(fd, last);
+		read_hits(hits);
+		atomic_fetch_add(&reads, 1);
+		usleep(500);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* --- the guest --------------------------------------------------------------- */
+
+FIXTURE(hotplug)
+{
+	struct guest *g;
+	__u64 runs[VCPUS], loads[VCPUS], preemptions[VCPUS], marks, dirty;
+};
+
+FIXTURE_SETUP(hotplug)
+{
+	self->g = guest_new(VCPUS, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K,
+				    KVM_MEM_LOG_DIRTY_PAGES));
+}
+
+FIXTURE_TEARDOWN(hotplug)
+{
+	online(1);
+	guest_free(self->g);
+}
+
+static int work(struct guest *g)
+{
+	return guest_start(g, 0, work_write(GPA, PAGES, GUEST_PAGE, GUEST_FOREVER)) ?:
+	       guest_start(g, 1, work_halt(GUEST_FOREVER, GUEST_WAKE_LAPIC, 500000)) ?:
+	       guest_start(g, 2, work_out(GUEST_FOREVER));
+}
+
+static int rest(struct guest *g)
+{
+	int i, err = 0;
+
+	for (i = 0; i < VCPUS; i++)
+		err = err ?: guest_stop(g, i);
+	for (i = 0; i < VCPUS; i++)
+		err = err ?: guest_wait(g, i, 20000);
+	return err;
+}
+
+/* All of them get on, and pages come and go meanwhile; how many were marked, or an error. */
+static long go_on(struct guest *g)
+{
+	__u64 from[VCPUS];
+	int i, err;
+
+	for (i = 0; i < VCPUS; i++)
+		from[i] = guest_progress(g, i);
+	err = guest_slot_discard(g, SLOT, 0, PAGES / 2);
+	for (i = 0; i < VCPUS; i++)
+		err = err ?: guest_wait_progress(g, i, from[i] + STEPS, 20000);
+	return err ?: guest_dirty_get(g, SLOT, NULL);
+}
+
+static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self)
+{
+	int i;
+
+	ASSERT_LE(0, guest_dirty_get(self->g, SLOT, NULL));
+	self->marks = watch_slot_stat(self->g, SLOT, "dirty_marks_new");
+	for (i = 0; i < VCPUS; i++) {
+		self->runs[i] = guest_runs(self->g, i);
+		self->loads[i] = watch_vcpu_stat(self->g, i, "loads");
+		self->preemptions[i] = watch_vcpu_stat(self->g, i, "preemptions");
+	}
+	ASSERT_EQ(0, work(self->g));
+}
+
+/* After rest(): all that was done was counted, wherever it was done. */
+static void end(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self)
+{
+	__u64 loads, preemptions;
+	int i;
+
+	self->dirty += guest_dirty_get(self->g, SLOT, NULL);
+	EXPECT_EQ(self->dirty, watch_slot_stat(self->g, SLOT, "dirty_marks_new") - self->marks);
+	for (i = 0; i < VCPUS; i++) {
+		loads = watch_vcpu_stat(self->g, i, "loads");
+		EXPECT_EQ(loads, watch_vcpu_stat(self->g, i, "puts"));
+		loads -= self->loads[i];
+		preemptions = watch_vcpu_stat(self->g, i, "preemptions") - self->preemptions[i];
+		/* Other than by a preemption, only the vCPU that halts leaves its pCPU in KVM_RUN. */
+		if (i == 1)
+			continue;
+		EXPECT_EQ(guest_runs(self->g, i) - self->runs[i], loads - preemptions)
+			TH_LOG("vCPU %d", i);
+	}
+	EXPECT_EQ(PAGES, watch_slot_stat(self->g, SLOT, "mapped_4k"));
+	EXPECT_TRUE(watch_mapped_is_kvms(self->g));
+	EXPECT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "lost_events"));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+static void expect_all_on_pcpu_0(struct __test_metadata *_metadata, struct guest *g)
+{
+	int i;
+
+	for (i = 0; i < VCPUS; i++)
+		EXPECT_EQ(0, watch_vcpu_stat(g, i, "pcpu"))
+			TH_LOG("vCPU %d", i);
+}
+
+TEST_F_TIMEOUT(hotplug, nothing_is_lost_or_counted_twice, 120)
+{
+	pthread_t thread;
+	int round, i;
+	long dirty;
+
+	if (online(1) == -ENOENT)
+		SKIP(return, "this kernel has no CPU hotplug");
+	stop = false;
+	begin(_metadata, self);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reader, self->g));
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, online(i));
+			dirty = go_on(self->g);
+			EXPECT_LT(0, dirty)
+				TH_LOG("round %d: %ld", round, dirty);
+			self->dirty += dirty;
+			if (!i)
+				expect_all_on_pcpu_0(_metadata, self->g);
+		}
+	}
+	ASSERT_EQ(0, rest(self->g));
+	stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, went_back);
+	EXPECT_LT(ROUNDS, reads);
+	end(_metadata, self);
+}
+
+TEST_F_TIMEOUT(hotplug, a_pcpu_may_come_later_than_kvmwatch, 60)
+{
+	long dirty;
+	int i;
+
+	if (online(1) == -ENOENT)
+		SKIP(return, "this kernel has no CPU hotplug");
+	ASSERT_EQ(0, work(self->g));
+	ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, online(0));
+	ASSERT_EQ(0, watch_load(NULL));
+	EXPECT_LE(0, go_on(self->g));
+	expect_all_on_pcpu_0(_metadata, self->g);
+	ASSERT_EQ(0, rest(self->g));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
+	EXPECT_TRUE(watch_mapped_is_kvms(self->g));
+
+	begin(_metadata, self);
+	ASSERT_EQ(0, online(1));
+	for (i = 0; i < VCPUS; i++)
+		EXPECT_EQ(0, guest_pin(self->g, i, 1));
+	dirty = go_on(self->g);
+	EXPECT_LT(0, dirty);
+	self->dirty += dirty;
+	for (i = 0; i < VCPUS; i++)
+		EXPECT_EQ(1, watch_vcpu_stat(self->g, i, "pcpu"));
+	ASSERT_EQ(0, rest(self->g));
+	end(_metadata, self);
+}
+
+TEST_HARNESS_MAIN

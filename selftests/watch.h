@@ -59,7 +59,7 @@ int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot);
  */
 __u64 watch_vm_stat(struct guest *g, const char *name);
 __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);
-__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
+__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);	/* GUEST_SMM_SLOT() too */
 
 /* Sum over the shown slots of both address spaces; ~0 as above. */
 __u64 watch_slots_sum(struct guest *g, const char *name);

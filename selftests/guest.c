@@ -8,6 +8,7 @@
  * to them, and page tables only get entries where they had none.
  */
 #define _GNU_SOURCE
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -139,21 +140,21 @@ struct vmcb {
 	__u64 pat;
 };
 
-_Static_assert(offsetof(struct vmcb, asid) == 0x58, "VMCB");
-_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB");
-_Static_assert(offsetof(struct vmcb, nested_cr3) == 0xb0, "VMCB");
-_Static_assert(offsetof(struct vmcb, es) == 0x400, "VMCB");
-_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB");
-_Static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB");
-_Static_assert(offsetof(struct vmcb, rsp) == 0x5d8, "VMCB");
-_Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
+static_assert(offsetof(struct vmcb, asid) == 0x58, "VMCB");
+static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB");
+static_assert(offsetof(struct vmcb, nested_cr3) == 0xb0, "VMCB");
+static_assert(offsetof(struct vmcb, es) == 0x400, "VMCB");
+static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB");
+static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB");
+static_assert(offsetof(struct vmcb, rsp) == 0x5d8, "VMCB");
+static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
 
-#define INTERCEPT_EXCEPTIONS	(1U << 6 | 1U << 8 | 1U << 13 | 1U << 14)
+#define INTERCEPT_EXCEPTIONS	0x6140U	/* #UD, #DF, #GP, #PF */
 #define INTERCEPT_INTR		1U	/* of the fourth word */
-#define INTERCEPT_SHUTDOWN	(1U << 31)
+#define INTERCEPT_SHUTDOWN	0x80000000U
 #define INTERCEPT_VMRUN		1U	/* of the fifth */
 #define INTERCEPT_VMMCALL	2U
-#define INTERRUPTS_MASKED	(1U << 24)	/* interrupts are what its host says of them */
+#define INTERRUPTS_MASKED	0x1000000U	/* interrupts are what its host says of them */
 
 #define VMEXIT_PF	0x4e
 #define VMEXIT_INTR	0x60

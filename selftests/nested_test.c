@@ -95,8 +95,9 @@ SCENARIO_THEN(what_both_guests_touch_is_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 0, 2 * GUEST_SLOT0_PAGES, 0);
 	EXPECT_MAPPED(s, DATA, 64, 0);
-	/* The page that the VMCB is in. */
-	EXPECT_MAPPED(s, TABLES, s->shadow ? 8 : 1, 0);
+	/* The page that the VMCB is in; the shadow MMU may have those around it, too. */
+	if (!s->shadow)
+		EXPECT_MAPPED(s, TABLES, 1, 0);
 
 	ASSERT_EQ(0, touch(s, page(0), 64));
 	ASSERT_EQ(0, nested_touch(s, page(0), 64));
@@ -113,7 +114,8 @@ SCENARIO_THEN(what_both_guests_touch_is_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 0, 2 * GUEST_SLOT0_PAGES, 0);
 	EXPECT_MAPPED(s, DATA, 64, 0);
-	EXPECT_MAPPED(s, TABLES, s->shadow ? 8 : 2, 0);
+	if (!s->shadow)
+		EXPECT_MAPPED(s, TABLES, 2, 0);
 }
 
 SCENARIO_FIRST(huge_pages_of_both_are_mapped)

@@ -227,19 +227,21 @@ const char *picture(struct subject *s, char *text, size_t size)
 
 const char *untrue_anew(struct subject *s, unsigned int nr)
 {
-	char *before = calloc(nr, PICTURE_SIZE), after[PICTURE_SIZE];
+	char *all = calloc(nr, PICTURE_SIZE), *before, after[PICTURE_SIZE];
 	unsigned int i;
 
 	complaints[0] = '\0';
-	for (i = 0; before && i < nr; i++)
+	for (i = 0; all && i < nr; i++)
 		if (s[i].g)
-			picture(&s[i], before + i * PICTURE_SIZE, PICTURE_SIZE);
-	if (!before || watch_unload_patiently() || watch_load(NULL))
+			picture(&s[i], all + i * PICTURE_SIZE, PICTURE_SIZE);
+	if (!all || watch_unload_patiently() || watch_load(NULL))
 		complain("cannot load kvmwatch again");
-	for (i = 0; !complaints[0] && i < nr; i++)
-		if (s[i].g && strcmp(before + i * PICTURE_SIZE, picture(&s[i], after, sizeof(after))))
-			complain("VM %u: counted %s found %s", i, before + i * PICTURE_SIZE, after);
-	free(before);
+	for (i = 0; !complaints[0] && i < nr; i++) {
+		before = all + i * PICTURE_SIZE;
+		if (s[i].g && strcmp(before, picture(&s[i], after, sizeof(after))))
+			complain("VM %u: counted %s found %s", i, before, after);
+	}
+	free(all);
 	return complaints;
 }
 

@@ -55,11 +55,12 @@ int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot);
 
 /*
  * One number of an object, read through a stats fd opened for it. ~0 when it is not
- * there: no test expects so many of anything, so a comparison fails and shows it.
+ * there: no test expects so many of anything, so a comparison fails and shows it. @slot
+ * may be a GUEST_SMM_SLOT().
  */
 __u64 watch_vm_stat(struct guest *g, const char *name);
 __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);
-__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);	/* GUEST_SMM_SLOT() too */
+__u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 
 /* Sum over the shown slots of both address spaces; ~0 as above. */
 __u64 watch_slots_sum(struct guest *g, const char *name);

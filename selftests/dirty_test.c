@@ -422,6 +422,79 @@ TEST_F(dirty, collections_that_fail_do_not_count)
 	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
 }
 
+/* --- switched on and off, while vCPUs write -------------------------------------------- */
+
+#define HUGE_SLOT	3
+#define GPA_HUGE	(3 * GIB)
+#define HUGE_LOGGED	1024	/* pages of that slot */
+
+/* Each vCPU has a slot to write to, so that no two mark the same page at once. */
+static int start_writing(struct guest *g)
+{
+	return guest_start(g, 0, work_write(GPA_A, PAGES, GUEST_PAGE, GUEST_FOREVER)) ?:
+	       guest_start(g, 1, work_write(GPA_HUGE, HUGE_LOGGED, GUEST_PAGE, GUEST_FOREVER));
+}
+
+static int stop_writing(struct guest *g)
+{
+	guest_stop(g, 0);
+	guest_stop(g, 1);
+	return guest_wait(g, 0, -1) ?: guest_wait(g, 1, -1);
+}
+
+/* Until it has written to every page once more. */
+static int wait_a_round(struct guest *g)
+{
+	return guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 30000) ?:
+	       guest_wait_progress(g, 1, guest_progress(g, 1) + 2, 30000);
+}
+
+/*
+ * The log begins empty, each new mark sets a bit, and bits go only by a collection; huge
+ * pages are split for it, and come back without it. Nothing is marked when it is off.
+ */
+TEST_F_TIMEOUT(dirty, logs_that_come_and_go_have_each_new_mark, 60)
+{
+	static const unsigned int slots[] = { 1, HUGE_SLOT };
+	struct guest *g = self->g;
+	__u64 bits[2], before[2], all;
+	int cycle, i, n;
+
+	ASSERT_EQ(0, guest_slot_add(g, HUGE_SLOT, GPA_HUGE, HUGE_LOGGED, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
+	ASSERT_EQ(0, start_writing(g));
+	for (cycle = 0; cycle < 6; cycle++) {
+		for (i = 0; i < 2; i++) {
+			before[i] = marks_new(g, slots[i]);
+			ASSERT_EQ(0, guest_dirty_log(g, slots[i], 1));
+			bits[i] = 0;
+		}
+		for (n = 0; n < 3; n++)
+			for (i = 0; i < 2; i++)
+				bits[i] += guest_dirty_get(g, slots[i], NULL);
+		ASSERT_EQ(0, wait_a_round(g));
+		ASSERT_EQ(0, stop_writing(g));
+		EXPECT_EQ(1, watch_mapped_is_kvms(g));
+		for (i = 0; i < 2; i++) {
+			bits[i] += guest_dirty_get(g, slots[i], NULL);
+			EXPECT_EQ(bits[i], marks_new(g, slots[i]) - before[i]);
+			EXPECT_LE(i ? HUGE_LOGGED : PAGES, bits[i]);
+		}
+		EXPECT_CONSISTENT(g);
+
+		ASSERT_EQ(0, start_writing(g));
+		for (i = 0; i < 2; i++)
+			ASSERT_EQ(0, guest_dirty_log(g, slots[i], 0));
+		all = vm(g, "dirty_marks");
+		ASSERT_EQ(0, wait_a_round(g));
+		EXPECT_EQ(all, vm(g, "dirty_marks"));
+	}
+	ASSERT_EQ(0, stop_writing(g));
+	EXPECT_EQ(1, watch_mapped_is_kvms(g));
+	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
+	EXPECT_CONSISTENT(g);
+}
+
 /* --- other ways to log ------------------------------------------------------------- */
 
 FIXTURE(dirty_manual) {
@@ -482,6 +555,39 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	EXPECT_EQ(101ULL, watch_slot_stat(g, 1, "dirty_pages"));
 	EXPECT_EQ(101L, guest_dirty_get(g, 1, NULL));
 	EXPECT_EQ(4ULL, vm(g, "dirty_collects"));
+	EXPECT_CONSISTENT(g);
+}
+
+/*
+ * Bits go when they are cleared, one for one, even while a vCPU writes; all others were set
+ * by new marks, or from the start.
+ */
+TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
+{
+	struct guest *g = self->g;
+	__u64 bitmap[PAGES / 64], first = variant->flags ? PAGES : 0, cleared = 0;
+	int i;
+
+	ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, PAGES, GUEST_PAGE, GUEST_FOREVER)));
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 1, 30000));
+		ASSERT_LE(0, guest_dirty_get(g, 1, bitmap));
+		/* All, or the second quarter. */
+		if (i % 2) {
+			cleared += __builtin_popcountll(bitmap[1]);
+			ASSERT_EQ(0, guest_dirty_clear(g, 1, 64, 64, bitmap + 1));
+			continue;
+		}
+		cleared += __builtin_popcountll(bitmap[0]) + __builtin_popcountll(bitmap[1]) +
+			   __builtin_popcountll(bitmap[2]) + __builtin_popcountll(bitmap[3]);
+		ASSERT_EQ(0, guest_dirty_clear(g, 1, 0, PAGES, bitmap));
+	}
+	guest_stop(g, 0);
+	EXPECT_EQ(0, guest_wait(g, 0, -1));
+	EXPECT_LT(first, cleared);
+	EXPECT_EQ(first + marks_new(g, 1), cleared + guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(watch_slot_stat(g, 1, "dirty_pages"), guest_dirty_get(g, 1, NULL));
+	EXPECT_EQ(42ULL, vm(g, "dirty_collects"));
 	EXPECT_CONSISTENT(g);
 }
 

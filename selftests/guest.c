@@ -8,6 +8,7 @@
  * to them, and page tables only get entries where they had none.
  */
 #define _GNU_SOURCE
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -52,6 +53,24 @@
 #define DATA_SEL	0x10
 #define WAKE_VECTOR	0x30
 
+/* The SMM address space has this slot alone that is ours; where SMM starts after a reset. */
+#define SMRAM_BASE	0x30000ULL
+#define SMRAM_PAGES	16
+#define SMM_ENTRY	0x8000	/* in SMRAM */
+#define SMM_MAIL	0x8100
+#define SMM_STATE	0xfe00	/* what KVM saves there */
+
+/* In the slot of guest_nest(): a page each for every vCPU, then page tables. */
+#define VMCB_PAGE	0
+#define HSAVE_PAGE	(VMCB_PAGE + GUEST_MAX_VCPUS)
+#define ROOT_PAGE	(HSAVE_PAGE + GUEST_MAX_VCPUS)
+
+/* PTE_TABLE for all: a nested walk asks as a user. */
+#define PTE_USER	((__u64)GUEST_NEST_ENTRY)
+#define PTE_USER_HUGE	(PTE_USER | 0x80)
+
+#define MSR_VM_HSAVE_PA	0xc0010117
+
 #define PORT_EXIT	0xe8	/* one exit asked for */
 #define PORT_DONE	0xe9	/* the command is done */
 
@@ -63,6 +82,10 @@
 
 #define NR_EXITS	64
 
+#define TEXT(x)		TEXT_OF(x)
+#define TEXT_OF(x)	#x
+#define NR_SLOTS	(2 * GUEST_MAX_SLOTS)
+
 /* What host and guest say to each other; a vCPU's page starts with it. */
 struct mailbox {
 	__u64 op;
@@ -70,10 +93,73 @@ struct mailbox {
 	__u64 gpa;
 	__u64 pages;
 	__u64 stride;
+	__u64 value;		/* written: this, and the round's number */
+	__u64 vmcb;		/* have the guest's guest do it; 0: do it */
+	__u64 why;		/* guest: what else than its end ended the guest's guest */
 	__u64 timer;		/* LAPIC timer count before each halt; 0: none */
 	__u64 stop;		/* host: stop after this round */
 	__u64 progress;		/* guest: rounds done */
 };
+
+/* What the handler of SMIs is to do, at SMM_MAIL. */
+struct smm_mail {
+	__u32 gpa;
+	__u32 pages;
+	__u32 done;		/* handler: SMIs so far */
+};
+
+/* Of the VMCB of AMD's manual, what is not 0. */
+struct vmcb_segment {
+	__u16 selector;
+	__u16 attributes;
+	__u32 limit;
+	__u64 base;
+};
+
+struct vmcb {
+	__u32 intercepts[5];	/* CR, DR, exceptions, and two for others */
+	__u32 unused1[17];
+	__u32 asid;
+	__u32 unused2;
+	__u32 interrupt_control;
+	__u32 unused3[3];
+	__u64 exit_code;
+	__u64 unused4[3];
+	__u64 nested_control;
+	__u64 unused5[3];
+	__u64 nested_cr3;
+	__u64 unused6[105];
+	struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+	__u64 unused7[6];
+	__u64 efer;
+	__u64 unused8[14];
+	__u64 cr4, cr3, cr0, dr7, dr6, rflags, rip;
+	__u64 unused9[11];
+	__u64 rsp;
+	__u64 unused10[17];
+	__u64 pat;
+};
+
+static_assert(offsetof(struct vmcb, asid) == 0x58, "VMCB");
+static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB");
+static_assert(offsetof(struct vmcb, nested_cr3) == 0xb0, "VMCB");
+static_assert(offsetof(struct vmcb, es) == 0x400, "VMCB");
+static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB");
+static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB");
+static_assert(offsetof(struct vmcb, rsp) == 0x5d8, "VMCB");
+static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
+
+#define INTERCEPT_EXCEPTIONS	0x6140U	/* #UD, #DF, #GP, #PF */
+#define INTERCEPT_INTR		1U	/* of the fourth word */
+#define INTERCEPT_SHUTDOWN	0x80000000U
+#define INTERCEPT_VMRUN		1U	/* of the fifth */
+#define INTERCEPT_VMMCALL	2U
+#define INTERRUPTS_MASKED	0x1000000U	/* interrupts are what its host says of them */
+
+#define VMEXIT_PF	0x4e
+#define VMEXIT_INTR	0x60
+#define VMEXIT_VMMCALL	0x81
+#define VMEXIT_NPF	0x400
 
 enum state {
 	IDLE,
@@ -114,7 +200,7 @@ struct slot {
 	__u64 gpa;
 	__u64 size;
 	void *host;
-	void *area;		/* @host with its guards */
+	void *area;		/* @host with its guards; NULL: it is another slot's */
 	size_t area_size;
 };
 
@@ -122,6 +208,7 @@ struct guest {
 	int dev_fd;
 	int vm_fd;
 	bool irqchip;
+	bool nested;
 	char name[32];
 	struct kvm_cpuid2 *cpuid;
 	size_t run_size;
@@ -129,7 +216,9 @@ struct guest {
 	unsigned int nr_vcpus;
 	unsigned int nr_gibs;
 	struct vcpu *pit_user;	/* atomic */
-	struct slot slots[GUEST_MAX_SLOTS];
+	const struct slot *nest;	/* of guest_nest() */
+	unsigned int nest_pages;	/* of it that are in use */
+	struct slot slots[NR_SLOTS];	/* of both address spaces */
 	struct vcpu vcpus[GUEST_MAX_VCPUS];
 };
 
@@ -143,7 +232,8 @@ struct blob {
 
 /*
  * The guest's program. %rbp: mailbox, %r8: command, %r9: rounds done. It keeps
- * nothing from one command to the next.
+ * nothing from one command to the next. A guest in the guest has the same memory, code,
+ * stack and registers, and does one round.
  */
 static struct blob guest_blob(void)
 {
@@ -152,11 +242,7 @@ static struct blob guest_blob(void)
 	asm volatile(".pushsection .rodata\n"
 		     ".Lstart%=:\n"
 		     /* Have all of slot 0 mapped. */
-		     "	xor	%%esi, %%esi\n"
-		     "1:	mov	(%%rsi), %%rax\n"
-		     "	add	%[page], %%rsi\n"
-		     "	cmp	%[slot0_end], %%rsi\n"
-		     "	jb	1b\n"
+		     "	call	.Lslot0%=\n"
 		     "	mov	%c[op](%%rbp), %%r8\n"
 		     "	xor	%%r9d, %%r9d\n"
 		     "	cmp	%[halt], %%r8\n"
@@ -167,16 +253,9 @@ static struct blob guest_blob(void)
 		     "	cli\n"
 
 		     ".Lround%=:\n"
-		     "	cmp	%[read], %%r8\n"
-		     "	je	.Lread%=\n"
-		     "	cmp	%[write], %%r8\n"
-		     "	je	.Lwrite%=\n"
-		     "	cmp	%[halt], %%r8\n"
-		     "	je	.Lhalt%=\n"
-		     "	cmp	%[out], %%r8\n"
-		     "	je	.Lout%=\n"
-		     "	cmp	%[cpuid], %%r8\n"
-		     "	je	.Lcpuid%=\n"
+		     "	cmpq	$0, %c[vmcb](%%rbp)\n"
+		     "	jne	.Lnested%=\n"
+		     "	call	.Lwork%=\n"
 		     ".Lnext%=:\n"
 		     "	inc	%%r9\n"
 		     "	mov	%%r9, %c[progress](%%rbp)\n"
@@ -185,8 +264,67 @@ static struct blob guest_blob(void)
 		     "	cmp	%c[rounds](%%rbp), %%r9\n"
 		     "	jb	.Lround%=\n"
 		     ".Ldone%=:\n"
-		     "	out	%%al, %[port_done]\n"
+		     "	out	%%al, $" TEXT(PORT_DONE) "\n"
 		     "	jmp	.Lstart%=\n"
+
+		     /* Only while it runs does an interrupt come, and only for a halt. */
+		     ".Lnested%=:\n"
+		     "	mov	%c[vmcb](%%rbp), %%rax\n"
+		     "	lea	.Lnested_start%=(%%rip), %%rcx\n"
+		     "	mov	%%rcx, %c[vmcb_rip](%%rax)\n"
+		     "	mov	%%rsp, %c[vmcb_rsp](%%rax)\n"
+		     "	clgi\n"
+		     "	cmp	%[halt], %%r8\n"
+		     "	jne	1f\n"
+		     "	sti\n"
+		     "1:	vmrun\n"
+		     "	cli\n"
+		     "	stgi\n"
+		     "	mov	%c[vmcb_exit](%%rax), %%rcx\n"
+		     "	cmp	$" TEXT(VMEXIT_VMMCALL) ", %%rcx\n"
+		     "	je	.Lnext%=\n"
+		     "	cmp	$" TEXT(VMEXIT_INTR) ", %%rcx\n"
+		     "	jne	2f\n"
+		     "	sti\n"
+		     "	nop\n"
+		     "	cli\n"
+		     "	jmp	.Lnext%=\n"
+		     "2:	mov	%%rcx, %c[why](%%rbp)\n"
+		     "	jmp	.Ldone%=\n"
+
+		     ".Lnested_start%=:\n"
+		     "	call	.Lslot0%=\n"
+		     "	cmp	%[halt], %%r8\n"
+		     "	je	1f\n"
+		     "	call	.Lwork%=\n"
+		     "	vmmcall\n"
+		     "1:	lea	1(%%r9), %%rax\n"
+		     "	mov	%%rax, %c[progress](%%rbp)\n"
+		     "2:	hlt\n"
+		     "	jmp	2b\n"
+
+		     ".Lslot0%=:\n"
+		     "	xor	%%esi, %%esi\n"
+		     "1:	mov	(%%rsi), %%rax\n"
+		     "	add	%[page], %%rsi\n"
+		     "	cmp	%[slot0_end], %%rsi\n"
+		     "	jb	1b\n"
+		     "	ret\n"
+
+		     ".Lwork%=:\n"
+		     "	cmp	%[read], %%r8\n"
+		     "	je	.Lread%=\n"
+		     "	cmp	%[write], %%r8\n"
+		     "	je	.Lwrite%=\n"
+		     "	cmp	%[call], %%r8\n"
+		     "	je	.Lcall%=\n"
+		     "	cmp	%[halt], %%r8\n"
+		     "	je	.Lhalt%=\n"
+		     "	cmp	%[out], %%r8\n"
+		     "	je	.Lout%=\n"
+		     "	cmp	%[cpuid], %%r8\n"
+		     "	je	.Lcpuid%=\n"
+		     "	ret\n"
 
 		     ".Lread%=:\n"
 		     "	mov	%c[gpa](%%rbp), %%rdi\n"
@@ -196,18 +334,29 @@ static struct blob guest_blob(void)
 		     "	add	%%rdx, %%rdi\n"
 		     "	dec	%%rcx\n"
 		     "	jnz	1b\n"
-		     "	jmp	.Lnext%=\n"
+		     "	ret\n"
 
 		     ".Lwrite%=:\n"
 		     "	mov	%c[gpa](%%rbp), %%rdi\n"
 		     "	mov	%c[pages](%%rbp), %%rcx\n"
 		     "	mov	%c[stride](%%rbp), %%rdx\n"
 		     "	lea	1(%%r9), %%rax\n"
+		     "	add	%c[value](%%rbp), %%rax\n"
 		     "1:	mov	%%rax, (%%rdi)\n"
 		     "	add	%%rdx, %%rdi\n"
 		     "	dec	%%rcx\n"
 		     "	jnz	1b\n"
-		     "	jmp	.Lnext%=\n"
+		     "	ret\n"
+
+		     ".Lcall%=:\n"
+		     "	mov	%c[gpa](%%rbp), %%rdi\n"
+		     "	mov	%c[pages](%%rbp), %%rcx\n"
+		     "	mov	%c[stride](%%rbp), %%rdx\n"
+		     "1:	call	*%%rdi\n"
+		     "	add	%%rdx, %%rdi\n"
+		     "	dec	%%rcx\n"
+		     "	jnz	1b\n"
+		     "	ret\n"
 
 		     ".Lhalt%=:\n"
 		     "	lea	1(%%r9), %%rax\n"
@@ -216,7 +365,7 @@ static struct blob guest_blob(void)
 		     "	test	%%eax, %%eax\n"
 		     "	jz	1f\n"
 		     "	xor	%%edx, %%edx\n"
-		     "	mov	%[tmict], %%ecx\n"
+		     "	mov	$" TEXT(MSR_X2APIC_TMICT) ", %%ecx\n"
 		     "	wrmsr\n"
 		     /* No interrupt comes between these two; but see below. */
 		     "1:\n"
@@ -225,17 +374,17 @@ static struct blob guest_blob(void)
 		     ".Lhlt%=:\n"
 		     "	hlt\n"
 		     "	cli\n"
-		     "	jmp	.Lnext%=\n"
+		     "	ret\n"
 
 		     ".Lout%=:\n"
-		     "	out	%%al, %[port_exit]\n"
-		     "	jmp	.Lnext%=\n"
+		     "	out	%%al, $" TEXT(PORT_EXIT) "\n"
+		     "	ret\n"
 
 		     ".Lcpuid%=:\n"
 		     "	xor	%%eax, %%eax\n"
 		     "	xor	%%ecx, %%ecx\n"
 		     "	cpuid\n"
-		     "	jmp	.Lnext%=\n"
+		     "	ret\n"
 
 		     ".Lirq%=:\n"
 		     "	push	%%rax\n"
@@ -243,7 +392,7 @@ static struct blob guest_blob(void)
 		     "	push	%%rdx\n"
 		     "	xor	%%eax, %%eax\n"
 		     "	xor	%%edx, %%edx\n"
-		     "	mov	%[eoi], %%ecx\n"
+		     "	mov	$" TEXT(MSR_X2APIC_EOI) ", %%ecx\n"
 		     "	wrmsr\n"
 		     /*
 		      * QEMU's TCG forgets the shadow of STI over a VM exit. An
@@ -256,8 +405,8 @@ static struct blob guest_blob(void)
 		     "	lea	.Lsti%=(%%rip), %%rcx\n"
 		     "	mov	%%rcx, 24(%%rsp)\n"
 		     "	andl	%[no_if], 40(%%rsp)\n"
-		     "	mov	%[vector], %%eax\n"
-		     "	mov	%[self_ipi], %%ecx\n"
+		     "	mov	$" TEXT(WAKE_VECTOR) ", %%eax\n"
+		     "	mov	$" TEXT(MSR_X2APIC_SELF_IPI) ", %%ecx\n"
 		     "	wrmsr\n"
 		     "1:	pop	%%rdx\n"
 		     "	pop	%%rcx\n"
@@ -275,16 +424,55 @@ static struct blob guest_blob(void)
 		       [gpa] "i" (offsetof(struct mailbox, gpa)),
 		       [pages] "i" (offsetof(struct mailbox, pages)),
 		       [stride] "i" (offsetof(struct mailbox, stride)),
+		       [value] "i" (offsetof(struct mailbox, value)),
+		       [vmcb] "i" (offsetof(struct mailbox, vmcb)),
+		       [why] "i" (offsetof(struct mailbox, why)),
 		       [timer] "i" (offsetof(struct mailbox, timer)),
 		       [stop] "i" (offsetof(struct mailbox, stop)),
 		       [progress] "i" (offsetof(struct mailbox, progress)),
 		       [page] "i" (GUEST_PAGE), [slot0_end] "i" (GUEST_SLOT0_PAGES * GUEST_PAGE),
 		       [read] "i" (GUEST_READ), [write] "i" (GUEST_WRITE),
-		       [halt] "i" (GUEST_HALT), [out] "i" (GUEST_OUT), [cpuid] "i" (GUEST_CPUID),
-		       [port_exit] "i" (PORT_EXIT), [port_done] "i" (PORT_DONE),
-		       [tmict] "i" (MSR_X2APIC_TMICT), [eoi] "i" (MSR_X2APIC_EOI),
-		       [self_ipi] "i" (MSR_X2APIC_SELF_IPI),
-		       [vector] "i" (WAKE_VECTOR), [no_if] "i" (~0x200));
+		       [call] "i" (GUEST_CALL), [halt] "i" (GUEST_HALT), [out] "i" (GUEST_OUT),
+		       [cpuid] "i" (GUEST_CPUID),
+		       [vmcb_rip] "i" (offsetof(struct vmcb, rip)),
+		       [vmcb_rsp] "i" (offsetof(struct vmcb, rsp)),
+		       [vmcb_exit] "i" (offsetof(struct vmcb, exit_code)),
+		       [no_if] "i" (~0x200));
+	return blob;
+}
+
+/* The handler of SMIs: 16-bit code, but for all of the memory below 4G. */
+static struct blob smm_blob(void)
+{
+	struct blob blob = { 0 };
+
+	asm volatile(".pushsection .rodata\n"
+		     "	.code16\n"
+		     ".Lsmm%=:\n"
+		     "	movl	%[state], %%esi\n"
+		     "	movl	(%%esi), %%eax\n"
+		     "	movl	%[mail], %%ebp\n"
+		     "	movl	%c[gpa](%%ebp), %%edi\n"
+		     "	movl	%c[pages](%%ebp), %%ecx\n"
+		     "	testl	%%ecx, %%ecx\n"
+		     "	jz	2f\n"
+		     "1:	movl	%%ecx, (%%edi)\n"
+		     "	addl	%[page], %%edi\n"
+		     "	decl	%%ecx\n"
+		     "	jnz	1b\n"
+		     "2:	incl	%c[done](%%ebp)\n"
+		     "	rsm\n"
+		     "	.code64\n"
+		     ".Lsmm_end%=:\n"
+		     ".popsection\n"
+
+		     "lea	.Lsmm%=(%%rip), %[start]\n"
+		     "lea	.Lsmm_end%=(%%rip), %[end]\n"
+		     : [start] "=r" (blob.start), [end] "=r" (blob.end)
+		     : [state] "i" (SMRAM_BASE + SMM_STATE), [mail] "i" (SMRAM_BASE + SMM_MAIL),
+		       [gpa] "i" (offsetof(struct smm_mail, gpa)),
+		       [pages] "i" (offsetof(struct smm_mail, pages)),
+		       [done] "i" (offsetof(struct smm_mail, done)), [page] "i" (GUEST_PAGE));
 	return blob;
 }
 
@@ -388,11 +576,21 @@ static struct vcpu *get_vcpu(const struct guest *g, unsigned int index)
 	return (struct vcpu *)&g->vcpus[index];
 }
 
+/* Where slot @id is or will be; NULL: no slot has such a number. */
+static struct slot *slot_place(const struct guest *g, unsigned int id)
+{
+	unsigned int as_id = id >> 16, number = id & 0xffff;
+
+	if (as_id > 1 || number >= GUEST_MAX_SLOTS)
+		return NULL;
+	return (struct slot *)&g->slots[as_id * GUEST_MAX_SLOTS + number];
+}
+
 static struct slot *get_slot(const struct guest *g, unsigned int id)
 {
-	if (id >= GUEST_MAX_SLOTS || !g->slots[id].used)
-		return NULL;
-	return (struct slot *)&g->slots[id];
+	struct slot *slot = slot_place(g, id);
+
+	return slot && slot->used ? slot : NULL;
 }
 
 /* --- slots ----------------------------------------------------------------- */
@@ -472,7 +670,7 @@ static int add_slot(struct guest *g, unsigned int id, __u64 gpa, __u64 pages,
 		munmap(slot.area, slot.area_size);
 		return err;
 	}
-	g->slots[id] = slot;
+	*slot_place(g, id) = slot;
 	return 0;
 }
 
@@ -486,15 +684,35 @@ int guest_slot_add(struct guest *g, unsigned int id, __u64 gpa, __u64 pages,
 		unit = SZ_2M;
 	if (mem == GUEST_MEM_1G)
 		unit = SZ_1G;
-	if (!id || id >= GUEST_MAX_SLOTS || !pages || pages > SZ_1G ||
+	if (!id || !slot_place(g, id) || !pages || pages > SZ_1G ||
 	    gpa % unit || pages * GUEST_PAGE % unit)
 		return -EINVAL;
-	if (g->slots[id].used)
+	if (get_slot(g, id))
 		return -EEXIST;
 	err = identity_map(g, gpa, pages * GUEST_PAGE);
 	if (err)
 		return err;
 	return add_slot(g, id, gpa, pages, mem, flags);
+}
+
+int guest_slot_alias(struct guest *g, unsigned int id, unsigned int of, __u32 flags)
+{
+	const struct slot *other = get_slot(g, of);
+	struct slot *slot = slot_place(g, id);
+	int err;
+
+	if (!id || !slot)
+		return -EINVAL;
+	if (!other)
+		return -ENOENT;
+	if (slot->used)
+		return -EEXIST;
+	*slot = *other;
+	slot->flags = flags;
+	slot->area = NULL;
+	err = set_region(g, id, slot, slot->size);
+	slot->used = !err;
+	return err;
 }
 
 int guest_slot_move(struct guest *g, unsigned int id, __u64 gpa)
@@ -542,7 +760,8 @@ int guest_slot_del(struct guest *g, unsigned int id)
 	err = set_region(g, id, slot, 0);
 	if (err)
 		return err;
-	munmap(slot->area, slot->area_size);
+	if (slot->area)
+		munmap(slot->area, slot->area_size);
 	slot->used = false;
 	return 0;
 }
@@ -608,6 +827,189 @@ long long guest_slot_huge(const struct guest *g, unsigned int id)
 	}
 	fclose(f);
 	return bytes;
+}
+
+/* --- the guest's guest ----------------------------------------------------- */
+
+static __u64 nest_gpa(const struct guest *g, unsigned int page)
+{
+	return g->nest->gpa + page * GUEST_PAGE;
+}
+
+static void *nest_page(const struct guest *g, unsigned int page)
+{
+	return (char *)g->nest->host + page * GUEST_PAGE;
+}
+
+/* The entry of @gpa in a table that lies at @table, @level 0 to 3. */
+static __u64 *nest_entry(const struct guest *g, __u64 table, unsigned int level, __u64 gpa)
+{
+	__u64 *entries = nest_page(g, (table - g->nest->gpa) / GUEST_PAGE);
+
+	return entries + (gpa >> (12 + 9 * level) & 511);
+}
+
+/* The same, found from the root, at level 0 or 1, or above where that is a leaf. */
+static __u64 *nest_find(struct guest *g, __u64 gpa, bool huge)
+{
+	__u64 table = nest_gpa(g, ROOT_PAGE), *entry;
+	unsigned int level;
+
+	for (level = 3;; level--) {
+		entry = nest_entry(g, table, level, gpa);
+		if (level == huge || (*entry & PTE_USER_HUGE) == PTE_USER_HUGE)
+			return entry;
+		if (!*entry) {
+			if (g->nest_pages == GUEST_NEST_PAGES)
+				return NULL;
+			*entry = nest_gpa(g, g->nest_pages++) | PTE_USER;
+		}
+		table = *entry & ~0xfffULL;
+	}
+}
+
+int guest_nest_map(struct guest *g, __u64 at, __u64 gpa, __u64 pages, bool huge)
+{
+	__u64 step = huge ? SZ_2M : GUEST_PAGE, size = pages * GUEST_PAGE, done, *entry;
+
+	if (!g->nest || at % step || gpa % step || size % step)
+		return -EINVAL;
+	for (done = 0; done < size; done += step) {
+		entry = nest_find(g, at + done, huge);
+		if (!entry)
+			return -ENOSPC;
+		if (!*entry)
+			*entry = (gpa + done) | (huge ? PTE_USER_HUGE : PTE_USER);
+	}
+	return 0;
+}
+
+__u64 guest_nest_entry(struct guest *g, __u64 at, bool huge)
+{
+	const char *entry = (char *)nest_find(g, at, huge);
+
+	return entry ? g->nest->gpa + (entry - (char *)g->nest->host) : 0;
+}
+
+/* Does KVM tell guests that they have nested paging? */
+static bool offers_npt(const struct guest *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < g->cpuid->nent; i++)
+		if (g->cpuid->entries[i].function == 0x8000000a)
+			return g->cpuid->entries[i].edx & 1;
+	return false;
+}
+
+/* It starts where its host does, but for the tables between. */
+static void fill_vmcb(struct guest *g, unsigned int vcpu)
+{
+	const struct vmcb_segment code = { CODE_SEL, 0xa9b, 0xffffffff, 0 };
+	const struct vmcb_segment data = { DATA_SEL, 0xc93, 0xffffffff, 0 };
+	struct vmcb *vmcb = nest_page(g, VMCB_PAGE + vcpu);
+
+	memset(vmcb, 0, sizeof(*vmcb));
+	vmcb->intercepts[2] = INTERCEPT_EXCEPTIONS;
+	vmcb->intercepts[3] = INTERCEPT_INTR | INTERCEPT_SHUTDOWN;
+	vmcb->intercepts[4] = INTERCEPT_VMRUN | INTERCEPT_VMMCALL;
+	vmcb->asid = 1;
+	vmcb->interrupt_control = INTERRUPTS_MASKED;
+	vmcb->cs = code;
+	vmcb->ds = data;
+	vmcb->es = data;
+	vmcb->ss = data;
+	vmcb->gdtr = (struct vmcb_segment){ .limit = 3 * 8 - 1, .base = page_gpa(TABLE_PAGE) };
+	vmcb->efer = 0x1500;		/* SVME, LMA, LME */
+	vmcb->cr4 = 0x20;
+	vmcb->cr3 = page_gpa(PML4_PAGE);
+	vmcb->cr0 = 0x80000033;
+	vmcb->dr7 = 0x400;
+	vmcb->dr6 = 0xffff0ff0;
+	vmcb->rflags = 0x2;
+	vmcb->rsp = page_gpa(VCPU_PAGE + vcpu + 1);
+	vmcb->pat = 0x0007040600070406ULL;
+	if (offers_npt(g)) {
+		vmcb->nested_control = 1;
+		vmcb->nested_cr3 = nest_gpa(g, ROOT_PAGE);
+	} else {
+		vmcb->cr3 = nest_gpa(g, ROOT_PAGE);
+	}
+}
+
+static int set_msr(struct vcpu *v, __u32 index, __u64 value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = index, .data = value },
+	};
+	int n = vcpu_ioctl(v, KVM_SET_MSRS, &msrs);
+
+	if (n < 0)
+		return n;
+	return n == 1 ? 0 : -EINVAL;
+}
+
+int guest_nest(struct guest *g, unsigned int id, __u64 gpa)
+{
+	unsigned int i;
+	int err;
+
+	if (!g->nested || g->nest)
+		return -EINVAL;
+	err = guest_slot_add(g, id, gpa, GUEST_NEST_PAGES, GUEST_MEM_4K, 0);
+	err = err ? err : guest_slot_populate(g, id);
+	if (err)
+		return err;
+	g->nest = get_slot(g, id);
+	g->nest_pages = ROOT_PAGE + 1;
+	for (i = 0; !err && i < g->nr_vcpus; i++) {
+		fill_vmcb(g, i);
+		err = set_msr(&g->vcpus[i], MSR_VM_HSAVE_PA, nest_gpa(g, HSAVE_PAGE + i));
+	}
+	return err ? err : guest_nest_map(g, 0, 0, GUEST_SLOT0_PAGES, false);
+}
+
+/* --- SMM ------------------------------------------------------------------- */
+
+int guest_smm(struct guest *g)
+{
+	const struct blob blob = smm_blob();
+	char *smram;
+	int err;
+
+	if (vm_ioctl(g, KVM_CHECK_EXTENSION, (void *)KVM_CAP_X86_SMM) <= 0)
+		return -EOPNOTSUPP;
+	err = add_slot(g, GUEST_SMM_SLOT(0), SMRAM_BASE, SMRAM_PAGES, GUEST_MEM_4K, 0);
+	if (err)
+		return err;
+	smram = guest_slot_host(g, GUEST_SMM_SLOT(0));
+	memcpy(smram + SMM_ENTRY, blob.start, blob.end - blob.start);
+	return 0;
+}
+
+int guest_smi(struct guest *g, unsigned int vcpu, __u64 gpa, unsigned int pages)
+{
+	char *smram = guest_slot_host(g, GUEST_SMM_SLOT(0));
+	struct vcpu *v = get_vcpu(g, vcpu);
+	struct smm_mail *mail;
+	__u32 done;
+	int err;
+
+	if (!smram || !v || (gpa + pages * GUEST_PAGE) >> 32)
+		return -EINVAL;
+	mail = (void *)(smram + SMM_MAIL);
+	mail->gpa = gpa;
+	mail->pages = pages;
+	done = mail->done;
+	err = vcpu_ioctl(v, KVM_SMI, NULL);
+	err = err ? err : guest_run(g, vcpu, work_cpuid(1));
+	if (err)
+		return err;
+	return __atomic_load_n(&mail->done, __ATOMIC_ACQUIRE) == done + 1 ? 0 : -EPROTO;
 }
 
 /* --- dirty log ------------------------------------------------------------- */
@@ -887,7 +1289,7 @@ static int handle_mmio(struct vcpu *v)
 	struct kvm_run *run = v->run;
 
 	if (run->mmio.is_write) {
-		for (; slot < v->guest->slots + GUEST_MAX_SLOTS; slot++)
+		for (; slot < v->guest->slots + NR_SLOTS; slot++)
 			if (slot->used && (slot->flags & KVM_MEM_READONLY) &&
 			    run->mmio.phys_addr - slot->gpa < slot->size)
 				return 0;
@@ -942,6 +1344,19 @@ static int kvm_run(struct vcpu *v)
 	return err;
 }
 
+/* What ended the guest's guest, if that was not its end. */
+static int nested_result(const struct vcpu *v)
+{
+	switch (v->mail->why) {
+	case 0:
+		return 0;
+	case VMEXIT_PF:
+	case VMEXIT_NPF:
+		return -EFAULT;
+	}
+	return -EPROTO;
+}
+
 /* Until the guest says that it is done, or can't go on. */
 static int run_guest(struct vcpu *v)
 {
@@ -961,7 +1376,7 @@ static int run_guest(struct vcpu *v)
 		switch (run->exit_reason) {
 		case KVM_EXIT_IO:
 			if (run->io.port == PORT_DONE)
-				return result;
+				return result ? result : nested_result(v);
 			break;
 		case KVM_EXIT_HLT:
 			break;
@@ -988,17 +1403,20 @@ static int check_work(const struct vcpu *v, const struct guest_work *w)
 	__u64 count = w->period_ns * PIT_HZ / 1000000000;
 	bool in_kernel = w->wake < GUEST_WAKE_EXIT;
 
-	if (!w->rounds)
+	if (!w->rounds || (w->nested && !v->guest->nest))
 		return -EINVAL;
 	switch (w->op) {
 	case GUEST_READ:
 	case GUEST_WRITE:
+	case GUEST_CALL:
 		return w->pages ? 0 : -EINVAL;
 	case GUEST_SPIN:
 	case GUEST_OUT:
 	case GUEST_CPUID:
 		return 0;
 	case GUEST_HALT:
+		if (w->nested && w->wake != GUEST_WAKE_USER)
+			return -EINVAL;
 		if (w->wake > GUEST_WAKE_EXIT || v->guest->irqchip != in_kernel)
 			return -EINVAL;
 		if (w->wake == GUEST_WAKE_LAPIC && (!w->period_ns || w->period_ns >> 32))
@@ -1034,6 +1452,9 @@ static int begin_work(struct vcpu *v, const struct guest_work *w)
 	mail->gpa = w->gpa;
 	mail->pages = w->pages;
 	mail->stride = w->stride;
+	mail->value = w->value;
+	mail->vmcb = w->nested ? nest_gpa(v->guest, VMCB_PAGE + v->index) : 0;
+	mail->why = 0;
 	mail->timer = halt && w->wake == GUEST_WAKE_LAPIC ? w->period_ns : 0;
 	__atomic_store_n(&mail->stop, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&mail->progress, 0, __ATOMIC_RELEASE);
@@ -1440,6 +1861,8 @@ static int setup_cpu(struct vcpu *v)
 	sregs.cr3 = page_gpa(PML4_PAGE);
 	sregs.cr4 = 0x20;		/* PAE */
 	sregs.efer = 0x500;		/* LMA, LME */
+	if (v->guest->nested)
+		sregs.efer |= 0x1000;	/* SVME */
 	if (v->guest->irqchip)
 		sregs.apic_base |= 0xc00;	/* x2APIC */
 	err = vcpu_ioctl(v, KVM_SET_SREGS, &sregs);
@@ -1620,6 +2043,7 @@ struct guest *guest_new(unsigned int vcpus, unsigned int flags)
 	g->dev_fd = -1;
 	g->vm_fd = -1;
 	g->irqchip = !(flags & GUEST_NO_IRQCHIP);
+	g->nested = flags & GUEST_NESTED;
 
 	err = create_vm(g);
 	if (!err)
@@ -1652,8 +2076,8 @@ void guest_free(struct guest *g)
 	guest_close_vm(g);
 	if (g->dev_fd >= 0)
 		close(g->dev_fd);
-	for (i = 0; i < GUEST_MAX_SLOTS; i++)
-		if (g->slots[i].used)
+	for (i = 0; i < NR_SLOTS; i++)
+		if (g->slots[i].used && g->slots[i].area)
 			munmap(g->slots[i].area, g->slots[i].area_size);
 	free(g->cpuid);
 	free(g);

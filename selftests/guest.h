@@ -30,6 +30,7 @@
 
 #include <linux/kvm.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define GUEST_PAGE		4096ULL
@@ -53,6 +54,9 @@ struct guest;
  * nothing can wake it but KVM_RUN. Without this flag all of them are in KVM.
  */
 #define GUEST_NO_IRQCHIP	0x1
+
+/* Its vCPUs can have guests of their own, see guest_nest(). AMD only, with nested=1. */
+#define GUEST_NESTED		0x2
 
 /*
  * Create a VM with @vcpus vCPUs (0 is fine) and slot 0. NULL with errno when it
@@ -106,6 +110,11 @@ enum guest_mem {
  */
 int guest_slot_add(struct guest *g, unsigned int id, __u64 gpa, __u64 pages,
 		   enum guest_mem mem, __u32 flags);
+/*
+ * Add slot @id with the memory and address of slot @of, as a VMM does for SMM. It has to go
+ * first.
+ */
+int guest_slot_alias(struct guest *g, unsigned int id, unsigned int of, __u32 flags);
 /* Same memory at another guest address. */
 int guest_slot_move(struct guest *g, unsigned int id, __u64 gpa);
 /* Change the KVM_MEM_* flags; KVM allows that for KVM_MEM_LOG_DIRTY_PAGES. */
@@ -121,6 +130,49 @@ int guest_slot_populate(struct guest *g, unsigned int id);
 int guest_slot_discard(struct guest *g, unsigned int id, __u64 first, __u64 pages);
 /* How many bytes of it are in huge pages of the host now. */
 long long guest_slot_huge(const struct guest *g, unsigned int id);
+
+/* --- the guest's guest ----------------------------------------------------- */
+
+/*
+ * With GUEST_NESTED, each vCPU can have work done by a guest of its own: work_nested(). That
+ * sees slot 0, at the guest's own addresses, and what guest_nest_map() gives it. If
+ * KVM lets its guests have nested paging (npt=1), the tables of guest_nest() are those of
+ * a second level, else those of the guest's guest itself. KVM shadows them in any case.
+ *
+ * Of slot 0 the guest's guest also reads all pages first, so KVM maps each of them once
+ * more. Of the slot with the tables it has none; the guest reads and writes the page
+ * of each vCPU's VMCB, and nothing else of it unless told so.
+ */
+#define GUEST_NEST_PAGES	64
+
+/* Make slot @id with what it takes. Call it when all vCPUs are there. */
+int guest_nest(struct guest *g, unsigned int id, __u64 gpa);
+/*
+ * Let it have the guest's pages from @gpa on at @at, as 4K or 2M pages. What it has already
+ * stays. This is done by the host, unseen by KVM, so not for what the guest has taken away.
+ * Where the tables are of a second level, @at has to be in a GiB in which the guest has a
+ * slot.
+ */
+int guest_nest_map(struct guest *g, __u64 at, __u64 gpa, __u64 pages, bool huge);
+/*
+ * Where in the tables its entry is, of 8 bytes, for 4K or 2M at @at: for work_store() in the
+ * guest. What goes into one is an address and GUEST_NEST_ENTRY, or 0.
+ */
+__u64 guest_nest_entry(struct guest *g, __u64 at, bool huge);
+#define GUEST_NEST_ENTRY	0x67	/* present, writable, for all, accessed, dirty */
+
+/* --- SMM ------------------------------------------------------------------- */
+
+/*
+ * The slots that a vCPU in SMM sees have numbers of their own. guest_smm() makes number 0,
+ * with the handler of SMIs; of it each SMI has touched two pages. -EOPNOTSUPP: not in this
+ * kernel.
+ */
+#define GUEST_SMM_SLOT(id)	(0x10000U | (id))
+
+int guest_smm(struct guest *g);
+/* An SMI, whose handler writes to @pages from @gpa, below 4G. */
+int guest_smi(struct guest *g, unsigned int vcpu, __u64 gpa, unsigned int pages);
 
 /* --- dirty log ------------------------------------------------------------- */
 
@@ -168,6 +220,7 @@ __u64 guest_ring_full(const struct guest *g, unsigned int vcpu);
 enum guest_op {
 	GUEST_READ,
 	GUEST_WRITE,
+	GUEST_CALL,
 	GUEST_SPIN,
 	GUEST_HALT,
 	GUEST_OUT,
@@ -189,10 +242,12 @@ enum guest_wake {
 struct guest_work {
 	enum guest_op op;
 	enum guest_wake wake;
+	bool nested;
 	__u64 rounds;
 	__u64 gpa;
 	__u64 pages;
 	__u64 stride;
+	__u64 value;
 	__u64 period_ns;
 };
 
@@ -216,6 +271,24 @@ static inline struct guest_work work_write(__u64 gpa, __u64 pages, __u64 stride,
 		.op = GUEST_WRITE, .rounds = rounds,
 		.gpa = gpa, .pages = pages, .stride = stride,
 	};
+}
+
+/* Write @value, once to each of @count places. */
+static inline struct guest_work work_store(__u64 gpa, __u64 count, __u64 stride, __u64 value)
+{
+	struct guest_work work = work_write(gpa, count, stride, 1);
+
+	work.value = value - 1;
+	return work;
+}
+
+/* Call the code at @gpa, @gpa + @stride, ...: @calls of them. It is to return at once. */
+static inline struct guest_work work_call(__u64 gpa, __u64 calls, __u64 stride)
+{
+	struct guest_work work = work_read(gpa, calls, stride);
+
+	work.op = GUEST_CALL;
+	return work;
 }
 
 /* Count as fast as it can, with no exit, until guest_stop(). */
@@ -256,12 +329,24 @@ static inline struct guest_work work_cpuid(__u64 exits)
 }
 
 /*
+ * Have the guest's guest do it. Each round is a VMRUN, and ends with a VMMCALL, or if it is a
+ * halt (GUEST_WAKE_USER only) with the interrupt that ends that.
+ */
+static inline struct guest_work work_nested(struct guest_work work)
+{
+	work.nested = true;
+	return work;
+}
+
+/*
  * Do the work, and return when it is done. In the caller's thread, unless the
  * vCPU has its own. Errors:
  *   -EINVAL	work that makes no sense, or not with this VM
  *   -EBUSY	the vCPU is at work, or the PIT at another vCPU's
  *   -EFAULT	it touched an address outside all slots; done all the same, but
- *		only the round in which that happened
+ *		only the round in which that happened. Or the guest's guest did, outside
+ *		of what it has: that round is not done
+ *   -EPROTO	the guest's guest ended in another way
  *   -EIO	the guest crashed: guest_kvm_run() tells how. The vCPU is lost
  *   -ECANCELED	guest_free() or guest_close_vcpu() came first
  *   others	what KVM_RUN answered

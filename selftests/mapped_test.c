@@ -29,59 +29,13 @@
 #include "kselftest_harness.h"
 
 #include "guest.h"
-#include "oracle.h"
+#include "subject.h"
 #include "watch.h"
 
-#define GIB		0x40000000ULL
-#define HUGE_SIZE	0x200000ULL
-#define HUGE_PAGES	(HUGE_SIZE / GUEST_PAGE)
-
-/* Where a test's slots start; any will do. */
-#define GPA_A		(1 * GIB)
-#define GPA_B		(2 * GIB)
-#define GPA_C		(3 * GIB)
-
-#define UNKNOWN		(~0ULL)
-
-#define SYS_TDP_MMU	"/sys/module/kvm/parameters/tdp_mmu"
-#define SYS_NPT		"/sys/module/kvm_amd/parameters/npt"
-#define SYS_EPT		"/sys/module/kvm_intel/parameters/ept"
 #define SYS_KSM		"/sys/kernel/mm/ksm/"
-#define SYS_EAGER	"/sys/module/kvm/parameters/eager_page_split"
-#define SYS_KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
 #define SYS_HUGETLB	"/proc/sys/vm/nr_hugepages"
 
-static const char *const level_name[] = { "4k", "2m", "1g" };
-static const unsigned int level_shift[] = { 12, 21, 30 };
-
-#define NR_LEVELS	3
-
-/* A guest with what is known of it. */
-struct subject {
-	struct guest *g;
-	bool early;		/* it ran before kvmwatch came */
-	bool shadow;		/* its MMU is the shadow MMU */
-	bool paging;		/* which shadows the guest's tables, too */
-	bool counted;		/* KVM counts leaves */
-	bool eager;		/* it splits huge pages when it starts to log them */
-	bool peak_unknown;	/* it was highest when nobody looked */
-	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch came */
-	__u64 peak;		/* most bytes mapped since then, as far as was looked */
-};
-
-/* --- settings ------------------------------------------------------------------ */
-
-static int put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		err = -errno;
-	close(fd);
-	return err;
-}
+/* --- scenarios ----------------------------------------------------------------- */
 
 /* Reserve 2M pages of hugetlb; how many there are. */
 static int reserve_hugetlb(unsigned int pages)
@@ -90,7 +44,7 @@ static int reserve_hugetlb(unsigned int pages)
 	int fd;
 
 	snprintf(value, sizeof(value), "%u", pages);
-	if (put(SYS_HUGETLB, value))
+	if (sys_put(SYS_HUGETLB, value))
 		return 0;
 	fd = open(SYS_HUGETLB, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -100,170 +54,6 @@ static int reserve_hugetlb(unsigned int pages)
 	close(fd);
 	return atoi(value);
 }
-
-/* --- comparisons --------------------------------------------------------------- */
-
-static char complaints[2048];
-
-static void complain(const char *format, ...)
-{
-	size_t len = strlen(complaints);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(complaints + len, sizeof(complaints) - len, format, args);
-	va_end(args);
-}
-
-static __u64 number(int fd, const char *prefix, const char *suffix)
-{
-	__u64 value = UNKNOWN;
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s%s", prefix, suffix);
-	return fd < 0 || oracle_read(fd, name, &value) ? UNKNOWN : value;
-}
-
-static bool kvm_counts(struct guest *g)
-{
-	struct oracle kvm;
-	bool counts = true;
-	__u64 value;
-
-	if (!oracle_of_vm(&kvm, g))
-		counts = oracle_number(&kvm, "pages_4k", &value) != -EOPNOTSUPP;
-	oracle_close(&kvm);
-	return counts;
-}
-
-/* Leaves as KVM counts them, or as kvmwatch does if KVM does not. */
-static __u64 leaves(struct subject *s, int level)
-{
-	__u64 value = UNKNOWN;
-	struct oracle kvm;
-	char name[16];
-
-	if (!s->counted) {
-		snprintf(name, sizeof(name), "mapped_%s", level_name[level]);
-		return watch_vm_stat(s->g, name);
-	}
-	snprintf(name, sizeof(name), "pages_%s", level_name[level]);
-	if (oracle_of_vm(&kvm, s->g) || oracle_number(&kvm, name, &value))
-		value = UNKNOWN;
-	oracle_close(&kvm);
-	return value;
-}
-
-static void compare_level(struct subject *s, int fd, int level)
-{
-	__u64 kvm = leaves(s, level), mapped, map, unmap, sum;
-	const char *name = level_name[level];
-	char stat[16];
-
-	mapped = number(fd, "mapped_", name);
-	map = number(fd, "map_", name);
-	unmap = number(fd, "unmap_", name);
-	if (mapped != kvm || mapped == UNKNOWN)
-		complain(" mapped_%s %lld, KVM's pages_%s %lld;", name, mapped, name, kvm);
-	if (s->base[level] + map - unmap != mapped || map == UNKNOWN || unmap == UNKNOWN)
-		complain(" mapped_%s %lld, first %lld, then map %lld, unmap %lld;", name,
-			 mapped, s->base[level], map, unmap);
-	snprintf(stat, sizeof(stat), "mapped_%s", name);
-	sum = watch_slots_sum(s->g, stat);
-	if (sum != mapped)
-		complain(" mapped_%s %lld, that of all slots %lld;", name, mapped, sum);
-}
-
-/*
- * What kvmwatch says that is not so, in words; "" when all is right. To be asked when
- * the guest does nothing, and each time that more is mapped than before.
- */
-static const char *untrue(struct subject *s)
-{
-	__u64 bytes = 0, peak, value;
-	int fd, level;
-
-	complaints[0] = '\0';
-	fd = watch_vm(s->g);
-	for (level = 0; level < NR_LEVELS; level++) {
-		compare_level(s, fd, level);
-		bytes += leaves(s, level) << level_shift[level];
-	}
-	value = number(fd, "mapped_bytes", "");
-	if (value != bytes)
-		complain(" mapped_bytes %lld, not %lld;", value, bytes);
-	value = watch_slots_sum(s->g, "mapped_bytes");
-	if (value != bytes)
-		complain(" mapped_bytes of all slots %lld, not %lld;", value, bytes);
-
-	if (s->peak < bytes)
-		s->peak = bytes;
-	peak = number(fd, "mapped_bytes_peak", "");
-	if (s->peak_unknown ? peak < s->peak || peak == UNKNOWN : peak != s->peak)
-		complain(" mapped_bytes_peak %lld, not %lld;", peak, s->peak);
-
-	value = number(fd, "lost_events", "");
-	if (value)
-		complain(" lost_events %lld;", value);
-	value = number(fd, "audits", "");
-	if (value == UNKNOWN || (s->early && s->counted && !value))
-		complain(" audits %lld;", value);
-	value = number(fd, "audit_failures", "");
-	if (value)
-		complain(" audit_failures %lld;", value);
-	close(fd);
-	return complaints;
-}
-
-/* Leaves of a slot by level. */
-#define EXPECT_MAPPED(s, slot, n4k, n2m) do {					\
-	EXPECT_EQ((__u64)(n4k), watch_slot_stat((s)->g, slot, "mapped_4k"));	\
-	EXPECT_EQ((__u64)(n2m), watch_slot_stat((s)->g, slot, "mapped_2m"));	\
-	EXPECT_EQ(0ULL, watch_slot_stat((s)->g, slot, "mapped_1g"));		\
-	EXPECT_EQ(((n4k) + (n2m) * HUGE_PAGES) * GUEST_PAGE,			\
-		  watch_slot_stat((s)->g, slot, "mapped_bytes"));		\
-} while (0)
-
-#define EXPECT_SPLITS(s, n) do {						\
-	if (!(s)->shadow)							\
-		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_splits"));	\
-} while (0)
-
-static void note_base(struct subject *s)
-{
-	int level;
-
-	for (level = 0; level < NR_LEVELS; level++)
-		s->base[level] = leaves(s, level);
-}
-
-/* The leaves of each slot, in words. */
-static const char *picture(struct subject *s, char *text, size_t size)
-{
-	unsigned int slot;
-	size_t len = 0;
-
-	for (slot = 0; slot < GUEST_MAX_SLOTS && len < size; slot++)
-		if (guest_slot_host(s->g, slot))
-			len += snprintf(text + len, size - len, " %u: %lld %lld %lld;", slot,
-					watch_slot_stat(s->g, slot, "mapped_4k"),
-					watch_slot_stat(s->g, slot, "mapped_2m"),
-					watch_slot_stat(s->g, slot, "mapped_1g"));
-	return text;
-}
-
-static int touch(struct subject *s, __u64 gpa, __u64 pages)
-{
-	return guest_run(s->g, 0, work_write(gpa, pages, GUEST_PAGE, 1));
-}
-
-/* Touch a page in each of so many huge pages. */
-static int touch_huge(struct subject *s, __u64 gpa, __u64 huge)
-{
-	return guest_run(s->g, 0, work_write(gpa, huge, HUGE_SIZE, 1));
-}
-
-/* --- scenarios ----------------------------------------------------------------- */
 
 enum needs {
 	NEEDS_NOTHING,
@@ -283,67 +73,17 @@ struct scenario {
 /* What is missing, in words; NULL: nothing. */
 static const char *missing(enum needs needs)
 {
-	long long huge = 0;
-	struct guest *g;
-
 	switch (needs) {
 	case NEEDS_NOTHING:
 		break;
 	case NEEDS_THP:
-		g = guest_new(0, 0);
-		if (g && !guest_slot_add(g, 1, GPA_A, HUGE_PAGES, GUEST_MEM_THP, 0) &&
-		    !guest_slot_populate(g, 1))
-			huge = guest_slot_huge(g, 1);
-		guest_free(g);
-		return huge == HUGE_SIZE ? NULL : "the host gives no transparent huge pages";
+		return sys_has_thp() ? NULL : "the host gives no transparent huge pages";
 	case NEEDS_HUGETLB:
 		if (reserve_hugetlb(NR_HUGETLB) < NR_HUGETLB)
 			return "the host has no 2M pages for " SYS_HUGETLB;
 		break;
 	}
 	return NULL;
-}
-
-/* A parameter of a module that is Y or 1. */
-static bool is_on(const char *parameter)
-{
-	int fd = open(parameter, O_RDONLY | O_CLOEXEC);
-	char value = 'N';
-
-	if (fd >= 0) {
-		if (read(fd, &value, 1) != 1)
-			value = 'N';
-		close(fd);
-	}
-	return value == 'Y' || value == '1';
-}
-
-/* The guest itself. */
-static int subject_init(struct subject *s, bool early)
-{
-	s->early = early;
-	s->paging = !is_on(SYS_NPT) && !is_on(SYS_EPT);
-	s->shadow = s->paging || !is_on(SYS_TDP_MMU);
-	s->eager = !s->shadow && !access(SYS_EAGER, F_OK);
-	s->g = guest_new(2, 0);
-	if (!s->g)
-		return -errno;
-	s->counted = kvm_counts(s->g);
-	return 0;
-}
-
-/* Start KVM again, with other parameters. */
-static int reload_kvm(const char *kvm, const char *vendor)
-{
-	static const char *amd;
-	char command[256];
-
-	if (!amd)
-		amd = access("/sys/module/kvm_intel", F_OK) ? "amd" : "intel";
-	snprintf(command, sizeof(command),
-		 "rmmod kvm_%s; rmmod kvm; modprobe kvm %s && modprobe kvm-%s %s",
-		 amd, kvm, amd, vendor);
-	return system(command);
 }
 
 FIXTURE(mapped) {
@@ -353,19 +93,19 @@ FIXTURE(mapped) {
 FIXTURE_SETUP(mapped)
 {
 	/* Nobody but us merges or splits the host's pages. */
-	put(SYS_KHUGEPAGED, "1000000");
-	if (subject_init(&self->s, false))
+	sys_no_khugepaged();
+	if (subject_init(&self->s, false, 0))
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
 }
 
 FIXTURE_TEARDOWN(mapped)
 {
 	guest_free(self->s.g);
-	put(SYS_KSM "run", "2");	/* no page stays merged */
-	put(SYS_KSM "run", "0");
+	sys_put(SYS_KSM "run", "2");	/* no page stays merged */
+	sys_put(SYS_KSM "run", "0");
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
-	put(SYS_EAGER, "Y");
-	put(SYS_HUGETLB, "0");
+	sys_put(SYS_EAGER, "Y");
+	sys_put(SYS_HUGETLB, "0");
 }
 
 /*
@@ -559,12 +299,12 @@ SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 SCENARIO_FIRST(writes_to_logged_huge_pages_replace_them)
 {
 	if (s->eager)
-		ASSERT_EQ(0, put(SYS_EAGER, "N"));
+		ASSERT_EQ(0, sys_put(SYS_EAGER, "N"));
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
 	ASSERT_EQ(0, touch_huge(s, GPA_A, 6));
 	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
 	if (s->eager)
-		ASSERT_EQ(0, put(SYS_EAGER, "Y"));
+		ASSERT_EQ(0, sys_put(SYS_EAGER, "Y"));
 	ASSERT_EQ(0, touch(s, GPA_A, 3));
 }
 
@@ -823,10 +563,10 @@ TEST_F(mapped, pages_that_ksm_merges_are_mapped_when_kvm_has_them_mapped)
 	EXPECT_MAPPED(s, 1, 2 * MERGED, 0);
 
 	if (madvise(guest_slot_host(s->g, 1), MERGED * GUEST_PAGE, MADV_MERGEABLE) ||
-	    put(SYS_KSM "sleep_millisecs", "1") || put(SYS_KSM "run", "1"))
+	    sys_put(SYS_KSM "sleep_millisecs", "1") || sys_put(SYS_KSM "run", "1"))
 		SKIP(return, "the host has no KSM");
 	EXPECT_TRUE(WATCH_EVENTUALLY(ksm_number("pages_sharing") >= MERGED - 1));
-	EXPECT_EQ(0, put(SYS_KSM "run", "0"));
+	EXPECT_EQ(0, sys_put(SYS_KSM "run", "0"));
 	EXPECT_STREQ("", untrue(s));
 	if (watch_slot_stat(s->g, 1, "mapped_4k") != 2 * MERGED)
 		EXPECT_MAPPED(s, 1, MERGED, 0);
@@ -889,11 +629,11 @@ FIXTURE_VARIANT_ADD(all_scenarios, shadow_paging_before_insmod) { .early = true,
 
 FIXTURE_SETUP(all_scenarios)
 {
-	put(SYS_KHUGEPAGED, "1000000");
+	sys_no_khugepaged();
 	if (access("/dev/kvm", R_OK | W_OK))
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
 	if (variant->other)
-		ASSERT_EQ(0, reload_kvm(is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
+		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
 	if (variant->paging)
 		ASSERT_EQ(0, reload_kvm("", access(SYS_NPT, F_OK) ? "ept=0" : "npt=0"));
 }
@@ -907,24 +647,8 @@ FIXTURE_TEARDOWN(all_scenarios)
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
-	put(SYS_EAGER, "Y");
-	put(SYS_HUGETLB, "0");
-}
-
-/* What kvmwatch counted as it happened is what it finds when it comes anew. */
-static void check_page_tables(struct __test_metadata *_metadata, struct subject *s)
-{
-	static char before[NR_SCENARIOS][1024], after[1024];
-	unsigned int i;
-
-	for (i = 0; i < NR_SCENARIOS; i++)
-		if (s[i].g)
-			picture(&s[i], before[i], sizeof(before[i]));
-	ASSERT_EQ(0, watch_unload_patiently());
-	ASSERT_EQ(0, watch_load(NULL));
-	for (i = 0; i < NR_SCENARIOS; i++)
-		if (s[i].g)
-			EXPECT_STREQ(before[i], picture(&s[i], after, sizeof(after)));
+	sys_put(SYS_EAGER, "Y");
+	sys_put(SYS_HUGETLB, "0");
 }
 
 TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)
@@ -938,7 +662,7 @@ TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)
 		s = &self->s[i];
 		if (missing(scenarios[i]->needs))
 			continue;
-		ASSERT_EQ(0, subject_init(s, variant->early));
+		ASSERT_EQ(0, subject_init(s, variant->early, 0));
 		ASSERT_EQ(variant->paging, s->paging);
 		ASSERT_TRUE(s->shadow || !variant->paging);
 		scenarios[i]->first(_metadata, s);
@@ -959,7 +683,7 @@ TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)
 			return;
 		}
 	}
-	check_page_tables(_metadata, self->s);
+	EXPECT_STREQ("", untrue_anew(self->s, NR_SCENARIOS));
 }
 
 /* --- kvmwatch comes while a guest works ------------------------------------------ */
@@ -970,7 +694,7 @@ FIXTURE(adoption) {
 
 FIXTURE_SETUP(adoption)
 {
-	if (subject_init(&self->s, true))
+	if (subject_init(&self->s, true, 0))
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
 }
 
@@ -998,18 +722,6 @@ static void *discard_again_and_again(void *arg)
 		usleep(500);	/* the others want the CPU, too */
 	}
 	return NULL;
-}
-
-/* KVM's counts when kvmwatch came are not known; they must be what makes sense. */
-static void guess_base(struct subject *s)
-{
-	int level, fd = watch_vm(s->g);
-
-	for (level = 0; level < NR_LEVELS; level++)
-		s->base[level] = number(fd, "mapped_", level_name[level]) +
-				 number(fd, "unmap_", level_name[level]) -
-				 number(fd, "map_", level_name[level]);
-	close(fd);
 }
 
 TEST_F_TIMEOUT(adoption, of_a_vm_at_work_counts_each_leaf_once, 60)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -170,6 +171,68 @@ TEST_F(ring, a_reset_is_one_collection)
 	EXPECT_EQ(before + on_the_spot + 1, watch_vm_stat(self->g, "dirty_collects"));
 	ASSERT_EQ(0, guest_ring_reset(self->g));
 	EXPECT_EQ(before + on_the_spot + 2, watch_vm_stat(self->g, "dirty_collects"));
+}
+
+/* What KVM writes itself goes into the ring of the vCPU that it does it for. */
+TEST_F(ring, pushes_are_kvms_writes_too)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} steal = {
+		.head.nmsrs = 1,
+		.entry = { .index = 0x4b564d03, .data = GPA + 5 * GUEST_PAGE + 1 },
+	};
+	unsigned int i;
+
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
+	ASSERT_EQ(1, ioctl(guest_vcpu_fd(self->g, 0), KVM_SET_MSRS, &steal));
+	for (i = 0; i < guest_vcpus(self->g); i++)
+		ASSERT_EQ(0, guest_run(self->g, i, work_out(3)));
+	EXPECT_LE(1, watch_vm_stat(self->g, "dirty_marks_kvm"));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "dirty_marks_fault"));
+	EXPECT_EQ(watch_vm_stat(self->g, "dirty_marks_kvm"),
+		  watch_vcpu_stat(self->g, 0, "dirty_ring_pushes"));
+	EXPECT_EQ(watch_vm_stat(self->g, "dirty_marks_kvm"), guest_ring_harvest(self->g, 0));
+	EXPECT_EQ(watch_vm_stat(self->g, "dirty_marks_kvm"),
+		  watch_vm_stat(self->g, "dirty_ring_pushes"));
+}
+
+/*
+ * The log of the slot comes and goes while a vCPU writes, at last with entries left in the
+ * rings, and then the slot goes: what was pushed stays pushed.
+ */
+TEST_F(ring, logs_that_come_and_go_push_each_mark)
+{
+	__u64 before, entries = 0;
+	struct guest *g = self->g;
+	unsigned int i;
+
+	if (!g)
+		SKIP(return, "KVM has no dirty rings");
+	ASSERT_EQ(0, guest_start(g, 0, work_write(GPA, 100, GUEST_PAGE, GUEST_FOREVER)));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, guest_dirty_log(g, SLOT, 0));
+		before = watch_vm_stat(g, "dirty_ring_pushes");
+		ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 30000));
+		EXPECT_EQ(before, watch_vm_stat(g, "dirty_ring_pushes"));
+		ASSERT_EQ(0, guest_dirty_log(g, SLOT, 1));
+		ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 30000));
+		entries += guest_ring_harvest(g, 0);
+		ASSERT_LE(0, guest_ring_reset(g));
+	}
+	guest_stop(g, 0);
+	ASSERT_EQ(0, guest_wait(g, 0, -1));
+	EXPECT_LE(800, entries);
+	ASSERT_EQ(0, guest_dirty_log(g, SLOT, 0));
+	ASSERT_EQ(0, guest_slot_del(g, SLOT));
+	entries += guest_ring_harvest(g, 0);
+	ASSERT_LE(0, guest_ring_reset(g));
+	EXPECT_EQ(entries, watch_vm_stat(g, "dirty_ring_pushes"));
+	EXPECT_EQ(entries, watch_vm_stat(g, "dirty_marks"));
+	EXPECT_EQ(entries, watch_vcpu_stat(g, 0, "dirty_ring_pushes"));
+	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 }
 
 /* A ring does not know what it has had already, so neither does anyone. */

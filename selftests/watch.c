@@ -250,7 +250,7 @@ __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name)
 
 __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name)
 {
-	return read_and_close(watch_slot(g, 0, slot), name);
+	return read_and_close(watch_slot(g, slot >> 16, slot & 0xffff), name);
 }
 
 __u64 watch_slots_sum(struct guest *g, const char *name)

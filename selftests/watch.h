@@ -55,7 +55,8 @@ int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot);
 
 /*
  * One number of an object, read through a stats fd opened for it. ~0 when it is not
- * there: no test expects so many of anything, so a comparison fails and shows it.
+ * there: no test expects so many of anything, so a comparison fails and shows it. @slot
+ * may be a GUEST_SMM_SLOT().
  */
 __u64 watch_vm_stat(struct guest *g, const char *name);
 __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);

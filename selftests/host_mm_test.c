@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a host does with a guest's memory on its own or for the VMM: give it another page,
+ * take it away, make huge pages of small ones and the other way round, forbid to execute
+ * them. KVM is told, unmaps, and maps anew when the guest comes. Leaves by level and
+ * slot, against KVM's own numbers and what was done.
+ *
+ * The shadow MMU maps pages around one that faults, within the same 8, if they are
+ * present in the host. So what is touched among such pages here is a multiple of 8.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "subject.h"
+#include "watch.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT		21
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+
+#define SYS_SPLIT	"/sys/kernel/debug/split_huge_pages"
+#define SYS_COMPACT	"/proc/sys/vm/compact_memory"
+#define SYS_NX		"/sys/module/kvm/parameters/nx_huge_pages"
+
+#define SMALL		1	/* slots */
+#define HUGE		2
+#define PAGES		256	/* of SMALL, at GPA_A */
+#define NR_HUGE		4	/* of HUGE, at GPA_B */
+
+FIXTURE(host_mm) {
+	struct subject s;
+	char *small;		/* where the slots' memory is */
+	char *huge;
+};
+
+FIXTURE_VARIANT(host_mm) {
+	bool other;		/* the MMU is not KVM's default */
+};
+
+FIXTURE_VARIANT_ADD(host_mm, default_mmu) { };
+FIXTURE_VARIANT_ADD(host_mm, other_mmu) { .other = true };
+
+FIXTURE_SETUP(host_mm)
+{
+	struct subject *s = &self->s;
+
+	sys_no_khugepaged();
+	if (!sys_has_thp())
+		SKIP(return, "the host gives no transparent huge pages");
+	if (variant->other)
+		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
+	ASSERT_EQ(0, subject_init(s, false, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, SMALL, GPA_A, PAGES, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, HUGE, GPA_B, NR_HUGE * HUGE_PAGES, GUEST_MEM_THP, 0));
+	self->small = guest_slot_host(s->g, SMALL);
+	self->huge = guest_slot_host(s->g, HUGE);
+}
+
+FIXTURE_TEARDOWN(host_mm)
+{
+	guest_free(self->s.g);
+	if (variant->other)
+		EXPECT_EQ(0, reload_kvm("", ""));
+}
+
+static char *small_page(char *small, unsigned int number)
+{
+	return small + number * GUEST_PAGE;
+}
+
+/* Everything is mapped: all of SMALL, and HUGE by pages as large as they get. */
+static int map_all(struct subject *s)
+{
+	return touch(s, GPA_A, PAGES) ?: touch_huge(s, GPA_B, NR_HUGE);
+}
+
+/* Memory with nothing in it yet, perhaps in the place of other memory. */
+static void *fresh(char *addr, unsigned int pages, int advice)
+{
+	addr = mmap(addr, pages * GUEST_PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | (addr ? MAP_FIXED : 0), -1, 0);
+	madvise(addr, pages * GUEST_PAGE, advice);
+	return addr;
+}
+
+static void *fresh_small(char *addr, unsigned int pages)
+{
+	return fresh(addr, pages, MADV_NOHUGEPAGE);
+}
+
+/* The same, and the host has huge pages again, whatever was done to them. */
+static int map_all_anew(struct subject *s)
+{
+	fresh(guest_slot_host(s->g, HUGE), NR_HUGE * HUGE_PAGES, MADV_HUGEPAGE);
+	return map_all(s);
+}
+
+#define EXPECT_ALL_MAPPED(s) do {						\
+	EXPECT_STREQ("", untrue(s));						\
+	EXPECT_MAPPED(s, SMALL, PAGES, 0);					\
+	EXPECT_MAPPED(s, HUGE, 0, NR_HUGE);					\
+} while (0)
+
+/* After a part of SMALL has gone, and comes back when it is touched. */
+#define EXPECT_GONE(s, pages) do {						\
+	EXPECT_STREQ("", untrue(s));						\
+	EXPECT_MAPPED(s, SMALL, PAGES - (pages), 0);				\
+	EXPECT_MAPPED(s, HUGE, 0, NR_HUGE);					\
+	ASSERT_EQ(0, map_all(s));						\
+	EXPECT_ALL_MAPPED(s);							\
+} while (0)
+
+/* How many of these pages are present in this process. */
+static unsigned int present(const char *addr, unsigned int pages)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	unsigned int i, n = 0;
+	__u64 entry;
+
+	for (i = 0; i < pages; i++) {
+		if (pread(fd, &entry, sizeof(entry),
+			  ((unsigned long)addr / GUEST_PAGE + i) * sizeof(entry)) != sizeof(entry))
+			entry = 1ULL << 63;
+		n += entry >> 63;
+	}
+	close(fd);
+	return n;
+}
+
+/* A page that somebody else looks at for a moment stays: then once more. */
+static bool page_out(char *addr, unsigned int pages)
+{
+	return WATCH_EVENTUALLY(!madvise(addr, pages * GUEST_PAGE, MADV_PAGEOUT) &&
+				!present(addr, pages));
+}
+
+/* Memory that swap is on: none, and the kernel has none to offer. */
+static bool swap_on(void)
+{
+	return !system("modprobe brd rd_nr=1 rd_size=16384 2>/dev/null") &&
+	       !system("mkswap /dev/ram0 >/dev/null && swapon /dev/ram0");
+}
+
+static void swapping(struct __test_metadata *_metadata, struct subject *s, char *small)
+{
+	if (!swap_on()) {
+		TH_LOG("no swap: left out");
+		return;
+	}
+	EXPECT_TRUE(page_out(small_page(small, 64), 96));
+	EXPECT_GONE(s, 96);
+	EXPECT_EQ(0, system("swapoff /dev/ram0 && rmmod brd"));
+	EXPECT_ALL_MAPPED(s);
+}
+
+static void giving_back(struct __test_metadata *_metadata, struct subject *s, char *small)
+{
+	ASSERT_EQ(0, madvise(small_page(small, 8), 40 * GUEST_PAGE, MADV_FREE));
+	EXPECT_GONE(s, 40);
+	ASSERT_EQ(0, madvise(small_page(small, 80), 8 * GUEST_PAGE, MADV_DONTNEED));
+	EXPECT_GONE(s, 8);
+	/* Not any more, and then written again without a fault of the guest's. */
+	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_NONE));
+	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_GONE(s, 24);
+}
+
+static void moving_away(struct __test_metadata *_metadata, struct subject *s, char *small)
+{
+	char *away = fresh_small(NULL, 32), *place = small_page(small, 128);
+
+	ASSERT_EQ(away, mremap(place, 32 * GUEST_PAGE, 32 * GUEST_PAGE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, away));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, SMALL, PAGES - 32, 0);
+	ASSERT_EQ(place, fresh_small(place, 32));
+	EXPECT_GONE(s, 32);
+
+	/* Back again, over what is there. */
+	ASSERT_EQ(place, mremap(away, 32 * GUEST_PAGE, 32 * GUEST_PAGE,
+				MREMAP_MAYMOVE | MREMAP_FIXED, place));
+	EXPECT_GONE(s, 32);
+
+	ASSERT_EQ(0, munmap(place, 16 * GUEST_PAGE));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, SMALL, PAGES - 16, 0);
+	ASSERT_EQ(place, fresh_small(place, 16));
+	EXPECT_GONE(s, 16);
+}
+
+/* A page that the host moves elsewhere, its content with it. */
+static void migrating(struct __test_metadata *_metadata, struct subject *s, char *small)
+{
+	if (madvise(small_page(small, 200), 8 * GUEST_PAGE, MADV_SOFT_OFFLINE))
+		TH_LOG("the kernel cannot move single pages: left out");
+	else
+		EXPECT_GONE(s, 8);
+	ASSERT_EQ(0, sys_put(SYS_COMPACT, "1"));
+	EXPECT_STREQ("", untrue(s));
+	ASSERT_EQ(0, map_all(s));
+	EXPECT_ALL_MAPPED(s);
+}
+
+/* Parent and child share all pages, so none may be written: KVM lets go of all. */
+static void forking(struct __test_metadata *_metadata, struct subject *s)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	ASSERT_LT(0, child);
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, SMALL, 0, 0);
+	EXPECT_MAPPED(s, HUGE, 0, 0);
+	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "mapped_bytes"));
+
+	ASSERT_EQ(0, guest_run(s->g, 0, work_read(GPA_A, 64, GUEST_PAGE)));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, SMALL, 64, 0);
+	ASSERT_EQ(0, touch(s, GPA_A + 32 * GUEST_PAGE, 64));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, SMALL, 96, 0);
+
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	EXPECT_STREQ("", untrue(s));
+	ASSERT_EQ(0, map_all_anew(s));
+	EXPECT_ALL_MAPPED(s);
+}
+
+/* The host splits a huge page, or only how it has it mapped, and makes a new one of it. */
+static void splitting(struct __test_metadata *_metadata, struct subject *s, char *huge)
+{
+	char where[96];
+
+	ASSERT_EQ(0, mprotect(huge + HUGE_SIZE + 5 * GUEST_PAGE, GUEST_PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(huge + HUGE_SIZE + 5 * GUEST_PAGE, GUEST_PAGE,
+			      PROT_READ | PROT_WRITE));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
+	ASSERT_EQ(0, touch(s, GPA_B + HUGE_SIZE, 24));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, HUGE, 24, NR_HUGE - 1);
+
+	if (madvise(huge + HUGE_SIZE, HUGE_SIZE, MADV_COLLAPSE)) {
+		TH_LOG("no MADV_COLLAPSE: left out");
+		ASSERT_EQ(0, map_all_anew(s));
+	} else {
+		EXPECT_STREQ("", untrue(s));
+		EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
+		ASSERT_EQ(0, map_all(s));
+	}
+	EXPECT_ALL_MAPPED(s);
+
+	snprintf(where, sizeof(where), "%d,%#llx,%#llx", getpid(),
+		 (__u64)huge + 2 * HUGE_SIZE, (__u64)huge + 4 * HUGE_SIZE);
+	if (sys_put(SYS_SPLIT, where)) {
+		TH_LOG("the kernel splits no pages on demand: left out");
+		return;
+	}
+	ASSERT_EQ(2LL * HUGE_SIZE, guest_slot_huge(s->g, HUGE));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, HUGE, 0, 2);
+	ASSERT_EQ(0, touch(s, GPA_B + 3 * HUGE_SIZE, 16));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, HUGE, 16, 2);
+	ASSERT_EQ(0, map_all_anew(s));
+	EXPECT_ALL_MAPPED(s);
+}
+
+/*
+ * KVM maps huge pages, but not for execution: it splits one that is executed, and after a
+ * while lets go of the small ones, to try again.
+ */
+static void executing(struct __test_metadata *_metadata, struct subject *s, char *huge)
+{
+	__u64 small, code = GPA_B + HUGE_SIZE + 8 * GUEST_PAGE;
+
+	memset(huge + HUGE_SIZE, 0xc3, HUGE_SIZE);	/* ret */
+	ASSERT_EQ(0, sys_put(SYS_NX, "force"));
+	sys_put(SYS_NX "_recovery_ratio", "0");
+	EXPECT_STREQ("", untrue(s));
+	ASSERT_EQ(0, map_all(s));
+	EXPECT_ALL_MAPPED(s);
+
+	ASSERT_EQ(0, guest_run(s->g, 0, work_call(code, 1, GUEST_PAGE)));
+	EXPECT_STREQ("", untrue(s));
+	small = watch_slot_stat(s->g, HUGE, "mapped_4k");
+	/* The one page, the eight around it, or all. */
+	EXPECT_TRUE(small == 1 || small == 8 || small == HUGE_PAGES);
+	EXPECT_MAPPED(s, HUGE, small, NR_HUGE - 1);
+	ASSERT_EQ(0, guest_run(s->g, 0, work_call(code, 64, GUEST_PAGE)));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_MAPPED(s, HUGE, small == HUGE_PAGES ? HUGE_PAGES : 64, NR_HUGE - 1);
+
+	if (!sys_put(SYS_NX "_recovery_period_ms", "20")) {
+		ASSERT_EQ(0, sys_put(SYS_NX "_recovery_ratio", "1"));
+		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_slot_stat(s->g, HUGE, "mapped_4k")));
+		EXPECT_STREQ("", untrue(s));
+		EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
+		ASSERT_EQ(0, map_all(s));
+		EXPECT_ALL_MAPPED(s);
+		sys_put(SYS_NX "_recovery_period_ms", "0");
+		sys_put(SYS_NX "_recovery_ratio", "60");
+	} else {
+		TH_LOG("KVM takes its time to recover huge pages: left out");
+	}
+	ASSERT_EQ(0, sys_put(SYS_NX, "auto"));
+	EXPECT_STREQ("", untrue(s));
+	ASSERT_EQ(0, map_all(s));
+	EXPECT_ALL_MAPPED(s);
+}
+
+TEST_F_TIMEOUT(host_mm, what_it_does_is_counted, 90)
+{
+	struct subject *s = &self->s;
+
+	if (!self->huge)
+		return;
+	ASSERT_EQ(0, map_all(s));
+	EXPECT_ALL_MAPPED(s);
+	giving_back(_metadata, s, self->small);
+	moving_away(_metadata, s, self->small);
+	swapping(_metadata, s, self->small);
+	migrating(_metadata, s, self->small);
+	forking(_metadata, s);
+	splitting(_metadata, s, self->huge);
+	executing(_metadata, s, self->huge);
+	EXPECT_STREQ("", untrue_anew(s, 1));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A guest whose mapped pages are compared with what KVM counts and what the page tables
+ * hold, and the settings of KVM and the host on which those depend.
+ *
+ * Functions that return int answer 0 or -errno, unless they say otherwise.
+ */
+#ifndef SELFTESTS_SUBJECT_H
+#define SELFTESTS_SUBJECT_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "guest.h"
+#include "watch.h"
+
+#define GIB		0x40000000ULL
+#define HUGE_SIZE	0x200000ULL
+#define HUGE_PAGES	(HUGE_SIZE / GUEST_PAGE)
+
+/* Where a test's slots start; any will do. */
+#define GPA_A		(1 * GIB)
+#define GPA_B		(2 * GIB)
+#define GPA_C		(3 * GIB)
+
+#define UNKNOWN		(~0ULL)
+#define NR_LEVELS	3	/* of leaves: 4k, 2m, 1g */
+
+/* --- settings ------------------------------------------------------------------ */
+
+#define SYS_TDP_MMU	"/sys/module/kvm/parameters/tdp_mmu"
+#define SYS_EAGER	"/sys/module/kvm/parameters/eager_page_split"
+#define SYS_NPT		"/sys/module/kvm_amd/parameters/npt"
+#define SYS_EPT		"/sys/module/kvm_intel/parameters/ept"
+#define SYS_THP		"/sys/kernel/mm/transparent_hugepage/"
+
+int sys_put(const char *path, const char *value);
+/* Is it Y, or 1? */
+bool sys_is_on(const char *parameter);
+/* Nobody but the test merges or splits the host's pages. */
+void sys_no_khugepaged(void);
+/* Does the host give transparent huge pages to who asks? */
+bool sys_has_thp(void);
+/* Start KVM again, with other parameters of its two modules. */
+int reload_kvm(const char *kvm, const char *vendor);
+
+/* --- the guest ------------------------------------------------------------------ */
+
+struct subject {
+	struct guest *g;
+	bool early;		/* it ran before kvmwatch came */
+	bool shadow;		/* its MMU is the shadow MMU */
+	bool paging;		/* which shadows the guest's tables, too */
+	bool counted;		/* KVM counts leaves */
+	bool eager;		/* it splits huge pages when it starts to log them */
+	bool peak_unknown;	/* it was highest when nobody looked */
+	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch came */
+	__u64 peak;		/* most bytes mapped since then, as far as was looked */
+};
+
+/* With a guest of two vCPUs; @flags as of guest_new(). */
+int subject_init(struct subject *s, bool early, unsigned int flags);
+/* Write to pages; touch_huge(): to one in each of so many huge pages. */
+int touch(struct subject *s, __u64 gpa, __u64 pages);
+int touch_huge(struct subject *s, __u64 gpa, __u64 huge);
+
+/* Leaves as KVM counts them, or as kvmwatch does if KVM does not. @level is from 0. */
+__u64 leaves(struct subject *s, int level);
+/* A statistic made of two words, read through a stats fd; UNKNOWN: it is not there. */
+__u64 number(int fd, const char *prefix, const char *suffix);
+extern const char *const level_name[];
+/* What is mapped now is what was when kvmwatch came, if that is not the VM's birth. */
+void note_base(struct subject *s);
+/* The same, where KVM's counts of that moment are not known: they make sense. */
+void guess_base(struct subject *s);
+/*
+ * What kvmwatch says that is not so, in words; "" when all is right. To be asked when
+ * the guest does nothing, and each time that more is mapped than before.
+ */
+const char *untrue(struct subject *s);
+/* The leaves of each slot, in words. */
+const char *picture(struct subject *s, char *text, size_t size);
+
+/*
+ * Unload kvmwatch and load it again. What it counted of each guest as it happened is what it
+ * then finds in the page tables: ""; or what differs.
+ */
+const char *untrue_anew(struct subject *s, unsigned int nr);
+
+/* Leaves of a slot by level. */
+#define EXPECT_MAPPED(s, slot, n4k, n2m) do {					\
+	EXPECT_EQ((__u64)(n4k), watch_slot_stat((s)->g, slot, "mapped_4k"));	\
+	EXPECT_EQ((__u64)(n2m), watch_slot_stat((s)->g, slot, "mapped_2m"));	\
+	EXPECT_EQ(0ULL, watch_slot_stat((s)->g, slot, "mapped_1g"));		\
+	EXPECT_EQ(((n4k) + (n2m) * HUGE_PAGES) * GUEST_PAGE,			\
+		  watch_slot_stat((s)->g, slot, "mapped_bytes"));		\
+} while (0)
+
+#define EXPECT_SPLITS(s, n) do {						\
+	if (!(s)->shadow)							\
+		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_splits"));	\
+} while (0)
+
+#endif /* SELFTESTS_SUBJECT_H */

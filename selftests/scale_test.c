@@ -111,6 +111,9 @@ static int check_busy(int nr)
 		err = err ?: guest_stop(guests[i], 0);
 	for (i = 0; i < nr; i++)
 		err = err ?: guest_wait(guests[i], 0, 60000);
+	/* What they lost in their last round comes back. */
+	for (i = 0; i < nr; i++)
+		err = err ?: guest_run(guests[i], 0, work_write(GPA, PAGES, GUEST_PAGE, 1));
 	for (i = 0; i < nr && !err; i++) {
 		if (is_exact(guests[i]))
 			continue;

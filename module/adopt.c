@@ -58,7 +58,7 @@ enum step { STEP_DONE, STEP_MORE, STEP_STOCK };
 struct child_walk {
 	struct kvmw_vm	*vm;
 	struct stock	stock;
-	unsigned long	vcpu;
+	int		vcpu;
 	int		as_id;
 	gfn_t		gfn;
 };
@@ -111,6 +111,9 @@ static enum step vcpus_step(struct child_walk *walk, struct kvm *kvm)
 	int i;
 
 	for (i = 0; i < AT_A_TIME; i++) {
+		/* 5.10's kvm_get_vcpu() takes one that is not there for the first. */
+		if (walk->vcpu >= atomic_read(&kvm->online_vcpus))
+			return STEP_DONE;
 		kvcpu = kvm_get_vcpu(kvm, walk->vcpu);
 		if (!kvcpu)
 			return STEP_DONE;

@@ -409,8 +409,12 @@ void kvmw_lost(const struct kvm *kvm)
 	struct kvmw_vm *vm = kvm ? kvmw_vm_find(kvm) : NULL;
 
 	if (!READ_ONCE(kvmw_adopted)) {
-		/* From before our time, and about to be found, or to be looked for again. */
-		kvmw_rescan();
+		/*
+		 * From before our time, and about to be found, or else when they are looked
+		 * for again. No kick: it would interrupt a guest at each exit until then.
+		 */
+		if (!READ_ONCE(rescan_later))
+			WRITE_ONCE(rescan_later, true);
 		return;
 	}
 	if (!vm)

@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -33,7 +35,7 @@ static int short_run(void)
 
 /* --- crews: processes with some VMs each ---------------------------------------- */
 
-/* A process is told by the end of its pipe; how it exits tells whether all was right. */
+/* A process is told to end by a byte; how it exits tells whether all was right. */
 struct crew {
 	pid_t pid;
 	int told;
@@ -83,7 +85,7 @@ static int make_busy(int nr)
 	return err;
 }
 
-/* Have them lose pages, which they fault in again, until the pipe ends. */
+/* Have them lose pages, which they fault in again, until told. */
 static void shake(int nr, int pipe)
 {
 	struct pollfd end = { .fd = pipe, .events = POLLIN };
@@ -109,6 +111,9 @@ static int check_busy(int nr)
 		err = err ?: guest_stop(guests[i], 0);
 	for (i = 0; i < nr; i++)
 		err = err ?: guest_wait(guests[i], 0, 60000);
+	/* What they lost in their last round comes back. */
+	for (i = 0; i < nr; i++)
+		err = err ?: guest_run(guests[i], 0, work_write(GPA, PAGES, GUEST_PAGE, 1));
 	for (i = 0; i < nr && !err; i++) {
 		if (is_exact(guests[i]))
 			continue;
@@ -130,7 +135,7 @@ static int crew_start(struct crew *crew, int nr, int busy)
 		return -errno;
 	crew->pid = fork();
 	if (!crew->pid) {
-		close(told[1]);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		err = busy ? make_busy(nr) : make_idle(nr);
 		(void)!write(ready[1], &err, sizeof(err));
 		if (busy)
@@ -154,6 +159,7 @@ static int crew_end(struct crew *crew)
 
 	if (!crew->pid)
 		return 0;
+	(void)!write(crew->told, "", 1);
 	close(crew->told);
 	waitpid(crew->pid, &status, 0);
 	crew->pid = 0;

@@ -44,10 +44,11 @@ need-headers:
 tools:
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 
-install: all ## install both (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
+install: all ## install them and libkvmwatch (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
 	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules_install \
 		INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR))
 	$(if $(INSTALL_MOD_PATH)$(DESTDIR),,depmod $(call release,$(KDIR)))
+	$(MAKE) -C lib install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) OUT=$(CURDIR)/build/lib
 	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
 		VERSION=$(KVMWATCH_VERSION)
 

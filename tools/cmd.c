@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 
 int complain(const char *what, const char *why, ...)
 {

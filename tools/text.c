@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "exit_names.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "text.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))

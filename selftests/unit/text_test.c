@@ -2,7 +2,7 @@
 /* Quantities, histograms, and strings from anywhere. */
 #include <kselftest_harness.h>
 
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "text.h"
 
 #define EXPECT_QUANTITY(expected_value, expected_unit, q) do {	\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The reader against a device and stats fds that are broken in every way we could
+ * The library against a device and stats fds that are broken in every way we could
  * think of. The device is played by the ioctl() below, a stats fd by a memfd.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include <kselftest_harness.h>
 
-#include "reader.h"
+#include "libkvmwatch.h"
 
 /* --- A device ------------------------------------------------------------ */
 

@@ -3,6 +3,7 @@
 # that it goes on when the VM that is looked at, or the module, goes away. The runner has
 # kvmwatch loaded.
 export LC_ALL=C.UTF-8 TERM=linux
+echo 'set -g default-terminal screen' >/tmp/tmux.conf
 
 nr=0
 
@@ -13,7 +14,19 @@ ok() {
 	else
 		echo "not ok $nr $2"
 		screen | sed 's/^/# |/'
+		finish
 	fi
+}
+
+# Each step needs the one before.
+finish() {
+	tmux kill-server 2>/dev/null
+	for guest in $small $large $colour; do
+		kill "$guest" 2>/dev/null
+	done
+	[ -d /sys/module/kvmwatch ] || insmod /kvmwatch.ko "$MODARGS"
+	echo "1..$nr"
+	exit
 }
 
 screen() {
@@ -63,7 +76,7 @@ large=$!
 ready "$small" small
 ready "$large" large
 
-tmux -f /dev/null new-session -d -x 80 -y 24 'kvmwatch top -i 0.5; echo "top ended $?"; sleep 1000'
+tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 'kvmwatch top -i 0.5; echo "top ended $?"; sleep 1000'
 shows "^kvmwatch top - 2 VMs, every 0.5 s, by CPU" "top shows how many VMs there are"
 shows "^ *ID NAME  *CPU  *MAPPED  *OF MEMORY  *HALTED  *DIRTY" "it has the columns that fit 80 letters"
 shows "^ *[0-9]* $small-[0-9]* .*%.*%" "it has a line for each VM"
@@ -100,7 +113,7 @@ shows "OF MEMORY" "and back"
 # The bar is on the first: small.
 keys Enter
 shows "VM [0-9]* ($small-[0-9]*): 1 vCPU" "Enter shows the vCPUs of a VM"
-shows "^ *0  *$small " "with their threads"
+shows "^ *0  *[1-9][0-9]*  *[01] .*%.*%.*%" "with their threads"
 keys Escape
 shows "2 VMs" "Escape goes back"
 keys s
@@ -128,7 +141,7 @@ start_guest colour 100
 colour=$!
 ready "$colour" colour
 look_at_colours() {
-	tmux -f /dev/null new-session -d -x 80 -y 24 "$1 kvmwatch top -i 0.5"
+	tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 "$1 kvmwatch top -i 0.5"
 	sees "colour-\|$colour-" && sleep 1
 	tmux capture-pane -p -e | grep -c '\[32m'
 	tmux kill-server
@@ -141,5 +154,4 @@ kvmwatch top </dev/null 2>&1 | grep -q "needs a terminal"
 ok $? "without a terminal it says what to use"
 [ "$(kvmwatch stat -p "$colour" | grep -c "$(printf '\033')")" = 0 ]
 ok $? "there is no colour in pipes"
-kill "$colour"
-echo "1..$nr"
+finish

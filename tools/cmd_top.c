@@ -613,8 +613,6 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	int code;
 
 	top.pages[TOP_VMS].sort = find_column("CPU", 3);
-	top.pages[TOP_VCPUS].reverse = true;	/* by number, from the first on */
-	top.pages[TOP_SLOTS].reverse = true;
 	code = options_parse(cmd, argc, argv, &top.options);
 	if (code >= 0)
 		return code;

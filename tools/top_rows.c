@@ -308,45 +308,45 @@ FILL(fill_size)
 }
 
 static const struct top_column vm_columns[] = {
-	{ "ID", 4, false, false, fill_vm_id },
-	{ "NAME", 11, true, false, fill_name },
-	{ "CPU", 7, false, false, fill_cpu },
-	{ "MAPPED", 9, false, false, fill_mapped },
-	{ "OF MEMORY", 15, false, true, fill_mapped_share },
-	{ "HALTED", 15, false, true, fill_halt },
-	{ "DIRTY", 11, false, false, fill_dirty },
-	{ "EXITS", 7, false, false, fill_exits },
-	{ "GUEST", 16, true, false, fill_guest },
-	{ "DELAY", 7, false, false, fill_delay },
-	{ "TO VMM", 7, false, false, fill_user_exits },
-	{ "MEMORY", 9, false, false, fill_memory },
-	{ "VCPUS", 5, false, false, fill_vcpus },
-	{ "PID", 8, false, false, fill_pid },
-	{ "MOVED", 6, false, false, fill_moves },
+	{ "ID", 4, false, true, false, fill_vm_id },
+	{ "NAME", 11, true, false, false, fill_name },
+	{ "CPU", 7, false, false, false, fill_cpu },
+	{ "MAPPED", 9, false, false, false, fill_mapped },
+	{ "OF MEMORY", 15, false, false, true, fill_mapped_share },
+	{ "HALTED", 15, false, false, true, fill_halt },
+	{ "DIRTY", 11, false, false, false, fill_dirty },
+	{ "EXITS", 7, false, false, false, fill_exits },
+	{ "GUEST", 16, true, false, false, fill_guest },
+	{ "DELAY", 7, false, false, false, fill_delay },
+	{ "TO VMM", 7, false, false, false, fill_user_exits },
+	{ "MEMORY", 9, false, false, false, fill_memory },
+	{ "VCPUS", 5, false, false, false, fill_vcpus },
+	{ "PID", 8, false, true, false, fill_pid },
+	{ "MOVED", 6, false, false, false, fill_moves },
 };
 
 static const struct top_column vcpu_columns[] = {
-	{ "VCPU", 4, false, false, fill_number },
-	{ "TID", 8, false, false, fill_tid },
-	{ "PCPU", 4, false, false, fill_pcpu },
-	{ "CPU", 7, false, false, fill_cpu },
-	{ "DELAY", 7, false, false, fill_delay },
-	{ "HALTED", 15, false, true, fill_halt },
-	{ "EXITS", 7, false, false, fill_exits },
-	{ "TO VMM", 7, false, false, fill_user_exits },
-	{ "MOVED", 6, false, false, fill_moves },
-	{ "PREEMPTED", 9, false, false, fill_preemptions },
-	{ "POLLS FOR", 9, false, false, fill_window },
+	{ "VCPU", 4, false, true, false, fill_number },
+	{ "TID", 8, false, true, false, fill_tid },
+	{ "PCPU", 4, false, true, false, fill_pcpu },
+	{ "CPU", 7, false, false, false, fill_cpu },
+	{ "DELAY", 7, false, false, false, fill_delay },
+	{ "HALTED", 15, false, false, true, fill_halt },
+	{ "EXITS", 7, false, false, false, fill_exits },
+	{ "TO VMM", 7, false, false, false, fill_user_exits },
+	{ "MOVED", 6, false, false, false, fill_moves },
+	{ "PREEMPTED", 9, false, false, false, fill_preemptions },
+	{ "POLLS FOR", 9, false, false, false, fill_window },
 };
 
 static const struct top_column slot_columns[] = {
-	{ "SLOT", 7, false, false, fill_slot },
-	{ "ADDRESS", 14, false, false, fill_address },
-	{ "SIZE", 9, false, false, fill_size },
-	{ "MAPPED", 9, false, false, fill_mapped },
-	{ "OF SIZE", 15, false, true, fill_mapped_share },
-	{ "DIRTY", 11, false, false, fill_dirty },
-	{ "MARKED NOW", 10, false, false, fill_dirty_now },
+	{ "SLOT", 7, false, true, false, fill_slot },
+	{ "ADDRESS", 14, false, true, false, fill_address },
+	{ "SIZE", 9, false, false, false, fill_size },
+	{ "MAPPED", 9, false, false, false, fill_mapped },
+	{ "OF SIZE", 15, false, false, true, fill_mapped_share },
+	{ "DIRTY", 11, false, false, false, fill_dirty },
+	{ "MARKED NOW", 10, false, false, false, fill_dirty_now },
 };
 
 #define NR(columns)	(sizeof(columns) / sizeof(*(columns)))
@@ -410,7 +410,7 @@ struct top_row *top_rows(enum top_view view, const struct sample *now,
 
 struct order {
 	size_t column;
-	bool left, reverse;
+	bool left, ascending, reverse;
 };
 
 static int compare_rows(const struct top_row *a, const struct top_row *b,
@@ -425,6 +425,8 @@ static int compare_rows(const struct top_row *a, const struct top_row *b,
 		if (x->known != y->known)
 			return x->known ? -1 : 1;
 		result = (x->number < y->number) - (x->number > y->number);
+		if (order->ascending)
+			result = -result;
 	}
 	return order->reverse ? -result : result;
 }
@@ -446,7 +448,9 @@ void top_sort(struct top_row *rows, size_t nr, enum top_view view, size_t column
 {
 	size_t nr_columns;
 	const struct top_column *columns = top_columns(view, &nr_columns);
-	struct order order = { column, columns[column].left, reverse };
+	struct order order = {
+		column, columns[column].left, columns[column].ascending, reverse
+	};
 
 	qsort_r(rows, nr, sizeof(*rows), compare, &order);
 }

@@ -34,6 +34,7 @@ struct top_column {
 	const char *heading;
 	int width;
 	bool left;		/* aligned to the left, sorted as text */
+	bool ascending;		/* the least first, if not reversed */
 	bool bar;
 	/* Fill a zeroed cell. @window is 0 when there is no sample before. */
 	void (*fill)(struct top_cell *cell, const struct sample *now, size_t item,

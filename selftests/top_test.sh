@@ -69,11 +69,12 @@ ready() {
 	done
 }
 
+# One after the other, so that small is the first, also where both are equal.
 start_guest small 100
 small=$!
+ready "$small" small
 start_guest large 2000
 large=$!
-ready "$small" small
 ready "$large" large
 
 tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 'kvmwatch top -i 0.5; echo "top ended $?"; sleep 1000'

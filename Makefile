@@ -44,10 +44,14 @@ need-headers:
 tools:
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 
-install: all ## install both (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
+install: all ## install them and libkvmwatch (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
 	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules_install \
 		INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR))
 	$(if $(INSTALL_MOD_PATH)$(DESTDIR),,depmod $(call release,$(KDIR)))
+	@$(MAKE) install-user
+
+install-user: ## install the tool and libkvmwatch alone
+	$(MAKE) -C lib install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) OUT=$(CURDIR)/build/lib
 	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
 		VERSION=$(KVMWATCH_VERSION)
 
@@ -112,5 +116,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install deps demo check unit vm-test storm matrix debug-kernel \
+.PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm \
+	matrix debug-kernel \
 	kvm-selftests vm bench lint initrd sparse clean help

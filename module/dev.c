@@ -6,6 +6,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -15,10 +16,28 @@
 
 #define MAX_ITEM_SIZE	4096
 
+#define FEATURES	(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP |	\
+			 KVMWATCH_FEATURE_POLL | KVMWATCH_FEATURE_LIST_BY_FD)
+
 /* What an open file may do is settled when it is opened, and goes along with it. */
+struct dev_file {
+	bool	sees_all;
+	u64	told;		/* the generation last told */
+};
+
 static bool may_see_all(const struct file *file)
 {
-	return file->private_data;
+	const struct dev_file *df = file->private_data;
+
+	return df->sees_all;
+}
+
+static u64 tell(struct file *file, u64 generation)
+{
+	struct dev_file *df = file->private_data;
+
+	WRITE_ONCE(df->told, generation);
+	return generation;
 }
 
 /* By what number the reader's namespace knows a task; 0: it does not, or it is gone. */
@@ -51,9 +70,64 @@ static int ioctl_info(struct file *file, void *arg)
 	struct kvmwatch_info *info = arg;
 
 	info->abi = KVMWATCH_ABI;
-	info->features = 0;
-	info->generation = kvmw_generation_after();
+	info->features = FEATURES;
+	info->generation = tell(file, kvmw_generation_after());
 	return 0;
+}
+
+/* --- by KVM's fds ----------------------------------------------------------- */
+
+/*
+ * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
+ * release of it.
+ */
+static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
+{
+	const void *release = kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
+							   kvmw_kvm.vm_release;
+	struct kvmw_object *obj;
+
+	if (!release || file->f_op->release != release)
+		return ERR_PTR(-ENXIO);
+	rcu_read_lock();
+	obj = kvmw_find(file->private_data, KVMW_NO_SUBKEY);
+	if (obj)
+		kvmw_get(obj);
+	rcu_read_unlock();
+	return obj;
+}
+
+/* By KVM's fd of a vCPU or, for any other kind, of a VM. NULL: there is no record of it. */
+static struct kvmw_object *find_by_kvm_fd(int fd, u32 kind)
+{
+	struct file *file = fget(fd);
+	struct kvmw_object *obj;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	kvmw_attach_lock();
+	obj = find_by_file(file, kind);
+	kvmw_attach_unlock();
+	fput(file);
+	return obj;
+}
+
+/*
+ * The VM that a request is about: NULL for all of them, which takes the right to see
+ * them, else with a reference.
+ */
+static struct kvmw_object *find_only_vm(const struct file *file, bool by_fd, int fd, u64 id)
+{
+	struct kvmw_object *vm;
+
+	if (by_fd ? id : fd)
+		return ERR_PTR(-EINVAL);
+	if (!by_fd && !may_see_all(file))
+		return ERR_PTR(-EPERM);
+	if (!by_fd && !id)
+		return NULL;
+	vm = by_fd ? find_by_kvm_fd(fd, KVMWATCH_KIND_VM) : kvmw_get_vm(id);
+	return vm ?: ERR_PTR(-ENOENT);
 }
 
 /* --- KVMWATCH_LIST --------------------------------------------------------- */
@@ -96,7 +170,7 @@ static u64 memory_of(struct kvmw_object **slots, int nr, u32 *flags)
 	return pages << PAGE_SHIFT;
 }
 
-static int put_vm(struct sink *sink, struct kvmw_object *obj)
+static int put_vm(void *sink, struct kvmw_object *obj)
 {
 	struct kvmw_object **slots, **vcpus;
 	struct kvmw_vm *vm = obj->vm;
@@ -123,7 +197,7 @@ static int put_vm(struct sink *sink, struct kvmw_object *obj)
 	return sink_put(sink, &item, sizeof(item));
 }
 
-static int put_vcpu(struct sink *sink, struct kvmw_object *obj)
+static int put_vcpu(void *sink, struct kvmw_object *obj)
 {
 	const struct kvmw_vcpu *vcpu = kvmw_to_vcpu(obj);
 	struct kvmwatch_vcpu item = {
@@ -140,7 +214,7 @@ static int put_vcpu(struct sink *sink, struct kvmw_object *obj)
 	return sink_put(sink, &item, sizeof(item));
 }
 
-static int put_slot(struct sink *sink, struct kvmw_object *obj)
+static int put_slot(void *sink, struct kvmw_object *obj)
 {
 	const struct kvmw_slot *slot = kvmw_to_slot(obj);
 	struct kvmwatch_slot item = {
@@ -156,7 +230,7 @@ static int put_slot(struct sink *sink, struct kvmw_object *obj)
 	return sink_put(sink, &item, sizeof(item));
 }
 
-static int list_children(struct sink *sink, u32 kind, struct kvmw_vm *vm)
+static int each_child(u32 kind, struct kvmw_vm *vm, kvmw_each_fn *fn, void *arg)
 {
 	struct kvmw_object **objs;
 	int nr, i, err = 0;
@@ -165,35 +239,29 @@ static int list_children(struct sink *sink, u32 kind, struct kvmw_vm *vm)
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr && !err; i++)
-		err = kind == KVMWATCH_KIND_VCPU ? put_vcpu(sink, objs[i]) :
-						   put_slot(sink, objs[i]);
+		err = fn(arg, objs[i]);
 	kvmw_put_all(objs, nr);
 	return err;
 }
 
-static int list_vm(struct sink *sink, u32 kind, struct kvmw_object *vm)
+static int each_of(u32 kind, struct kvmw_object *vm, kvmw_each_fn *fn, void *arg)
 {
-	return kind == KVMWATCH_KIND_VM ? put_vm(sink, vm) : list_children(sink, kind, vm->vm);
+	return kind == KVMWATCH_KIND_VM ? fn(arg, vm) : each_child(kind, vm->vm, fn, arg);
 }
 
-static int list_objects(struct sink *sink, u32 kind, u64 only_vm)
+int kvmw_each(u32 kind, struct kvmw_object *only_vm, kvmw_each_fn *fn, void *arg)
 {
-	struct kvmw_object **vms, *vm;
+	struct kvmw_object **vms;
 	int nr, i, err = 0;
 
-	if (only_vm) {
-		vm = kvmw_get_vm(only_vm);
-		if (!vm)
-			return -ENOENT;
-		err = list_vm(sink, kind, vm);
-		kvmw_put(vm);
-		return err;
-	}
+	kvmw_absorb();
+	if (only_vm)
+		return each_of(kind, only_vm, fn, arg);
 	nr = kvmw_get_vms(&vms);
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr && !err; i++)
-		err = list_vm(sink, kind, vms[i]);
+		err = each_of(kind, vms[i], fn, arg);
 	kvmw_put_all(vms, nr);
 	return err;
 }
@@ -235,6 +303,25 @@ static int list_stats(struct sink *sink)
 	return err;
 }
 
+static int list_objects(struct file *file, const struct kvmwatch_list *list, struct sink *sink)
+{
+	static kvmw_each_fn *const put[] = {
+		[KVMWATCH_KIND_VM] = put_vm,
+		[KVMWATCH_KIND_VCPU] = put_vcpu,
+		[KVMWATCH_KIND_SLOT] = put_slot,
+	};
+	struct kvmw_object *vm;
+	int err;
+
+	vm = find_only_vm(file, list->flags & KVMWATCH_LIST_BY_FD, list->fd, list->vm);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	err = kvmw_each(list->kind, vm, put[list->kind], sink);
+	if (vm)
+		kvmw_put(vm);
+	return err;
+}
+
 static int ioctl_list(struct file *file, void *arg)
 {
 	struct kvmwatch_list *list = arg;
@@ -247,11 +334,12 @@ static int ioctl_list(struct file *file, void *arg)
 
 	if (list->kind < KVMWATCH_KIND_VM || list->kind > KVMWATCH_KIND_STAT)
 		return -EINVAL;
-	if (!list->item_size || list->item_size > MAX_ITEM_SIZE)
+	if (!list->item_size || list->item_size > MAX_ITEM_SIZE ||
+	    list->flags & ~KVMWATCH_LIST_BY_FD)
 		return -EINVAL;
-	if (list->vm && list->kind > KVMWATCH_KIND_SLOT)
+	if (list->kind > KVMWATCH_KIND_SLOT && (list->vm || list->flags || list->fd))
 		return -EINVAL;
-	if (!may_see_all(file))
+	if (list->kind > KVMWATCH_KIND_SLOT && !may_see_all(file))
 		return -EPERM;
 
 	/* A change that goes on or comes makes the list look old, never new. */
@@ -261,8 +349,10 @@ static int ioctl_list(struct file *file, void *arg)
 	else if (list->kind == KVMWATCH_KIND_STAT)
 		err = list_stats(&sink);
 	else
-		err = list_objects(&sink, list->kind, list->vm);
+		err = list_objects(file, list, &sink);
 	list->nr = sink.nr;
+	if (!err)
+		tell(file, list->generation);
 	return err;
 }
 
@@ -282,37 +372,10 @@ static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
 	return slot;
 }
 
-/*
- * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
- * release of it.
- */
-static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
-{
-	const void *release = kind == KVMWATCH_KIND_VCPU ? kvmw_kvm.vcpu_release :
-							   kvmw_kvm.vm_release;
-	struct kvmw_object *obj;
-
-	if (!release || file->f_op->release != release)
-		return ERR_PTR(-ENXIO);
-	rcu_read_lock();
-	obj = kvmw_find(file->private_data, KVMW_NO_SUBKEY);
-	if (obj)
-		kvmw_get(obj);
-	rcu_read_unlock();
-	return obj;
-}
-
 static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 {
-	struct file *file = fget(open->fd);
-	struct kvmw_object *obj, *slot;
+	struct kvmw_object *obj = find_by_kvm_fd(open->fd, open->kind), *slot;
 
-	if (!file)
-		return ERR_PTR(-EBADF);
-	kvmw_attach_lock();
-	obj = find_by_file(file, open->kind);
-	kvmw_attach_unlock();
-	fput(file);
 	if (IS_ERR_OR_NULL(obj) || open->kind != KVMWATCH_KIND_SLOT)
 		return obj;
 	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);
@@ -341,8 +404,30 @@ static int ioctl_open(struct file *file, void *arg)
 	obj = by_fd ? find_by_fd(open) : find_by_id(open);
 	if (IS_ERR_OR_NULL(obj))
 		return obj ? PTR_ERR(obj) : -ENOENT;
-	fd = kvmw_stats_fd(obj);
+	fd = kvmw_stats_fd(obj, may_see_all(file));
 	kvmw_put(obj);
+	return fd;
+}
+
+/* --- KVMWATCH_OPEN_ALL ----------------------------------------------------- */
+
+static int ioctl_open_all(struct file *file, void *arg)
+{
+	const struct kvmwatch_open_all *open = arg;
+	struct kvmw_object *vm;
+	int fd;
+
+	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT)
+		return -EINVAL;
+	if (open->flags & ~(KVMWATCH_OPEN_BY_FD | KVMWATCH_OPEN_NO_HISTOGRAMS))
+		return -EINVAL;
+	vm = find_only_vm(file, open->flags & KVMWATCH_OPEN_BY_FD, open->fd, open->vm);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	fd = kvmw_all_fd(open->kind, vm, open->flags & KVMWATCH_OPEN_NO_HISTOGRAMS,
+			 may_see_all(file));
+	if (vm)
+		kvmw_put(vm);
 	return fd;
 }
 
@@ -381,6 +466,7 @@ static const struct command {
 	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), true, ioctl_list },
 	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false, ioctl_open },
 	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), true, ioctl_audit },
+	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), false, ioctl_open_all },
 };
 
 union any_arg {
@@ -388,6 +474,7 @@ union any_arg {
 	struct kvmwatch_info	info;
 	struct kvmwatch_list	list;
 	struct kvmwatch_open	open;
+	struct kvmwatch_open_all open_all;
 	struct kvmwatch_audit	audit;
 };
 
@@ -430,13 +517,35 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long address
 
 static int dev_open(struct inode *inode, struct file *file)
 {
-	file->private_data = (void *)(unsigned long)perfmon_capable();
+	struct dev_file *df = kzalloc(sizeof(*df), GFP_KERNEL_ACCOUNT);
+
+	if (!df)
+		return -ENOMEM;
+	df->sees_all = perfmon_capable();
+	df->told = kvmw_generation_after();
+	file->private_data = df;
 	return 0;
+}
+
+static int dev_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+static __poll_t dev_poll(struct file *file, poll_table *wait)
+{
+	struct dev_file *df = file->private_data;
+
+	poll_wait(file, &kvmw_changed, wait);
+	return kvmw_generation_after() == READ_ONCE(df->told) ? 0 : EPOLLIN | EPOLLRDNORM;
 }
 
 static const struct file_operations dev_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dev_open,
+	.release	= dev_release,
+	.poll		= dev_poll,
 	.unlocked_ioctl	= dev_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.llseek		= noop_llseek,
@@ -461,4 +570,5 @@ int kvmw_dev_init(void)
 void kvmw_dev_exit(void)
 {
 	misc_deregister(&dev);
+	kvmw_stats_fds_exit();
 }

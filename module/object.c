@@ -42,6 +42,7 @@ static atomic64_t last_vm_id, last_vcpu_id, changes_begun, changes_ended;
 static DEFINE_PER_CPU(u64, lost_unknown);
 static bool rescan_wanted, rescan_later;
 bool kvmw_adopted;
+DECLARE_WAIT_QUEUE_HEAD(kvmw_changed);
 
 /* --- allocation ------------------------------------------------------------ */
 
@@ -715,6 +716,7 @@ static void housekeep(void)
 static void work_fn(struct work_struct *unused)
 {
 	housekeep();
+	wake_up_interruptible_all(&kvmw_changed);
 }
 
 /*
@@ -786,6 +788,20 @@ u64 kvmw_generation_after(void)
 {
 	smp_rmb();	/* what was read is from before */
 	return atomic64_read(&changes_begun);
+}
+
+bool kvmw_is_gone(struct kvmw_object *obj)
+{
+	bool gone;
+
+	if (READ_ONCE(obj->key))
+		return false;
+	/* With what is newborn on the lists, only a buried one is on none. */
+	mutex_lock(&kvmw_lock);
+	absorb();
+	gone = list_empty(&obj->node);
+	mutex_unlock(&kvmw_lock);
+	return gone;
 }
 
 static int get_list(struct list_head *list, struct kvmw_object ***objs)

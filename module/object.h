@@ -24,6 +24,7 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/seqlock.h>
+#include <linux/wait.h>
 #include <asm/cpufeature.h>
 #include <uapi/linux/kvmwatch.h>
 
@@ -216,6 +217,10 @@ bool kvmw_shown(const struct kvmw_object *obj);
  */
 u64 kvmw_generation_before(void);
 u64 kvmw_generation_after(void);
+/* Woken by the housekeeper after changes. */
+extern wait_queue_head_t kvmw_changed;
+/* Was it hidden and taken off the lists? Then its numbers do not change any more. */
+bool kvmw_is_gone(struct kvmw_object *obj);
 /* Bytes of kernel memory: of one object of a kind; of a VM and all that it has. */
 size_t kvmw_kind_footprint(unsigned int kind);
 size_t kvmw_vm_footprint(struct kvmw_vm *vm);

@@ -5,24 +5,71 @@
  * Header, id string and descriptors never change while the fd is open, so they are
  * made once: the descriptors are of what can be had of the object at that time. The
  * data is made anew for each read that touches it.
+ *
+ * Of a mapped one, the refresher, a work item, makes a copy every now and then. Hits do
+ * not know of that: they count in records, never in what a process can map. docs/abi.md
+ * has the reasons.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "dev.h"
 #include "object.h"
 
+static unsigned int fds = 32768;
+module_param(fds, uint, 0444);
+MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); of those without CAP_PERFMON a quarter as many, beside them. An eighth of each may be mapped");
+
+static unsigned int map_ms = 10;
+module_param(map_ms, uint, 0444);
+MODULE_PARM_DESC(map_ms, "how often mapped stats fds are copied, in ms (default 10; at least 1)");
+
 struct stats_file {
+	struct kref			ref;	/* the file's, and the refresher's at work */
 	struct kvmw_object		*obj;	/* holds a reference */
+	bool				all;	/* as charged */
 	struct kvmwatch_stats_header	header;
 	size_t				data_size;
 	/* Everything before the data: header, id and descriptors. */
 	u8				*head;
+	struct kvmwatch_map		*map;	/* NULL: not mapped yet; under map_lock */
+	struct list_head		node;	/* in fresh or mapped; empty: in none */
 };
+
+/* --- how many there may be -------------------------------------------------- */
+
+/* Of those who may not see all VMs, and of those who may. */
+static atomic_t nr_fds[2], nr_maps[2];
+
+static int charge(atomic_t *nr, bool all, unsigned int limit)
+{
+	if (!all)
+		limit /= 4;
+	if (atomic_inc_return(&nr[all]) <= limit)
+		return 0;
+	atomic_dec(&nr[all]);
+	return -ENOBUFS;
+}
+
+int kvmw_fd_charge(bool all)
+{
+	return charge(nr_fds, all, min_t(unsigned int, fds, INT_MAX / 2));
+}
+
+void kvmw_fd_uncharge(bool all)
+{
+	atomic_dec(&nr_fds[all]);
+}
+
+/* --- what never changes ------------------------------------------------------ */
 
 static void make_id(const struct kvmw_object *obj, char *id, size_t size)
 {
@@ -43,7 +90,8 @@ static void make_id(const struct kvmw_object *obj, char *id, size_t size)
 	}
 }
 
-static void make_desc(struct kvmwatch_stats_desc *desc, const struct kvmw_stat *stat, u32 offset)
+void kvmw_stat_describe(struct kvmwatch_stats_desc *desc, const struct kvmw_stat *stat,
+			u32 offset)
 {
 	desc->flags = stat->flags;
 	desc->exponent = stat->exponent;
@@ -63,7 +111,8 @@ static int make_head(struct stats_file *sf)
 	BUILD_BUG_ON(sizeof(*header) != 24 || sizeof(*desc) != 64);
 
 	stat = kvmw_stats_table(sf->obj->kind, &nr);
-	sf->head = kvzalloc(sizeof(*header) + KVMWATCH_NAME_SIZE + nr * sizeof(*desc), GFP_KERNEL);
+	sf->head = kvzalloc(sizeof(*header) + KVMWATCH_NAME_SIZE + nr * sizeof(*desc),
+			    GFP_KERNEL_ACCOUNT);
 	if (!sf->head)
 		return -ENOMEM;
 	header->name_size = KVMWATCH_NAME_SIZE;
@@ -75,7 +124,7 @@ static int make_head(struct stats_file *sf)
 	for (i = 0; i < nr; i++) {
 		if (!kvmw_stat_available(&stat[i], sf->obj))
 			continue;
-		make_desc(desc++, &stat[i], sf->data_size);
+		kvmw_stat_describe(desc++, &stat[i], sf->data_size);
 		sf->data_size += stat[i].size * sizeof(u64);
 		header->num_desc++;
 	}
@@ -83,6 +132,8 @@ static int make_head(struct stats_file *sf)
 	memcpy(sf->head, header, sizeof(*header));
 	return 0;
 }
+
+/* --- reads ------------------------------------------------------------------- */
 
 /* The numbers, packed in the order of the descriptors. */
 static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, u64 *data)
@@ -103,21 +154,33 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 	}
 }
 
-static ssize_t read_data(struct stats_file *sf, char __user *buf, size_t size, loff_t pos)
+/* The numbers of now, to be freed with kvfree(). NULL: no memory. */
+static u64 *make_data(struct stats_file *sf)
 {
-	union kvmw_any_stats *stats;
-	ssize_t ret = -ENOMEM;
-	u64 *data;
+	union kvmw_any_stats *stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	u64 *data = kvzalloc(sf->data_size, GFP_KERNEL);
 
-	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
-	data = kvzalloc(sf->data_size, GFP_KERNEL);
 	if (stats && data) {
 		kvmw_stats(sf->obj, stats);
 		fill_data(sf, stats, data);
-		ret = copy_to_user(buf, (u8 *)data + pos, size) ? -EFAULT : size;
+	} else {
+		kvfree(data);
+		data = NULL;
 	}
-	kvfree(data);
 	kfree(stats);
+	return data;
+}
+
+static ssize_t read_data(struct stats_file *sf, char __user *buf, size_t size, loff_t pos)
+{
+	u64 *data = make_data(sf);
+	ssize_t ret = size;
+
+	if (!data)
+		return -ENOMEM;
+	if (copy_to_user(buf, (u8 *)data + pos, size))
+		ret = -EFAULT;
+	kvfree(data);
 	return ret;
 }
 
@@ -149,55 +212,243 @@ static ssize_t stats_read(struct file *file, char __user *buf, size_t size, loff
 	return done;
 }
 
-static void stats_file_free(struct stats_file *sf)
+static __poll_t stats_poll(struct file *file, poll_table *wait)
 {
+	struct stats_file *sf = file->private_data;
+
+	poll_wait(file, &kvmw_changed, wait);
+	return EPOLLIN | EPOLLRDNORM | (READ_ONCE(sf->obj->key) ? 0 : EPOLLHUP);
+}
+
+/* --- life --------------------------------------------------------------------- */
+
+/* Protects the lists, and the map of each stats file. Innermost: nothing is done under it. */
+static DEFINE_MUTEX(map_lock);
+static LIST_HEAD(fresh);	/* no copy was made yet */
+static LIST_HEAD(mapped);
+
+static void stats_file_free(struct kref *ref)
+{
+	struct stats_file *sf = container_of(ref, struct stats_file, ref);
+
+	if (sf->map) {
+		vfree(sf->map);
+		atomic_dec(&nr_maps[sf->all]);
+	}
 	kvmw_put(sf->obj);
+	kvmw_fd_uncharge(sf->all);
 	kvfree(sf->head);
 	kfree(sf);
 }
 
 static int stats_release(struct inode *inode, struct file *file)
 {
-	stats_file_free(file->private_data);
+	struct stats_file *sf = file->private_data;
+
+	mutex_lock(&map_lock);
+	list_del_init(&sf->node);
+	mutex_unlock(&map_lock);
+	kref_put(&sf->ref, stats_file_free);
 	return 0;
 }
+
+/* --- copies for those who have it mapped -------------------------------------- */
+
+static void refresh_fn(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(refresher, refresh_fn);
+
+/*
+ * Readers see an odd sequence while this goes on, so let nobody take the CPU away. What
+ * they map has no lock of ours: nothing is believed that is read from it.
+ */
+static void publish(struct stats_file *sf, const u64 *data, bool last)
+{
+	struct kvmwatch_map *map = sf->map;
+	u64 *to = (void *)map + map->data_offset;
+	size_t i;
+
+	preempt_disable();
+	WRITE_ONCE(map->sequence, map->sequence + 1);
+	smp_wmb();	/* odd before anything else changes */
+	for (i = 0; i < sf->data_size / sizeof(*to); i++)
+		WRITE_ONCE(to[i], data[i]);
+	WRITE_ONCE(map->ns, ktime_get_ns());
+	WRITE_ONCE(map->flags, last ? KVMWATCH_MAP_ENDED : 0);
+	WRITE_ONCE(map->copies, map->copies + 1);
+	smp_wmb();	/* even after everything else */
+	WRITE_ONCE(map->sequence, map->sequence + 1);
+	preempt_enable();
+}
+
+/* Returns whether that was the last copy: what is gone does not change any more. */
+static bool refresh(struct stats_file *sf)
+{
+	bool last = kvmw_is_gone(sf->obj);
+	u64 *data = make_data(sf);
+
+	if (!data)
+		return false;
+	publish(sf, data, last);
+	kvfree(data);
+	return last;
+}
+
+/*
+ * A copy for each on @list, which are in mapped then. No lock is held while numbers are
+ * made: that takes locks of KVM's, under which KVM takes mmap_lock, under which
+ * stats_mmap() is called.
+ */
+static void refresh_all(struct list_head *list)
+{
+	struct stats_file *sf;
+	LIST_HEAD(done);
+	bool last;
+
+	mutex_lock(&map_lock);
+	while (!list_empty(list)) {
+		sf = list_first_entry(list, struct stats_file, node);
+		list_move_tail(&sf->node, &done);
+		kref_get(&sf->ref);
+		mutex_unlock(&map_lock);
+		last = refresh(sf);
+		mutex_lock(&map_lock);
+		if (last)
+			list_del_init(&sf->node);
+		mutex_unlock(&map_lock);
+		kref_put(&sf->ref, stats_file_free);
+		cond_resched();
+		mutex_lock(&map_lock);
+	}
+	list_splice(&done, &mapped);
+	mutex_unlock(&map_lock);
+}
+
+/* Whoever maps how much: rounds take a tenth of one CPU at most. */
+static void refresh_fn(struct work_struct *unused)
+{
+	static u64 next;	/* round; only this work item is here */
+	u64 start, now;
+
+	refresh_all(&fresh);
+	start = ktime_get_ns();
+	now = start;
+	if (start >= next) {
+		refresh_all(&mapped);
+		now = ktime_get_ns();
+		next = now + max_t(u64, (u64)max(map_ms, 1U) * NSEC_PER_MSEC, 9 * (now - start));
+	}
+	mutex_lock(&map_lock);
+	if (!list_empty(&mapped))
+		queue_delayed_work(system_unbound_wq, &refresher,
+				   nsecs_to_jiffies(next - now) ?: 1);
+	mutex_unlock(&map_lock);
+}
+
+static struct kvmwatch_map *map_alloc(const struct stats_file *sf)
+{
+	struct kvmwatch_map *map = vmalloc_user(sizeof(*map) + sf->data_size);
+
+	if (map) {
+		map->data_offset = sizeof(*map);
+		map->data_size = sf->data_size;
+	}
+	return map;
+}
+
+/* Under map_lock. Nothing is copied here: see refresh_all(). */
+static int map_once(struct stats_file *sf)
+{
+	int err;
+
+	if (sf->map)
+		return 0;
+	err = charge(nr_maps, sf->all, fds / 8);
+	if (err)
+		return err;
+	sf->map = map_alloc(sf);
+	if (!sf->map) {
+		atomic_dec(&nr_maps[sf->all]);
+		return -ENOMEM;
+	}
+	list_add(&sf->node, &fresh);
+	mod_delayed_work(system_unbound_wq, &refresher, 0);
+	return 0;
+}
+
+static int stats_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct stats_file *sf = file->private_data;
+	size_t size = PAGE_ALIGN(sizeof(struct kvmwatch_map) + sf->data_size);
+	int err;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff ||
+	    vma->vm_end - vma->vm_start > size)
+		return -EINVAL;
+	mutex_lock(&map_lock);
+	err = map_once(sf);
+	mutex_unlock(&map_lock);
+	return err ?: remap_vmalloc_range(vma, sf->map, 0);
+}
+
+void kvmw_stats_fds_exit(void)
+{
+	cancel_delayed_work_sync(&refresher);
+}
+
+/* --- opening ------------------------------------------------------------------ */
 
 static const struct file_operations stats_fops = {
 	.owner		= THIS_MODULE,
 	.read		= stats_read,
+	.poll		= stats_poll,
+	.mmap		= stats_mmap,
 	.release	= stats_release,
 	.llseek		= noop_llseek,
 };
 
-int kvmw_stats_fd(struct kvmw_object *obj)
+int kvmw_fd_install(const char *name, const struct file_operations *fops, void *data,
+		    fmode_t mode)
 {
-	struct stats_file *sf = kzalloc(sizeof(*sf), GFP_KERNEL);
 	struct file *file;
-	int fd, err;
+	int fd;
 
-	if (!sf)
-		return -ENOMEM;
-	kvmw_get(obj);
-	sf->obj = obj;
-	err = make_head(sf);
-	if (err)
-		goto free;
 	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto free;
-	}
-	file = anon_inode_getfile("[kvmwatch-stats]", &stats_fops, sf, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, data, O_RDONLY);
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
-		err = PTR_ERR(file);
-		goto free;
+		return PTR_ERR(file);
 	}
-	file->f_mode |= FMODE_PREAD;
+	file->f_mode |= mode;
 	fd_install(fd, file);
 	return fd;
+}
 
-free:
-	stats_file_free(sf);
-	return err;
+int kvmw_stats_fd(struct kvmw_object *obj, bool all)
+{
+	struct stats_file *sf;
+	int fd;
+
+	fd = kvmw_fd_charge(all);
+	if (fd)
+		return fd;
+	sf = kzalloc(sizeof(*sf), GFP_KERNEL_ACCOUNT);
+	if (!sf) {
+		kvmw_fd_uncharge(all);
+		return -ENOMEM;
+	}
+	kref_init(&sf->ref);
+	INIT_LIST_HEAD(&sf->node);
+	kvmw_get(obj);
+	sf->obj = obj;
+	sf->all = all;
+	fd = make_head(sf);
+	if (!fd)
+		fd = kvmw_fd_install("[kvmwatch-stats]", &stats_fops, sf, FMODE_PREAD);
+	if (fd < 0)
+		kref_put(&sf->ref, stats_file_free);
+	return fd;
 }

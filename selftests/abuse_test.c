@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -23,7 +24,7 @@
 #define PAGES		64
 #define NOBODY		65534
 
-#define FUZZ_SECONDS	8
+#define FUZZ_SECONDS	5
 #define FUZZ_SEED	20261121
 
 /* --- the guest that nothing happens to --------------------------------------- */
@@ -176,7 +177,7 @@ TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
 			TH_LOG("ioctl %#lx", others[i]);
 		EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], others[i], self->page));
 	}
-	for (nr = 4; nr < 256; nr++)
+	for (nr = 5; nr < 256; nr++)
 		for (dir = 0; dir < 4; dir++)
 			EXPECT_EQ(-ENOTTY, do_ioctl(self->dev, _IOC(dir, KVMWATCH_IOC, nr, 64),
 						    self->page));
@@ -219,6 +220,7 @@ static const struct command {
 	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), true },
 	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), true },
 	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false },
+	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), false },
 };
 
 /* A correct argument at @at; the caller has @size bytes there. */
@@ -235,6 +237,8 @@ static void good_arg(const struct command *command, void *at, __u32 size, struct
 		open->kind = KVMWATCH_KIND_VM;
 		open->flags = KVMWATCH_OPEN_BY_FD;
 		open->fd = guest_vm_fd(g);
+	} else if (command->cmd == KVMWATCH_OPEN_ALL) {
+		((struct kvmwatch_open_all *)at)->kind = KVMWATCH_KIND_SLOT;
 	}
 	*(__u32 *)at = size;
 }
@@ -244,7 +248,7 @@ static int try(int dev, const struct command *command, void *arg)
 {
 	int ret = do_ioctl(dev, command->cmd, arg);
 
-	if (command->cmd == KVMWATCH_OPEN && ret >= 0) {
+	if (!command->answers && ret >= 0) {
 		close(ret);
 		ret = 0;
 	}
@@ -830,6 +834,11 @@ struct fuzz {
 	__u64 known[8];
 	/* A page for arguments, one for what is read; behind each, nothing for long. */
 	char *arg, *out;
+	int null;
+	struct region {
+		void *at;
+		size_t size;
+	} regions[8];
 };
 
 static char *lonely_page(void)
@@ -857,10 +866,13 @@ static void *odd_address(char *page)
 
 static void odd_ioctl(struct fuzz *f)
 {
-	static const unsigned long cmds[] = { KVMWATCH_INFO, KVMWATCH_LIST, KVMWATCH_OPEN };
-	unsigned long cmd = cmds[any(3)];
+	static const unsigned long cmds[] = {
+		KVMWATCH_INFO, KVMWATCH_LIST, KVMWATCH_OPEN, KVMWATCH_OPEN_ALL,
+	};
+	unsigned long cmd = cmds[any(ARRAY_SIZE(cmds))];
 	int fd = any(8) ? f->device : f->ours[any(OURS)], ret, *kept;
 	struct kvmwatch_list *list = (void *)f->arg;
+	struct kvmwatch_open_all *all = (void *)f->arg;
 	struct kvmwatch_open *open = (void *)f->arg;
 	void *arg = any(4) ? f->arg : odd_address(f->arg);
 	unsigned int i;
@@ -885,12 +897,17 @@ static void odd_ioctl(struct fuzz *f)
 		} else {
 			open->fd = 0;
 		}
+	} else if (cmd == KVMWATCH_OPEN_ALL && any(4)) {
+		all->kind = 1 + any(3);
+		all->flags = any(4);
+		all->fd = all->flags & KVMWATCH_OPEN_BY_FD ? f->vm : 0;
+		all->vm = all->fd || any(2) ? 0 : f->known[0];
 	}
 	if (!any(16))
 		cmd ^= 1UL << any(32);
 	/* FIOCLEX and the like are the kernel's, and harmless; so is any of KVM's here. */
 	ret = ioctl(fd, cmd, arg);
-	if (ret > 2 && cmd == KVMWATCH_OPEN) {
+	if (ret > 2 && (cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_ALL)) {
 		kept = &f->ours[any(OURS)];
 		close(*kept);
 		*kept = ret;
@@ -920,10 +937,33 @@ static void odd_read(struct fuzz *f)
 	}
 }
 
-TEST_F(abuse, whatever_is_asked_at_random_changes_nothing)
+/* Map, look, and often leave it mapped when the fd is closed. */
+static void odd_map(struct fuzz *f)
+{
+	static const int prots[] = { PROT_READ, PROT_READ, PROT_NONE, PROT_READ | PROT_WRITE };
+	struct pollfd pfd = { .fd = f->ours[any(OURS)], .events = any(0x10000) };
+	struct region *r = &f->regions[any(ARRAY_SIZE(f->regions))];
+
+	(void)poll(&pfd, 1, 0);
+	if (r->at)
+		munmap(r->at, r->size);
+	r->size = (1 + any(6)) * GUEST_PAGE;
+	r->at = mmap(NULL, r->size, prots[any(ARRAY_SIZE(prots))],
+		     any(4) ? MAP_SHARED : MAP_PRIVATE, f->ours[any(OURS)],
+		     any(4) ? 0 : any(1 << 20) * GUEST_PAGE);
+	if (r->at == MAP_FAILED) {
+		r->at = NULL;
+		return;
+	}
+	/* Through the kernel, which finds out what cannot be read. */
+	(void)!write(f->null, r->at, r->size);
+	(void)mprotect(r->at, r->size, prots[any(ARRAY_SIZE(prots))]);
+}
+
+static void fuzz(struct __test_metadata *_metadata, FIXTURE_DATA(abuse) *self, int dev)
 {
 	struct fuzz f = {
-		.device = self->dev, .vm = guest_vm_fd(self->g),
+		.device = dev, .null = open("/dev/null", O_WRONLY | O_CLOEXEC), .vm = guest_vm_fd(self->g),
 		.vcpu = guest_vcpu_fd(self->g, 0), .known = { self->id, self->vcpu_id, SLOT,
 			sizeof(struct kvmwatch_info), sizeof(struct kvmwatch_list),
 			sizeof(struct kvmwatch_open), sizeof(struct kvmwatch_stat), 65536 },
@@ -945,14 +985,40 @@ TEST_F(abuse, whatever_is_asked_at_random_changes_nothing)
 		for (i = 0; i < 1000; i++, calls++) {
 			if (any(2))
 				odd_ioctl(&f);
-			else
+			else if (any(4))
 				odd_read(&f);
+			else
+				odd_map(&f);
 		}
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec < end);
 	TH_LOG("seed %d, %lu calls", FUZZ_SEED, calls);
 	for (i = 0; i < OURS; i++)
 		close(f.ours[i]);
+	for (i = 0; i < (int)ARRAY_SIZE(f.regions); i++)
+		if (f.regions[i].at)
+			munmap(f.regions[i].at, f.regions[i].size);
+	close(f.null);
+}
+
+TEST_F(abuse, whatever_is_asked_at_random_changes_nothing)
+{
+	fuzz(_metadata, self, self->dev);
+}
+
+TEST_F(abuse, whatever_nobody_asks_at_random_changes_nothing)
+{
+	int dev;
+
+	ASSERT_EQ(0, chmod("/", 0755));
+	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0666));
+	ASSERT_EQ(0, seteuid(NOBODY));
+	dev = watch_device();
+	ASSERT_LE(0, dev);
+	fuzz(_metadata, self, dev);
+	close(dev);
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0600));
 }
 
 TEST_HARNESS_MAIN

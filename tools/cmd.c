@@ -7,12 +7,30 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "reader.h"
+#include "libkvmwatch.h"
+
+static char *complaint;
+static size_t complaint_size;
+
+void complain_into(char *buf, size_t size)
+{
+	complaint = buf;
+	complaint_size = size;
+}
 
 int complain(const char *what, const char *why, ...)
 {
 	va_list args;
+	int n;
 
+	if (complaint) {
+		n = snprintf(complaint, complaint_size, "%s: ", what);
+		va_start(args, why);
+		if (n >= 0 && (size_t)n < complaint_size)
+			vsnprintf(complaint + n, complaint_size - n, why, args);
+		va_end(args);
+		return EXIT_COULD_NOT;
+	}
 	fflush(stdout);
 	fprintf(stderr, "kvmwatch: %s: ", what);
 	va_start(args, why);

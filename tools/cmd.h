@@ -3,6 +3,8 @@
 #ifndef KVMWATCH_CMD_H
 #define KVMWATCH_CMD_H
 
+#include <stddef.h>
+
 /* As the kernel has it. */
 #ifndef __printf
 #define __printf(a, b)	__attribute((format(printf, a, b)))
@@ -36,6 +38,8 @@ struct cmd {
 
 extern const struct cmd cmd_list;
 extern const struct cmd cmd_stat;
+extern const struct cmd cmd_top;
+extern const struct cmd cmd_vcpu;
 extern const struct cmd cmd_exits;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
@@ -45,6 +49,9 @@ extern const struct cmd cmd_audit;
  * the only place that does. Returns EXIT_COULD_NOT.
  */
 int __printf(2, 3) complain(const char *what, const char *why, ...);
+
+/* Have complaints written to @buf instead; NULL: to stderr again. */
+void complain_into(char *buf, size_t size);
 
 /* Open the device; explain on stderr why it can't be, and return -errno. */
 int device_open(void);

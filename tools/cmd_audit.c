@@ -8,7 +8,7 @@
 #include "cmd.h"
 #include "options.h"
 #include "output.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "repeat.h"
 #include "select.h"
 

@@ -15,7 +15,7 @@
 #include "exit_names.h"
 #include "options.h"
 #include "output.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "repeat.h"
 #include "select.h"
 #include "text.h"

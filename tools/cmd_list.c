@@ -15,19 +15,14 @@
 #include "cmd.h"
 #include "options.h"
 #include "output.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "repeat.h"
+#include "sample.h"
 #include "select.h"
 #include "text.h"
 
 #define PAGE_BYTES	4096
 #define NSEC_PER_SEC	1000000000.0
-
-/* A number that may be unknown. */
-struct maybe {
-	bool known;
-	__u64 number;
-};
 
 /**
  * struct look - a VM at one moment

@@ -19,7 +19,7 @@
 #include "hooks.h"
 #include "options.h"
 #include "output.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "repeat.h"
 #include "select.h"
 #include "text.h"

@@ -12,7 +12,7 @@
 #include <linux/kvm.h>	/* vectors, for the names of SVM's exceptions */
 
 #include "exit_names.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 

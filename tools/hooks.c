@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "hooks.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 
 int hooks_get(int dev, struct hooks *hooks)
 {

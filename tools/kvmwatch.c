@@ -15,6 +15,8 @@
 static const struct cmd *const cmds[] = {
 	&cmd_list,
 	&cmd_stat,
+	&cmd_top,
+	&cmd_vcpu,
 	&cmd_exits,
 	&cmd_hooks,
 	&cmd_audit,

@@ -7,7 +7,7 @@
 
 #include "cmd.h"
 #include "guest_name.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "select.h"
 #include "text.h"
 

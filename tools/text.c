@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "exit_names.h"
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "text.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -147,6 +147,57 @@ static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned i
 	fprintf(f, ": %llu", value->data[i]);
 }
 
+bool text_quantile(const struct kvmwatch_value *value, double part, unsigned int *bucket)
+{
+	__u64 total = 0, below = 0;
+	unsigned int i;
+
+	for (i = 0; i < value->size; i++)
+		total += value->data[i];
+	for (i = 0; i < value->size; i++) {
+		below += value->data[i];
+		if (below && below >= part * total) {
+			*bucket = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "p50 <8.19us, p99 275s+; " */
+static void print_quantile(FILE *f, const struct kvmwatch_value *value, const char *name,
+			   double part, bool raw)
+{
+	unsigned int bucket;
+	struct quantity q;
+	__u64 first, last;
+
+	if (!text_quantile(value, part, &bucket))
+		return;
+	kvmwatch_bucket_range(value, bucket, &first, &last);
+	if (bucket + 1 == value->size) {
+		q = quantity_of(value, first, raw);
+		fprintf(f, "%s %s%s+", name, q.value, raw ? "" : q.unit);
+	} else {
+		q = quantity_of(value, last + 1, raw);
+		fprintf(f, "%s <%s%s", name, q.value, raw ? "" : q.unit);
+	}
+}
+
+static void print_quantiles(FILE *f, const struct kvmwatch_value *value, bool raw)
+{
+	unsigned int any;
+
+	if ((value->flags & KVMWATCH_STATS_TYPE_MASK) != KVMWATCH_STATS_LOG_HIST ||
+	    (value->flags & KVMWATCH_STATS_UNIT_MASK) != KVMWATCH_STATS_SECONDS ||
+	    !text_quantile(value, 1, &any))
+		return;
+	print_quantile(f, value, "p50", 0.5, raw);
+	fputs(", ", f);
+	print_quantile(f, value, "p99", 0.99, raw);
+	fputs("; ", f);
+}
+
 char *text_buckets(const struct kvmwatch_value *value, bool raw)
 {
 	struct quantity none = quantity_of(value, 0, true);
@@ -159,11 +210,12 @@ char *text_buckets(const struct kvmwatch_value *value, bool raw)
 	f = open_memstream(&text, &len);
 	if (!f)
 		return NULL;
+	if (raw && *none.unit && text_quantile(value, 1, &i))
+		fprintf(f, "[%s] ", none.unit);
+	print_quantiles(f, value, raw);
 	for (i = 0; i < value->size; i++) {
 		if (!value->data[i])
 			continue;
-		if (raw && !*separator && *none.unit)
-			fprintf(f, "[%s] ", none.unit);
 		fputs(separator, f);
 		print_bucket(f, value, i, raw);
 		separator = ", ";

@@ -29,12 +29,19 @@ struct quantity quantity_ns(__u64 ns);
 struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bool raw);
 
 /*
- * "4.10-8.19us: 12, 275s+: 3": the buckets that are not empty, each with what it
+ * "p50 <8.19us, p99 275s+; 4.10-8.19us: 12, 275s+: 3": below what half and 99 % of the values
+ * are, if there are any and they are times; then the buckets that are not empty, each with what it
  * counts. A range ends where the next one starts. With @raw it is "[ns] 4096-8191: 12",
  * ending at the last value that belongs to it. Exit reasons have their names. The caller
  * frees it; NULL: no memory.
  */
 char *text_buckets(const struct kvmwatch_value *value, bool raw);
+
+/*
+ * The bucket that @part (0 to 1) of all values of a histogram lie in or below; of 0, the first
+ * that has any. False: it is empty.
+ */
+bool text_quantile(const struct kvmwatch_value *value, double part, unsigned int *bucket);
 
 /* "3 0 0 12": all buckets. The caller frees it; NULL: no memory. */
 char *text_bucket_list(const struct kvmwatch_value *value);

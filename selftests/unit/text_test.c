@@ -2,7 +2,7 @@
 /* Quantities, histograms, and strings from anywhere. */
 #include <kselftest_harness.h>
 
-#include "reader.h"
+#include "libkvmwatch.h"
 #include "text.h"
 
 #define EXPECT_QUANTITY(expected_value, expected_unit, q) do {	\
@@ -78,9 +78,33 @@ TEST(histograms_show_what_is_not_empty)
 		.size = 12, .data = data,
 	};
 
-	EXPECT_STREQ("0ns: 1, 4-8ns: 2, 512ns-1.02us: 3, 1.02us+: 4", text_buckets(&value, false));
-	EXPECT_STREQ("[ns] 0: 1, 4-7: 2, 512-1023: 3, 1024+: 4", text_buckets(&value, true));
+	EXPECT_STREQ("p50 <1.02us, p99 1.02us+; 0ns: 1, 4-8ns: 2, 512ns-1.02us: 3, 1.02us+: 4",
+		     text_buckets(&value, false));
+	EXPECT_STREQ("[ns] p50 <1024, p99 1024+; 0: 1, 4-7: 2, 512-1023: 3, 1024+: 4",
+		     text_buckets(&value, true));
 	EXPECT_STREQ("1 0 0 2 0 0 0 0 0 0 3 4", text_bucket_list(&value));
+}
+
+TEST(quantiles_are_the_bucket_that_holds_them)
+{
+	static const __u64 data[] = { 0, 50, 49, 0, 1, 0 };
+	struct kvmwatch_value value = {
+		.flags = KVMWATCH_STATS_LOG_HIST, .size = 6, .data = data,
+	};
+	unsigned int bucket = 9;
+
+	EXPECT_TRUE(text_quantile(&value, 0, &bucket));
+	EXPECT_EQ(1, bucket);
+	EXPECT_TRUE(text_quantile(&value, 0.5, &bucket));
+	EXPECT_EQ(1, bucket);
+	EXPECT_TRUE(text_quantile(&value, 0.51, &bucket));
+	EXPECT_EQ(2, bucket);
+	EXPECT_TRUE(text_quantile(&value, 0.99, &bucket));
+	EXPECT_EQ(2, bucket);
+	EXPECT_TRUE(text_quantile(&value, 1, &bucket));
+	EXPECT_EQ(4, bucket);
+	value.size = 1;
+	EXPECT_FALSE(text_quantile(&value, 0.5, &bucket));
 }
 
 TEST(linear_histograms_show_numbers)

@@ -34,11 +34,20 @@
 
 /* --- KVMWATCH_INFO ------------------------------------------------------- */
 
+/* KVMWATCH_OPEN_ALL is there. */
+#define KVMWATCH_FEATURE_ALL		(1ULL << 0)
+/* Stats fds can be mapped. */
+#define KVMWATCH_FEATURE_MAP		(1ULL << 1)
+/* poll(2) tells of changes. */
+#define KVMWATCH_FEATURE_POLL		(1ULL << 2)
+/* KVMWATCH_LIST_BY_FD is there. */
+#define KVMWATCH_FEATURE_LIST_BY_FD	(1ULL << 3)
+
 /**
  * struct kvmwatch_info - what this kvmwatch is
  * @size:	in: sizeof(struct kvmwatch_info)
  * @abi:	out: KVMWATCH_ABI of the module
- * @features:	out: bits for additions within one ABI; none so far
+ * @features:	out: KVMWATCH_FEATURE_*: additions within one ABI
  * @generation:	out: goes up whenever a VM, vCPU or slot comes, goes or changes
  */
 struct kvmwatch_info {
@@ -49,6 +58,9 @@ struct kvmwatch_info {
 };
 
 /* --- KVMWATCH_LIST ------------------------------------------------------- */
+
+/* Only objects of the VM whose KVM fd is @fd, which the caller holds. */
+#define KVMWATCH_LIST_BY_FD		(1U << 0)
 
 /**
  * struct kvmwatch_list - list all objects of one kind
@@ -63,6 +75,8 @@ struct kvmwatch_info {
  *		and zeroes the rest
  * @nr:		in: how many fit into @items. out: how many there are; when that
  *		is more than fit, only those that fit were written
+ * @flags:	in: KVMWATCH_LIST_*
+ * @fd:		in: with KVMWATCH_LIST_BY_FD: the VM's fd, and @vm is 0; else must be 0
  */
 struct kvmwatch_list {
 	__u32 size;
@@ -72,6 +86,8 @@ struct kvmwatch_list {
 	__u64 items;
 	__u32 item_size;
 	__u32 nr;
+	__u32 flags;
+	__s32 fd;
 };
 
 /* Dirty logging is on for at least one slot of the VM. */
@@ -227,6 +243,93 @@ struct kvmwatch_open {
 	__u32 reserved;
 };
 
+/* --- KVMWATCH_OPEN_ALL --------------------------------------------------- */
+
+/* Leave out histograms, which are most of the bytes. */
+#define KVMWATCH_OPEN_NO_HISTOGRAMS	(1U << 1)
+
+/**
+ * struct kvmwatch_open_all - open an fd for the numbers of all objects of a kind
+ * @size:	in: sizeof(struct kvmwatch_open_all)
+ * @kind:	in: KVMWATCH_KIND_VM, _VCPU or _SLOT
+ * @flags:	in: KVMWATCH_OPEN_*
+ * @fd:		in: with KVMWATCH_OPEN_BY_FD: the fd of a VM, whose objects alone are
+ *		meant; else must be 0
+ * @vm:		in: kvmwatch id of such a VM; 0: objects of all VMs. With
+ *		KVMWATCH_OPEN_BY_FD it must be 0
+ *
+ * The ioctl returns a new file descriptor, close-on-exec.
+ */
+struct kvmwatch_open_all {
+	__u32 size;
+	__u32 kind;
+	__u32 flags;
+	__s32 fd;
+	__u64 vm;
+};
+
+/*
+ * Each read(2) of it looks anew, and returns from the beginning: struct
+ * kvmwatch_all_header, @num_desc descriptors (struct kvmwatch_stats_desc), and items
+ * of @item_size bytes each, as many whole ones as fit. There is no offset: pread(2) is
+ * ESPIPE. EINVAL: no room for header and descriptors.
+ *
+ * An item is struct kvmwatch_all_item, @num_desc bits rounded up to whole __u64 (bit i of
+ * the first is descriptor i: the statistic is available for this object), and at
+ * @data_offset from the item's start its numbers, where the descriptors say. A number
+ * whose bit is not set means nothing.
+ */
+
+/**
+ * struct kvmwatch_all_header - starts what is read
+ * @desc_offset:	where the descriptors start; all offsets are in bytes
+ * @desc_size:		bytes of one: sizeof(struct kvmwatch_stats_desc), or more
+ * @num_desc:		how many, the same for the life of the fd
+ * @item_offset:	where the items start
+ * @item_size:		bytes of one
+ * @data_offset:	where, in an item, its numbers start
+ * @nr:			how many objects there are
+ * @filled:		how many items follow
+ * @kind:		KVMWATCH_KIND_*
+ * @reserved:		0
+ * @generation:		as in struct kvmwatch_list
+ * @begin_ns:		when the first object was looked at, by CLOCK_MONOTONIC
+ * @end_ns:		when the last one had been
+ */
+struct kvmwatch_all_header {
+	__u32 desc_offset;
+	__u32 desc_size;
+	__u32 num_desc;
+	__u32 item_offset;
+	__u32 item_size;
+	__u32 data_offset;
+	__u32 nr;
+	__u32 filled;
+	__u32 kind;
+	__u32 reserved;
+	__u64 generation;
+	__u64 begin_ns;
+	__u64 end_ns;
+};
+
+/* The object has ended: these are its last values. */
+#define KVMWATCH_ITEM_ENDED		(1U << 0)
+
+/**
+ * struct kvmwatch_all_item - starts an object's item
+ * @vm:		kvmwatch id of its VM
+ * @id:		its own kvmwatch id; of a slot 0
+ * @number:	of a vCPU: the number that the VMM gave it; of a slot: address space << 16 |
+ *		slot number; of a VM 0
+ * @flags:	KVMWATCH_ITEM_*
+ */
+struct kvmwatch_all_item {
+	__u64 vm;
+	__u64 id;
+	__u32 number;
+	__u32 flags;
+};
+
 /* --- KVMWATCH_AUDIT ------------------------------------------------------ */
 
 /**
@@ -258,24 +361,33 @@ struct kvmwatch_audit {
  * KVMWATCH_LIST:
  *   EINVAL	@item_size is 0 or more than 4096
  *   ENOENT	no VM with id @vm
- * KVMWATCH_OPEN:
+ *   EBADF, ENXIO	as KVMWATCH_OPEN
+ * KVMWATCH_OPEN, KVMWATCH_OPEN_ALL:
  *   ENOENT	no such VM, vCPU or slot
  *   EBADF	@fd is not an open file
  *   ENXIO	@fd is open, but not a KVM VM (for VM and slot) or vCPU
  *   EMFILE, ENFILE, ENOMEM	as open(2)
+ *   ENOBUFS	as many stats fds are open as the module allows: parameter fds
  * KVMWATCH_AUDIT:
  *   ENOENT	no VM with id @vm
  *   ESRCH	the VM is being destroyed
  *   EAGAIN	its pages are being counted anew at the moment
  *
- * Who may: KVMWATCH_INFO everyone who could open the device, KVMWATCH_OPEN with
- * KVMWATCH_OPEN_BY_FD too, since whoever holds the KVM fd owns the VM. The rest
+ * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN and
+ * KVMWATCH_OPEN_ALL with KVMWATCH_OPEN_BY_FD, and KVMWATCH_LIST with
+ * KVMWATCH_LIST_BY_FD, too, since whoever holds the KVM fd owns the VM. The rest
  * needs CAP_PERFMON or CAP_SYS_ADMIN at the time the device was opened.
+ *
+ * poll(2): the device and fds of KVMWATCH_OPEN_ALL are readable (POLLIN) when the
+ * generation is another than the one they told last, by KVMWATCH_INFO, KVMWATCH_LIST or
+ * read(2), or that there was when they were opened. A stats fd always is, and has
+ * POLLHUP when its object has ended.
  */
 #define KVMWATCH_INFO	_IOWR(KVMWATCH_IOC, 0, struct kvmwatch_info)
 #define KVMWATCH_LIST	_IOWR(KVMWATCH_IOC, 1, struct kvmwatch_list)
 #define KVMWATCH_OPEN	_IOW(KVMWATCH_IOC, 2, struct kvmwatch_open)
 #define KVMWATCH_AUDIT	_IOWR(KVMWATCH_IOC, 3, struct kvmwatch_audit)
+#define KVMWATCH_OPEN_ALL _IOW(KVMWATCH_IOC, 4, struct kvmwatch_open_all)
 
 /* --- The stats fd -------------------------------------------------------- */
 
@@ -285,7 +397,35 @@ struct kvmwatch_audit {
  * read that covers the data block returns one snapshot of the object; all but
  * the data is constant for the life of the fd. It stays readable after the
  * object ended, then with the last values. Reads at or past the end return 0.
+ *
+ * mmap(2) at offset 0 with PROT_READ and MAP_SHARED shows a copy of the data that the
+ * kernel makes anew every now and then (parameter map_ms), so that it can be read
+ * without a system call. It starts with struct kvmwatch_map. EACCES: PROT_WRITE;
+ * EINVAL: longer than needed, another offset, or MAP_PRIVATE; ENOBUFS: as many are mapped
+ * as the module allows.
  */
+
+/* The object has ended: this is the last copy. */
+#define KVMWATCH_MAP_ENDED		(1U << 0)
+
+/**
+ * struct kvmwatch_map - starts a mapped stats fd
+ * @sequence:		odd while the copy is being made; what was read while it was even
+ *			and stayed the same is one snapshot
+ * @flags:		KVMWATCH_MAP_*
+ * @copies:		how often a copy was made; 0: there is nothing to read yet
+ * @ns:			when the copy was made, by CLOCK_MONOTONIC
+ * @data_offset:	where the data starts, in bytes from here
+ * @data_size:		bytes of it; where in it what is, the descriptors say
+ */
+struct kvmwatch_map {
+	__u32 sequence;
+	__u32 flags;
+	__u64 copies;
+	__u64 ns;
+	__u32 data_offset;
+	__u32 data_size;
+};
 
 /**
  * struct kvmwatch_stats_header - starts a stats fd, at offset 0

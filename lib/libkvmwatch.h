@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Read kvmwatch: the device, its lists, and stats fds.
+ * libkvmwatch: read kvmwatch, that is the device, its lists, and stats fds.
  *
- * Everything here returns 0 (or a file descriptor) or -errno, prints nothing and
- * needs libc alone. No byte that comes out of a file descriptor is trusted: what
+ * Everything here returns 0 (or a file descriptor, or a number) or -errno, prints nothing
+ * and needs libc alone. No byte that comes out of a file descriptor is trusted: what
  * these functions hand out lies within memory they allocated, strings end, and
  * -EBADMSG says that the other side does not keep to the format. KVM's own stats
  * fds (KVM_GET_STATS_FD) have the same format and can be read as well.
+ *
+ * There is no state but in what is passed: threads may do as they like with objects of
+ * their own.
  */
-#ifndef KVMWATCH_READER_H
-#define KVMWATCH_READER_H
+#ifndef LIBKVMWATCH_H
+#define LIBKVMWATCH_H
 
 #include <stddef.h>
 
 #include <linux/kvmwatch.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define KVMWATCH_DEVICE		"/dev/kvmwatch"
 
@@ -44,8 +51,25 @@ int kvmwatch_open_vm(int dev, __u64 vm);
 int kvmwatch_open_vcpu(int dev, __u64 vcpu);
 int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot);
 
+/* The same by KVM's fd of the VM or vCPU, which is all the right that it takes. */
+int kvmwatch_open_vm_fd(int dev, int vm_fd);
+int kvmwatch_open_vcpu_fd(int dev, int vcpu_fd);
+int kvmwatch_open_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot);
+
+/* KVM's own stats fd of a VM or vCPU. -ENOTTY: KVM has none (before 5.14). */
+int kvmwatch_open_kvm(int kvm_fd);
+
+/*
+ * An fd for kvmwatch_all_read(): all objects of @kind, of the VM with id @vm or, with 0,
+ * of the host; or of the VM with fd @vm_fd. @flags: KVMWATCH_OPEN_NO_HISTOGRAMS.
+ */
+int kvmwatch_open_all(int dev, __u32 kind, __u64 vm, __u32 flags);
+int kvmwatch_open_all_fd(int dev, __u32 kind, int vm_fd, __u32 flags);
+
 /* Have the module audit a VM, see struct kvmwatch_audit. Returns 0 or -errno. */
 int kvmwatch_audit(int dev, __u64 vm, struct kvmwatch_audit *audit);
+
+struct kvmwatch_mapping;
 
 /**
  * struct kvmwatch_value - one statistic, as found in a stats fd
@@ -81,6 +105,7 @@ struct kvmwatch_stats {
 
 	char *names;
 	__u64 *data;
+	__u64 *spare;
 	size_t data_size;
 	__u32 data_offset;
 };
@@ -120,4 +145,76 @@ void kvmwatch_stats_free(struct kvmwatch_stats *stats);
 void kvmwatch_bucket_range(const struct kvmwatch_value *value, unsigned int bucket,
 			   __u64 *first, __u64 *last);
 
-#endif /* KVMWATCH_READER_H */
+/**
+ * kvmwatch_map() - map a stats fd of kvmwatch (not of KVM)
+ * @fd: stays the caller's, who may close it right away
+ * @stats: what was read from it
+ * @mapping: set; to be freed with kvmwatch_unmap()
+ *
+ * Return: 0, -errno of mmap(2), -EBADMSG or -ENOMEM.
+ */
+int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_mapping **mapping);
+
+/**
+ * kvmwatch_map_read() - take the data from where it is mapped, without a system call
+ * @mapping: the mapping
+ * @stats: what it was made with: its values are changed in place; unchanged when this fails
+ * @head: filled, if it is not NULL: when the copy was made, and whether it is the last
+ *
+ * Return: 0; -ENODATA: the kernel has not made the first copy yet; -EAGAIN: it is just
+ * making one. Both pass; kvmwatch_stats_update() works meanwhile.
+ */
+int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_stats *stats,
+		      struct kvmwatch_map *head);
+
+void kvmwatch_unmap(struct kvmwatch_mapping *mapping);
+
+/**
+ * struct kvmwatch_all - the numbers of all objects of a kind, of one read
+ * @kind:	KVMWATCH_KIND_*
+ * @generation:	see struct kvmwatch_list
+ * @begin_ns:	when the first object was looked at, by CLOCK_MONOTONIC
+ * @end_ns:	when the last one had been
+ * @nr_stats:	number of @stats
+ * @stats:	the statistics of this kind; @data of each is NULL
+ * @nr:		number of objects
+ *
+ * The rest belongs to the library.
+ */
+struct kvmwatch_all {
+	__u32 kind;
+	__u64 generation;
+	__u64 begin_ns;
+	__u64 end_ns;
+	size_t nr_stats;
+	struct kvmwatch_value *stats;
+	size_t nr;
+
+	char *raw;
+	__u32 *index;
+	__u32 *offset;
+	size_t item_offset;
+	size_t item_size;
+};
+
+/* Read an fd of kvmwatch_open_all(); to be freed with kvmwatch_all_free(). */
+int kvmwatch_all_read(int fd, struct kvmwatch_all **all);
+void kvmwatch_all_free(struct kvmwatch_all *all);
+
+/* Which object number @item, less than @nr, is. */
+const struct kvmwatch_all_item *kvmwatch_all_item(const struct kvmwatch_all *all, size_t item);
+
+/* The number of the statistic of that name; -ENOENT: there is none. */
+int kvmwatch_all_find(const struct kvmwatch_all *all, const char *name);
+
+/*
+ * The value (for a histogram: values) of statistic number @stat of an object; NULL: it is
+ * unavailable, or there is no such statistic (@stat may be what kvmwatch_all_find() said).
+ */
+const __u64 *kvmwatch_all_value(const struct kvmwatch_all *all, size_t item, int stat);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBKVMWATCH_H */

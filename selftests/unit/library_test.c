@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The reader against a device and stats fds that are broken in every way we could
+ * The library against a device and stats fds that are broken in every way we could
  * think of. The device is played by the ioctl() below, a stats fd by a memfd.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include <kselftest_harness.h>
 
-#include "reader.h"
+#include "libkvmwatch.h"
 
 /* --- A device ------------------------------------------------------------ */
 
@@ -648,6 +648,137 @@ TEST(bytes_of_chance_are_survived)
 		err = try_bytes(bytes, 1 + rand_r(&seed) % sizeof(bytes));
 		ASSERT_TRUE(err == 0 || err == -EBADMSG);
 	}
+}
+
+/* --- All objects ----------------------------------------------------------- */
+
+struct all_image {
+	struct kvmwatch_all_header header;
+	struct kvmwatch_stats_desc descs[2];
+	struct {
+		struct kvmwatch_all_item item;
+		__u64 available;
+		__u64 cells[3];
+	} items[2];
+};
+
+static const struct all_image good_all = {
+	.header = {
+		.desc_offset = offsetof(struct all_image, descs),
+		.desc_size = sizeof(struct kvmwatch_stats_desc),
+		.num_desc = 2,
+		.item_offset = offsetof(struct all_image, items),
+		.item_size = sizeof(good_all.items[0]),
+		.data_offset = sizeof(struct kvmwatch_all_item) + sizeof(__u64),
+		.nr = 2, .filled = 2, .kind = KVMWATCH_KIND_VCPU, .generation = 7,
+		.begin_ns = 100, .end_ns = 200,
+	},
+	.descs = {
+		{ KVMWATCH_STATS_CUMULATIVE, 0, 1, 0, 0, "loads" },
+		{ KVMWATCH_STATS_LOG_HIST, 0, 2, 8, 0, "halt_hist" },
+	},
+	.items = {
+		{ { .vm = 1, .id = 5 }, 3, { 10, 11, 12 } },
+		{ { .vm = 1, .id = 6, .number = 1 }, 1, { 20, 21, 22 } },
+	},
+};
+
+static int read_all_image(const void *bytes, size_t len, struct kvmwatch_all **all)
+{
+	int fd = stats_fd(bytes, len), err;
+
+	lseek(fd, 0, SEEK_SET);
+	err = kvmwatch_all_read(fd, all);
+	close(fd);
+	return err;
+}
+
+static int try_all_image(const struct all_image *image)
+{
+	struct kvmwatch_all *all;
+	int err = read_all_image(image, sizeof(*image), &all);
+
+	if (!err)
+		kvmwatch_all_free(all);
+	return err;
+}
+
+TEST(all_objects_are_read)
+{
+	struct kvmwatch_all *all;
+
+	ASSERT_EQ(0, read_all_image(&good_all, sizeof(good_all), &all));
+	EXPECT_EQ(2, all->nr);
+	EXPECT_EQ(7, all->generation);
+	EXPECT_EQ(2, all->nr_stats);
+	EXPECT_EQ(1, kvmwatch_all_find(all, "halt_hist"));
+	EXPECT_EQ(-ENOENT, kvmwatch_all_find(all, "halt"));
+	EXPECT_EQ(6, kvmwatch_all_item(all, 1)->id);
+	EXPECT_EQ(20, *kvmwatch_all_value(all, 1, 0));
+	EXPECT_EQ(12, kvmwatch_all_value(all, 0, 1)[1]);
+	/* Not available, and not there. */
+	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, 1));
+	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, 2));
+	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, -ENOENT));
+	kvmwatch_all_free(all);
+}
+
+TEST(all_objects_of_an_unknown_type_of_statistic_keep_their_bits)
+{
+	struct all_image image = good_all;
+	struct kvmwatch_all *all;
+
+	image.descs[0].flags = 9;
+	ASSERT_EQ(0, read_all_image(&image, sizeof(image), &all));
+	EXPECT_EQ(1, all->nr_stats);
+	EXPECT_EQ(11, *kvmwatch_all_value(all, 0, 0));
+	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, 0));
+	kvmwatch_all_free(all);
+}
+
+TEST(all_objects_cut_short_are_refused)
+{
+	struct kvmwatch_all *all;
+	size_t len;
+
+	for (len = 0; len < sizeof(good_all); len++)
+		EXPECT_EQ(-EBADMSG, read_all_image(&good_all, len, &all));
+}
+
+#define REFUSED(field, value) ({				\
+	struct all_image image = good_all;			\
+								\
+	image.field = (value);					\
+	EXPECT_EQ(-EBADMSG, try_all_image(&image));		\
+})
+
+TEST(all_objects_in_the_wrong_place_are_refused)
+{
+	REFUSED(header.filled, 3);
+	REFUSED(header.nr, 1);
+	REFUSED(header.nr = image.header.filled, 3);
+	REFUSED(header.nr = image.header.filled, ~0U);
+	REFUSED(header.num_desc, 3);
+	REFUSED(header.num_desc, ~0U);
+	REFUSED(header.desc_offset, 0);
+	REFUSED(header.desc_offset, ~7U);
+	REFUSED(header.desc_size, 56);
+	REFUSED(header.desc_size, ~7U);
+	REFUSED(header.item_offset, 0);
+	REFUSED(header.item_offset, ~7U);
+	REFUSED(header.item_offset, sizeof(good_all) + 8);
+	REFUSED(header.item_size, 0);
+	REFUSED(header.item_size, sizeof(good_all.items[0]) - 8);
+	REFUSED(header.data_offset, 0);
+	REFUSED(header.data_offset, 24);
+	REFUSED(header.data_offset, ~7U);
+	REFUSED(header.data_offset, 36);
+	REFUSED(descs[0].offset, 8);
+	REFUSED(descs[1].offset, 16);
+	REFUSED(descs[1].size, 3);
+	REFUSED(descs[1].offset, ~7U);
+	REFUSED(descs[0].name[0], '\0');
+	REFUSED(descs[0].name[0], '\033');
 }
 
 /* --- Buckets ------------------------------------------------------------- */

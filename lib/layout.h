@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is checked of descriptors, wherever they come from. Of the library's own use. */
+#ifndef LIBKVMWATCH_LAYOUT_H
+#define LIBKVMWATCH_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "libkvmwatch.h"
+
+/* A part of a file, or of a data block: bytes from start to before end. */
+struct range {
+	__u64 start;
+	__u64 end;
+};
+
+bool layout_overlap(struct range a, struct range b);
+
+/* Of what goes to terminals and into files, take nothing but plain letters. */
+bool layout_name_is_sane(const char *name, size_t size);
+
+bool layout_is_histogram(__u32 flags);
+
+/* Is a descriptor of a known type well formed? 0 or -EBADMSG. */
+int layout_check(const struct kvmwatch_stats_desc *desc);
+
+/*
+ * Two statistics that share a cell, or a name, would be shown as two truths. @cells says
+ * where the @nr values lie in the data. 0, -EBADMSG or -ENOMEM.
+ */
+int layout_distinct(const struct kvmwatch_value *values, const struct range *cells, size_t nr);
+
+#endif /* LIBKVMWATCH_LAYOUT_H */

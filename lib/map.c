@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Read a stats fd without system calls, from where it is mapped. See libkvmwatch.h. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "libkvmwatch.h"
+
+/* A copy takes the kernel a microsecond, but it may lose its CPU before or after. */
+#define READ_TRIES		1000
+
+struct kvmwatch_mapping {
+	const char *address;
+	size_t size;
+	const char *data;
+};
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+static int map(int fd, struct kvmwatch_mapping *m, size_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (address == MAP_FAILED)
+		return -errno;
+	m->address = address;
+	m->size = size;
+	return 0;
+}
+
+/* The first page tells how much there is. */
+static int map_whole(int fd, struct kvmwatch_mapping *m, const struct kvmwatch_stats *stats)
+{
+	struct kvmwatch_map head;
+	size_t need;
+	int err;
+
+	err = map(fd, m, whole_pages(sizeof(head)));
+	if (err)
+		return err;
+	memcpy(&head, m->address, sizeof(head));
+	if (head.data_size != stats->data_size || head.data_offset < sizeof(head) ||
+	    head.data_offset % sizeof(__u64) || head.data_offset > whole_pages(sizeof(head)))
+		return -EBADMSG;
+	need = whole_pages(head.data_offset + stats->data_size);
+	if (need > m->size) {
+		munmap((void *)m->address, m->size);
+		m->address = NULL;
+		err = map(fd, m, need);
+		if (err)
+			return err;
+	}
+	m->data = m->address + head.data_offset;
+	return 0;
+}
+
+int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_mapping **mapping)
+{
+	struct kvmwatch_mapping *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	err = map_whole(fd, m, stats);
+	if (err) {
+		kvmwatch_unmap(m);
+		return err;
+	}
+	*mapping = m;
+	return 0;
+}
+
+/* The kernel writes it meanwhile, so each cell is read once, and as a whole. */
+static void copy_cells(__u64 *to, const char *from, size_t size)
+{
+	const volatile __u64 *cell = (const volatile __u64 *)from;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*to); i++)
+		to[i] = cell[i];
+}
+
+/* 0: @stats' spare cells have a copy that is whole. */
+static int try_read(const struct kvmwatch_mapping *m, struct kvmwatch_stats *stats,
+		    struct kvmwatch_map *head)
+{
+	const volatile struct kvmwatch_map *now = (const volatile void *)m->address;
+	__u32 before;
+
+	before = now->sequence;
+	atomic_thread_fence(memory_order_acquire);
+	if (before & 1)
+		return -EAGAIN;
+	head->copies = now->copies;
+	head->flags = now->flags;
+	head->ns = now->ns;
+	copy_cells(stats->spare, m->data, stats->data_size);
+	atomic_thread_fence(memory_order_acquire);
+	return now->sequence == before ? 0 : -EAGAIN;
+}
+
+int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_stats *stats,
+		      struct kvmwatch_map *head)
+{
+	struct kvmwatch_map mine;
+	int err = -EAGAIN, try;
+
+	memset(&mine, 0, sizeof(mine));
+	for (try = 0; try < READ_TRIES && err; try++)
+		err = try_read(mapping, stats, &mine);
+	if (err)
+		return err;
+	if (!mine.copies)
+		return -ENODATA;
+	memcpy(stats->data, stats->spare, stats->data_size);
+	if (head)
+		*head = mine;
+	return 0;
+}
+
+void kvmwatch_unmap(struct kvmwatch_mapping *mapping)
+{
+	if (!mapping)
+		return;
+	if (mapping->address)
+		munmap((void *)mapping->address, mapping->size);
+	free(mapping);
+}

@@ -1,0 +1,812 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the binary interface has beyond KVM's: all objects in one read, mapped stats fds,
+ * poll(2), a VM's own fd as all the right that it takes, 32-bit callers, and limits. Read
+ * with libkvmwatch, so that this tests the library against a kernel as well.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "libkvmwatch.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define GPA		0x40000000ULL
+#define GPA_2		0x80000000ULL
+#define PAGES		64
+#define NOBODY		65534
+
+/* Slot 1 is logged, slot 2 is not. */
+static struct guest *new_guest(unsigned int vcpus)
+{
+	struct guest *g = guest_new(vcpus, 0);
+
+	if (g && !guest_slot_add(g, 1, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES) &&
+	    !guest_slot_add(g, 2, GPA_2, PAGES, GUEST_MEM_4K, 0) &&
+	    !guest_run(g, 0, work_write(GPA, 20, GUEST_PAGE, 1)) &&
+	    !guest_run(g, 0, work_write(GPA_2, 10, GUEST_PAGE, 1)))
+		return g;
+	guest_free(g);
+	return NULL;
+}
+
+static int is_time(const struct kvmwatch_value *value)
+{
+	return (value->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS &&
+	       value->size == 1;
+}
+
+static int is_histogram(const struct kvmwatch_value *value)
+{
+	return (value->flags & KVMWATCH_STATS_TYPE_MASK) >= KVMWATCH_STATS_LINEAR_HIST;
+}
+
+FIXTURE(abi)
+{
+	struct guest *g, *other;
+	int dev;
+};
+
+FIXTURE_SETUP(abi)
+{
+	struct kvmwatch_info info;
+
+	self->g = new_guest(2);
+	self->other = new_guest(1);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_NE(NULL, self->other);
+	self->dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	ASSERT_LE(0, self->dev);
+	EXPECT_EQ(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP | KVMWATCH_FEATURE_POLL |
+		  KVMWATCH_FEATURE_LIST_BY_FD, info.features);
+}
+
+FIXTURE_TEARDOWN(abi)
+{
+	guest_free(self->g);
+	guest_free(self->other);
+	close(self->dev);
+}
+
+/* --- all objects in one read --------------------------------------------------- */
+
+static int open_one(int dev, __u32 kind, const struct kvmwatch_all_item *item)
+{
+	if (kind == KVMWATCH_KIND_VM)
+		return kvmwatch_open_vm(dev, item->id);
+	if (kind == KVMWATCH_KIND_VCPU)
+		return kvmwatch_open_vcpu(dev, item->id);
+	return kvmwatch_open_slot(dev, item->vm, item->number >> 16, item->number);
+}
+
+/* How many statistics of an object differ from what its own fd says; times go on. */
+static int differences(int dev, const struct kvmwatch_all *all, size_t item)
+{
+	const struct kvmwatch_value *one;
+	struct kvmwatch_stats *stats;
+	int fd, bad = 0;
+	size_t i, seen = 0;
+	const __u64 *data;
+
+	fd = open_one(dev, all->kind, kvmwatch_all_item(all, item));
+	if (fd < 0 || kvmwatch_stats_read(fd, &stats))
+		return -1;
+	for (i = 0; i < all->nr_stats; i++) {
+		data = kvmwatch_all_value(all, item, i);
+		one = kvmwatch_stats_find(stats, all->stats[i].name);
+		bad += !data != !one;
+		if (!data || !one)
+			continue;
+		seen++;
+		bad += one->size != all->stats[i].size || one->flags != all->stats[i].flags ||
+		       one->exponent != all->stats[i].exponent ||
+		       one->bucket_size != all->stats[i].bucket_size;
+		if (!is_time(one))
+			bad += memcmp(one->data, data, one->size * sizeof(*data)) != 0;
+	}
+	bad += seen != stats->nr;
+	kvmwatch_stats_free(stats);
+	close(fd);
+	return bad;
+}
+
+TEST_F(abi, one_read_says_of_each_object_what_its_own_fd_says)
+{
+	static const size_t expected[] = {
+		[KVMWATCH_KIND_VM] = 2, [KVMWATCH_KIND_VCPU] = 3, [KVMWATCH_KIND_SLOT] = 6,
+	};
+	struct kvmwatch_all *all;
+	__u32 kind;
+	size_t i;
+	int fd;
+
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		fd = kvmwatch_open_all(self->dev, kind, 0, 0);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+		EXPECT_EQ(kind, all->kind);
+		EXPECT_EQ(expected[kind], all->nr);
+		EXPECT_LE(all->begin_ns, all->end_ns);
+		for (i = 0; i < all->nr; i++)
+			EXPECT_EQ(0, differences(self->dev, all, i))
+				TH_LOG("kind %u object %zu", kind, i);
+		kvmwatch_all_free(all);
+		close(fd);
+	}
+}
+
+TEST_F(abi, one_read_can_be_of_one_vm_and_without_histograms)
+{
+	struct kvmwatch_all *all;
+	struct kvmwatch_vm vm;
+	size_t i;
+	int fd;
+
+	ASSERT_EQ(0, watch_find(self->g, &vm));
+	fd = kvmwatch_open_all(self->dev, KVMWATCH_KIND_VCPU, vm.id, KVMWATCH_OPEN_NO_HISTOGRAMS);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+	EXPECT_EQ(2, all->nr);
+	for (i = 0; i < all->nr_stats; i++)
+		EXPECT_FALSE(is_histogram(&all->stats[i]));
+	for (i = 0; i < all->nr; i++) {
+		EXPECT_EQ(vm.id, kvmwatch_all_item(all, i)->vm);
+		EXPECT_EQ(i, kvmwatch_all_item(all, i)->number);
+	}
+	EXPECT_LT(0, *kvmwatch_all_value(all, 0, kvmwatch_all_find(all, "loads")));
+	EXPECT_EQ(-ENOENT, kvmwatch_all_find(all, "exit_reasons"));
+	kvmwatch_all_free(all);
+	close(fd);
+	EXPECT_EQ(-ENOENT, kvmwatch_open_all(self->dev, KVMWATCH_KIND_VCPU, vm.id + 1000, 0));
+}
+
+TEST_F(abi, what_is_unavailable_is_not_there_in_one_read)
+{
+	struct kvmwatch_all *all;
+	const __u64 *pages;
+	int fd, stat;
+	size_t i;
+
+	fd = kvmwatch_open_all_fd(self->dev, KVMWATCH_KIND_SLOT, guest_vm_fd(self->g), 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+	ASSERT_EQ(3, all->nr);
+	stat = kvmwatch_all_find(all, "dirty_pages");
+	ASSERT_LE(0, stat);
+	for (i = 0; i < all->nr; i++) {
+		pages = kvmwatch_all_value(all, i, stat);
+		if (kvmwatch_all_item(all, i)->number == 1) {
+			EXPECT_EQ(20, pages ? *pages : ~0ULL);
+		} else {
+			EXPECT_EQ(NULL, pages);
+		}
+	}
+	kvmwatch_all_free(all);
+	close(fd);
+}
+
+TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
+{
+	struct kvmwatch_all_header *header = calloc(1, 1 << 20);
+	void *volatile wrong = (void *)8;
+	size_t size;
+	char byte;
+	int fd;
+
+	fd = kvmwatch_open_all(self->dev, KVMWATCH_KIND_VM, 0, 0);
+	ASSERT_LE(0, fd);
+	size = read(fd, header, 1 << 20);
+	ASSERT_LT(sizeof(*header), size);
+	EXPECT_EQ(2, header->nr);
+	EXPECT_EQ(2, header->filled);
+	EXPECT_EQ(size, header->item_offset + 2ULL * header->item_size);
+	size -= 1;
+	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
+	EXPECT_EQ(2, header->nr);
+	EXPECT_EQ(1, header->filled);
+	size = header->item_offset;
+	EXPECT_EQ(size, read(fd, header, size));
+	EXPECT_EQ(0, header->filled);
+	EXPECT_EQ(-1, read(fd, header, size - 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, read(fd, wrong, 1 << 20));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(-1, pread(fd, header, 1 << 20, 0));
+	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_EQ(-1, write(fd, &byte, 1));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
+	close(fd);
+	free(header);
+}
+
+TEST_F(abi, an_fd_for_one_vm_tells_of_it_after_its_end)
+{
+	int vm, vcpus;
+	struct kvmwatch_all *all;
+
+	vm = kvmwatch_open_all_fd(self->dev, KVMWATCH_KIND_VM, guest_vm_fd(self->other), 0);
+	vcpus = kvmwatch_open_all_fd(self->dev, KVMWATCH_KIND_VCPU, guest_vm_fd(self->other), 0);
+	ASSERT_LE(0, vm);
+	ASSERT_LE(0, vcpus);
+	ASSERT_EQ(0, kvmwatch_all_read(vm, &all));
+	EXPECT_EQ(0, kvmwatch_all_item(all, 0)->flags);
+	kvmwatch_all_free(all);
+	guest_free(self->other);
+	self->other = NULL;
+	ASSERT_EQ(0, kvmwatch_all_read(vm, &all));
+	ASSERT_EQ(1, all->nr);
+	EXPECT_EQ(KVMWATCH_ITEM_ENDED, kvmwatch_all_item(all, 0)->flags);
+	EXPECT_EQ(20, *kvmwatch_all_value(all, 0, kvmwatch_all_find(all, "dirty_marks")));
+	kvmwatch_all_free(all);
+	ASSERT_EQ(0, kvmwatch_all_read(vcpus, &all));
+	EXPECT_EQ(0, all->nr);
+	kvmwatch_all_free(all);
+	close(vm);
+	close(vcpus);
+}
+
+/* --- poll ------------------------------------------------------------------------ */
+
+static int ready(int fd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ms) < 0 ? -errno : pfd.revents;
+}
+
+static void *add_a_slot(void *arg)
+{
+	usleep(100000);
+	return (void *)(long)guest_slot_add(arg, 3, 0xc0000000, 1, GUEST_MEM_4K, 0);
+}
+
+static __u64 generation(int dev)
+{
+	struct kvmwatch_info info = { .size = sizeof(info) };
+
+	return ioctl(dev, KVMWATCH_INFO, &info) ? 0 : info.generation;
+}
+
+/* For ever: at the end of a time, poll(2) would look once more, woken or not. */
+TEST_F_TIMEOUT(abi, poll_waits_for_a_change, 120)
+{
+	struct kvmwatch_all *all;
+	struct kvmwatch_vm *vms;
+	pthread_t thread;
+	void *err;
+	size_t nr;
+	int fd;
+
+	/* What the setup began has to come to its end. */
+	fd = kvmwatch_open_all(self->dev, KVMWATCH_KIND_VM, 0, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(WATCH_EVENTUALLY(generation(self->dev) && !ready(self->dev, 20)));
+	ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+	kvmwatch_all_free(all);
+	EXPECT_EQ(0, ready(fd, 20));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, add_a_slot, self->g));
+	EXPECT_EQ(POLLIN, ready(self->dev, -1));
+	EXPECT_EQ(POLLIN, ready(fd, -1));
+	ASSERT_EQ(0, pthread_join(thread, &err));
+	EXPECT_EQ(NULL, err);
+	/* Until it is told of. */
+	EXPECT_EQ(POLLIN, ready(self->dev, 0));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_list_vms(self->dev, &vms, &nr) &&
+				     (free(vms), !ready(self->dev, 0))));
+	EXPECT_EQ(POLLIN, ready(fd, 0));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_all_read(fd, &all) &&
+				     (kvmwatch_all_free(all), !ready(fd, 0))));
+	close(fd);
+}
+
+TEST_F(abi, poll_tells_when_an_object_has_ended)
+{
+	int fd = kvmwatch_open_vm_fd(self->dev, guest_vm_fd(self->other));
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(POLLIN, ready(fd, 0));
+	guest_free(self->other);
+	self->other = NULL;
+	EXPECT_EQ(POLLIN | POLLHUP, ready(fd, 0));
+	close(fd);
+}
+
+/* --- mapped stats fds --------------------------------------------------------------- */
+
+static int same_counts(const struct kvmwatch_stats *a, const struct kvmwatch_stats *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->nr; i++)
+		if (!is_time(&a->values[i]) &&
+		    memcmp(a->values[i].data, b->values[i].data,
+			   a->values[i].size * sizeof(__u64)))
+			return 0;
+	return 1;
+}
+
+TEST_F(abi, a_mapped_stats_fd_follows_the_object_and_outlives_it)
+{
+	struct kvmwatch_stats *mapped, *read;
+	struct kvmwatch_mapping *mapping;
+	struct kvmwatch_map head = {};
+	__u64 copies;
+	int fd;
+
+	fd = kvmwatch_open_vm_fd(self->dev, guest_vm_fd(self->other));
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kvmwatch_stats_read(fd, &mapped));
+	ASSERT_EQ(0, kvmwatch_stats_read(fd, &read));
+	ASSERT_EQ(0, kvmwatch_map(fd, mapped, &mapping));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head)));
+	copies = head.copies;
+	EXPECT_LT(0, copies);
+	ASSERT_EQ(0, guest_run(self->other, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, kvmwatch_stats_update(fd, read));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head) &&
+				     same_counts(mapped, read)));
+	EXPECT_LT(copies, head.copies);
+	EXPECT_EQ(0, head.flags);
+
+	guest_free(self->other);
+	self->other = NULL;
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head) &&
+				     head.flags & KVMWATCH_MAP_ENDED));
+	ASSERT_EQ(0, kvmwatch_stats_update(fd, read));
+	EXPECT_TRUE(same_counts(mapped, read));
+	/* Nothing of the mapping hangs on the fd. */
+	close(fd);
+	EXPECT_EQ(0, kvmwatch_map_read(mapping, mapped, NULL));
+	EXPECT_TRUE(same_counts(mapped, read));
+	EXPECT_LT(0, *kvmwatch_stats_find(mapped, "loads")->data);
+	EXPECT_LT(0, watch_refs());
+	kvmwatch_unmap(mapping);
+	kvmwatch_stats_free(mapped);
+	kvmwatch_stats_free(read);
+}
+
+TEST_F(abi, a_mapping_is_read_only_shared_and_no_longer_than_the_data)
+{
+	struct kvmwatch_stats *stats;
+	size_t size;
+	void *at;
+	int fd;
+
+	fd = kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 0));
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kvmwatch_stats_read(fd, &stats));
+	size = (sizeof(struct kvmwatch_map) + stats->data_size + 4095) & ~4095ULL;
+	kvmwatch_stats_free(stats);
+#define MAP_ERR(...) ({						\
+	void *p = mmap(NULL, __VA_ARGS__);			\
+								\
+	p == MAP_FAILED ? -errno : munmap(p, size);		\
+})
+	EXPECT_EQ(0, MAP_ERR(size, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(-EACCES, MAP_ERR(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	EXPECT_EQ(-EACCES, MAP_ERR(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(-EINVAL, MAP_ERR(size, PROT_READ, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(-EINVAL, MAP_ERR(size, PROT_READ, MAP_SHARED, fd, 4096));
+	EXPECT_EQ(-EINVAL, MAP_ERR(size + 4096, PROT_READ, MAP_SHARED, fd, 0));
+	at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, at);
+	EXPECT_EQ(-1, mprotect(at, size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(MAP_FAILED, mremap(at, size, size + 4096, MREMAP_MAYMOVE));
+	munmap(at, size);
+	close(fd);
+}
+
+/* --- numbers that belong together ------------------------------------------------------ */
+
+static __u64 of(const struct kvmwatch_stats *stats, const char *name)
+{
+	const struct kvmwatch_value *value = kvmwatch_stats_find(stats, name);
+	__u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; value && i < value->size; i++)
+		sum += value->data[i];
+	return sum;
+}
+
+/* What can't be of numbers of one moment; NULL: nothing. */
+static const char *torn(const struct kvmwatch_stats *s, unsigned int vcpus)
+{
+	__u64 ended = of(s, "wakeups_poll") + of(s, "wakeups_wait");
+
+	if (of(s, "loads") - of(s, "puts") > vcpus)
+		return "loads and puts";
+	if (of(s, "exits") != of(s, "exit_reasons"))
+		return "exits and their reasons";
+	if (of(s, "user_exits") != of(s, "user_exit_reasons"))
+		return "exits to userspace and their reasons";
+	if (of(s, "on_cpu_hist") != of(s, "puts"))
+		return "puts and stretches on a pCPU";
+	if (of(s, "halt_hist") != ended ||
+	    of(s, "wakeups_valid") + of(s, "wakeups_invalid") != ended)
+		return "wake-ups";
+	if (of(s, "halts") - ended > vcpus)
+		return "halts and wake-ups";
+	return NULL;
+}
+
+/* A counter that was higher @before; NULL: none. */
+static const char *backward(const struct kvmwatch_stats *s, const __u64 *before)
+{
+	const struct kvmwatch_value *value;
+	unsigned int i;
+
+	for (value = s->values; value < s->values + s->nr; value++) {
+		if ((value->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
+			continue;
+		for (i = 0; i < value->size; i++)
+			if (value->data[i] < before[value->data - s->data + i])
+				return value->name;
+	}
+	return NULL;
+}
+
+struct reader {
+	pthread_t thread;
+	int fd;
+	bool maps;
+	unsigned int vcpus, rounds;
+	unsigned int reads;
+	const char *torn, *backward;
+};
+
+/* As often as a reader of 10 kHz would look in the time that an emulator takes for it. */
+static void *read_on(void *arg)
+{
+	struct kvmwatch_mapping *mapping = NULL;
+	struct kvmwatch_stats *stats;
+	struct reader *r = arg;
+	unsigned int i;
+	__u64 *before;
+
+	if (kvmwatch_stats_read(r->fd, &stats))
+		return NULL;
+	if (r->maps && kvmwatch_map(r->fd, stats, &mapping))
+		return NULL;
+	before = calloc(1, stats->data_size);
+	for (i = 0; i < r->rounds && !r->torn && !r->backward; i++) {
+		memcpy(before, stats->data, stats->data_size);
+		if (r->maps ? kvmwatch_map_read(mapping, stats, NULL) :
+			      kvmwatch_stats_update(r->fd, stats)) {
+			sched_yield();	/* no copy yet, or just being made */
+			continue;
+		}
+		/* The first of a mapping may be older than what was read before. */
+		if (r->reads++)
+			r->backward = backward(stats, before);
+		r->torn = torn(stats, r->vcpus);
+		if (r->maps)
+			usleep(100);
+	}
+	kvmwatch_unmap(mapping);
+	kvmwatch_stats_free(stats);
+	free(before);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(abi, numbers_read_from_guests_at_work_are_of_one_moment, 120)
+{
+	const struct {
+		int fd;
+		bool maps;
+		unsigned int vcpus;
+	} what[] = {
+		{ kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 0)), false, 1 },
+		{ kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 1)), false, 1 },
+		{ kvmwatch_open_vm_fd(self->dev, guest_vm_fd(self->g)), false, 2 },
+		{ kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 0)), true, 1 },
+		{ kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 1)), true, 1 },
+		{ kvmwatch_open_vm_fd(self->dev, guest_vm_fd(self->g)), true, 2 },
+	};
+	struct reader readers[ARRAY_SIZE(what)] = {};
+	unsigned int i;
+
+	ASSERT_EQ(0, guest_start(self->g, 0, work_out(GUEST_FOREVER)));
+	ASSERT_EQ(0, guest_start(self->g, 1, work_halt(GUEST_FOREVER, GUEST_WAKE_LAPIC, 100000)));
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		readers[i].fd = what[i].fd;
+		readers[i].maps = what[i].maps;
+		readers[i].vcpus = what[i].vcpus;
+		readers[i].rounds = 1500;
+		ASSERT_LE(0, what[i].fd);
+		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, read_on, &readers[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		pthread_join(readers[i].thread, NULL);
+		EXPECT_EQ(NULL, readers[i].torn)
+			TH_LOG("reader %u: torn %s", i, readers[i].torn);
+		EXPECT_EQ(NULL, readers[i].backward)
+			TH_LOG("reader %u: backward %s", i, readers[i].backward);
+		EXPECT_LT(100, readers[i].reads);
+		TH_LOG("reader %u: %u reads", i, readers[i].reads);
+		close(what[i].fd);
+	}
+	EXPECT_EQ(0, guest_stop(self->g, 0));
+	EXPECT_EQ(0, guest_stop(self->g, 1));
+	EXPECT_EQ(0, guest_wait(self->g, 0, -1));
+	EXPECT_EQ(0, guest_wait(self->g, 1, -1));
+}
+
+/* --- 32-bit callers ----------------------------------------------------------------------- */
+
+/* ioctl(2) as a 32-bit program calls it; the address must be below 4 GiB. */
+static int ioctl_32(int fd, unsigned int cmd, void *arg)
+{
+	int ret;
+
+	asm volatile("int $0x80" : "=a"(ret)
+		     : "a"(54), "b"(fd), "c"(cmd), "d"((unsigned int)(unsigned long)arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return ret;
+}
+
+/* Has the kernel such system calls at all? Without them it is a fault. */
+static int has_32(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		ioctl_32(-1, 0, NULL);
+		_exit(0);
+	}
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+TEST_F(abi, callers_of_32_bits_get_the_same_answers)
+{
+	void *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	struct kvmwatch_info *info = page;
+	struct kvmwatch_open_all *all = page;
+	struct kvmwatch_list *list = page;
+	struct kvmwatch_vm *items = page + 4096, *vms;
+	size_t nr;
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, page);
+	if (!has_32())
+		SKIP(return, "no 32-bit system calls in this kernel");
+	*info = (struct kvmwatch_info) { .size = sizeof(*info) };
+	ASSERT_EQ(0, ioctl_32(self->dev, KVMWATCH_INFO, info));
+	EXPECT_EQ(KVMWATCH_ABI, info->abi);
+
+	*list = (struct kvmwatch_list) {
+		.size = sizeof(*list), .kind = KVMWATCH_KIND_VM, .items = (unsigned long)items,
+		.item_size = sizeof(*items), .nr = 8,
+	};
+	ASSERT_EQ(0, ioctl_32(self->dev, KVMWATCH_LIST, list));
+	ASSERT_EQ(0, kvmwatch_list_vms(self->dev, &vms, &nr));
+	EXPECT_EQ(nr, list->nr);
+	EXPECT_EQ(0, memcmp(vms, items, nr * sizeof(*vms)));
+	free(vms);
+
+	*all = (struct kvmwatch_open_all) { .size = sizeof(*all), .kind = KVMWATCH_KIND_VCPU };
+	fd = ioctl_32(self->dev, KVMWATCH_OPEN_ALL, all);
+	EXPECT_LE(0, fd);
+	close(fd);
+	munmap(page, 8192);
+}
+
+/* --- who may ---------------------------------------------------------------------------------- */
+
+#define CHECK(condition) do {							\
+	if (!(condition)) {							\
+		fprintf(stderr, "# line %d: %s (errno %d)\n", __LINE__,		\
+			#condition, errno);					\
+		_exit(1);							\
+	}									\
+} while (0)
+
+/* Nobody, first process of pid and user namespaces of its own, with a VM of its own. */
+static void own_vm_in_namespaces(void)
+{
+	struct kvmwatch_list list = { .size = sizeof(list), .kind = KVMWATCH_KIND_VM };
+	struct kvmwatch_vcpu vcpu;
+	struct kvmwatch_info info;
+	struct kvmwatch_all *all;
+	struct kvmwatch_vm vm;
+	struct guest *g;
+	int dev, fd;
+
+	g = guest_new(1, 0);
+	CHECK(g);
+	CHECK(!guest_run(g, 0, work_out(5)));
+	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	CHECK(dev >= 0);
+
+	list.flags = KVMWATCH_LIST_BY_FD;
+	list.fd = guest_vm_fd(g);
+	list.items = (unsigned long)&vm;
+	list.item_size = sizeof(vm);
+	list.nr = 1;
+	CHECK(!ioctl(dev, KVMWATCH_LIST, &list));
+	CHECK(list.nr == 1);
+	CHECK(getpid() == 1);
+	CHECK(vm.pid == 1);
+	CHECK(vm.vcpus == 1);
+
+	list.kind = KVMWATCH_KIND_VCPU;
+	list.items = (unsigned long)&vcpu;
+	list.item_size = sizeof(vcpu);
+	list.nr = 1;
+	CHECK(!ioctl(dev, KVMWATCH_LIST, &list));
+	CHECK(list.nr == 1);
+	CHECK(vcpu.tid == 1);
+
+	fd = kvmwatch_open_all_fd(dev, KVMWATCH_KIND_VCPU, guest_vm_fd(g), 0);
+	CHECK(fd >= 0);
+	CHECK(!kvmwatch_all_read(fd, &all));
+	CHECK(all->nr == 1);
+	CHECK(kvmwatch_all_item(all, 0)->id == vcpu.id);
+	kvmwatch_all_free(all);
+	close(fd);
+
+	/* Of nobody else's, not even that it is there. */
+	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 0, 0) == -EPERM);
+	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, vm.id, 0) == -EPERM);
+	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 1000000, 0) == -EPERM);
+	CHECK(kvmwatch_open_all_fd(dev, KVMWATCH_KIND_VM, guest_vcpu_fd(g, 0), 0) == -ENXIO);
+	CHECK(kvmwatch_open_all_fd(dev, KVMWATCH_KIND_VM, 999, 0) == -EBADF);
+	list.flags = 0;
+	list.fd = 0;
+	CHECK(ioctl(dev, KVMWATCH_LIST, &list) && errno == EPERM);
+	list.vm = vm.id;
+	CHECK(ioctl(dev, KVMWATCH_LIST, &list) && errno == EPERM);
+	close(dev);
+	guest_free(g);
+}
+
+/* In a process of its own; 0: it went well. */
+static int in_namespaces(void (*run)(void))
+{
+	pid_t pid = fork(), child;
+	int status;
+
+	if (!pid) {
+		CHECK(!setgid(NOBODY) && !setuid(NOBODY));
+		if (unshare(CLONE_NEWUSER | CLONE_NEWPID))
+			_exit(errno == EINVAL || errno == EPERM ? 4 : 1);
+		child = fork();
+		if (!child) {
+			run();
+			_exit(0);
+		}
+		waitpid(child, &status, 0);
+		_exit(status ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(abi, a_vm_s_own_fd_is_enough_for_nobody_in_namespaces)
+{
+	int ret;
+
+	ASSERT_EQ(0, chmod("/", 0755));
+	ASSERT_EQ(0, chmod("/dev/kvm", 0666));
+	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0666));
+	ret = in_namespaces(own_vm_in_namespaces);
+	chmod("/dev/kvmwatch", 0600);
+	if (ret == 4)
+		SKIP(return, "no user namespaces for nobody in this kernel");
+	EXPECT_EQ(0, ret);
+}
+
+TEST_F(abi, a_process_of_another_pid_namespace_has_no_number)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CHECK(!unshare(CLONE_NEWPID));
+		pid = fork();
+		if (!pid) {
+			struct kvmwatch_vm vm;
+
+			CHECK(!watch_find(self->g, &vm));
+			CHECK(vm.pid == 0);
+			_exit(0);
+		}
+		waitpid(pid, &status, 0);
+		_exit(status ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+}
+
+/* --- limits ------------------------------------------------------------------------------------- */
+
+static int seteuid_nobody_and_open(struct guest *g, int fds[], int nr)
+{
+	struct kvmwatch_info info;
+	int dev, i, opened = 0;
+
+	if (seteuid(NOBODY))
+		return -errno;
+	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	for (i = 0; i < nr; i++) {
+		fds[i] = kvmwatch_open_vm_fd(dev, guest_vm_fd(g));
+		opened += fds[i] >= 0;
+	}
+	close(dev);
+	return seteuid(0) ? -errno : opened;
+}
+
+TEST(fds_and_maps_are_limited_apart_for_those_with_rights_and_those_without)
+{
+	struct kvmwatch_mapping *mapping = NULL, *second;
+	struct kvmwatch_stats *stats;
+	struct kvmwatch_info info;
+	int fds[17], others[6], dev, i;
+	char args[256];
+	struct guest *g;
+
+	ASSERT_EQ(0, watch_unload());
+	snprintf(args, sizeof(args), "%s fds=16", getenv("MODARGS") ?: "");
+	ASSERT_EQ(0, watch_load(args));
+	g = new_guest(1);
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, chmod("/", 0755));
+	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0666));
+	EXPECT_EQ(4, seteuid_nobody_and_open(g, others, 6));
+	EXPECT_EQ(-ENOBUFS, others[4]);
+
+	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	ASSERT_LE(0, dev);
+	for (i = 0; i < 16; i++) {
+		fds[i] = i % 2 ? kvmwatch_open_vm_fd(dev, guest_vm_fd(g)) :
+				 kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 0, 0);
+		EXPECT_LE(0, fds[i]);
+	}
+	EXPECT_EQ(-ENOBUFS, kvmwatch_open_vm_fd(dev, guest_vm_fd(g)));
+	EXPECT_EQ(-ENOBUFS, kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 0, 0));
+	close(fds[0]);
+	fds[0] = kvmwatch_open_vm_fd(dev, guest_vm_fd(g));
+	EXPECT_LE(0, fds[0]);
+
+	/* 2 maps for those with rights. */
+	ASSERT_EQ(0, kvmwatch_stats_read(fds[1], &stats));
+	EXPECT_EQ(0, kvmwatch_map(fds[1], stats, &mapping));
+	EXPECT_EQ(0, kvmwatch_map(fds[1], stats, &second));
+	kvmwatch_unmap(second);
+	EXPECT_EQ(0, kvmwatch_map(fds[3], stats, &second));
+	kvmwatch_unmap(second);
+	EXPECT_EQ(-ENOBUFS, kvmwatch_map(fds[5], stats, &second));
+	close(fds[3]);
+	fds[3] = -1;
+	EXPECT_EQ(0, kvmwatch_map(fds[5], stats, &second));
+	kvmwatch_unmap(second);
+	kvmwatch_unmap(mapping);
+	kvmwatch_stats_free(stats);
+	for (i = 0; i < 16; i++)
+		close(fds[i]);
+	for (i = 0; i < 4; i++)
+		close(others[i]);
+	close(dev);
+	guest_free(g);
+	EXPECT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, watch_load(NULL));
+}
+
+TEST_HARNESS_MAIN

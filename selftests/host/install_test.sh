@@ -1,0 +1,113 @@
+#!/bin/bash
+# make install of tool and library, into a directory of its own: all is where others look for
+# it, a program builds with what pkg-config says, and the man pages are well formed.
+. "$(dirname "$0")/../vm/lib.sh"
+
+cd "$top" || exit
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+number=0
+case_is() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		sed 's/^/# /' "$tmp/log"
+	fi
+}
+
+try() {
+	local what=$1
+
+	shift
+	"$@" >"$tmp/log" 2>&1
+	case_is $? "$what"
+}
+
+# In a tree that was moved, pkg-config puts the root in front of all paths.
+config() {
+	PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$tmp/root/opt/k/lib/pkgconfig \
+		pkg-config "$@" libkvmwatch
+}
+
+build() {
+	local flags
+
+	read -ra flags <<<"$(config --cflags --libs)"
+	"$1" -x "$2" -Wall -Wextra -Werror -o "$tmp/prog" "$tmp/prog.c" -x none "${flags[@]}" "${@:3}"
+}
+
+runs() {
+	LD_LIBRARY_PATH=$tmp/root/opt/k/lib "$tmp/prog"
+}
+
+only_ours() {
+	! nm -D --defined-only "$tmp/root/opt/k/lib/libkvmwatch.so" | awk '{ print $3 }' |
+		grep -vE '^(kvmwatch_|KVMWATCH_)'
+}
+
+# Each function that the header declares.
+in_man_page() {
+	local name
+
+	for name in $(grep -oE '\bkvmwatch_[a-z_]+\(' lib/libkvmwatch.h | tr -d '(' | sort -u); do
+		grep -q "$name" lib/libkvmwatch.3 || { echo "$name"; return 1; }
+	done
+}
+
+options_in_man_page() {
+	local command option
+
+	for command in $(tools/kvmwatch --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		grep -q "^.B $command\$" tools/kvmwatch.8 || { echo "$command"; return 1; }
+		for option in $(tools/kvmwatch "$command" --help | grep -oE '^  -.*--[a-z]+' |
+				grep -oE '[a-z]+$'); do
+			grep -q -e "-$option" tools/kvmwatch.8 || { echo "$option"; return 1; }
+		done
+	done
+}
+
+parameters_in_man_page() {
+	local name
+
+	for name in $(grep -hoE '\bmodule_param(_[a-z]+)?\([a-z_]+' module/*.c | sed 's/.*(//'); do
+		grep -qx ".B $name" tools/kvmwatch.4 || { echo "$name"; return 1; }
+	done
+}
+
+pages() {
+	man --warnings -E UTF-8 -l -Tutf8 -Z "$1" 2>&1 >/dev/null | grep . && return 1
+	return 0
+}
+
+cat >"$tmp/prog.c" <<'END'
+#include <libkvmwatch.h>
+#include <stdio.h>
+
+int main(void)
+{
+	struct kvmwatch_info info;
+
+	return kvmwatch_device_open("/nonexistent", &info) != -2;
+}
+END
+
+echo "1..14"
+try "make install" make -s install-user PREFIX=/opt/k DESTDIR="$tmp/root"
+try "the program is there" test -x "$tmp/root/opt/k/sbin/kvmwatch"
+try "a C program builds with the shared library" build gcc c
+try "and runs" runs
+try "a C++ program builds" build g++ c++
+rm -f "$tmp"/root/opt/k/lib/*.so*
+try "a C program builds with the static library" build gcc c
+try "and runs" "$tmp/prog"
+make -s -C lib install PREFIX=/opt/k DESTDIR="$tmp/root" OUT="$top/build/lib" >/dev/null
+try "the shared library exports what the header has, only" only_ours
+try "the library's man page has all functions" in_man_page
+try "the tool's man page has all commands and options" options_in_man_page
+try "the tool's man page is well formed" pages tools/kvmwatch.8
+try "the library's man page is well formed" pages lib/libkvmwatch.3
+try "the device's man page is well formed" pages tools/kvmwatch.4
+try "it has all parameters of the module" parameters_in_man_page

@@ -1,0 +1,46 @@
+#!/bin/bash
+# What commands print with --json (unit/golden) is what the schema promises, and the schema
+# refuses what is not.
+. "$(dirname "$0")/../vm/lib.sh"
+
+cd "$top" || exit
+schema=tools/kvmwatch.schema.json
+commands="list stat exits vcpu hooks audit"
+
+# Does each line of a file keep to what the schema has for a command?
+valid() {
+	/usr/bin/python3 - "$schema" "$1" "$2" <<'END'
+import json, sys
+from jsonschema import Draft202012Validator as Validator
+schema = json.load(open(sys.argv[1]))
+Validator.check_schema(schema)
+schema["$ref"] = "#/$defs/" + sys.argv[2]
+lines = open(sys.argv[3]).read().splitlines()
+errors = [e for line in lines for e in Validator(schema).iter_errors(json.loads(line))]
+for e in errors:
+    print("#", "/".join(map(str, e.path)), e.message[:200])
+sys.exit(bool(errors) or not lines)
+END
+}
+
+number=0
+case_is() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+	fi
+}
+
+tmp=$(mktemp)
+trap 'rm -f "$tmp"' EXIT
+echo "1..12"
+for command in $commands; do
+	golden=selftests/unit/golden/$command.json
+	valid "$command" "$golden"
+	case_is $? "$command --json keeps to the schema"
+	sed 's/"name":"[^"]*"/"name":5/' "$golden" >"$tmp"
+	! valid "$command" "$tmp" >/dev/null
+	case_is $? "a name that is a number does not, of $command"
+done

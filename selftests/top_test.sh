@@ -1,0 +1,158 @@
+#!/bin/sh
+# kvmwatch top on the screen of a terminal, driven by tmux: what is there, what keys do, and
+# that it goes on when the VM that is looked at, or the module, goes away. The runner has
+# kvmwatch loaded.
+export LC_ALL=C.UTF-8 TERM=linux
+echo 'set -g default-terminal screen' >/tmp/tmux.conf
+
+nr=0
+
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr $2"
+	else
+		echo "not ok $nr $2"
+		screen | sed 's/^/# |/'
+		finish
+	fi
+}
+
+# Each step needs the one before.
+finish() {
+	tmux kill-server 2>/dev/null
+	for guest in $small $large $colour; do
+		kill "$guest" 2>/dev/null
+	done
+	[ -d /sys/module/kvmwatch ] || insmod /kvmwatch.ko "$MODARGS"
+	echo "1..$nr"
+	exit
+}
+
+screen() {
+	tmux capture-pane -p
+}
+
+keys() {
+	tmux send-keys "$@"
+}
+
+# Does it come up, a line that matches? Looks for some time.
+sees() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		screen | grep -q -e "$1" && return
+		sleep 1
+	done
+	return 1
+}
+
+shows() {
+	sees "$1"
+	ok $? "$2"
+}
+
+# Which of two names is higher up?
+is_above() {
+	screen | awk -v a="$1" -v b="$2" 'index($0, a) { x = NR } index($0, b) { y = NR }
+		END { exit !(x && y && x < y) }'
+}
+
+start_guest() {
+	guest_demo --name "$1" --pages-4k "$2" --seconds 300 --dirty-rounds 1 >/tmp/"$1".log 2>&1 &
+}
+
+ready() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		kvmwatch list --csv -p "$1" 2>/dev/null | grep -q , && grep -q "1 done" /tmp/"$2".log &&
+			return
+		sleep 1
+	done
+}
+
+# One after the other, so that small is the first, also where both are equal.
+start_guest small 100
+small=$!
+ready "$small" small
+start_guest large 2000
+large=$!
+ready "$large" large
+
+tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 'kvmwatch top -i 0.5; echo "top ended $?"; sleep 1000'
+shows "^kvmwatch top - 2 VMs, every 0.5 s, by CPU" "top shows how many VMs there are"
+shows "^ *ID NAME  *CPU  *MAPPED  *OF MEMORY  *HALTED  *DIRTY" "it has the columns that fit 80 letters"
+shows "^ *[0-9]* $small-[0-9]* .*%.*%" "it has a line for each VM"
+shows "^ *[0-9]* $large-[0-9]* " "it has a line for the other VM"
+[ "$(screen | awk 'length > 80' | wc -l)" = 0 ]
+ok $? "no line is longer than the screen"
+[ "$(screen | wc -l)" -le 24 ]
+ok $? "no more lines than the screen has"
+shows "$large-[0-9]* .*####.*100.0%" "a bar shows the mapped share"
+
+# CPU, MAPPED
+keys '>'
+shows "by MAPPED" "> sorts by the next column"
+sees "$small-" && is_above "$large-" "$small-"
+ok $? "the VM that has more mapped is above"
+keys r
+shows "by MAPPED (reversed)" "r sorts the other way round"
+is_above "$small-" "$large-"
+ok $? "the VM that has less mapped is above"
+keys h
+sees "OF MEMORY" && ! screen | grep -q " MAPPED"
+ok $? "h hides a column"
+keys H
+shows "  MAPPED  " "H shows it again"
+
+tmux resize-window -x 160 -y 12
+shows "OF MEMORY.*GUEST.*DELAY.*TO VMM.*VCPUS.*PID" "a wider screen has more columns"
+shows "$large-.* \[guest_demo\] .* $large " "among them program and pid"
+tmux resize-window -x 40 -y 8
+shows "^ *ID NAME  *CPU  *MAPPED  *>" "a small one has less, and says so"
+tmux resize-window -x 80 -y 24
+shows "OF MEMORY" "and back"
+
+# The bar is on the first: small.
+keys Enter
+shows "VM [0-9]* ($small-[0-9]*): 1 vCPU" "Enter shows the vCPUs of a VM"
+shows "^ *0  *[1-9][0-9]*  *[01] .*%.*%.*%" "with their threads"
+keys Escape
+shows "2 VMs" "Escape goes back"
+keys s
+shows "VM [0-9]* ($small-[0-9]*): [2-9] slots" "s shows the slots of a VM"
+shows "^ *0-1  *0x40000000 .*100.0%" "with their addresses and mapped share"
+kill "$small"
+wait "$small" 2>/dev/null
+shows "VM [0-9]* ($small-[0-9]*) has ended" "the end of the VM is told"
+shows "1 VM, every" "and those left are shown"
+
+rmmod kvmwatch
+ok $? "nobody who watches keeps the module from going"
+shows "the module is not loaded; load it" "that the module is gone is told"
+insmod /kvmwatch.ko "$MODARGS"
+shows "$large-[0-9]* .*####.*100.0%" "it goes on when the module is back"
+kill "$large"
+wait "$large" 2>/dev/null
+shows "no VM runs here now" "that there is no VM is told"
+keys q
+shows "^top ended 0" "q ends it"
+tmux kill-server
+
+# Without colours, where nobody wants any, and without a terminal.
+start_guest colour 100
+colour=$!
+ready "$colour" colour
+look_at_colours() {
+	tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 "$1 kvmwatch top -i 0.5"
+	sees "colour-\|$colour-" && sleep 1
+	tmux capture-pane -p -e | grep -c '\[32m'
+	tmux kill-server
+}
+[ "$(look_at_colours '')" -gt 0 ]
+ok $? "bars have a colour"
+[ "$(look_at_colours NO_COLOR=1)" = 0 ]
+ok $? "with NO_COLOR they have none"
+kvmwatch top </dev/null 2>&1 | grep -q "needs a terminal"
+ok $? "without a terminal it says what to use"
+[ "$(kvmwatch stat -p "$colour" | grep -c "$(printf '\033')")" = 0 ]
+ok $? "there is no colour in pipes"
+finish

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What commands print, letter by letter: golden/COMMAND.txt, .json and .csv. The device is
+ * played by the functions below, with numbers that a real kernel gave (fuzz/corpus).
+ *
+ * GOLDEN=write makes the files anew, to be looked at with git diff.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include <kselftest_harness.h>
+
+#include "cmd.h"
+#include "libkvmwatch.h"
+
+#define CORPUS	"selftests/fuzz/corpus/"
+#define GOLDEN	"selftests/unit/golden/"
+
+/* --- the device ---------------------------------------------------------------- */
+
+/* A moment is a second later than the one before; in it vCPU 0 ran for a quarter of it. */
+static __u64 moment;
+
+static char corpus_file[65536];
+
+static size_t read_corpus(const char *name)
+{
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), CORPUS "%s", name);
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+	n = read(fd, corpus_file, sizeof(corpus_file));
+	close(fd);
+	return n < 0 ? 0 : n;
+}
+
+static int memory_fd(const char *bytes, size_t size)
+{
+	int fd = memfd_create("device", MFD_CLOEXEC);
+
+	if (write(fd, bytes, size) != (ssize_t)size)
+		return -1;
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static int give(const void *item, size_t size, struct kvmwatch_list *list)
+{
+	if (list->nr)
+		memcpy((void *)(unsigned long)list->items, item,
+		       size < list->item_size ? size : list->item_size);
+	list->nr = 1;
+	return 0;
+}
+
+static int device_list(struct kvmwatch_list *list)
+{
+	static const struct kvmwatch_vm vm = {
+		.id = 1, .memory = 376832, .footprint = 11648, .vcpus = 1, .slots = 2,
+		.flags = KVMWATCH_VM_DIRTY_LOG, .name = "4242-5", .comm = "a,\"vmm\"",
+	};
+	static const struct kvmwatch_vcpu vcpu = { .id = 1, .vm = 1, .tid = 4244 };
+	static const struct kvmwatch_slot slot = {
+		.vm = 1, .base_gfn = 0x40000, .npages = 64, .userspace_addr = 0x7f0000000000,
+		.id = 1, .flags = 1,
+	};
+	static const struct kvmwatch_hook hook = {
+		.name = "load_cost", .target = "kvm_arch_vcpu_load", .reason = "not asked for",
+	};
+	static const struct kvmwatch_stat stat = {
+		.kind = KVMWATCH_KIND_VCPU, .name = "load_cost_ns", .hooks = "load_cost",
+		.help = "time inside KVM's load function",
+	};
+
+	switch (list->kind) {
+	case KVMWATCH_KIND_VM:
+		return give(&vm, sizeof(vm), list);
+	case KVMWATCH_KIND_VCPU:
+		return give(&vcpu, sizeof(vcpu), list);
+	case KVMWATCH_KIND_SLOT:
+		return give(&slot, sizeof(slot), list);
+	case KVMWATCH_KIND_HOOK:
+		return give(&hook, sizeof(hook), list);
+	}
+	return give(&stat, sizeof(stat), list);
+}
+
+/* The first byte of a file of the corpus is for the fuzzer. */
+static int device_open_stats(__u32 kind)
+{
+	static const char *const names[] = { NULL, "vm", "vcpu", "slot" };
+	size_t size = read_corpus(names[kind]);
+
+	return memory_fd(corpus_file + 1, size - 1);
+}
+
+static int device_open_all(__u32 kind)
+{
+	struct kvmwatch_all_header *header = (void *)(corpus_file + 8);
+	const struct kvmwatch_stats_desc *desc;
+	char name[16];
+	size_t size;
+	__u32 i;
+
+	snprintf(name, sizeof(name), "all-%u", kind);
+	size = read_corpus(name) - 1;
+	memmove(header, corpus_file + 1, size);
+	header->begin_ns += moment * 1000000000;
+	desc = (void *)((char *)header + header->desc_offset);
+	for (i = 0; i < header->num_desc; i++)
+		if (!strcmp(desc[i].name, "on_cpu_ns"))
+			*(__u64 *)((char *)header + header->item_offset + header->data_offset +
+				   desc[i].offset) += moment * 250000000;
+	return memory_fd((char *)header, size);
+}
+
+/* Takes the place of the C library's. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	switch (request) {
+	case KVMWATCH_INFO:
+		((struct kvmwatch_info *)arg)->abi = KVMWATCH_ABI;
+		return 0;
+	case KVMWATCH_LIST:
+		return device_list(arg);
+	case KVMWATCH_OPEN:
+		return device_open_stats(((struct kvmwatch_open *)arg)->kind);
+	case KVMWATCH_OPEN_ALL:
+		return device_open_all(((struct kvmwatch_open_all *)arg)->kind);
+	case KVMWATCH_AUDIT:
+		((struct kvmwatch_audit *)arg)->agrees = 1;
+		((struct kvmwatch_audit *)arg)->audits = 3;
+		return 0;
+	}
+	errno = ENOTTY;
+	return -1;
+}
+
+int open(const char *path, int flags, ...)
+{
+	if (!strcmp(path, KVMWATCH_DEVICE))
+		path = "/dev/null";
+	return syscall(SYS_openat, AT_FDCWD, path, flags, 0644);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	ts->tv_sec = 1000 + moment;
+	ts->tv_nsec = 0;
+	return 0;
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struct timespec *left)
+{
+	moment++;
+	return 0;
+}
+
+/* --- comparing ---------------------------------------------------------------------- */
+
+/* To be freed. */
+static char *read_file(const char *path)
+{
+	char *text = calloc(1, 1 << 20);
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || read(fd, text, (1 << 20) - 1) < 0)
+		*text = '\0';
+	close(fd);
+	return text;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC);
+
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		abort();
+	close(fd);
+}
+
+/* What a command prints in a format, to be freed. */
+static char *print(const struct cmd *cmd, const char *option)
+{
+	char *argv[] = { (char *)cmd->name, (char *)option, NULL };
+	int out = dup(1), code;
+	char path[] = "/tmp/golden.XXXXXX";
+	char *text;
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	moment = 0;
+	fflush(stdout);
+	dup2(fd, 1);
+	code = cmd->run(cmd, option ? 2 : 1, argv);
+	fflush(stdout);
+	dup2(out, 1);
+	close(out);
+	text = read_file(path);
+	unlink(path);
+	close(fd);
+	if (code)
+		strcpy(text, "exit code");
+	return text;
+}
+
+static int is_golden(const struct cmd *cmd, const char *option, const char *extension)
+{
+	char *text = print(cmd, option), *golden, path[128];
+	int same;
+
+	snprintf(path, sizeof(path), GOLDEN "%s.%s", cmd->name, extension);
+	if (getenv("GOLDEN"))
+		write_file(path, text);
+	golden = read_file(path);
+	same = *golden && !strcmp(text, golden);
+	if (!same)
+		printf("# %s is not what is printed:\n%s", path, text);
+	free(golden);
+	free(text);
+	return same;
+}
+
+#define GOLDEN_TEST(command)							\
+TEST(command##_prints_what_it_always_did)					\
+{										\
+	EXPECT_TRUE(is_golden(&cmd_##command, NULL, "txt"));			\
+	EXPECT_TRUE(is_golden(&cmd_##command, "--json", "json"));		\
+	EXPECT_TRUE(is_golden(&cmd_##command, "--csv", "csv"));			\
+}
+
+GOLDEN_TEST(list)
+GOLDEN_TEST(stat)
+GOLDEN_TEST(exits)
+GOLDEN_TEST(vcpu)
+GOLDEN_TEST(hooks)
+GOLDEN_TEST(audit)
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch top: VMs, and the vCPUs and slots of one, again and again on the whole screen.
+ *
+ * The device is opened for each look and closed after it, so that nobody who watches keeps
+ * the module from being unloaded. When it is, or anything else fails, the reason is shown
+ * and looking goes on.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <curses.h>
+
+#include "cmd.h"
+#include "options.h"
+#include "repeat.h"
+#include "select.h"
+#include "top_rows.h"
+
+#define FIRST_LINE	3	/* of the rows */
+#define NSEC_PER_MSEC	1000000ULL
+#define SHORTEST_NS	(100 * NSEC_PER_MSEC)
+#define LONGEST_NS	(60000 * NSEC_PER_MSEC)
+
+#define COLOR_BAR	1
+#define COLOR_TROUBLE	2
+
+#define KEY_ESCAPE	27
+
+static const char help_line[] =
+	"q quit  Enter vCPUs  s slots  Esc back  </> sort  r reverse  h hide  H show all  +/- speed";
+
+/**
+ * struct page - a view as the user has made it
+ * @sort:	column to sort by
+ * @reverse:	the other way round
+ * @hidden:	columns that are not shown, as bits
+ * @selected:	which object the bar is on
+ */
+struct page {
+	size_t sort;
+	bool reverse;
+	unsigned int hidden;
+	struct kvmwatch_all_item selected;
+};
+
+struct top {
+	struct options options;	/* first: see options.h */
+	const char *sort, *columns;
+
+	struct selection selection;
+	enum top_view view;
+	struct page pages[TOP_SLOTS + 1];
+	__u64 vm;		/* whose vCPUs or slots are shown */
+	char vm_name[KVMWATCH_NAME_SIZE];
+	struct sample now, before;
+	struct top_row *rows;
+	size_t nr;
+	size_t first;		/* row that is at the top of the screen */
+	char trouble[256];	/* why there is nothing to show, or what has happened */
+	bool color;
+};
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
+/* --- looking ------------------------------------------------------------------ */
+
+static void forget(struct top *top)
+{
+	free(top->rows);
+	top->rows = NULL;
+	top->nr = 0;
+	sample_free(&top->before);
+	sample_free(&top->now);
+}
+
+static void show_view(struct top *top, enum top_view view)
+{
+	forget(top);
+	top->view = view;
+	top->first = 0;
+}
+
+static bool has_vm(const struct sample *sample, __u64 id)
+{
+	size_t i;
+
+	for (i = 0; i < sample->nr_vms; i++) {
+		if (sample->vms[i].info.id == id)
+			return true;
+	}
+	return false;
+}
+
+static void sort(struct top *top)
+{
+	const struct page *page = &top->pages[top->view];
+
+	top_sort(top->rows, top->nr, top->view, page->sort, page->reverse);
+}
+
+static int take(struct top *top, struct sample *sample)
+{
+	int dev = device_open(), code;
+
+	if (dev < 0)
+		return EXIT_COULD_NOT;
+	code = sample_take(dev, &top->selection, top_kind(top->view),
+			   KVMWATCH_OPEN_NO_HISTOGRAMS, sample);
+	close(dev);
+	return code;
+}
+
+/* What complain() says in here goes to top->trouble. */
+static void look(struct top *top)
+{
+	struct sample fresh;
+
+	complain_into(top->trouble, sizeof(top->trouble));
+	top->trouble[0] = '\0';
+	if (take(top, &fresh)) {
+		show_view(top, TOP_VMS);
+		complain_into(NULL, 0);
+		return;
+	}
+	if (top->view != TOP_VMS && !has_vm(&fresh, top->vm)) {
+		sample_free(&fresh);
+		show_view(top, TOP_VMS);
+		if (take(top, &fresh)) {
+			complain_into(NULL, 0);
+			return;
+		}
+		snprintf(top->trouble, sizeof(top->trouble), "VM %llu (%s) has ended", top->vm,
+			 top->vm_name);
+	}
+	if (!fresh.nr_vms)
+		vms_none(&top->selection, "top");
+	complain_into(NULL, 0);
+	sample_free(&top->before);
+	top->before = top->now;
+	top->now = fresh;
+	free(top->rows);
+	top->rows = top_rows(top->view, &top->now, &top->before, top->vm, &top->nr);
+	if (!top->rows)
+		snprintf(top->trouble, sizeof(top->trouble), "out of memory");
+	else
+		sort(top);
+}
+
+/* --- drawing ------------------------------------------------------------------ */
+
+static bool same_object(const struct kvmwatch_all_item *a, const struct kvmwatch_all_item *b)
+{
+	return a->vm == b->vm && a->id == b->id && a->number == b->number;
+}
+
+/* The row that the bar is on; the first when its object is gone. */
+static size_t selected_row(struct top *top)
+{
+	struct page *page = &top->pages[top->view];
+	size_t i;
+
+	for (i = 0; i < top->nr; i++) {
+		if (same_object(&top->rows[i].item, &page->selected))
+			return i;
+	}
+	if (top->nr)
+		page->selected = top->rows[0].item;
+	return 0;
+}
+
+static void draw_bar(const struct top *top, const struct top_cell *cell, int width)
+{
+	int room = width - 7, filled = cell->share * room + 0.5, i;
+
+	if (top->color)
+		attron(COLOR_PAIR(COLOR_BAR));
+	for (i = 0; i < room; i++)
+		addch(cell->known && i < filled ? '#' : ' ');
+	if (top->color)
+		attroff(COLOR_PAIR(COLOR_BAR));
+	printw("%7.7s", cell->text);
+}
+
+/* In letters, not bytes: what is longer is cut. */
+static void draw_text(const char *text, int width, bool left)
+{
+	wchar_t wide[TOP_CELL] = { };
+	int used, n;
+
+	n = mbstowcs(wide, text, TOP_CELL - 1);
+	if (n < 0)
+		n = 0;
+	while (n && wcswidth(wide, n) > width)
+		n--;
+	used = n ? wcswidth(wide, n) : 0;
+	if (!left)
+		printw("%*s", width - used, "");
+	addnwstr(wide, n);
+	if (left)
+		printw("%*s", width - used, "");
+}
+
+static void draw_cell(const struct top *top, const struct top_column *column,
+		      const struct top_cell *cell)
+{
+	if (column->bar)
+		draw_bar(top, cell, column->width);
+	else
+		draw_text(cell->text, column->width, column->left);
+}
+
+/* Columns that are not hidden, as many as fit: as bits, and whether that is all. */
+static unsigned int visible(const struct top *top, bool *all)
+{
+	const struct page *page = &top->pages[top->view];
+	const struct top_column *columns;
+	unsigned int bits = 0;
+	int used = 0;
+	size_t i, nr;
+
+	*all = true;
+	columns = top_columns(top->view, &nr);
+	for (i = 0; i < nr; i++) {
+		if (page->hidden & 1U << i)
+			continue;
+		used += columns[i].width + 1;
+		if (used > COLS)
+			*all = false;
+		else
+			bits |= 1U << i;
+	}
+	return bits;
+}
+
+static void draw_headings(const struct top *top, unsigned int bits, bool all)
+{
+	const struct page *page = &top->pages[top->view];
+	const struct top_column *columns;
+	size_t i, nr;
+
+	columns = top_columns(top->view, &nr);
+	move(FIRST_LINE - 1, 0);
+	attron(A_BOLD);
+	for (i = 0; i < nr; i++) {
+		if (!(bits & 1U << i))
+			continue;
+		if (i == page->sort)
+			attron(A_UNDERLINE);
+		draw_text(columns[i].heading, columns[i].width, columns[i].left);
+		attroff(A_UNDERLINE);
+		addch(' ');
+	}
+	attroff(A_BOLD);
+	if (!all)
+		mvaddch(FIRST_LINE - 1, COLS - 1, '>');
+}
+
+static void draw_rows(struct top *top, unsigned int bits)
+{
+	size_t selected = selected_row(top), lines = LINES > FIRST_LINE + 1 ?
+							    LINES - FIRST_LINE - 1 : 0;
+	const struct top_column *columns;
+	size_t i, j, nr;
+
+	if (selected < top->first)
+		top->first = selected;
+	if (lines && selected >= top->first + lines)
+		top->first = selected - lines + 1;
+	columns = top_columns(top->view, &nr);
+	for (i = top->first; i < top->nr && i < top->first + lines; i++) {
+		move(FIRST_LINE + (i - top->first), 0);
+		if (i == selected)
+			attron(A_REVERSE);
+		for (j = 0; j < nr; j++) {
+			if (!(bits & 1U << j))
+				continue;
+			draw_cell(top, &columns[j], &top->rows[i].cells[j]);
+			addch(' ');
+		}
+		attroff(A_REVERSE);
+	}
+}
+
+static void draw_title(const struct top *top)
+{
+	const struct top_column *columns;
+	char what[128];
+	size_t nr;
+
+	columns = top_columns(top->view, &nr);
+	if (top->view == TOP_VMS)
+		snprintf(what, sizeof(what), "%zu VM%s", top->nr, top->nr == 1 ? "" : "s");
+	else
+		snprintf(what, sizeof(what), "VM %llu (%s): %zu %s%s", top->vm, top->vm_name,
+			 top->nr, top->view == TOP_VCPUS ? "vCPU" : "slot",
+			 top->nr == 1 ? "" : "s");
+	mvprintw(0, 0, "kvmwatch top - %s, every %.3g s, by %s%s", what,
+		 top->options.interval_ns / 1e9, columns[top->pages[top->view].sort].heading,
+		 top->pages[top->view].reverse ? " (reversed)" : "");
+	if (!top->trouble[0])
+		return;
+	attron(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
+	mvaddnstr(1, 0, top->trouble, COLS);
+	attroff(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
+}
+
+static void draw(struct top *top)
+{
+	unsigned int bits;
+	bool all;
+
+	erase();
+	bits = visible(top, &all);
+	draw_title(top);
+	draw_headings(top, bits, all);
+	if (top->rows)
+		draw_rows(top, bits);
+	if (LINES > FIRST_LINE)
+		mvaddnstr(LINES - 1, 0, help_line, COLS - 1);
+	refresh();
+}
+
+/* --- keys --------------------------------------------------------------------- */
+
+static void move_bar(struct top *top, long by)
+{
+	long row = selected_row(top) + by;
+
+	if (!top->nr)
+		return;
+	if (row < 0)
+		row = 0;
+	if (row >= (long)top->nr)
+		row = top->nr - 1;
+	top->pages[top->view].selected = top->rows[row].item;
+}
+
+/* To the next column that is not hidden, on that side. */
+static void move_sort(struct top *top, int by)
+{
+	struct page *page = &top->pages[top->view];
+	size_t i = page->sort, nr;
+
+	top_columns(top->view, &nr);
+	do {
+		i = (i + nr + by) % nr;
+	} while (page->hidden & 1U << i && i != page->sort);
+	page->sort = i;
+	if (top->rows)
+		sort(top);
+}
+
+static void hide_column(struct top *top)
+{
+	struct page *page = &top->pages[top->view];
+	size_t column = page->sort;
+
+	move_sort(top, 1);
+	if (page->sort != column)
+		page->hidden |= 1U << column;
+}
+
+/* Returns whether there is something new to look at. */
+static bool go_into(struct top *top, enum top_view view)
+{
+	const struct vm *vm = NULL;
+	size_t i;
+
+	if (top->view == TOP_VMS) {
+		if (!top->nr)
+			return false;
+		top->vm = top->rows[selected_row(top)].item.vm;
+		for (i = 0; i < top->now.nr_vms; i++)
+			if (top->now.vms[i].info.id == top->vm)
+				vm = &top->now.vms[i];
+		if (vm)
+			memcpy(top->vm_name, vm->info.name, sizeof(top->vm_name));
+	}
+	show_view(top, view);
+	return true;
+}
+
+static void change_speed(struct top *top, bool faster)
+{
+	__u64 ns = top->options.interval_ns;
+
+	ns = faster ? ns / 2 : ns * 2;
+	if (ns >= SHORTEST_NS && ns <= LONGEST_NS)
+		top->options.interval_ns = ns;
+}
+
+enum what_next { GO_ON, LOOK_NOW, QUIT };
+
+static enum what_next on_key(struct top *top, int key)
+{
+	switch (key) {
+	case 'q':
+		return QUIT;
+	case KEY_UP:
+	case 'k':
+		move_bar(top, -1);
+		break;
+	case KEY_DOWN:
+	case 'j':
+		move_bar(top, 1);
+		break;
+	case KEY_PPAGE:
+		move_bar(top, -10);
+		break;
+	case KEY_NPAGE:
+		move_bar(top, 10);
+		break;
+	case '<':
+	case KEY_LEFT:
+		move_sort(top, -1);
+		break;
+	case '>':
+	case KEY_RIGHT:
+		move_sort(top, 1);
+		break;
+	case 'r':
+		top->pages[top->view].reverse = !top->pages[top->view].reverse;
+		if (top->rows)
+			sort(top);
+		break;
+	case 'h':
+		hide_column(top);
+		break;
+	case 'H':
+		top->pages[top->view].hidden = 0;
+		break;
+	case '+':
+	case '-':
+		change_speed(top, key == '+');
+		break;
+	case '\r':
+	case '\n':
+	case KEY_ENTER:
+	case 'v':
+		return go_into(top, TOP_VCPUS) ? LOOK_NOW : GO_ON;
+	case 's':
+		return go_into(top, TOP_SLOTS) ? LOOK_NOW : GO_ON;
+	case KEY_ESCAPE:
+	case KEY_BACKSPACE:
+	case 'b':
+		if (top->view == TOP_VMS)
+			break;
+		show_view(top, TOP_VMS);
+		return LOOK_NOW;
+	case ' ':
+		return LOOK_NOW;
+	}
+	return GO_ON;
+}
+
+/* --- the screen --------------------------------------------------------------- */
+
+static void watch(struct top *top)
+{
+	__u64 next = 0, rounds = 0, now;
+	enum what_next what = LOOK_NOW;
+
+	while (!told_to_end) {
+		now = now_ns();
+		if (what == LOOK_NOW || now >= next) {
+			if (top->options.count && rounds++ == top->options.count)
+				return;
+			look(top);
+			next = now_ns() + top->options.interval_ns;
+			now = now_ns();
+		}
+		draw(top);
+		timeout(next > now ? (next - now) / NSEC_PER_MSEC + 1 : 0);
+		what = on_key(top, getch());
+		if (what == QUIT)
+			return;
+	}
+}
+
+/* As https://no-color.org has it: set, and not empty. */
+static bool wants_color(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return !(no && *no) && has_colors();
+}
+
+static int run_screen(struct top *top)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	SCREEN *screen;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	set_escdelay(50);
+	screen = newterm(NULL, stdout, stdin);
+	if (!screen)
+		return complain("top", "the terminal '%s' is not known; set TERM",
+				getenv("TERM") ? getenv("TERM") : "");
+	cbreak();
+	noecho();
+	nonl();
+	curs_set(0);
+	keypad(stdscr, TRUE);
+	top->color = wants_color();
+	if (top->color) {
+		start_color();
+		use_default_colors();
+		init_pair(COLOR_BAR, COLOR_GREEN, -1);
+		init_pair(COLOR_TROUBLE, COLOR_RED, -1);
+	}
+	watch(top);
+	endwin();
+	delscreen(screen);
+	return EXIT_DONE;
+}
+
+/* --- options ------------------------------------------------------------------- */
+
+static const char *set_sort(struct options *options, const char *arg)
+{
+	((struct top *)options)->sort = arg;
+	return NULL;
+}
+
+static const char *set_columns(struct options *options, const char *arg)
+{
+	((struct top *)options)->columns = arg;
+	return NULL;
+}
+
+static const struct opt opt_sort = {
+	's', "sort", "COLUMN", "sort VMs by this column", set_sort
+};
+
+static const struct opt opt_columns = {
+	'o', "columns", "A,B,...", "show VMs with these columns", set_columns
+};
+
+/* -1: no such column. */
+static int find_column(const char *name, size_t len)
+{
+	const struct top_column *columns;
+	size_t i, nr;
+
+	columns = top_columns(TOP_VMS, &nr);
+	for (i = 0; i < nr; i++) {
+		if (strlen(columns[i].heading) == len &&
+		    !strncasecmp(columns[i].heading, name, len))
+			return i;
+	}
+	return -1;
+}
+
+static int complain_column(const char *name, size_t len)
+{
+	const struct top_column *columns;
+	char list[256] = "";
+	size_t i, nr, used = 0;
+
+	columns = top_columns(TOP_VMS, &nr);
+	for (i = 0; i < nr && used < sizeof(list); i++)
+		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+				 columns[i].heading);
+	complain("top", "no column '%.*s'; there are %s", (int)len, name, list);
+	return EXIT_USAGE;
+}
+
+static int choose_columns(struct top *top)
+{
+	struct page *page = &top->pages[TOP_VMS];
+	const char *name = top->columns;
+	unsigned int chosen = 0;
+	size_t len, nr;
+	int column;
+
+	if (top->sort) {
+		column = find_column(top->sort, strlen(top->sort));
+		if (column < 0)
+			return complain_column(top->sort, strlen(top->sort));
+		page->sort = column;
+	}
+	if (!name)
+		return EXIT_DONE;
+	for (; *name; name += len + (name[len] == ',')) {
+		len = strcspn(name, ",");
+		column = find_column(name, len);
+		if (column < 0)
+			return complain_column(name, len);
+		chosen |= 1U << column;
+	}
+	top_columns(TOP_VMS, &nr);
+	page->hidden = ~chosen & ((1U << nr) - 1);
+	return EXIT_DONE;
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct top top = { };
+	int code;
+
+	top.pages[TOP_VMS].sort = find_column("CPU", 3);
+	code = options_parse(cmd, argc, argv, &top.options);
+	if (code >= 0)
+		return code;
+	code = choose_columns(&top);
+	if (code)
+		return code;
+	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+		return complain("top", "needs a terminal; for pipes there are kvmwatch list, stat and vcpu, with -i");
+	/* Without a given count it goes on until it is ended. */
+	if (top.options.count == 1)
+		top.options.count = 0;
+	top.selection.arg = top.options.vm;
+	code = run_screen(&top);
+	forget(&top);
+	selection_free(&top.selection);
+	return code;
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_interval, &opt_sort, &opt_columns, &opt_help, NULL
+};
+
+const struct cmd cmd_top = {
+	.name		= "top",
+	.summary	= "VMs live on the whole screen",
+	.about		=
+		"Show the VMs of this host, and the vCPUs and slots of one, again and again. CPU and\n"
+		"DELAY are parts of one pCPU, HALTED of all vCPUs' time, rates are per second. Keys:\n"
+		"up/down or k/j choose, Enter or v shows the vCPUs of a VM, s its slots, Esc or b goes\n"
+		"back, < and > sort by another column, r the other way round, h hides the column, H\n"
+		"shows all again, + and - change the interval, space looks now, q quits.",
+	.options	= options,
+	.run		= run,
+};

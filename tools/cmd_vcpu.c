@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch vcpu: where vCPUs spend their time, interval by interval.
+ *
+ * All is of the interval between two looks, the first of which shows nothing. Shortest,
+ * longest and quantiles are of stretches that ended in it, and come from a histogram: they
+ * are bounds, exact to a factor of two.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "options.h"
+#include "output.h"
+#include "repeat.h"
+#include "sample.h"
+#include "text.h"
+
+struct vcpus {
+	int dev;
+	const struct options *options;
+	struct selection selection;
+	struct sample before;	/* empty: first round */
+};
+
+enum {
+	COL_VM, COL_NAME, COL_VCPU, COL_ID, COL_TID, COL_PCPU, COL_WINDOW, COL_ON, COL_SHARE,
+	COL_LOADS, COL_MIN, COL_P50, COL_P99, COL_MAX, COL_OFF, COL_DELAY, COL_HALT, COL_MOVES,
+	COL_PREEMPTIONS, COL_EXITS, NR_COLS
+};
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_VM]	= { "vm",		"VM",		true },
+	[COL_NAME]	= { "name",		NULL,		false },
+	[COL_VCPU]	= { "vcpu_id",		"VCPU",		true },
+	[COL_ID]	= { "id",		NULL,		true },
+	[COL_TID]	= { "tid",		"TID",		true },
+	[COL_PCPU]	= { "pcpu",		"PCPU",		true },
+	[COL_WINDOW]	= { "window_ns",	NULL,		true },
+	[COL_ON]	= { "on_cpu_ns",	"ON CPU",	true },
+	[COL_SHARE]	= { "on_cpu_share",	"SHARE",	true },
+	[COL_LOADS]	= { "loads",		"LOADS",	true },
+	[COL_MIN]	= { "on_min_ns",	"MIN",		true },
+	[COL_P50]	= { "on_p50_ns",	"P50",		true },
+	[COL_P99]	= { "on_p99_ns",	"P99",		true },
+	[COL_MAX]	= { "on_max_ns",	"MAX",		true },
+	[COL_OFF]	= { "off_cpu_ns",	NULL,		true },
+	[COL_DELAY]	= { "run_delay_ns",	"DELAY",	true },
+	[COL_HALT]	= { "halt_time_ns",	"HALTED",	true },
+	[COL_MOVES]	= { "load_migrations",	"MOVED",	true },
+	[COL_PREEMPTIONS] = { "preemptions",	"PREEMPTED",	true },
+	[COL_EXITS]	= { "exits",		"EXITS",	true },
+};
+
+/* Counts and times that are shown as they are. */
+static const struct {
+	int column;
+	const char *stat;
+	bool ns;
+} growths[] = {
+	{ COL_LOADS, "loads", false },
+	{ COL_OFF, "off_cpu_ns", true },
+	{ COL_DELAY, "run_delay_ns", true },
+	{ COL_HALT, "halt_time_ns", true },
+	{ COL_MOVES, "load_migrations", false },
+	{ COL_PREEMPTIONS, "preemptions", false },
+	{ COL_EXITS, "exits", false },
+};
+
+static void show_ns(struct output *out, int column, __u64 ns, bool raw)
+{
+	struct quantity q = quantity_ns(ns);
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	output_u64(out, column, ns, raw ? NULL : text);
+}
+
+static void show_on(struct output *out, struct maybe on, __u64 window, bool raw)
+{
+	char text[32];
+	double share;
+
+	if (!on.known) {
+		output_unknown(out, COL_ON, "-");
+		output_unknown(out, COL_SHARE, "-");
+		return;
+	}
+	share = (double)on.number / window;
+	snprintf(text, sizeof(text), "%.1f%%", share * 100);
+	show_ns(out, COL_ON, on.number, raw);
+	output_real(out, COL_SHARE, share, text);
+}
+
+/* A bound that a histogram gives: unknown when nothing ended, or it is beyond all buckets. */
+static void show_bound(struct output *out, int column, const struct kvmwatch_value *stretches,
+		       double part, bool first, bool raw)
+{
+	unsigned int bucket;
+	__u64 from, to;
+
+	if (!text_quantile(stretches, part, &bucket)) {
+		output_unknown(out, column, "-");
+		return;
+	}
+	kvmwatch_bucket_range(stretches, bucket, &from, &to);
+	if (!first && to == ~0ULL)
+		output_unknown(out, column, "long");
+	else
+		show_ns(out, column, first ? from : to, raw);
+}
+
+/* Stretches on a pCPU that ended in between. */
+static void show_stretches(struct output *out, const struct sample *now, size_t item,
+			   const struct sample *before, long was, bool raw)
+{
+	int stat = kvmwatch_all_find(now->all, "on_cpu_hist");
+	const __u64 *new = kvmwatch_all_value(now->all, item, stat);
+	const __u64 *old = kvmwatch_all_value(before->all, was,
+					      kvmwatch_all_find(before->all, "on_cpu_hist"));
+	struct kvmwatch_value ended;
+	__u64 buckets[65] = { };
+	unsigned int i;
+
+	memset(&ended, 0, sizeof(ended));
+	if (new && old) {
+		ended = now->all->stats[stat];
+		for (i = 0; i < ended.size; i++)
+			buckets[i] = new[i] >= old[i] ? new[i] - old[i] : 0;
+	}
+	ended.data = buckets;
+	show_bound(out, COL_MIN, &ended, 0, true, raw);
+	show_bound(out, COL_P50, &ended, 0.5, false, raw);
+	show_bound(out, COL_P99, &ended, 0.99, false, raw);
+	show_bound(out, COL_MAX, &ended, 1, false, raw);
+}
+
+static void show_growths(struct output *out, const struct sample *now, size_t item,
+			 const struct sample *before, long was, bool raw)
+{
+	struct maybe growth;
+	size_t i;
+
+	for (i = 0; i < sizeof(growths) / sizeof(*growths); i++) {
+		growth = sample_growth(now, item, before, was, growths[i].stat);
+		if (!growth.known)
+			output_unknown(out, growths[i].column, "-");
+		else if (growths[i].ns)
+			show_ns(out, growths[i].column, growth.number, raw);
+		else
+			output_u64(out, growths[i].column, growth.number, NULL);
+	}
+}
+
+/* One that was not there before has nothing to be compared with, and waits. */
+static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struct sample *now,
+		      size_t item)
+{
+	const struct kvmwatch_all_item *it = kvmwatch_all_item(now->all, item);
+	const struct kvmwatch_vcpu *vcpu = sample_vcpu(now, item);
+	const struct vm *vm = sample_vm(now, item);
+	long was = sample_find(&vcpus->before, it);
+	__u64 window = sample_window(now, &vcpus->before);
+	bool raw = vcpus->options->raw;
+	struct maybe pcpu;
+
+	if (!vm || was < 0 || !window)
+		return false;
+	output_u64(out, COL_VM, it->vm, NULL);
+	output_string(out, COL_NAME, vm->info.name);
+	output_u64(out, COL_VCPU, it->number, NULL);
+	output_u64(out, COL_ID, it->id, NULL);
+	if (vcpu && vcpu->tid > 0)
+		output_u64(out, COL_TID, vcpu->tid, NULL);
+	else
+		output_unknown(out, COL_TID, "-");
+	pcpu = sample_value(now, item, "pcpu");
+	if (pcpu.known)
+		output_u64(out, COL_PCPU, pcpu.number, NULL);
+	else
+		output_unknown(out, COL_PCPU, "-");
+	output_u64(out, COL_WINDOW, window, NULL);
+	show_on(out, sample_growth(now, item, &vcpus->before, was, "on_cpu_ns"), window, raw);
+	show_stretches(out, now, item, &vcpus->before, was, raw);
+	show_growths(out, now, item, &vcpus->before, was, raw);
+	output_row(out);
+	return true;
+}
+
+static int show(struct output *out, struct beat *beat, void *arg)
+{
+	struct vcpus *vcpus = arg;
+	struct sample now;
+	size_t i, shown = 0;
+	int code;
+
+	code = sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, &now);
+	if (code)
+		return code;
+	if (!vcpus->before.all && now.all->nr) {
+		vcpus->before = now;
+		beat_wait(beat);
+		code = sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, &now);
+		if (code)
+			return code;
+	}
+	output_begin(out, NULL, columns, NR_COLS);
+	for (i = 0; i < now.all->nr; i++)
+		shown += show_vcpu(out, vcpus, &now, i);
+	output_end(out);
+	code = shown || now.nr_vms ? EXIT_DONE : vms_none(&vcpus->selection, "vcpu");
+	sample_free(&vcpus->before);
+	vcpus->before = now;
+	return code;
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct options options;
+	struct vcpus vcpus = { .options = &options };
+	int code;
+
+	code = options_parse(cmd, argc, argv, &options);
+	if (code >= 0)
+		return code;
+	vcpus.dev = device_open();
+	if (vcpus.dev < 0)
+		return EXIT_COULD_NOT;
+	vcpus.selection.arg = options.vm;
+	code = repeat(&options, show, &vcpus);
+	sample_free(&vcpus.before);
+	selection_free(&vcpus.selection);
+	close(vcpus.dev);
+	return code;
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+};
+
+const struct cmd cmd_vcpu = {
+	.name		= "vcpu",
+	.summary	= "where vCPUs spend their time, per interval",
+	.about		=
+		"Show for each vCPU and interval (one second, or -i) how long it was on a pCPU, how\n"
+		"often it was loaded there, and how long such stretches were (bounds, from a\n"
+		"histogram: at least MIN, half of them at most P50, none more than MAX). DELAY is time\n"
+		"it could run but had no pCPU, HALTED what it was halted, polling included.",
+	.options	= options,
+	.run		= run,
+};

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What kvmwatch top shows. See top_rows.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kvm.h>
+
+#include "text.h"
+#include "top_rows.h"
+
+#define PAGE_BYTES	4096
+#define NSEC_PER_SEC	1000000000.0
+
+/* --- cells ------------------------------------------------------------------ */
+
+static void unknown(struct top_cell *cell)
+{
+	snprintf(cell->text, sizeof(cell->text), "-");
+}
+
+static void set_number(struct top_cell *cell, double number)
+{
+	cell->known = true;
+	cell->number = number;
+}
+
+static void set_count(struct top_cell *cell, __u64 count)
+{
+	set_number(cell, count);
+	snprintf(cell->text, sizeof(cell->text), "%llu", count);
+}
+
+static void set_bytes(struct top_cell *cell, __u64 bytes)
+{
+	struct quantity q = quantity_bytes(bytes);
+
+	set_number(cell, bytes);
+	snprintf(cell->text, sizeof(cell->text), "%s %s", q.value, q.unit);
+}
+
+static void set_share(struct top_cell *cell, double share)
+{
+	set_number(cell, share);
+	cell->share = share < 0 ? 0 : share > 1 ? 1 : share;
+	snprintf(cell->text, sizeof(cell->text), "%.1f%%", share * 100);
+}
+
+/* Counts per second; @each: what one is worth, for bytes, or 0. */
+static void set_rate(struct top_cell *cell, struct maybe growth, __u64 window, __u64 each)
+{
+	struct quantity q;
+	double rate;
+
+	if (!growth.known || !window) {
+		unknown(cell);
+		return;
+	}
+	rate = growth.number / (window / NSEC_PER_SEC);
+	set_number(cell, rate);
+	if (each) {
+		q = quantity_bytes(rate * each);
+		snprintf(cell->text, sizeof(cell->text), "%s %s/s", q.value, q.unit);
+	} else {
+		snprintf(cell->text, sizeof(cell->text), "%.0f", rate);
+	}
+}
+
+/* Part of the window that something took. */
+static void set_part(struct top_cell *cell, struct maybe ns, __u64 window)
+{
+	if (ns.known && window)
+		set_share(cell, (double)ns.number / window);
+	else
+		unknown(cell);
+}
+
+/* --- columns ------------------------------------------------------------------ */
+
+#define FILL(name)	static void name(struct top_cell *cell, const struct sample *now,	\
+					 size_t item, const struct sample *before, long was,	\
+					 __u64 window)
+#define UNUSED()	((void)item, (void)before, (void)was, (void)window)
+#define GROWTH(stat)	sample_growth(now, item, before, was, stat)
+
+FILL(fill_vm_id)
+{
+	UNUSED();
+	set_count(cell, kvmwatch_all_item(now->all, item)->vm);
+}
+
+FILL(fill_name)
+{
+	const struct vm *vm = sample_vm(now, item);
+
+	UNUSED();
+	snprintf(cell->text, sizeof(cell->text), "%s", vm->info.name);
+	text_clean(cell->text);
+}
+
+FILL(fill_guest)
+{
+	const struct vm *vm = sample_vm(now, item);
+
+	UNUSED();
+	if (vm->guest)
+		snprintf(cell->text, sizeof(cell->text), "%s", vm->guest);
+	else
+		snprintf(cell->text, sizeof(cell->text), "[%s]", vm->info.comm);
+	text_clean(cell->text);
+}
+
+FILL(fill_pid)
+{
+	const struct vm *vm = sample_vm(now, item);
+
+	UNUSED();
+	if (vm->info.pid > 0)
+		set_count(cell, vm->info.pid);
+	else
+		unknown(cell);
+}
+
+FILL(fill_vcpus)
+{
+	UNUSED();
+	set_count(cell, sample_vm(now, item)->info.vcpus);
+}
+
+FILL(fill_memory)
+{
+	UNUSED();
+	set_bytes(cell, sample_vm(now, item)->info.memory);
+}
+
+/* Of a VM by its slots, of a slot by its size. */
+static __u64 memory_of(const struct sample *now, size_t item)
+{
+	const struct kvmwatch_slot *slot;
+
+	if (now->all->kind == KVMWATCH_KIND_VM)
+		return sample_vm(now, item)->info.memory;
+	slot = sample_slot(now, item);
+	return slot ? slot->npages * PAGE_BYTES : 0;
+}
+
+FILL(fill_mapped)
+{
+	struct maybe mapped = sample_value(now, item, "mapped_bytes");
+
+	UNUSED();
+	if (mapped.known)
+		set_bytes(cell, mapped.number);
+	else
+		unknown(cell);
+}
+
+FILL(fill_mapped_share)
+{
+	struct maybe mapped = sample_value(now, item, "mapped_bytes");
+	__u64 memory = memory_of(now, item);
+
+	UNUSED();
+	if (mapped.known && memory)
+		set_share(cell, (double)mapped.number / memory);
+	else
+		unknown(cell);
+}
+
+static bool is_logging(const struct sample *now, size_t item)
+{
+	const struct kvmwatch_slot *slot;
+
+	if (now->all->kind == KVMWATCH_KIND_VM)
+		return sample_vm(now, item)->info.flags & KVMWATCH_VM_DIRTY_LOG;
+	slot = sample_slot(now, item);
+	return slot && slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+FILL(fill_dirty)
+{
+	if (is_logging(now, item))
+		set_rate(cell, GROWTH("dirty_marks_new"), window, PAGE_BYTES);
+	else
+		snprintf(cell->text, sizeof(cell->text), "log off");
+}
+
+FILL(fill_dirty_now)
+{
+	struct maybe pages = sample_value(now, item, "dirty_pages");
+
+	UNUSED();
+	if (pages.known)
+		set_count(cell, pages.number);
+	else
+		unknown(cell);
+}
+
+/* A VM may be on as many pCPUs as it has vCPUs: 100 % is one of them. */
+FILL(fill_cpu)
+{
+	set_part(cell, GROWTH("on_cpu_ns"), window);
+}
+
+FILL(fill_delay)
+{
+	set_part(cell, GROWTH("run_delay_ns"), window);
+}
+
+/* Of all vCPUs' time. */
+FILL(fill_halt)
+{
+	__u64 vcpus = 1;
+
+	if (now->all->kind == KVMWATCH_KIND_VM)
+		vcpus = sample_vm(now, item)->info.vcpus;
+	set_part(cell, GROWTH("halt_time_ns"), window * vcpus);
+}
+
+FILL(fill_exits)
+{
+	set_rate(cell, GROWTH("exits"), window, 0);
+}
+
+FILL(fill_user_exits)
+{
+	set_rate(cell, GROWTH("user_exits"), window, 0);
+}
+
+FILL(fill_moves)
+{
+	set_rate(cell, GROWTH("load_migrations"), window, 0);
+}
+
+FILL(fill_preemptions)
+{
+	set_rate(cell, GROWTH("preemptions"), window, 0);
+}
+
+FILL(fill_number)
+{
+	UNUSED();
+	set_count(cell, kvmwatch_all_item(now->all, item)->number);
+}
+
+FILL(fill_tid)
+{
+	const struct kvmwatch_vcpu *vcpu = sample_vcpu(now, item);
+
+	UNUSED();
+	if (vcpu && vcpu->tid > 0)
+		set_count(cell, vcpu->tid);
+	else
+		unknown(cell);
+}
+
+FILL(fill_pcpu)
+{
+	struct maybe pcpu = sample_value(now, item, "pcpu");
+
+	UNUSED();
+	if (pcpu.known)
+		set_count(cell, pcpu.number);
+	else
+		unknown(cell);
+}
+
+FILL(fill_window)
+{
+	struct maybe ns = sample_value(now, item, "halt_poll_ns");
+	struct quantity q = quantity_ns(ns.number);
+
+	UNUSED();
+	if (!ns.known) {
+		unknown(cell);
+		return;
+	}
+	set_number(cell, ns.number);
+	snprintf(cell->text, sizeof(cell->text), "%s %s", q.value, q.unit);
+}
+
+FILL(fill_slot)
+{
+	__u32 number = kvmwatch_all_item(now->all, item)->number;
+
+	UNUSED();
+	set_number(cell, number);
+	snprintf(cell->text, sizeof(cell->text), "%u-%u", number >> 16, number & 0xffff);
+}
+
+FILL(fill_address)
+{
+	const struct kvmwatch_slot *slot = sample_slot(now, item);
+
+	UNUSED();
+	if (!slot) {
+		unknown(cell);
+		return;
+	}
+	set_number(cell, slot->base_gfn);
+	snprintf(cell->text, sizeof(cell->text), "0x%llx", slot->base_gfn * PAGE_BYTES);
+}
+
+FILL(fill_size)
+{
+	UNUSED();
+	set_bytes(cell, memory_of(now, item));
+}
+
+static const struct top_column vm_columns[] = {
+	{ "ID", 4, false, true, false, fill_vm_id },
+	{ "NAME", 11, true, false, false, fill_name },
+	{ "CPU", 7, false, false, false, fill_cpu },
+	{ "MAPPED", 9, false, false, false, fill_mapped },
+	{ "OF MEMORY", 15, false, false, true, fill_mapped_share },
+	{ "HALTED", 15, false, false, true, fill_halt },
+	{ "DIRTY", 11, false, false, false, fill_dirty },
+	{ "EXITS", 7, false, false, false, fill_exits },
+	{ "GUEST", 16, true, false, false, fill_guest },
+	{ "DELAY", 7, false, false, false, fill_delay },
+	{ "TO VMM", 7, false, false, false, fill_user_exits },
+	{ "MEMORY", 9, false, false, false, fill_memory },
+	{ "VCPUS", 5, false, false, false, fill_vcpus },
+	{ "PID", 8, false, true, false, fill_pid },
+	{ "MOVED", 6, false, false, false, fill_moves },
+};
+
+static const struct top_column vcpu_columns[] = {
+	{ "VCPU", 4, false, true, false, fill_number },
+	{ "TID", 8, false, true, false, fill_tid },
+	{ "PCPU", 4, false, true, false, fill_pcpu },
+	{ "CPU", 7, false, false, false, fill_cpu },
+	{ "DELAY", 7, false, false, false, fill_delay },
+	{ "HALTED", 15, false, false, true, fill_halt },
+	{ "EXITS", 7, false, false, false, fill_exits },
+	{ "TO VMM", 7, false, false, false, fill_user_exits },
+	{ "MOVED", 6, false, false, false, fill_moves },
+	{ "PREEMPTED", 9, false, false, false, fill_preemptions },
+	{ "POLLS FOR", 9, false, false, false, fill_window },
+};
+
+static const struct top_column slot_columns[] = {
+	{ "SLOT", 7, false, true, false, fill_slot },
+	{ "ADDRESS", 14, false, true, false, fill_address },
+	{ "SIZE", 9, false, false, false, fill_size },
+	{ "MAPPED", 9, false, false, false, fill_mapped },
+	{ "OF SIZE", 15, false, false, true, fill_mapped_share },
+	{ "DIRTY", 11, false, false, false, fill_dirty },
+	{ "MARKED NOW", 10, false, false, false, fill_dirty_now },
+};
+
+#define NR(columns)	(sizeof(columns) / sizeof(*(columns)))
+
+const struct top_column *top_columns(enum top_view view, size_t *nr)
+{
+	_Static_assert(NR(vm_columns) <= TOP_MAX_COLUMNS, "too many columns");
+
+	switch (view) {
+	case TOP_VCPUS:
+		*nr = NR(vcpu_columns);
+		return vcpu_columns;
+	case TOP_SLOTS:
+		*nr = NR(slot_columns);
+		return slot_columns;
+	default:
+		*nr = NR(vm_columns);
+		return vm_columns;
+	}
+}
+
+__u32 top_kind(enum top_view view)
+{
+	static const __u32 kinds[] = {
+		[TOP_VMS] = KVMWATCH_KIND_VM,
+		[TOP_VCPUS] = KVMWATCH_KIND_VCPU,
+		[TOP_SLOTS] = KVMWATCH_KIND_SLOT,
+	};
+
+	return kinds[view];
+}
+
+/* --- rows --------------------------------------------------------------------- */
+
+struct top_row *top_rows(enum top_view view, const struct sample *now,
+			 const struct sample *before, __u64 vm, size_t *nr)
+{
+	const struct top_column *columns;
+	__u64 window = sample_window(now, before);
+	struct top_row *rows, *row;
+	size_t i, j, nr_columns;
+	long was;
+
+	*nr = 0;
+	rows = calloc(now->all->nr + 1, sizeof(*rows));
+	if (!rows)
+		return NULL;
+	columns = top_columns(view, &nr_columns);
+	for (i = 0; i < now->all->nr; i++) {
+		row = &rows[*nr];
+		row->item = *kvmwatch_all_item(now->all, i);
+		if (!sample_vm(now, i) || (view != TOP_VMS && row->item.vm != vm))
+			continue;
+		was = sample_find(before, &row->item);
+		for (j = 0; j < nr_columns; j++)
+			columns[j].fill(&row->cells[j], now, i, before, was, window);
+		(*nr)++;
+	}
+	return rows;
+}
+
+struct order {
+	size_t column;
+	bool left, ascending, reverse;
+};
+
+static int compare_rows(const struct top_row *a, const struct top_row *b,
+			const struct order *order)
+{
+	const struct top_cell *x = &a->cells[order->column], *y = &b->cells[order->column];
+	int result;
+
+	if (order->left) {
+		result = strcmp(x->text, y->text);
+	} else {
+		if (x->known != y->known)
+			return x->known ? -1 : 1;
+		result = (x->number < y->number) - (x->number > y->number);
+		if (order->ascending)
+			result = -result;
+	}
+	return order->reverse ? -result : result;
+}
+
+static int compare(const void *a, const void *b, void *order)
+{
+	const struct top_row *x = a, *y = b;
+	int result = compare_rows(x, y, order);
+
+	/* Equal ones stay where they are from one look to the next. */
+	if (!result)
+		result = (x->item.vm > y->item.vm) - (x->item.vm < y->item.vm);
+	if (!result)
+		result = (x->item.number > y->item.number) - (x->item.number < y->item.number);
+	return result;
+}
+
+void top_sort(struct top_row *rows, size_t nr, enum top_view view, size_t column, bool reverse)
+{
+	size_t nr_columns;
+	const struct top_column *columns = top_columns(view, &nr_columns);
+	struct order order = {
+		column, columns[column].left, columns[column].ascending, reverse
+	};
+
+	qsort_r(rows, nr, sizeof(*rows), compare, &order);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What kvmwatch top shows: rows and cells, made of two samples. Nothing here knows a
+ * terminal.
+ */
+#ifndef KVMWATCH_TOP_ROWS_H
+#define KVMWATCH_TOP_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sample.h"
+
+enum top_view { TOP_VMS, TOP_VCPUS, TOP_SLOTS };
+
+#define TOP_MAX_COLUMNS	16
+#define TOP_CELL	64
+
+/**
+ * struct top_cell - a cell
+ * @known:	there is a number; text cells have none
+ * @number:	what to sort by
+ * @share:	0 to 1, for a bar
+ * @text:	what to show
+ */
+struct top_cell {
+	bool known;
+	double number;
+	double share;
+	char text[TOP_CELL];
+};
+
+struct top_column {
+	const char *heading;
+	int width;
+	bool left;		/* aligned to the left, sorted as text */
+	bool ascending;		/* the least first, if not reversed */
+	bool bar;
+	/* Fill a zeroed cell. @window is 0 when there is no sample before. */
+	void (*fill)(struct top_cell *cell, const struct sample *now, size_t item,
+		     const struct sample *before, long was, __u64 window);
+};
+
+/**
+ * struct top_row - an object
+ * @item:	which it is
+ * @cells:	one for each column of the view
+ */
+struct top_row {
+	struct kvmwatch_all_item item;
+	struct top_cell cells[TOP_MAX_COLUMNS];
+};
+
+/* The columns of a view, in order of importance, and how many. */
+const struct top_column *top_columns(enum top_view view, size_t *nr);
+
+/* The kind of objects that a view is of. */
+__u32 top_kind(enum top_view view);
+
+/*
+ * All rows of a view: VMs of the sample, or what belongs to VM @vm. To be freed with
+ * free(); NULL: no memory.
+ */
+struct top_row *top_rows(enum top_view view, const struct sample *now,
+			 const struct sample *before, __u64 vm, size_t *nr);
+
+/* Sort: most first, or by letters, or the other way round; what is unknown comes last. */
+void top_sort(struct top_row *rows, size_t nr, enum top_view view, size_t column, bool reverse);
+
+#endif /* KVMWATCH_TOP_ROWS_H */

@@ -13,9 +13,15 @@
 static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
-	struct kvmw_object *obj = kvmw_take(KVMWATCH_KIND_VM);
+	struct kvmw_object *obj;
 	struct kvmw_vm *vm;
 
+	/* While hooks are being attached, others may miss what it does: it will be found. */
+	if (!READ_ONCE(kvmw_hooks_attached)) {
+		kvmw_rescan_later();
+		return;
+	}
+	obj = kvmw_take(KVMWATCH_KIND_VM);
 	if (!obj) {
 		kvmw_lost(kvm);
 		kvmw_rescan_later();
@@ -55,7 +61,8 @@ static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long
 		return;
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		vm->kvms_last[i] = kvmw_kvm_pages(kvm, i + 1);
-	vm->freed = true;
+	/* While hooks are being removed, others have missed what went: nothing to compare. */
+	vm->freed = READ_ONCE(kvmw_hooks_attached);
 	kvmw_hide(&vm->obj);
 }
 

@@ -24,7 +24,7 @@ static atomic_int went_back;
 static atomic_ulong reads;
 
 /* Bring pCPU 1 up or down. */
-static int online(int on)
+static int set_online(int on)
 {
 	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY | O_CLOEXEC), err = 0;
 
@@ -108,7 +108,7 @@ FIXTURE_SETUP(hotplug)
 
 FIXTURE_TEARDOWN(hotplug)
 {
-	online(1);
+	set_online(1);
 	guest_free(self->g);
 }
 
@@ -144,7 +144,7 @@ static long go_on(struct guest *g)
 	return err ?: guest_dirty_get(g, SLOT, NULL);
 }
 
-static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self)
+static void begin(struct __test_metadata *_metadata, struct _test_data_hotplug *self)
 {
 	int i;
 
@@ -159,7 +159,7 @@ static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self
 }
 
 /* After rest(): all that was done was counted, wherever it was done. */
-static void end(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self)
+static void end(struct __test_metadata *_metadata, struct _test_data_hotplug *self)
 {
 	__u64 loads, preemptions;
 	int i;
@@ -171,7 +171,7 @@ static void end(struct __test_metadata *_metadata, FIXTURE_DATA(hotplug) *self)
 		EXPECT_EQ(loads, watch_vcpu_stat(self->g, i, "puts"));
 		loads -= self->loads[i];
 		preemptions = watch_vcpu_stat(self->g, i, "preemptions") - self->preemptions[i];
-		/* Other than by a preemption, only the vCPU that halts leaves its pCPU in KVM_RUN. */
+		/* In KVM_RUN, only the one that halts leaves its pCPU but by a preemption. */
 		if (i == 1)
 			continue;
 		EXPECT_EQ(guest_runs(self->g, i) - self->runs[i], loads - preemptions)
@@ -199,14 +199,14 @@ TEST_F_TIMEOUT(hotplug, nothing_is_lost_or_counted_twice, 120)
 	int round, i;
 	long dirty;
 
-	if (online(1) == -ENOENT)
+	if (set_online(1) == -ENOENT)
 		SKIP(return, "this kernel has no CPU hotplug");
 	stop = false;
 	begin(_metadata, self);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reader, self->g));
 	for (round = 0; round < ROUNDS; round++) {
 		for (i = 0; i < 2; i++) {
-			ASSERT_EQ(0, online(i));
+			ASSERT_EQ(0, set_online(i));
 			dirty = go_on(self->g);
 			EXPECT_LT(0, dirty)
 				TH_LOG("round %d: %ld", round, dirty);
@@ -228,11 +228,11 @@ TEST_F_TIMEOUT(hotplug, a_pcpu_may_come_later_than_kvmwatch, 60)
 	long dirty;
 	int i;
 
-	if (online(1) == -ENOENT)
+	if (set_online(1) == -ENOENT)
 		SKIP(return, "this kernel has no CPU hotplug");
 	ASSERT_EQ(0, work(self->g));
 	ASSERT_EQ(0, watch_unload_patiently());
-	ASSERT_EQ(0, online(0));
+	ASSERT_EQ(0, set_online(0));
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_LE(0, go_on(self->g));
 	expect_all_on_pcpu_0(_metadata, self->g);
@@ -241,7 +241,7 @@ TEST_F_TIMEOUT(hotplug, a_pcpu_may_come_later_than_kvmwatch, 60)
 	EXPECT_TRUE(watch_mapped_is_kvms(self->g));
 
 	begin(_metadata, self);
-	ASSERT_EQ(0, online(1));
+	ASSERT_EQ(0, set_online(1));
 	for (i = 0; i < VCPUS; i++)
 		EXPECT_EQ(0, guest_pin(self->g, i, 1));
 	dirty = go_on(self->g);

@@ -311,7 +311,8 @@ static long long bytes_of_records(void)
 	char *hooks = watch_debugfs_table("hooks"), *line;
 
 	line = hooks ? strstr(hooks, "# bytes per VM") : NULL;
-	if (!line || sscanf(line, "# bytes per VM %lld, vCPU %lld, slot %lld", &vm, &vcpu, &slot) != 3)
+	if (!line || sscanf(line, "# bytes per VM %lld, vCPU %lld, slot %lld", &vm, &vcpu,
+			    &slot) != 3)
 		vm = -1;
 	free(hooks);
 	return vm < 0 ? vm : vm + vcpu + slot;

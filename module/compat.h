@@ -55,9 +55,9 @@
 #define KVMW_SYM_RMAP_ADD	"__rmap_add"
 #define KVMW_NEED_DIRTY_KERNEL	0
 #endif
-#if KVMW_SINCE(6, 12)
+#if KVMW_SINCE(6, 12) && !KVMW_SINCE(7, 2)
 #define KVMW_SYM_SPTE_CHANGE	"handle_changed_spte"
-#else	/* where a function that has that name is one of the callers */
+#else	/* where a function that has that name, if any, is one of the callers */
 #define KVMW_SYM_SPTE_CHANGE	"__handle_changed_spte"
 #endif
 #if KVMW_SINCE(7, 2)

@@ -15,7 +15,7 @@
 
 /* Enough for a few small VMs; what there is tells how much is needed. */
 #define FIRST_SIZE		(64U << 10)
-#define MAX_SIZE		(1ULL << 30)
+#define MAX_SIZE		(1024ULL << 20)
 #define MAX_DESCS		16384U
 #define READ_TRIES		16
 

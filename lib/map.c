@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Read a stats fd without system calls, from where it is mapped. See libkvmwatch.h. */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -81,30 +80,29 @@ int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_map
 /* The kernel writes it meanwhile, so each cell is read once, and as a whole. */
 static void copy_cells(__u64 *to, const char *from, size_t size)
 {
-	const volatile __u64 *cell = (const volatile __u64 *)from;
+	const __u64 *cell = (const __u64 *)from;
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*to); i++)
-		to[i] = cell[i];
+		to[i] = __atomic_load_n(&cell[i], __ATOMIC_RELAXED);
 }
 
 /* 0: @stats' spare cells have a copy that is whole. */
 static int try_read(const struct kvmwatch_mapping *m, struct kvmwatch_stats *stats,
 		    struct kvmwatch_map *head)
 {
-	const volatile struct kvmwatch_map *now = (const volatile void *)m->address;
+	const struct kvmwatch_map *now = (const void *)m->address;
 	__u32 before;
 
-	before = now->sequence;
-	atomic_thread_fence(memory_order_acquire);
+	before = __atomic_load_n(&now->sequence, __ATOMIC_ACQUIRE);
 	if (before & 1)
 		return -EAGAIN;
-	head->copies = now->copies;
-	head->flags = now->flags;
-	head->ns = now->ns;
+	head->copies = __atomic_load_n(&now->copies, __ATOMIC_RELAXED);
+	head->flags = __atomic_load_n(&now->flags, __ATOMIC_RELAXED);
+	head->ns = __atomic_load_n(&now->ns, __ATOMIC_RELAXED);
 	copy_cells(stats->spare, m->data, stats->data_size);
-	atomic_thread_fence(memory_order_acquire);
-	return now->sequence == before ? 0 : -EAGAIN;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&now->sequence, __ATOMIC_RELAXED) == before ? 0 : -EAGAIN;
 }
 
 int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_stats *stats,

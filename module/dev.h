@@ -6,10 +6,9 @@
 #ifndef KVMW_DEV_H
 #define KVMW_DEV_H
 
+#include <linux/fs.h>
 #include <linux/types.h>
 
-struct file;
-struct file_operations;
 struct kvmw_object;
 struct kvmw_stat;
 struct kvmwatch_stats_desc;

@@ -960,24 +960,28 @@ static void odd_map(struct fuzz *f)
 	(void)mprotect(r->at, r->size, prots[any(ARRAY_SIZE(prots))]);
 }
 
-static void fuzz(struct __test_metadata *_metadata, FIXTURE_DATA(abuse) *self, int dev)
+#define FUZZ(dev) (struct fuzz) {							\
+	.device = dev, .vm = guest_vm_fd(self->g), .vcpu = guest_vcpu_fd(self->g, 0),	\
+	.known = { self->id, self->vcpu_id, SLOT, sizeof(struct kvmwatch_info),		\
+		sizeof(struct kvmwatch_list), sizeof(struct kvmwatch_open),		\
+		sizeof(struct kvmwatch_stat), 65536 },					\
+}
+
+/* @fds: one of each kind to begin with. */
+static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds[3])
 {
-	struct fuzz f = {
-		.device = dev, .null = open("/dev/null", O_WRONLY | O_CLOEXEC), .vm = guest_vm_fd(self->g),
-		.vcpu = guest_vcpu_fd(self->g, 0), .known = { self->id, self->vcpu_id, SLOT,
-			sizeof(struct kvmwatch_info), sizeof(struct kvmwatch_list),
-			sizeof(struct kvmwatch_open), sizeof(struct kvmwatch_stat), 65536 },
-		.arg = lonely_page(), .out = lonely_page(),
-	};
 	unsigned long calls = 0;
 	struct timespec now;
 	time_t end;
 	int i;
 
+	f.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	f.arg = lonely_page();
+	f.out = lonely_page();
 	ASSERT_NE(NULL, f.arg);
 	ASSERT_NE(NULL, f.out);
 	for (i = 0; i < OURS; i++)
-		f.ours[i] = dup(self->fds[i % 3]);
+		f.ours[i] = dup(fds[i % 3]);
 	fuzz_state = FUZZ_SEED;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	end = now.tv_sec + FUZZ_SECONDS;
@@ -1003,7 +1007,7 @@ static void fuzz(struct __test_metadata *_metadata, FIXTURE_DATA(abuse) *self, i
 
 TEST_F(abuse, whatever_is_asked_at_random_changes_nothing)
 {
-	fuzz(_metadata, self, self->dev);
+	fuzz(_metadata, FUZZ(self->dev), self->fds);
 }
 
 TEST_F(abuse, whatever_nobody_asks_at_random_changes_nothing)
@@ -1015,7 +1019,7 @@ TEST_F(abuse, whatever_nobody_asks_at_random_changes_nothing)
 	ASSERT_EQ(0, seteuid(NOBODY));
 	dev = watch_device();
 	ASSERT_LE(0, dev);
-	fuzz(_metadata, self, dev);
+	fuzz(_metadata, FUZZ(dev), self->fds);
 	close(dev);
 	ASSERT_EQ(0, seteuid(0));
 	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0600));

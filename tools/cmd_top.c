@@ -8,6 +8,7 @@
  */
 #include <locale.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@
 #define KEY_ESCAPE	27
 
 static const char help_line[] =
-	"q quit  Enter vCPUs  s slots  Esc back  </> sort  r reverse  h hide  H show all  +/- speed";
+	"q quit  Enter vCPUs  s slots  Esc back  </> sort  r reverse  h hide  H all  +/- speed";
 
 /**
  * struct page - a view as the user has made it
@@ -62,16 +63,17 @@ struct top {
 	struct top_row *rows;
 	size_t nr;
 	size_t first;		/* row that is at the top of the screen */
-	char trouble[256];	/* why there is nothing to show, or what has happened */
+	char trouble[256];	/* why there is nothing to show */
+	char notice[256];	/* what has happened; until a key is pressed */
 	bool color;
 };
 
-static volatile sig_atomic_t told_to_end;
+static atomic_bool told_to_end;
 
 static void on_signal(int number)
 {
 	(void)number;
-	told_to_end = 1;
+	told_to_end = true;
 }
 
 /* --- looking ------------------------------------------------------------------ */
@@ -141,7 +143,7 @@ static void look(struct top *top)
 			complain_into(NULL, 0);
 			return;
 		}
-		snprintf(top->trouble, sizeof(top->trouble), "VM %llu (%s) has ended", top->vm,
+		snprintf(top->notice, sizeof(top->notice), "VM %llu (%s) has ended", top->vm,
 			 top->vm_name);
 	}
 	if (!fresh.nr_vms)
@@ -309,10 +311,8 @@ static void draw_title(const struct top *top)
 	mvprintw(0, 0, "kvmwatch top - %s, every %.3g s, by %s%s", what,
 		 top->options.interval_ns / 1e9, columns[top->pages[top->view].sort].heading,
 		 top->pages[top->view].reverse ? " (reversed)" : "");
-	if (!top->trouble[0])
-		return;
 	attron(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
-	mvaddnstr(1, 0, top->trouble, COLS);
+	mvaddnstr(1, 0, top->trouble[0] ? top->trouble : top->notice, COLS);
 	attroff(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
 }
 
@@ -405,6 +405,8 @@ enum what_next { GO_ON, LOOK_NOW, QUIT };
 
 static enum what_next on_key(struct top *top, int key)
 {
+	if (key != ERR && key != KEY_RESIZE)
+		top->notice[0] = '\0';
 	switch (key) {
 	case 'q':
 		return QUIT;
@@ -620,7 +622,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	if (code)
 		return code;
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		return complain("top", "needs a terminal; for pipes there are kvmwatch list, stat and vcpu, with -i");
+		return complain("top", "needs a terminal; for pipes there is kvmwatch list -i 1");
 	/* Without a given count it goes on until it is ended. */
 	if (top.options.count == 1)
 		top.options.count = 0;

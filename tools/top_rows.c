@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What kvmwatch top shows. See top_rows.h. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,7 +354,7 @@ static const struct top_column slot_columns[] = {
 
 const struct top_column *top_columns(enum top_view view, size_t *nr)
 {
-	_Static_assert(NR(vm_columns) <= TOP_MAX_COLUMNS, "too many columns");
+	static_assert(NR(vm_columns) <= TOP_MAX_COLUMNS, "too many columns");
 
 	switch (view) {
 	case TOP_VCPUS:

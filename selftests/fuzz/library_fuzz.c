@@ -4,7 +4,6 @@
  * it is read, a stats fd, a mapped one, or an fd of all objects. What is read is looked at in
  * full, so that the sanitizers see each byte that is handed out.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,9 +11,10 @@
 
 #include "libkvmwatch.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* By the name that libFuzzer calls. */
+int fuzz_one(const __u8 *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
 
-static volatile uint64_t sink;
+static __u64 sink;
 
 static void look_at_value(const struct kvmwatch_value *value, const __u64 *data)
 {
@@ -107,7 +107,7 @@ static void try_all(int fd)
 	kvmwatch_all_free(all);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const __u8 *data, size_t size)
 {
 	int fd;
 
@@ -128,5 +128,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	}
 	close(fd);
+	__asm__ volatile("" : : "r"(sink));	/* it was all looked at */
 	return 0;
 }

@@ -70,11 +70,10 @@ options_in_man_page() {
 }
 
 parameters_in_man_page() {
-	local name
-
-	for name in $(grep -hoE '\bmodule_param(_[a-z]+)?\([a-z_]+' module/*.c | sed 's/.*(//'); do
-		grep -qx ".B $name" tools/kvmwatch.4 || { echo "$name"; return 1; }
-	done
+	! grep -hoE '\bmodule_param(_[a-z]+)?\([a-z_]+' module/*.c | sed 's/.*(//' |
+		while read -r name; do
+			grep -qx ".B $name" tools/kvmwatch.4 || echo "$name"
+		done | grep .
 }
 
 pages() {

@@ -196,12 +196,14 @@ static void write_file(const char *path, const char *text)
 /* What a command prints in a format, to be freed. */
 static char *print(const struct cmd *cmd, const char *option)
 {
-	char *argv[] = { (char *)cmd->name, (char *)option, NULL };
+	char *argv[3] = { };
 	int out = dup(1), code;
 	char path[] = "/tmp/golden.XXXXXX";
 	char *text;
 	int fd = mkostemp(path, O_CLOEXEC);
 
+	argv[0] = (char *)cmd->name;
+	argv[1] = (char *)option;
 	moment = 0;
 	fflush(stdout);
 	dup2(fd, 1);

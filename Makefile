@@ -99,9 +99,16 @@ initrd: deps
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
 	$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
+	$(if $(wildcard $(VM_KDIR)/certs/signing_key.pem),$(MAKE) planted)
 	$(MAKE) -C selftests vm
-	@$(VM)/mkinitrd $(call objects,$(VM_KDIR))/kvmwatch.ko tools/kvmwatch build/selftests/vm \
-		$(INITRD)
+	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
+
+# The module with faults, for the kernels that are here to find such
+planted: PLANTED = $(call objects,$(VM_KDIR))/planted
+planted:
+	@mkdir -p $(PLANTED)
+	@ln -sf $(CURDIR)/selftests/planted/* $(PLANTED)/
+	$(VM)/build-module M=$(PLANTED) modules
 
 # The module as gcc sees it with W=1, and sparse
 sparse:
@@ -117,5 +124,4 @@ help: ## this list
 
 export T V KERNELS
 .PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm \
-	matrix debug-kernel \
-	kvm-selftests vm bench lint initrd sparse clean help
+	matrix debug-kernel kvm-selftests vm bench lint initrd planted sparse clean help

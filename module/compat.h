@@ -154,6 +154,15 @@ static inline u64 kvmw_clocksource_cycles(void)
 	return snapshot.cycles;
 }
 
+/* --- work ---------------------------------------------------------------- */
+
+/* Its workers run on any CPU. The old name makes later kernels complain in their log. */
+#if KVMW_SINCE(7, 2)
+#define kvmw_unbound_wq		system_dfl_wq
+#else
+#define kvmw_unbound_wq		system_unbound_wq
+#endif
+
 /* --- page table entries -------------------------------------------------- */
 
 /* Second-level and shadow page table entries (SPTEs), as KVM lays them out. */

@@ -457,7 +457,7 @@ static DECLARE_DELAYED_WORK(audit_work, audit_fn);
 static void schedule_audit(void)
 {
 	if (audit_seconds)
-		queue_delayed_work(system_unbound_wq, &audit_work, audit_seconds * HZ);
+		queue_delayed_work(kvmw_unbound_wq, &audit_work, audit_seconds * HZ);
 }
 
 static void audit_fn(struct work_struct *unused)

@@ -442,7 +442,7 @@ static DECLARE_DELAYED_WORK(work, work_fn);
 
 static void kick_fn(struct irq_work *unused)
 {
-	mod_delayed_work(system_unbound_wq, &work, 0);
+	mod_delayed_work(kvmw_unbound_wq, &work, 0);
 }
 
 /* Through an irq_work, as a hit may hold a runqueue lock and so cannot wake anyone. */
@@ -707,7 +707,7 @@ static void housekeep(void)
 		pending = true;
 	}
 	if (pending)		/* a VM is being created: look again soon */
-		mod_delayed_work(system_unbound_wq, &work, msecs_to_jiffies(20));
+		mod_delayed_work(kvmw_unbound_wq, &work, msecs_to_jiffies(20));
 	make_dirs();
 	mutex_unlock(&kvmw_lock);
 	mutex_unlock(&house_lock);

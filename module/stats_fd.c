@@ -339,7 +339,7 @@ static void refresh_fn(struct work_struct *unused)
 	}
 	mutex_lock(&map_lock);
 	if (!list_empty(&mapped))
-		queue_delayed_work(system_unbound_wq, &refresher,
+		queue_delayed_work(kvmw_unbound_wq, &refresher,
 				   nsecs_to_jiffies(next - now) ?: 1);
 	mutex_unlock(&map_lock);
 }
@@ -371,7 +371,7 @@ static int map_once(struct stats_file *sf)
 		return -ENOMEM;
 	}
 	list_add(&sf->node, &fresh);
-	mod_delayed_work(system_unbound_wq, &refresher, 0);
+	mod_delayed_work(kvmw_unbound_wq, &refresher, 0);
 	return 0;
 }
 

@@ -523,7 +523,7 @@ FIXTURE_TEARDOWN(storm)
 /* The runner has a limit for a test; the harness must not be sooner. */
 TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 {
-	long long slab[3], percpu[3];
+	long long slab[3], percpu[3], growth;
 	int part = getenv("vm_short") ? 2 : 1;
 	char *hooks;
 	int i;
@@ -543,8 +543,12 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 	EXPECT_LT(10, reads_after_death);
 	EXPECT_LT(10, audits);
 
-	/* Each round has a VM, a vCPU or two, three slots. */
-	EXPECT_GT(rounds_done * 512, slab[2] - slab[1]);
+	/*
+	 * Each round has a VM, a vCPU or two, three slots. What they lose they lose in both
+	 * storms; what others take for a while is in one.
+	 */
+	growth = slab[1] - slab[0] < slab[2] - slab[1] ? slab[1] - slab[0] : slab[2] - slab[1];
+	EXPECT_GT(rounds_done * 512, growth);
 	EXPECT_GT(65536, percpu[2] - percpu[1]);
 	EXPECT_EQ(0, objects());
 	EXPECT_EQ(self->refs, watch_refs());

@@ -55,15 +55,22 @@ static bool look(void)
 	return usable;
 }
 
+static void take_scale(void)
+{
+	WRITE_ONCE(kvmw_clock_mult, div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz));
+}
+
 static void look_again(struct work_struct *work);
 static DECLARE_DELAYED_WORK(looker, look_again);
 
 static void look_again(struct work_struct *work)
 {
-	if (look())
-		schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
-	else
+	if (!look()) {
 		static_branch_disable(&kvmw_clock_tsc);
+		return;
+	}
+	take_scale();
+	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
 }
 
 static void give_up_tsc(void)
@@ -87,7 +94,7 @@ void kvmw_clock_init(void)
 {
 	if (!look())
 		return;
-	kvmw_clock_mult = div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz);
+	take_scale();
 	static_branch_enable(&kvmw_clock_tsc);
 	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
 	register_pm_notifier(&suspend_nb);

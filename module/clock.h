@@ -16,7 +16,10 @@
 
 DECLARE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 
-/* Nanoseconds that a tick takes, times 2^32. Does not change while hooks are attached. */
+/*
+ * Nanoseconds that a tick takes, times 2^32. Changes once at most, if we are there before the
+ * kernel has measured the TSC as well as it can, seconds after it booted.
+ */
 extern u64 kvmw_clock_mult;
 
 u64 kvmw_now_slow(void);
@@ -32,7 +35,7 @@ static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 {
 	u64 ticks = likely(now > since) ? now - since : 0;
 
-	return mul_u64_u64_shr(ticks, kvmw_clock_mult, 32);
+	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
 }
 
 void kvmw_clock_init(void);

@@ -722,7 +722,7 @@ static long long now(void)
 
 TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
 {
-	struct turns turns = { .g = guest_new(1, 0), .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct turns turns = { .g = guest_new(1, 0) };
 	__u64 runs, loads, preemptions, user_exits, ns;
 	pthread_t threads[TURN_THREADS];
 	struct kvmwatch_vm vm = {};
@@ -730,6 +730,7 @@ TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
 	const void *all;
 	int i, fd;
 
+	ASSERT_EQ(0, pthread_mutex_init(&turns.lock, NULL));
 	ASSERT_NE(NULL, turns.g);
 	ASSERT_EQ(0, watch_find(turns.g, &vm));
 	turns.vm = vm.id;
@@ -750,7 +751,8 @@ TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
 	for (i = 0; i < TURN_THREADS; i++)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	EXPECT_EQ(0, turns.wrong);
-	EXPECT_EQ(0, tid_of_vcpu(vm.id));
+	/* A thread that was joined may be on its way out for a moment. */
+	EXPECT_TRUE(WATCH_EVENTUALLY(!tid_of_vcpu(vm.id)));
 	end[0] = now();
 	all = oracle_snapshot(fd, NULL);
 	end[1] = now();

@@ -6,7 +6,7 @@
  * fault=NAME has one happen while the module loads, which then is canceled; a kernel
  * that has no check of the class answers "not supported". See selftests/vm/guest/tests.
  */
-#include <linux/delay.h>
+#include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -28,7 +28,7 @@ static void leak(void)
 static void sleep_in_atomic(void)
 {
 	preempt_disable();
-	msleep(20);
+	might_sleep();	/* but not so that the scheduler is confused, which lockdep cannot bear */
 	preempt_enable();
 }
 

@@ -374,6 +374,20 @@ static void put_dependants(struct seq_file *m, enum kvmw_hook_id id)
 	seq_puts(m, any ? "\n" : "-\n");
 }
 
+/* How many there are, for whom they wait or whom they are about. */
+static void put_records(struct seq_file *m)
+{
+	static const char *const names[] = { "VM", "vCPU", "slot" };
+	unsigned int i, nr, ready;
+
+	seq_puts(m, "# records (of them ready for new ones):");
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		kvmw_kind_records(KVMWATCH_KIND_VM + i, &nr, &ready);
+		seq_printf(m, "%s %s %u (%u)", i ? "," : "", names[i], nr, ready);
+	}
+	seq_putc(m, '\n');
+}
+
 static int hooks_show(struct seq_file *m, void *unused)
 {
 	struct kvmwatch_hook hook;
@@ -403,6 +417,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 		   kvmw_kind_footprint(KVMWATCH_KIND_VM),
 		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU),
 		   kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
+	put_records(m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hooks);

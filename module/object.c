@@ -31,6 +31,8 @@ LIST_HEAD(kvmw_vms);
 
 static struct kvmw_object *table[1 << TABLE_BITS];
 static struct kvmw_object *pools[ARRAY_SIZE(pool)][POOL_MAX];
+/* Records that there are, by kind, those in the pools too. */
+static atomic_t records[ARRAY_SIZE(pool)];
 static LLIST_HEAD(newborn);
 static LLIST_HEAD(dead);
 /* What is on the lists, but not shown in full. Under kvmw_lock. */
@@ -127,6 +129,7 @@ struct kvmw_object *kvmw_alloc(unsigned int kind)
 	if (!obj)
 		return NULL;
 	obj->kind = kind;
+	atomic_inc(&records[kind - KVMWATCH_KIND_VM]);
 	kref_init(&obj->ref);
 	INIT_LIST_HEAD(&obj->node);
 	INIT_LIST_HEAD(&obj->todo);
@@ -135,6 +138,7 @@ struct kvmw_object *kvmw_alloc(unsigned int kind)
 
 static void object_free(struct kvmw_object *obj)
 {
+	atomic_dec(&records[obj->kind - KVMWATCH_KIND_VM]);
 	switch (obj->kind) {
 	case KVMWATCH_KIND_VM:
 		vm_free(kvmw_to_vm(obj));
@@ -180,6 +184,16 @@ size_t kvmw_kind_footprint(unsigned int kind)
 		return sizeof(struct kvmw_vcpu);
 	}
 	return slot;
+}
+
+void kvmw_kind_records(unsigned int kind, unsigned int *nr, unsigned int *ready)
+{
+	unsigned int i = kind - KVMWATCH_KIND_VM, j;
+
+	*ready = 0;
+	for (j = 0; j < pool[i]; j++)
+		*ready += !!READ_ONCE(pools[i][j]);
+	*nr = atomic_read(&records[i]);
 }
 
 size_t kvmw_vm_footprint(struct kvmw_vm *vm)
@@ -941,6 +955,7 @@ int kvmw_objects_init(void)
 void kvmw_objects_exit(void)
 {
 	struct kvmw_object *obj;
+	unsigned int i;
 
 	irq_work_sync(&kick);
 	cancel_delayed_work_sync(&work);
@@ -956,4 +971,7 @@ void kvmw_objects_exit(void)
 	irq_work_sync(&kick);
 	cancel_delayed_work_sync(&work);
 	pools_empty();
+	/* Nobody is left who could give one back. */
+	for (i = 0; i < ARRAY_SIZE(records); i++)
+		WARN_ON(atomic_read(&records[i]));
 }

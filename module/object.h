@@ -223,6 +223,8 @@ extern wait_queue_head_t kvmw_changed;
 bool kvmw_is_gone(struct kvmw_object *obj);
 /* Bytes of kernel memory: of one object of a kind; of a VM and all that it has. */
 size_t kvmw_kind_footprint(unsigned int kind);
+/* Records that there are, and how many of them wait in the pool. Context: any. */
+void kvmw_kind_records(unsigned int kind, unsigned int *nr, unsigned int *ready);
 size_t kvmw_vm_footprint(struct kvmw_vm *vm);
 
 /*

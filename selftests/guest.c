@@ -1701,13 +1701,13 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
 }
 
 /* One word of a file of a thread's; empty when there is none. */
-static void thread_says(int tid, const char *file, const char *format, char *word)
+static void thread_says(const char *thread, const char *file, const char *format, char *word)
 {
 	char path[64];
 	FILE *f;
 
 	word[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, file);
+	snprintf(path, sizeof(path), "/proc/%s/%s", thread, file);
 	f = fopen(path, "re");
 	if (!f)
 		return;
@@ -1716,19 +1716,30 @@ static void thread_says(int tid, const char *file, const char *format, char *wor
 	fclose(f);
 }
 
+/* Does this kernel tell where a thread sleeps? Init does, until we are done. */
+static bool kernel_tells_where(void)
+{
+	char where[32];
+
+	thread_says("1", "wchan", "%31s", where);
+	return strcmp(where, "0");
+}
+
 /*
- * Does the thread sleep where a vCPU halts? Kernels differ in whether they tell where; if
- * not (0), that it sleeps has to do.
+ * Does the thread sleep where a vCPU halts? One that was preempted on its way to sleep has
+ * the state of a sleeper, but is nowhere; where the kernel does not tell, the state has to do.
  */
 static bool blocks_in_kvm(int tid)
 {
-	char where[32], state[2];
+	char thread[32], where[32], state[2];
 
-	thread_says(tid, "wchan", "%31s", where);
-	if (strcmp(where, "0"))
+	snprintf(thread, sizeof(thread), "self/task/%d", tid);
+	if (kernel_tells_where()) {
+		thread_says(thread, "wchan", "%31s", where);
 		return !strncmp(where, "kvm_vcpu_block", 14) ||
 		       !strncmp(where, "kvm_vcpu_halt", 13);
-	thread_says(tid, "stat", "%*d (%*[^)]) %1s", state);
+	}
+	thread_says(thread, "stat", "%*d (%*[^)]) %1s", state);
 	return state[0] == 'S';
 }
 

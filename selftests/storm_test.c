@@ -21,7 +21,7 @@
 
 #define MAKERS		4
 #define WARM_UP		40
-#define ROUNDS		80	/* twice, after the warm-up: 200 in all; a short run has half */
+#define ROUNDS		80	/* twice, after the warm-up: 200 in all; a short run has a fourth */
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		32
@@ -524,7 +524,7 @@ FIXTURE_TEARDOWN(storm)
 TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 {
 	long long slab[3], percpu[3], growth;
-	int part = getenv("vm_short") ? 2 : 1;
+	int part = getenv("vm_short") ? 4 : 1;
 	char *hooks;
 	int i;
 
@@ -533,6 +533,8 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 		storm((i ? ROUNDS : WARM_UP) / part);
 		EXPECT_TRUE(WATCH_EVENTUALLY(!directories()))
 			TH_LOG("%d directories are left", directories());
+		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records()))
+			TH_LOG("%d records are left", watch_records());
 		slab[i] = watch_slab();
 		percpu[i] = watch_percpu();
 		TH_LOG("%d rounds; slab %lld, per-CPU %lld, %lu reads, %lu of the dead, %lu audits",
@@ -544,11 +546,12 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 	EXPECT_LT(10, audits);
 
 	/*
-	 * Each round has a VM, a vCPU or two, three slots. What they lose they lose in both
-	 * storms; what others take for a while is in one.
+	 * Beside records there are debugfs files of 100 KB a round. What they lose they lose in
+	 * both storms; what others take for a while is in one. (7.2 keeps 800 bytes of vmalloc's
+	 * for each VM.)
 	 */
 	growth = slab[1] - slab[0] < slab[2] - slab[1] ? slab[1] - slab[0] : slab[2] - slab[1];
-	EXPECT_GT(rounds_done * 512, growth);
+	EXPECT_GT(rounds_done * 4096, growth);
 	EXPECT_GT(65536, percpu[2] - percpu[1]);
 	EXPECT_EQ(0, objects());
 	EXPECT_EQ(self->refs, watch_refs());
@@ -585,11 +588,12 @@ TEST_F_TIMEOUT(storm, that_the_pools_run_dry_in_ends_with_every_number_right, 72
 	ASSERT_EQ(0, watch_trace_start());
 	dry = 1;
 	rounds_done = 0;
-	storm(WARM_UP / 2);
+	storm(getenv("vm_short") ? WARM_UP / 4 : WARM_UP / 2);
 	EXPECT_EQ(0, wrong);
 	EXPECT_LT(0, lost_of_unknown());
 	TH_LOG("%d rounds, %llu events lost, %lu audits", rounds_done, lost_of_unknown(), audits);
 	EXPECT_TRUE(WATCH_EVENTUALLY(!directories()));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records()));
 	EXPECT_EQ(0, objects());
 	one_round(1);
 	one_round(2);
@@ -602,7 +606,7 @@ TEST_F_TIMEOUT(storm, that_the_pools_run_dry_in_ends_with_every_number_right, 72
 
 /* --- kvmwatch comes and goes in a storm ---------------------------------------- */
 
-#define RELOADS		6
+#define RELOADS		6	/* a short run has 4 */
 
 static struct guest *held[MAKERS];
 static atomic_int holding;
@@ -654,8 +658,8 @@ static void check_held(void)
 
 TEST_F_TIMEOUT(storm, that_kvmwatch_comes_and_goes_in_leaves_no_vm_unknown, 7200)
 {
+	int reloads = getenv("vm_short") ? 4 : RELOADS, i, round;
 	pthread_t threads[MAKERS];
-	int i, round;
 
 	ASSERT_EQ(0, watch_trace_pause());
 	ASSERT_EQ(0, watch_unload_patiently());
@@ -663,7 +667,7 @@ TEST_F_TIMEOUT(storm, that_kvmwatch_comes_and_goes_in_leaves_no_vm_unknown, 7200
 	for (i = 0; i < MAKERS; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, restless_maker, &held[i]));
 	end_of_storm = seconds() + atoi(getenv("vm_storm_seconds") ?: "0");
-	for (round = 0; round < RELOADS || seconds() < end_of_storm; round++) {
+	for (round = 0; round < reloads || seconds() < end_of_storm; round++) {
 		EXPECT_EQ(0, watch_load(NULL));
 		hold_all(1);
 		check_held();

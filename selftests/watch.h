@@ -28,6 +28,11 @@ int watch_unload_patiently(void);
 /* How many users the module has; -ENOENT: it is not loaded. */
 int watch_refs(void);
 /*
+ * Records that are about somebody, living or dead: 0 when all VMs are gone and nobody has an
+ * fd. -EIO: the file hooks does not say.
+ */
+int watch_records(void);
+/*
  * Kernel memory in use: bytes in slab objects of such kinds as kvmwatch has, but not what is
  * only cached or about to be freed; bytes of per-CPU allocations, in whole pages.
  */

@@ -531,6 +531,21 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 }
 #endif
 
+/* --- tracepoints ----------------------------------------------------------- */
+
+/* Probes are called with preemption off, but on 7.2, which has a kind of SRCU there. */
+static __always_inline void kvmw_tp_enter(void)
+{
+	if (KVMW_SINCE(6, 13))
+		preempt_disable_notrace();
+}
+
+static __always_inline void kvmw_tp_leave(void)
+{
+	if (KVMW_SINCE(6, 13))
+		preempt_enable_notrace();
+}
+
 /* --- exits --------------------------------------------------------------- */
 
 /*

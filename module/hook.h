@@ -144,6 +144,19 @@ void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
 	handler(kvmw_ftrace_args(fregs), caller);				\
 	preempt_enable_notrace();						\
 }										\
+KVMW_KPROBE_HANDLER(id, handler)
+
+/* The same for a function that KVM calls with preemption off, always. */
+#define KVMW_PINNED_HANDLER(id, handler)					\
+void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
+			      struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs)	\
+{										\
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\
+	handler(kvmw_ftrace_args(fregs), caller);				\
+}										\
+KVMW_KPROBE_HANDLER(id, handler)
+
+#define KVMW_KPROBE_HANDLER(id, handler)					\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
 {										\
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_##id]);				\

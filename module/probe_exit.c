@@ -65,7 +65,7 @@ KVMW_TP_EXIT(kvmw_tp_exit)
 	struct kvmw_cpu *c;
 	u64 why;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
 	c->hits[KVMW_HOOK_exit]++;
 	vcpu = kvmw_vcpu_here(c, kvcpu);
@@ -77,7 +77,7 @@ KVMW_TP_EXIT(kvmw_tp_exit)
 		vcpu->exit_since = kvmw_now();
 		raw_write_seqcount_end(&vcpu->seq);
 	}
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }
 
 /* Whatever arguments follow, the first is the vCPU. */
@@ -86,7 +86,7 @@ void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_cpu *c;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
 	c->hits[KVMW_HOOK_entry]++;
 	vcpu = kvmw_vcpu_here(c, kvcpu);
@@ -98,7 +98,7 @@ void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 		vcpu->exit_since = 0;
 		raw_write_seqcount_end(&vcpu->seq);
 	}
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }
 
 /* --- exits to userspace ---------------------------------------------------- */
@@ -116,7 +116,7 @@ void kvmw_tp_user_exit(void *data, __u32 reason, int error)
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_cpu *c;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
 	c->hits[KVMW_HOOK_user_exit]++;
 	vcpu = kvmw_vcpu_left(c);
@@ -128,5 +128,5 @@ void kvmw_tp_user_exit(void *data, __u32 reason, int error)
 	} else {
 		kvmw_lost(NULL);
 	}
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }

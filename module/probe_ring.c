@@ -10,13 +10,13 @@ void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 of
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_cpu *c;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
 	c->hits[KVMW_HOOK_ring_push]++;
 	vcpu = kvmw_vcpu_here(c, kvmw_ring_owner(ring));
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_ring_pushes);
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }
 
 void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
@@ -24,13 +24,13 @@ void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_cpu *c;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
 	c->hits[KVMW_HOOK_ring_full]++;
 	vcpu = kvmw_vcpu_here(c, kvcpu);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_ring_full);
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }
 
 /*
@@ -42,10 +42,10 @@ void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
 	const struct kvm_vcpu *kvcpu = kvmw_ring_owner(ring);
 	struct kvmw_vm *vm;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_ring_reset]);
 	vm = kvcpu->vcpu_idx ? NULL : kvmw_vm_find(kvcpu->kvm);
 	if (vm)
 		WRITE_ONCE(vm->collects, vm->collects + 1);
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }

@@ -98,8 +98,9 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
 }
 
-KVMW_FUNC_HANDLER(vcpu_load, on_vcpu_load);
-KVMW_FUNC_HANDLER(vcpu_put, on_vcpu_put);
+/* A vCPU is loaded and put by get_cpu(), and by the scheduler. */
+KVMW_PINNED_HANDLER(vcpu_load, on_vcpu_load);
+KVMW_PINNED_HANDLER(vcpu_put, on_vcpu_put);
 
 /* --- what loading and putting cost ----------------------------------------- */
 
@@ -183,7 +184,7 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int
 {
 	struct kvmw_vcpu *vcpu;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	vcpu = vcpu_here(KVMW_HOOK_halt_poll);
 	if (vcpu) {
 		raw_write_seqcount_begin(&vcpu->seq);
@@ -196,7 +197,7 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int
 		raw_write_seqcount_end(&vcpu->seq);
 		trace_kvmwatch_halt_poll(vcpu, grow ? KVMW_POLL_GROW : KVMW_POLL_SHRINK, old, new);
 	}
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }
 
 /* @ns is KVM's own measure; ours also covers the way in and out, and never steps back. */
@@ -205,7 +206,7 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 	const struct kvm_vcpu *kvcpu;
 	struct kvmw_vcpu *vcpu;
 
-	preempt_disable_notrace();
+	kvmw_tp_enter();
 	vcpu = vcpu_here(KVMW_HOOK_wakeup);
 	if (vcpu) {
 		kvcpu = vcpu->obj.key;	/* it is what runs here */
@@ -229,5 +230,5 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 		raw_write_seqcount_end(&vcpu->seq);
 		trace_kvmwatch_halt(vcpu, ns, waited, valid);
 	}
-	preempt_enable_notrace();
+	kvmw_tp_leave();
 }

@@ -88,8 +88,10 @@ debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: K
 vm: initrd ## a shell in the VM, with module, tool, tests and trace-cmd at hand
 	@$(VM)/boot $(INITRD) $(VM_LOG) shell
 
-bench: initrd ## instructions per event: without kvmwatch, with ftrace, with kprobe
-	@$(VM)/boot $(INITRD) $(VM_LOG) bench | $(VM)/bench-table
+bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,000 VMs (BENCH_VMS)
+	$(call build_beside,floor)
+	$(MAKE) -C selftests bpf
+	@$(VM)/suite bench
 
 lint: deps ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 	@$(VM)/suite lint | $(VM)/tap
@@ -103,12 +105,16 @@ initrd: deps
 	$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
 
+# A module of the tests, beside ours
+define build_beside
+@mkdir -p $(call objects,$(VM_KDIR))/$(1)
+@ln -sf $(CURDIR)/selftests/$(1)/* $(call objects,$(VM_KDIR))/$(1)/
+$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) modules
+endef
+
 # The module with faults, for the kernels that are here to find such
-planted: PLANTED = $(call objects,$(VM_KDIR))/planted
 planted:
-	@mkdir -p $(PLANTED)
-	@ln -sf $(CURDIR)/selftests/planted/* $(PLANTED)/
-	$(VM)/build-module M=$(PLANTED) modules
+	$(call build_beside,planted)
 
 # The module as gcc sees it with W=1, and sparse
 sparse:

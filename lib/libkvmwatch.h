@@ -129,7 +129,10 @@ int kvmwatch_stats_read(int fd, struct kvmwatch_stats **stats);
  */
 int kvmwatch_stats_update(int fd, struct kvmwatch_stats *stats);
 
-/* The statistic of that name, or NULL: it may be unavailable at any time. */
+/*
+ * The statistic of that name, or NULL: it may be unavailable at any time, also one that
+ * was there before. (In @values of @stats it then is KVMWATCH_WITHDRAWN.)
+ */
 const struct kvmwatch_value *kvmwatch_stats_find(const struct kvmwatch_stats *stats,
 						 const char *name);
 

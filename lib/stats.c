@@ -242,8 +242,9 @@ const struct kvmwatch_value *kvmwatch_stats_find(const struct kvmwatch_stats *st
 	size_t i;
 
 	for (i = 0; i < stats->nr; i++) {
-		if (!strcmp(stats->values[i].name, name))
-			return &stats->values[i];
+		if (strcmp(stats->values[i].name, name))
+			continue;
+		return *stats->values[i].data == KVMWATCH_WITHDRAWN ? NULL : &stats->values[i];
 	}
 	return NULL;
 }

@@ -168,6 +168,16 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 	return !(stat->needs & ~met);
 }
 
+bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+{
+	const struct kvmw_vm *vm = obj->vm;
+
+	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->audit_failures))
+		return true;
+	return stat->needs & KVMW_NEED_MAPPED &&
+	       (READ_ONCE(vm->unsure) || READ_ONCE(vm->mapped_bad));
+}
+
 /* --- slots ----------------------------------------------------------------- */
 
 /*

@@ -149,6 +149,8 @@ void kvmw_stats_init(void);
 const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr);
 
 /* Can it be had of @obj now? @obj may be NULL: of any object at all? */
+/* Was it found to be wrong, and is not known to be right again? Context: any. */
+bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj);
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
 
 /* Cell @i, less than @stat->size, of a statistic in a snapshot. */

@@ -135,12 +135,16 @@ static int make_head(struct stats_file *sf)
 
 /* --- reads ------------------------------------------------------------------- */
 
-/* The numbers, packed in the order of the descriptors. */
+/*
+ * The numbers, packed in the order of the descriptors. Whether one is still believed is
+ * asked after it was taken.
+ */
 static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, u64 *data)
 {
 	const struct kvmwatch_stats_desc *desc = (void *)sf->head + sf->header.desc_offset;
 	const struct kvmw_stat *stat;
 	unsigned int nr, i, j;
+	bool withdrawn;
 	u64 *cells;
 
 	/* Both are in the order of the table, the descriptors with some left out. */
@@ -149,8 +153,9 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 		while (strcmp(stat->name, desc[i].name))
 			stat++;
 		cells = (void *)data + desc[i].offset;
+		withdrawn = kvmw_stat_withdrawn(stat, sf->obj);
 		for (j = 0; j < stat->size; j++)
-			cells[j] = kvmw_stat_cell(stat, stats, j);
+			cells[j] = withdrawn ? KVMWATCH_WITHDRAWN : kvmw_stat_cell(stat, stats, j);
 	}
 }
 

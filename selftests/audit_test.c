@@ -230,10 +230,13 @@ static int go_wrong(struct guest *g, int round)
 TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
 {
 	struct kvmwatch_audit answer;
-	int round;
+	int fd, round;
 
 	if (!self->g)
 		SKIP(return, "%s", no_guest);
+	fd = watch_vm(self->g);
+	ASSERT_LE(0, fd);
+	EXPECT_NE(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(0, go_wrong(self->g, round));
 		ASSERT_EQ(0, watch_audit(self->g, &answer));
@@ -248,6 +251,12 @@ TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
 	/* How many have come and gone is no longer known. */
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "huge_splits"));
+	/* Also for who has it open: */
+	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
+	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "huge_splits"));
+	EXPECT_EQ(watch_vm_stat(self->g, "mapped_4k"), number(fd, "mapped_4k"));
+	EXPECT_EQ(3, number(fd, "audit_failures"));
+	close(fd);
 }
 
 TEST_F(dropped, is_found_at_the_vms_end)

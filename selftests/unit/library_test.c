@@ -268,7 +268,7 @@ static const struct image good = {
 		{ KVMWATCH_STATS_LOG_HIST, 0, 3, 16, 0, "halt_hist" },
 		{ KVMWATCH_STATS_LINEAR_HIST, 0, 4, 40, 10, "exit_reasons" },
 	},
-	.cells = { 5, ~0ULL, 1, 2, 3, 10, 20, 30, 40 },
+	.cells = { 5, ~1ULL, 1, 2, 3, 10, 20, 30, 40 },
 };
 
 static int stats_fd(const void *bytes, size_t len)
@@ -312,7 +312,7 @@ TEST(good_image_is_read)
 	EXPECT_EQ(NR_DESCS, stats->nr);
 	value = kvmwatch_stats_find(stats, "on_cpu_ns_max");
 	ASSERT_NE(NULL, value);
-	EXPECT_EQ(~0ULL, *value->data);
+	EXPECT_EQ(~1ULL, *value->data);
 	EXPECT_EQ(-9, value->exponent);
 	value = kvmwatch_stats_find(stats, "exit_reasons");
 	ASSERT_NE(NULL, value);
@@ -551,6 +551,23 @@ TEST(log_histogram_of_more_buckets_than_bits_is_refused)
 	EXPECT_EQ(0, try_bytes(&image, sizeof(image)));
 	image.desc.size = 66;
 	EXPECT_EQ(-EBADMSG, try_bytes(&image, sizeof(image)));
+}
+
+TEST(withdrawn_is_not_found)
+{
+	struct kvmwatch_stats *stats;
+	struct image image = good;
+	__u64 *cell = memmem(&image, sizeof(image), &(__u64){ ~1ULL }, sizeof(*cell));
+	int fd;
+
+	ASSERT_NE(NULL, cell);
+	*cell = KVMWATCH_WITHDRAWN;
+	fd = stats_fd(&image, sizeof(image));
+	ASSERT_EQ(0, kvmwatch_stats_read(fd, &stats));
+	EXPECT_EQ(NULL, kvmwatch_stats_find(stats, "on_cpu_ns_max"));
+	EXPECT_NE(NULL, kvmwatch_stats_find(stats, "exit_reasons"));
+	kvmwatch_stats_free(stats);
+	close(fd);
 }
 
 TEST(unknown_type_is_left_out)

@@ -397,6 +397,9 @@ struct kvmwatch_audit {
  * read that covers the data block returns one snapshot of the object; all but
  * the data is constant for the life of the fd. It stays readable after the
  * object ended, then with the last values. Reads at or past the end return 0.
+ * A statistic that is found to be wrong while the fd is open (an audit failed, or events
+ * were lost) has all its numbers KVMWATCH_WITHDRAWN for as long as that is so. An fd that
+ * is opened then has no descriptor of it.
  *
  * mmap(2) at offset 0 with PROT_READ and MAP_SHARED shows a copy of the data that the
  * kernel makes anew every now and then (parameter map_ms), so that it can be read
@@ -404,6 +407,8 @@ struct kvmwatch_audit {
  * EINVAL: longer than needed, another offset, or MAP_PRIVATE; ENOBUFS: as many are mapped
  * as the module allows.
  */
+
+#define KVMWATCH_WITHDRAWN		(~0ULL)
 
 /* The object has ended: this is the last copy. */
 #define KVMWATCH_MAP_ENDED		(1U << 0)

@@ -17,8 +17,8 @@
 #include "watch.h"
 
 /*
- * All rounds, or on a slow machine those that fit into the time, or a short run's. With vm_storm_seconds in the environment, as many as
- * fit into those.
+ * All rounds, or on a slow machine those that fit into the time, or a short run's. With
+ * vm_storm_seconds in the environment, as many as fit into those.
  */
 #define ROUNDS		50
 #define ROUNDS_MIN	8
@@ -206,7 +206,7 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 	percpu = watch_percpu() - percpu;
 	TH_LOG("%d rounds in %ld s, %lu reads, slab grew by %lld, per-CPU by %lld", round,
 	       seconds() - begin, reads, slab, percpu);
-	/* The VM's debugfs files are 100 KB a round; that no record is left, the module looks itself. */
+	/* debugfs files are 100 KB a round; that no record is left, the module looks itself. */
 	EXPECT_GT((round - SETTLED) * 1600 + 32768, slab);
 	EXPECT_GT(65536, percpu);
 }

@@ -364,8 +364,9 @@ int BPF_PROG(on_mark, struct kvm *kvm, struct kvm_memory_slot *slot, u64 gfn)
 	return 0;
 }
 
-#define PRESENT		(1ULL << 11)
-#define HUGE		(1ULL << 7)
+/* Bits of an entry of a page table of KVM's */
+#define PRESENT		0x800ULL
+#define HUGE		0x80ULL
 #define ADDRESS		0x000ffffffffff000ULL
 
 static bool is_leaf(u64 spte, u32 level)

@@ -88,12 +88,14 @@ static __always_inline void note_peak(struct kvmw_vm *vm, const struct kvm *kvm)
 	}
 }
 
-static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves)
+/* @split: of a huge leaf, these are its parts */
+static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves,
+					bool split)
 {
 	__this_cpu_add(slot->cpu->map[level - 1], leaves);
 	if (!KVMW_KVM_COUNTS_LEAVES)
 		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
-	trace_kvmwatch_map(slot, gfn, level, leaves);
+	trace_kvmwatch_map(slot, gfn, level, leaves, split);
 }
 
 static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kvm, gfn_t gfn,
@@ -122,7 +124,7 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 	if (!slot)
 		return;
 	if (is) {
-		leaf_mapped(slot, gfn, level, 1);
+		leaf_mapped(slot, gfn, level, 1, false);
 		return;
 	}
 	/*
@@ -132,7 +134,7 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
 		__this_cpu_inc(slot->cpu->splits);
-		leaf_mapped(slot, gfn, level - 1, 512);
+		leaf_mapped(slot, gfn, level - 1, 512, true);
 	}
 }
 
@@ -146,7 +148,7 @@ static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned lon
 		return;
 	slot = slot_at(leaf.kvm, leaf.as_id, leaf.gfn);
 	if (slot)
-		leaf_mapped(slot, leaf.gfn, leaf.level, 1);
+		leaf_mapped(slot, leaf.gfn, leaf.level, 1, false);
 }
 
 static __always_inline void count_zap(const struct kvmw_leaf *leaf)

@@ -176,7 +176,7 @@ static void check_silent(struct kvmw_vcpu *vcpu, unsigned int window)
 		return;
 	kvmw_inc(vcpu, halt_poll_silent);
 	set_window(vcpu, window);
-	trace_kvmwatch_halt_poll(vcpu, KVMW_POLL_SILENT, known, window);
+	trace_kvmwatch_halt_poll(vcpu, window ? KVMW_POLL_CLAMP : KVMW_POLL_RESET, known, window);
 }
 
 void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int new,

@@ -824,7 +824,9 @@ static void check_vcpu_events(struct __test_metadata *_metadata, const struct wa
 			  watch_trace_count(" kvmwatch_halt_poll: ", w->vm, vcpu, " shrink ",
 					    NULL));
 		EXPECT_EQ(vcpu_grew(w, i, "halt_poll_silent"),
-			  watch_trace_count(" kvmwatch_halt_poll: ", w->vm, vcpu, " silent ",
+			  watch_trace_count(" kvmwatch_halt_poll: ", w->vm, vcpu, " reset ",
+					    NULL) +
+			  watch_trace_count(" kvmwatch_halt_poll: ", w->vm, vcpu, " clamp ",
 					    NULL));
 	}
 }

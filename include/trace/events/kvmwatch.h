@@ -16,7 +16,14 @@
 #define KVMW_TRACE_ONCE
 #include "object.h"
 
-enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_SILENT };
+/* Reset and clamp are changes that KVM tells nobody of: to 0, and to the limit. */
+enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_RESET, KVMW_POLL_CLAMP };
+
+/*
+ * Why a leaf came or went: a vCPU of the VM was at work (as a rule a page fault), the host
+ * was (what the VMM or the kernel does to slots and memory), or a huge leaf was split.
+ */
+enum { KVMW_LEAF_VCPU, KVMW_LEAF_HOST, KVMW_LEAF_SPLIT };
 
 /* The vCPU loaded on this pCPU, if it is one of the VM's. */
 static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
@@ -25,7 +32,19 @@ static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 
 	return vcpu && vcpu->obj.vm == vm ? (int)vcpu->vcpu_id : -1;
 }
+
+static inline unsigned int kvmw_trace_cause(int vcpu, bool split)
+{
+	if (split)
+		return KVMW_LEAF_SPLIT;
+	return vcpu < 0 ? KVMW_LEAF_HOST : KVMW_LEAF_VCPU;
+}
 #endif
+
+#define KVMW_SHOW_LEVEL(level)							\
+	__print_symbolic(level, { 1, "4k" }, { 2, "2m" }, { 3, "1g" })
+#define KVMW_SHOW_LEAF(cause)							\
+	__print_symbolic(cause, { 0, "vcpu" }, { 1, "host" }, { 2, "split" })
 
 #define KVMW_WHO_FIELDS		__field(u64, vm) __field(s32, pid) __field(s32, vcpu)
 #define KVMW_WHO_ASSIGN(of, n)							\
@@ -82,8 +101,8 @@ TRACE_EVENT(kvmwatch_slot,
 );
 
 TRACE_EVENT(kvmwatch_map,
-	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, u64 leaves),
-	TP_ARGS(slot, gfn, level, leaves),
+	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, u64 leaves, bool split),
+	TP_ARGS(slot, gfn, level, leaves, split),
 	TP_STRUCT__entry(
 		KVMW_WHO_FIELDS
 		__field(u64, gfn)
@@ -91,6 +110,7 @@ TRACE_EVENT(kvmwatch_map,
 		__field(u16, as_id)
 		__field(u16, slot)
 		__field(u8, level)
+		__field(u8, cause)
 	),
 	TP_fast_assign(
 		KVMW_WHO_ASSIGN(slot->obj.vm, kvmw_trace_vcpu(slot->obj.vm));
@@ -99,11 +119,12 @@ TRACE_EVENT(kvmwatch_map,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
+		__entry->cause = kvmw_trace_cause(__entry->vcpu, split);
 	),
-	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s leaves %u",
+	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s leaves %u cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,
-		  __print_symbolic(__entry->level, { 1, "4k" }, { 2, "2m" }, { 3, "1g" }),
-		  __entry->leaves)
+		  KVMW_SHOW_LEVEL(__entry->level), __entry->leaves,
+		  KVMW_SHOW_LEAF(__entry->cause))
 );
 
 TRACE_EVENT(kvmwatch_unmap,
@@ -115,7 +136,7 @@ TRACE_EVENT(kvmwatch_unmap,
 		__field(u16, as_id)
 		__field(u16, slot)
 		__field(u8, level)
-		__field(u8, split)
+		__field(u8, cause)
 	),
 	TP_fast_assign(
 		KVMW_WHO_ASSIGN(slot->obj.vm, kvmw_trace_vcpu(slot->obj.vm));
@@ -123,12 +144,11 @@ TRACE_EVENT(kvmwatch_unmap,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
-		__entry->split = split;
+		__entry->cause = kvmw_trace_cause(__entry->vcpu, split);
 	),
-	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s%s",
+	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,
-		  __print_symbolic(__entry->level, { 1, "4k" }, { 2, "2m" }, { 3, "1g" }),
-		  __entry->split ? " split" : "")
+		  KVMW_SHOW_LEVEL(__entry->level), KVMW_SHOW_LEAF(__entry->cause))
 );
 
 TRACE_EVENT(kvmwatch_dirty,
@@ -235,7 +255,8 @@ TRACE_EVENT(kvmwatch_halt_poll,
 		__entry->type = type;
 	),
 	TP_printk(KVMW_WHO_FORMAT "%s old %llu new %llu", KVMW_WHO_ARGS,
-		  __print_symbolic(__entry->type, { 0, "shrink" }, { 1, "grow" }, { 2, "silent" }),
+		  __print_symbolic(__entry->type, { 0, "shrink" }, { 1, "grow" },
+				   { 2, "reset" }, { 3, "clamp" }),
 		  __entry->old, __entry->new)
 );
 

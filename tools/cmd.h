@@ -41,6 +41,10 @@ extern const struct cmd cmd_stat;
 extern const struct cmd cmd_top;
 extern const struct cmd cmd_vcpu;
 extern const struct cmd cmd_exits;
+extern const struct cmd cmd_wakeups;
+extern const struct cmd cmd_haltpoll;
+extern const struct cmd cmd_dirty;
+extern const struct cmd cmd_pages;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
 

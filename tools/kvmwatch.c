@@ -18,6 +18,10 @@ static const struct cmd *const cmds[] = {
 	&cmd_top,
 	&cmd_vcpu,
 	&cmd_exits,
+	&cmd_wakeups,
+	&cmd_haltpoll,
+	&cmd_dirty,
+	&cmd_pages,
 	&cmd_hooks,
 	&cmd_audit,
 	NULL

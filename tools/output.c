@@ -247,6 +247,30 @@ static void table_row(struct output *out)
 	}
 }
 
+/* A line of a table whose columns have a width: the row, or the headings. */
+static void endless_line(struct output *out, bool headings)
+{
+	const struct output_column *column;
+	const char *text;
+	char buf[40];
+	int pad = 0;
+	size_t i;
+
+	if (out->err)
+		return;
+	for (i = 0; i < out->nr; i++) {
+		column = &out->columns[i];
+		if (!column->heading)
+			continue;
+		text = headings ? column->heading : cell_text(&out->cells[i], buf, sizeof(buf));
+		/* What follows pads the one before: no line ends with blanks. */
+		pad = fprintf(out->file, "%*s%*s", pad, "", column->right ? column->width : 0,
+			      text ? text : "") - pad;
+		pad = column->width > pad ? column->width - pad + 1 : 1;
+	}
+	fputc('\n', out->file);
+}
+
 static void table_end(struct output *out)
 {
 	if (!out->table)
@@ -270,11 +294,26 @@ static void clear_row(struct output *out)
 	memset(out->cells, 0, sizeof(out->cells));
 }
 
-void output_begin(struct output *out, const char *title,
-		  const struct output_column *columns, size_t nr)
+static void set_columns(struct output *out, const struct output_column *columns, size_t nr)
 {
 	out->columns = columns;
 	out->nr = nr < OUTPUT_MAX_COLUMNS ? nr : OUTPUT_MAX_COLUMNS;
+}
+
+void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr)
+{
+	set_columns(out, columns, nr);
+	out->endless = true;
+	if (out->format == OUTPUT_TEXT)
+		endless_line(out, true);
+	if (out->format == OUTPUT_CSV)
+		csv_line(out, true);
+}
+
+void output_begin(struct output *out, const char *title,
+		  const struct output_column *columns, size_t nr)
+{
+	set_columns(out, columns, nr);
 	if (out->format == OUTPUT_TEXT)
 		table_begin(out, title);
 	if (out->format == OUTPUT_CSV && !out->csv_begun) {
@@ -287,7 +326,10 @@ void output_row(struct output *out)
 {
 	switch (out->format) {
 	case OUTPUT_TEXT:
-		table_row(out);
+		if (out->endless)
+			endless_line(out, false);
+		else
+			table_row(out);
 		break;
 	case OUTPUT_JSON:
 		row_json(out);

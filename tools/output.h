@@ -29,11 +29,13 @@ enum output_format {
  * @key:	its name in JSON and CSV; NULL: only in tables
  * @heading:	its heading in tables; NULL: not in tables
  * @right:	aligned to the right in tables
+ * @width:	how wide it is in an endless table; others find that out
  */
 struct output_column {
 	const char *key;
 	const char *heading;
 	bool right;
+	int width;
 };
 
 enum cell_kind {
@@ -63,6 +65,7 @@ struct output {
 	int err;		/* the first; nothing is printed after it */
 	bool csv_begun;		/* the line of names was printed */
 	bool text_begun;	/* something to keep a distance from was printed */
+	bool endless;
 	const struct output_column *columns;
 	size_t nr;
 	struct cell cells[OUTPUT_MAX_COLUMNS];
@@ -79,6 +82,8 @@ void output_init(struct output *out, FILE *file, enum output_format format);
  */
 void output_begin(struct output *out, const char *title,
 		  const struct output_column *columns, size_t nr);
+/* The same for rows that are to be seen as they come: columns have a width, there is no end. */
+void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr);
 void output_row(struct output *out);
 void output_end(struct output *out);
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 
 #include "cmd.h"
 #include "libkvmwatch.h"
+#include "stream.h"
 
 #define CORPUS	"selftests/fuzz/corpus/"
 #define GOLDEN	"selftests/unit/golden/"
@@ -170,6 +172,72 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 	return 0;
 }
 
+/* --- trace events: two, the second not on a vCPU; between them three are lost -------------- */
+
+static const struct stream_spec *stream_spec;
+static __u64 stream_was_lost;
+
+int stream_open(const struct stream_spec *spec, struct stream **stream)
+{
+	stream_spec = spec;
+	stream_was_lost = 0;
+	*stream = NULL;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	__u64 first, second;
+} stream_fields[] = {
+	{ "vm", 1, 1 }, { "pid", 4242, 4242 }, { "vcpu", 0, -1 },
+	{ "ns", 779517, 2000000 }, { "waited", 1, 0 }, { "valid", 1, 0 },
+	{ "type", 1, 2 }, { "old", 0, 10000 }, { "new", 10000, 0 },
+	{ "gfn", 0x40001, 0x40000 }, { "rel_gfn", 1, 0 }, { "npages", 64, 64 },
+	{ "userspace_addr", 0x7f0000000000, 0x7f0000000000 }, { "as_id", 0, 1 },
+	{ "slot", 1, 2 }, { "cause", 0, 1 }, { "level", 1, 2 }, { "leaves", 1, 0 },
+};
+
+static void happen(bool second, stream_fn fn, void *arg)
+{
+	struct happening h = { .ns = 25157639001 + second * 1000, .seq = second };
+	size_t i, j;
+
+	h.event = second && stream_spec->events[1];
+	for (i = 0; i < stream_spec->nr_fields; i++) {
+		for (j = 0; j < sizeof(stream_fields) / sizeof(*stream_fields); j++) {
+			if (!stream_spec->fields[i] ||
+			    strcmp(stream_spec->fields[i], stream_fields[j].name))
+				continue;
+			h.has |= 1U << i;
+			h.values[i] = second ? stream_fields[j].second : stream_fields[j].first;
+		}
+	}
+	fn(&h, arg);
+}
+
+int stream_read(struct stream *stream, stream_fn fn, void *arg)
+{
+	happen(false, fn, arg);
+	raise(SIGINT);
+	return 0;
+}
+
+int stream_finish(struct stream *stream, stream_fn fn, void *arg)
+{
+	stream_was_lost = 3;
+	happen(true, fn, arg);
+	return 0;
+}
+
+__u64 stream_lost(const struct stream *stream)
+{
+	return stream_was_lost;
+}
+
+void stream_close(struct stream *stream)
+{
+}
+
 /* --- comparing ---------------------------------------------------------------------- */
 
 /* To be freed. */
@@ -250,5 +318,9 @@ GOLDEN_TEST(exits)
 GOLDEN_TEST(vcpu)
 GOLDEN_TEST(hooks)
 GOLDEN_TEST(audit)
+GOLDEN_TEST(wakeups)
+GOLDEN_TEST(haltpoll)
+GOLDEN_TEST(dirty)
+GOLDEN_TEST(pages)
 
 TEST_HARNESS_MAIN

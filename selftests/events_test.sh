@@ -1,0 +1,243 @@
+#!/bin/sh
+# Live views and trace-cmd on two guests with known, different work: each view shows exactly
+# what its guest did, in number and content, and nothing is left of it at the end. The runner
+# has kvmwatch loaded. Names of guests and views become variables with their pids.
+# shellcheck disable=SC2016,SC2154
+
+instances=/sys/kernel/tracing/instances
+nr=0
+
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr $2"
+	else
+		echo "not ok $nr $2"
+		[ ! -e /tmp/out ] || head -n 20 /tmp/out | sed 's/^/# /'
+	fi
+	rm -f /tmp/out
+}
+
+# A claim, and the command that shows it.
+claim() {
+	what=$1
+	shift
+	"$@" >/tmp/out 2>&1
+	ok $? "$what"
+}
+
+same() {
+	[ -n "$1" ] && [ "$1" = "$2" ] && return
+	echo "'$1' is not '$2'"
+	return 1
+}
+
+# Does a command come true?
+eventually() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.2
+	done
+	return 1
+}
+
+count() {
+	grep -c "$@" || :
+}
+
+# Rows of a view, without its heading: all, those that awk finds, or what it adds up to.
+rows() {
+	sed 1d "/tmp/$1.csv" | wc -l
+}
+
+rows_with() {
+	awk -F, "NR > 1 && ($2) { n++ } END { print n + 0 }" "/tmp/$1.csv"
+}
+
+sum() {
+	awk -F, "NR > 1 && ($3) { n += $2 } END { print n + 0 }" "/tmp/$1.csv"
+}
+
+# Start a view under a name; goes on when it is attached.
+view() {
+	name=$1
+	shift
+	rm -f "/tmp/$name.csv"
+	kvmwatch "$@" --csv >"/tmp/$name.csv" 2>"/tmp/$name.err" &
+	eval "$name=$!"
+	eventually grep -q time_ns "/tmp/$name.csv"
+}
+
+# How many there are.
+views_now() {
+	find $instances -name 'kvmwatch-*' -maxdepth 1 | wc -l
+}
+
+# End views.
+finish() {
+	for name; do
+		eval "kill \$$name; wait \$$name; ${name}_code=\$?"
+	done
+}
+
+start_guest() {
+	name=$1
+	shift
+	guest_demo --name "$name" --seconds 200 "$@" >"/tmp/$name.log" 2>&1 &
+	eval "$name=$!"
+	eventually grep -q "round 1 done" "/tmp/$name.log"
+}
+
+# One more round of a guest; $2: its number.
+more_work() {
+	eval "kill -USR1 \$$1"
+	eventually grep -q "round $2 done" "/tmp/$1.log"
+}
+
+# All numbers of both guests, by moment.
+note() {
+	kvmwatch stat --csv -p "$alice" >"/tmp/alice.$1"
+	kvmwatch stat --csv -p "$bob" >"/tmp/bob.$1"
+}
+
+stat_at() {
+	sed -n "s/^[^,]*,[^,]*,$3,$4,//p" "/tmp/$1.$2"
+}
+
+# By how much a number of a guest's object grew: grew alice vcpu0 halts
+grew() {
+	echo $(($(stat_at "$1" after "$2" "$3") - $(stat_at "$1" before "$2" "$3")))
+}
+
+vm_id() {
+	sed -n '2s/,.*//p' "/tmp/$1.before"
+}
+
+# Columns of the views' CSV: 3 vm, 5 pid, 8 vCPU; from 9 on what they are about.
+
+start_guest alice --vcpus 1 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30
+start_guest bob --vcpus 2 --pages-4k 500 --pages-2m 0 --dirty-rounds 3 --halts 50
+
+view halts_a wakeups -p "$alice"
+view halts_b1 wakeups -p "$bob" -v 1
+view polls haltpoll
+view marks_a dirty -p "$alice"
+view marks_b dirty -p "$bob" -s 0:1
+view none dirty -p "$bob" -s 0
+claim "a running view has an instance" test "$(views_now)" = 6
+note before
+more_work alice 2
+more_work bob 2
+note after
+finish halts_a halts_b1 polls marks_a marks_b none
+
+claim "wakeups of a VM are all its halts" same "$(rows halts_a)" "$(grew alice vm halts)"
+claim "which are as many as it did" same "$(rows halts_a)" 30
+claim "and of no other VM" same "$(rows_with halts_a "\$3 == $(vm_id alice) && \$5 == $alice")" 30
+claim "how many waited is what is counted" same "$(rows_with halts_a '$10 == "wait"')" \
+	"$(grew alice vm wakeups_wait)"
+claim "how many were valid, too" same "$(rows_with halts_a '$11 == "true"')" \
+	"$(grew alice vm wakeups_valid)"
+claim "they were halted as long together" same "$(sum halts_a '$9' 1)" "$(grew alice vm halt_time_ns)"
+claim "wakeups of a vCPU are all its halts" same "$(rows halts_b1)" "$(grew bob vcpu1 halts)"
+claim "and of no other vCPU" same "$(rows_with halts_b1 "\$3 == $(vm_id bob) && \$8 == 1")" 50
+for type in grow shrink; do
+	claim "haltpoll has each $type of each VM" same "$(rows_with polls "\$9 == \"$type\"")" \
+		"$(($(grew alice vm halt_poll_$type) + $(grew bob vm halt_poll_$type)))"
+done
+claim "haltpoll has each change that KVM does not tell" \
+	same "$(rows_with polls '$9 == "reset" || $9 == "clamp"')" \
+	"$(($(grew alice vm halt_poll_silent) + $(grew bob vm halt_poll_silent)))"
+claim "dirty has each mark of a VM" same "$(rows marks_a)" "$(grew alice vm dirty_marks)"
+claim "which are those in KVM's dirty log" same "$(rows marks_a)" \
+	"$(sed -n '/round 1 done/,$s/.*to [0-9]* pages, \([0-9]*\) in KVM.s dirty log/\1/p' /tmp/alice.log |
+		awk '{ n += $1 } END { print n }')"
+claim "each page twice, with its place in the slot" same 150 \
+	"$(awk -F, 'NR > 1 && $9 == 262144 + $10 && $10 < 150 && $11 == 300 && $13 == 0 && $14 == 1 { n[$9]++ }
+		END { for (i in n) if (n[i] == 2) all++; print all + 0 }' /tmp/marks_a.csv)"
+claim "dirty has each mark of a slot" same "$(rows marks_b)" "$(grew bob slot0-1 dirty_marks)"
+claim "by the cause that is counted" same "$(rows_with marks_b '$15 == "fault"')" \
+	"$(grew bob vm dirty_marks_fault)"
+claim "of the VM that was asked for" same "$(rows_with marks_b "\$3 == $(vm_id bob)")" 750
+claim "and none of a slot that nobody logs" same "$(rows none)" 0
+claim "times never go back" awk -F, 'NR > 2 && $1 < last { exit 1 } { last = $1 }' /tmp/polls.csv
+claim "threads have their names" same "$(rows_with halts_a '$7 == ""')" 0
+claim "SIGTERM ends a view well" same "$halts_a_code $marks_a_code" "0 0"
+claim "with a summary" grep -q "dirty: 300 events in .*, 0 lost" /tmp/marks_a.err
+claim "and no instance is left" test "$(views_now)" = 0
+
+# More than there is room for, while nobody reads.
+view slow dirty -b 8 -p "$bob"
+note before
+kill -STOP "$slow"
+more_work bob 3
+kill -CONT "$slow"
+note after
+finish slow
+lost=$(sed -n 's/.* \([0-9]*\) lost$/\1/p' /tmp/slow.err)
+claim "what finds no room is lost, and counted" test "$lost" -gt 0
+claim "what is shown and what is lost are all there were" same "$(($(rows slow) + lost))" \
+	"$(grew bob vm dirty_marks)"
+
+# Nobody tidies up after SIGKILL, but the next one.
+view killed wakeups
+view alive wakeups
+kill -9 "$killed"
+wait "$killed" 2>/dev/null
+view next wakeups
+claim "a view removes the instance of one that was killed" test ! -e "$instances/kvmwatch-$killed"
+claim "and of no other one" test -d "$instances/kvmwatch-$alive"
+finish alive next
+
+claim "a view ends after --time" kvmwatch haltpoll -t 0.2
+claim "its text has headings" sh -c 'kvmwatch pages -t 0.1 | grep -q "^ *TIME  *VM .*CAUSE"'
+claim "an option that is none is wrong usage" sh -c "kvmwatch wakeups -i 2>/dev/null; [ \$? = 2 ]"
+
+# trace-cmd and what the events say there
+trace-cmd record -q -o /tmp/trace.dat -e kvmwatch:kvmwatch_dirty -f "vm == $(vm_id alice)" \
+	-e kvmwatch:kvmwatch_halt -f "vm == $(vm_id bob) && vcpu == 1" sleep 4 >/dev/null 2>&1 &
+recorder=$!
+sleep 2
+more_work alice 3
+more_work bob 4
+wait "$recorder"
+trace-cmd report -q -i /tmp/trace.dat >/tmp/report 2>&1
+claim "trace-cmd shows the marks of a VM by cause" same 300 \
+	"$(count "kvmwatch_dirty: .* pid $alice vcpu 0 slot 0:1 .* cause fault" </tmp/report)"
+claim "and the halts of a vCPU" same 50 \
+	"$(count "kvmwatch_halt: .* pid $bob vcpu 1 ns [0-9]* [a-z]* valid" </tmp/report)"
+claim "and nothing else, by the filters" same 350 "$(count 'kvmwatch_' </tmp/report)"
+
+# A VM's end: what was mapped goes.
+view gone pages -p "$alice"
+note before
+kill "$alice" "$bob"
+wait "$alice" "$bob"
+sleep 1
+finish gone
+claim "pages has all that goes with the VM" same "$(rows_with gone '$9 == "unmap" && $10 == "4k"')" \
+	"$(stat_at alice before vm mapped_4k)"
+claim "huge ones, too" same "$(rows_with gone '$9 == "unmap" && $10 == "2m"')" \
+	"$(stat_at alice before vm mapped_2m)"
+claim "of this VM" same "$(rows_with gone "\$3 == $(vm_id alice)")" "$(rows gone)"
+
+# A VM's life, of which a view of all knows before it begins.
+view born pages
+start_guest carol --pages-4k 200 --pages-2m 3 --halts 1
+kvmwatch stat --csv -p "$carol" >/tmp/carol.before
+finish born
+for level in 4k 2m; do
+	claim "pages has each map of $level" same "$(stat_at carol before vm map_$level)" \
+		"$(sum born '$11' "\$9 == \"map\" && \$10 == \"$level\" && \$5 == $carol")"
+done
+claim "a page fault is a vCPU's" test "$(rows_with born '$9 == "map" && $15 == "vcpu"')" -ge 203
+
+view unloaded wakeups
+claim "a view does not keep the module" rmmod kvmwatch
+wait "$unloaded"
+claim "but ends with it" same "$?" 1
+claim "and says so" grep -q "the module was unloaded" /tmp/unloaded.err
+claim "and leaves nothing" test "$(views_now)" = 0
+insmod /kvmwatch.ko "$MODARGS"
+kill "$carol"
+echo "1..$nr"

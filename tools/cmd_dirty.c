@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/* kvmwatch dirty: each mark in a dirty log as it happens. */
+#include "cmd.h"
+#include "output.h"
+#include "view.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
+
+static void show_cause(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "fault", "pml", "kvm" };
+
+	view_name(row, column, names, ARRAY_SIZE(names));
+}
+
+static const struct view_column columns[] = {
+	VIEW_COLUMNS_WHO,
+	{ { "gfn", "GFN", true, 10 }, "gfn", view_hex },
+	{ { "rel_gfn", "REL_GFN", true, 10 }, "rel_gfn", view_hex },
+	{ { "npages", "NPAGES", true, 9 }, "npages", view_number },
+	{ { "userspace_addr", "USERSPACE_ADDR", true, 14 }, "userspace_addr", view_hex },
+	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
+	{ { "cause", "CAUSE", false, 5 }, "cause", show_cause },
+};
+
+static const char *const events[] = { "kvmwatch_dirty", NULL };
+
+static const struct view dirty = { events, columns, ARRAY_SIZE(columns) };
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct view_options options = { };
+	int code;
+
+	code = options_parse(cmd, argc, argv, &options.common);
+	return code >= 0 ? code : view_run(&dirty, cmd, &options);
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_help, NULL
+};
+
+const struct cmd cmd_dirty = {
+	.name		= "dirty",
+	.summary	= "each page as it is marked dirty",
+	.about		=
+		"Show each mark that KVM makes in a dirty log or ring, which it does while the VMM\n"
+		"has dirty logging on: the page, counted from 0 and from the slot's start, the slot,\n"
+		"and the cause: a fault of the guest's write, Intel's PML, or KVM writing itself. A\n"
+		"page that is written again is marked again only after the VMM collected the log.",
+	.options	= options,
+	.run		= run,
+};

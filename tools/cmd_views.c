@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch wakeups, haltpoll and pages: each event as it happens. A view is a table of
+ * columns; all that they do is in view.c.
+ */
+#include <string.h>
+
+#include "cmd.h"
+#include "output.h"
+#include "view.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
+
+static int run_view(const struct cmd *cmd, int argc, char **argv, const struct view *view)
+{
+	struct view_options options = { };
+	int code;
+
+	code = options_parse(cmd, argc, argv, &options.common);
+	return code >= 0 ? code : view_run(view, cmd, &options);
+}
+
+/* --- wakeups --------------------------------------------------------------------- */
+
+static void show_how(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "poll", "wait" };
+
+	view_name(row, column, names, ARRAY_SIZE(names));
+}
+
+static void show_valid(const struct view_row *row, size_t column)
+{
+	output_bool(row->out, column, row->h->values[column],
+		    row->h->values[column] ? "valid" : "invalid");
+}
+
+static const struct view_column wakeup_columns[] = {
+	VIEW_COLUMNS_WHO,
+	{ { "halted_ns", "DUR_HALT", true, 10 }, "ns", view_ns },
+	{ { "how", "HOW", false, 4 }, "waited", show_how },
+	{ { "valid", "VALID", false, 7 }, "valid", show_valid },
+};
+
+static const char *const wakeup_events[] = { "kvmwatch_halt", NULL };
+
+static const struct view wakeups = {
+	wakeup_events, wakeup_columns, ARRAY_SIZE(wakeup_columns)
+};
+
+static int run_wakeups(const struct cmd *cmd, int argc, char **argv)
+{
+	return run_view(cmd, argc, argv, &wakeups);
+}
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_vcpu, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+};
+
+const struct cmd cmd_wakeups = {
+	.name		= "wakeups",
+	.summary	= "each halt of a vCPU as it ends",
+	.about		=
+		"Show each halt when it ends: how long it was, whether it ended while KVM polled or\n"
+		"after the vCPU went to wait, and whether KVM finds that it was woken for something\n"
+		"(valid). At the end how many there were, and how many were lost.",
+	.options	= options,
+	.run		= run_wakeups,
+};
+
+/* --- haltpoll -------------------------------------------------------------------- */
+
+static void show_type(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "shrink", "grow", "reset", "clamp" };
+
+	view_name(row, column, names, ARRAY_SIZE(names));
+}
+
+static const struct view_column haltpoll_columns[] = {
+	VIEW_COLUMNS_WHO,
+	{ { "type", "TYPE", false, 6 }, "type", show_type },
+	{ { "old_ns", "OLD", true, 10 }, "old", view_ns },
+	{ { "new_ns", "NEW", true, 10 }, "new", view_ns },
+};
+
+static const char *const haltpoll_events[] = { "kvmwatch_halt_poll", NULL };
+
+static const struct view haltpoll = {
+	haltpoll_events, haltpoll_columns, ARRAY_SIZE(haltpoll_columns)
+};
+
+static int run_haltpoll(const struct cmd *cmd, int argc, char **argv)
+{
+	return run_view(cmd, argc, argv, &haltpoll);
+}
+
+const struct cmd cmd_haltpoll = {
+	.name		= "haltpoll",
+	.summary	= "each change of the halt polling window",
+	.about		=
+		"Show each change of the time that KVM polls before it lets a halted vCPU wait: that\n"
+		"it grew or shrank, or what KVM does without a word: was reset to 0, or clamped to\n"
+		"the limit.",
+	.options	= options,
+	.run		= run_haltpoll,
+};
+
+/* --- pages ----------------------------------------------------------------------- */
+
+static void show_change(const struct view_row *row, size_t column)
+{
+	output_string(row->out, column, row->h->event ? "unmap" : "map");
+}
+
+/* An unmap is always of one. */
+static void show_leaves(const struct view_row *row, size_t column)
+{
+	output_u64(row->out, column, row->h->event ? 1 : row->h->values[column], NULL);
+}
+
+static void show_cause(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "vcpu", "host", "split" };
+
+	view_name(row, column, names, ARRAY_SIZE(names));
+}
+
+static const struct view_column page_columns[] = {
+	VIEW_COLUMNS_WHO,
+	{ { "change", "CHANGE", false, 6 }, NULL, show_change },
+	{ { "level", "LEVEL", false, 5 }, "level", view_level },
+	{ { "leaves", "LEAVES", true, 6 }, "leaves", show_leaves },
+	{ { "gfn", "GFN", true, 12 }, "gfn", view_hex },
+	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
+	{ { "cause", "CAUSE", false, 5 }, "cause", show_cause },
+};
+
+static const char *const page_events[] = { "kvmwatch_map", "kvmwatch_unmap", NULL };
+
+static const struct view pages = { page_events, page_columns, ARRAY_SIZE(page_columns) };
+
+static int run_pages(const struct cmd *cmd, int argc, char **argv)
+{
+	return run_view(cmd, argc, argv, &pages);
+}
+
+static const struct opt *const page_options[] = {
+	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_help, NULL
+};
+
+const struct cmd cmd_pages = {
+	.name		= "pages",
+	.summary	= "each map, unmap and split of guest pages",
+	.about		=
+		"Show each leaf that comes into or goes from the second-level page tables, with its\n"
+		"level and slot. CAUSE: vcpu, one of the VM was at work, as a rule a page fault;\n"
+		"host, what the VMM or the kernel does to memory; split, a huge leaf went and leaves\n"
+		"of the next level came.",
+	.options	= page_options,
+	.run		= run_pages,
+};

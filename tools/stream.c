@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module's trace events as they happen. See stream.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <event-parse.h>
+#include <kbuffer.h>
+#include <tracefs.h>
+
+#include "cmd.h"
+#include "repeat.h"
+#include "stream.h"
+
+#define SYSTEM		"kvmwatch"
+#define INSTANCES	"kvmwatch-"	/* and the owner's pid */
+
+/* Pages of one CPU that are read in a row, before the next one's turn. */
+#define PAGES_PER_TURN	64
+
+struct cpu {
+	int number;
+	int fd;			/* its trace_pipe_raw */
+	__u64 last_ns;		/* of what was read last */
+	__u64 lost;
+};
+
+struct event {
+	int id;
+	const struct tep_format_field *tid;
+	const struct tep_format_field *fields[STREAM_MAX_FIELDS];
+};
+
+struct stream {
+	struct tracefs_instance *instance;
+	struct tep_handle *tep;
+	int lock;		/* its directory, locked as long as we live */
+	char *enable;		/* a file that is there as long as the module is */
+
+	const struct stream_spec *spec;
+	struct event events[STREAM_MAX_EVENTS];
+	size_t nr_events;
+
+	struct cpu *cpus;
+	size_t nr_cpus;
+	struct kbuffer *kbuf;
+	char *page;
+	size_t page_size;
+
+	struct happening *kept;	/* read, but not given to anybody yet */
+	size_t nr_kept, room;
+	__u64 seq;
+};
+
+/* --- the instance ---------------------------------------------------------------- */
+
+/*
+ * The owner of an instance holds a lock on its directory, which the kernel lets go of when
+ * it dies, however that happens. Pids tell less: they are used again, and are others in
+ * containers.
+ */
+static int lock_instance(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/instances/%s", tracefs_tracing_dir(), name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	close(fd);
+	return -EBUSY;
+}
+
+static void remove_instance(const char *name)
+{
+	struct tracefs_instance *instance = tracefs_instance_alloc(NULL, name);
+
+	if (!instance)
+		return;
+	tracefs_instance_destroy(instance);
+	tracefs_instance_free(instance);
+}
+
+static int remove_dead(const char *name, void *arg)
+{
+	int fd;
+
+	(void)arg;
+	if (strncmp(name, INSTANCES, strlen(INSTANCES)))
+		return 0;
+	fd = lock_instance(name);
+	if (fd < 0)
+		return 0;
+	remove_instance(name);
+	close(fd);
+	return 0;
+}
+
+static int complain_tracing(int err)
+{
+	const char *dir = tracefs_tracing_dir();
+
+	if (!dir)
+		return complain("tracefs", "it is not mounted; mount -t tracefs tracefs /sys/kernel/tracing");
+	if (err == EACCES || err == EPERM)
+		return complain(dir, "no right to trace; run as root (a kernel in lockdown lets nobody)");
+	return complain(dir, "can't trace: %s", strerror(err));
+}
+
+/* Between the making and the lock somebody may take it for a dead one's. */
+static int make_instance(struct stream *s)
+{
+	char name[40];
+	int tries;
+
+	snprintf(name, sizeof(name), INSTANCES "%d", getpid());
+	for (tries = 0; tries < 10; tries++) {
+		s->instance = tracefs_instance_create(name);
+		if (!s->instance)
+			return complain_tracing(errno);
+		s->lock = lock_instance(name);
+		if (s->lock >= 0)
+			return EXIT_DONE;
+		tracefs_instance_free(s->instance);
+		s->instance = NULL;
+	}
+	return complain_tracing(EBUSY);
+}
+
+static int set_file(struct stream *s, const char *file, const char *value)
+{
+	errno = 0;
+	if (tracefs_instance_file_write(s->instance, file, value) >= 0)
+		return EXIT_DONE;
+	return complain(file, "can't write '%s': %s", value, strerror(errno ? errno : EIO));
+}
+
+static int set_up(struct stream *s)
+{
+	char number[16], file[96];
+	int code;
+	size_t i;
+
+	code = set_file(s, "trace_clock", "mono");
+	snprintf(number, sizeof(number), "%u", s->spec->buffer_kb);
+	if (!code)
+		code = set_file(s, "buffer_size_kb", number);
+	for (i = 0; i < s->nr_events && !code && s->spec->filter; i++) {
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/filter", s->spec->events[i]);
+		code = set_file(s, file, s->spec->filter);
+	}
+	return code;
+}
+
+static int start(struct stream *s)
+{
+	char file[96];
+	int code = EXIT_DONE;
+	size_t i;
+
+	for (i = 0; i < s->nr_events && !code; i++) {
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/enable", s->spec->events[i]);
+		code = set_file(s, file, "1");
+	}
+	s->enable = tracefs_instance_get_file(s->instance, file);
+	return code;
+}
+
+static int open_cpus(struct stream *s)
+{
+	char file[64];
+	struct cpu *cpus;
+	int cpu, fd, max = sysconf(_SC_NPROCESSORS_CONF);
+
+	cpus = calloc(max > 0 ? max : 1, sizeof(*cpus));
+	if (!cpus)
+		return complain_tracing(ENOMEM);
+	s->cpus = cpus;
+	for (cpu = 0; cpu < max; cpu++) {
+		snprintf(file, sizeof(file), "per_cpu/cpu%d/trace_pipe_raw", cpu);
+		fd = tracefs_instance_file_open(s->instance, file,
+						O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0)
+			return complain_tracing(errno);
+		cpus[s->nr_cpus].number = cpu;
+		cpus[s->nr_cpus++].fd = fd;
+	}
+	return EXIT_DONE;
+}
+
+/* --- what events look like -------------------------------------------------------- */
+
+static int learn_event(struct stream *s, const char *name)
+{
+	struct event *e = &s->events[s->nr_events];
+	struct tep_event *format;
+	size_t i;
+
+	format = tep_find_event_by_name(s->tep, SYSTEM, name);
+	if (!format || s->nr_events == STREAM_MAX_EVENTS)
+		return complain(name, "no such trace event; install module and program from one version");
+	e->id = format->id;
+	e->tid = tep_find_common_field(format, "common_pid");
+	for (i = 0; i < s->spec->nr_fields; i++) {
+		if (s->spec->fields[i])
+			e->fields[i] = tep_find_field(format, s->spec->fields[i]);
+	}
+	s->nr_events++;
+	return EXIT_DONE;
+}
+
+static int learn(struct stream *s)
+{
+	static const char *const systems[] = { SYSTEM, NULL };
+	const char *const *name;
+	int code = EXIT_DONE;
+
+	s->tep = tracefs_local_events_system(NULL, systems);
+	if (!s->tep)
+		return complain_tracing(errno);
+	for (name = s->spec->events; *name && !code; name++)
+		code = learn_event(s, *name);
+	return code;
+}
+
+static __u64 field_value(const struct tep_format_field *field, const char *record)
+{
+	bool is_signed = field->flags & TEP_FIELD_IS_SIGNED;
+	const void *at = record + field->offset;
+
+	switch (field->size) {
+	case 1:
+		return is_signed ? (__u64)*(const __s8 *)at : *(const __u8 *)at;
+	case 2:
+		return is_signed ? (__u64)*(const __s16 *)at : *(const __u16 *)at;
+	case 4:
+		return is_signed ? (__u64)*(const __s32 *)at : *(const __u32 *)at;
+	default:
+		return *(const __u64 *)at;
+	}
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+static struct happening *new_happening(struct stream *s)
+{
+	size_t room = s->room ? 2 * s->room : 1024;
+	struct happening *more;
+
+	if (s->nr_kept == s->room) {
+		more = realloc(s->kept, room * sizeof(*more));
+		if (!more)
+			return NULL;
+		s->kept = more;
+		s->room = room;
+	}
+	memset(&s->kept[s->nr_kept], 0, sizeof(*s->kept));
+	return &s->kept[s->nr_kept++];
+}
+
+/* Each record begins with the event's number. */
+static int keep(struct stream *s, const char *record, __u64 ns)
+{
+	int id = *(const __u16 *)record;
+	struct happening *h;
+	const struct event *e;
+	size_t i;
+
+	for (e = s->events; e < s->events + s->nr_events && e->id != id; e++)
+		;
+	if (e == s->events + s->nr_events)
+		return 0;
+	h = new_happening(s);
+	if (!h)
+		return -ENOMEM;
+	h->ns = ns;
+	h->seq = s->seq++;
+	h->event = e - s->events;
+	h->tid = field_value(e->tid, record);
+	for (i = 0; i < s->spec->nr_fields; i++) {
+		if (!e->fields[i])
+			continue;
+		h->has |= 1U << i;
+		h->values[i] = field_value(e->fields[i], record);
+	}
+	return 0;
+}
+
+/* The kernel counts what it had no room for, by the way in which it got lost. */
+static void count_lost(struct stream *s, struct cpu *cpu)
+{
+	static const char *const ways[] = { "\noverrun: ", "\ncommit overrun: ",
+					    "\ndropped events: " };
+	char file[64], *stats, *at;
+	__u64 lost = 0;
+	size_t i;
+
+	snprintf(file, sizeof(file), "per_cpu/cpu%d/stats", cpu->number);
+	stats = tracefs_instance_file_read(s->instance, file, NULL);
+	if (!stats)
+		return;
+	for (i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		at = strstr(stats, ways[i]);
+		if (at)
+			lost += strtoull(at + strlen(ways[i]), NULL, 10);
+	}
+	cpu->lost = lost;
+	free(stats);
+}
+
+static int read_page(struct stream *s, struct cpu *cpu)
+{
+	unsigned long long ns;
+	void *record;
+	ssize_t n;
+	int err = 0;
+
+	n = read(cpu->fd, s->page, s->page_size);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (!n)
+		return 0;
+	kbuffer_load_subbuffer(s->kbuf, s->page);
+	if (kbuffer_missed_events(s->kbuf))
+		count_lost(s, cpu);
+	for (record = kbuffer_read_event(s->kbuf, &ns); record && !err;
+	     record = kbuffer_next_event(s->kbuf, &ns)) {
+		cpu->last_ns = ns;
+		err = keep(s, record, ns);
+	}
+	return err ? err : 1;
+}
+
+/*
+ * Each CPU in turn. *@until becomes the moment up to which all is read: a CPU that has still
+ * more has it from its last one on. Returns 1 if there is such a CPU.
+ */
+static int read_cpus(struct stream *s, __u64 *until)
+{
+	int i, got, more = 0;
+	struct cpu *cpu;
+
+	for (cpu = s->cpus; cpu < s->cpus + s->nr_cpus; cpu++) {
+		for (i = 0, got = 1; got > 0 && i < PAGES_PER_TURN; i++)
+			got = read_page(s, cpu);
+		if (got < 0)
+			return got;
+		if (got && cpu->last_ns < *until)
+			*until = cpu->last_ns;
+		more |= got;
+	}
+	return more;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct happening *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? -1 : 1;
+	return x->seq < y->seq ? -1 : 1;
+}
+
+/* Give away what is older than @until, in order. */
+static void give(struct stream *s, __u64 until, stream_fn fn, void *arg)
+{
+	size_t i;
+
+	qsort(s->kept, s->nr_kept, sizeof(*s->kept), compare);
+	for (i = 0; i < s->nr_kept && s->kept[i].ns < until; i++)
+		fn(&s->kept[i], arg);
+	s->nr_kept -= i;
+	memmove(s->kept, s->kept + i, s->nr_kept * sizeof(*s->kept));
+}
+
+int stream_read(struct stream *s, stream_fn fn, void *arg)
+{
+	__u64 until = now_ns();
+	int more;
+
+	more = read_cpus(s, &until);
+	if (more < 0)
+		return more;
+	give(s, until, fn, arg);
+	if (!more && access(s->enable, F_OK))
+		return -ENODEV;
+	return more;
+}
+
+int stream_finish(struct stream *s, stream_fn fn, void *arg)
+{
+	__u64 until;
+	size_t cpu;
+	int more;
+
+	tracefs_trace_off(s->instance);
+	usleep(1000);	/* what hits have begun to write */
+	do {
+		until = now_ns();
+		more = read_cpus(s, &until);
+		give(s, until, fn, arg);
+	} while (more > 0);
+	for (cpu = 0; cpu < s->nr_cpus; cpu++)
+		count_lost(s, &s->cpus[cpu]);
+	give(s, ~0ULL, fn, arg);
+	return more;
+}
+
+__u64 stream_lost(const struct stream *s)
+{
+	__u64 lost = 0;
+	size_t cpu;
+
+	for (cpu = 0; cpu < s->nr_cpus; cpu++)
+		lost += s->cpus[cpu].lost;
+	return lost;
+}
+
+/* --- life -------------------------------------------------------------------------- */
+
+void stream_close(struct stream *s)
+{
+	size_t cpu;
+
+	for (cpu = 0; cpu < s->nr_cpus; cpu++)
+		close(s->cpus[cpu].fd);
+	if (s->instance) {
+		tracefs_instance_destroy(s->instance);
+		tracefs_instance_free(s->instance);
+		close(s->lock);
+	}
+	tracefs_put_tracing_file(s->enable);
+	tep_free(s->tep);
+	kbuffer_free(s->kbuf);
+	free(s->cpus);
+	free(s->page);
+	free(s->kept);
+	free(s);
+}
+
+int stream_open(const struct stream_spec *spec, struct stream **stream)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int code;
+
+	if (!s)
+		return complain("stream", "no memory");
+	s->spec = spec;
+	s->page_size = sysconf(_SC_PAGESIZE);
+	s->page = malloc(s->page_size);
+	s->kbuf = kbuffer_alloc(KBUFFER_LSIZE_8, KBUFFER_ENDIAN_LITTLE);
+	if (!tracefs_tracing_dir() || !s->page || !s->kbuf) {
+		code = complain_tracing(ENOMEM);
+	} else {
+		tracefs_instances_walk(remove_dead, NULL);
+		code = learn(s);
+	}
+	if (!code)
+		code = make_instance(s);
+	if (!code)
+		code = set_up(s);
+	if (!code)
+		code = open_cpus(s);
+	if (!code)
+		code = start(s);
+	if (code)
+		stream_close(s);
+	else
+		*stream = s;
+	return code;
+}

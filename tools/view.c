@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Live views: commands that show trace events as they happen. See view.h. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "libkvmwatch.h"
+#include "output.h"
+#include "repeat.h"
+#include "select.h"
+#include "text.h"
+#include "view.h"
+
+#define ROUND_NS	50000000	/* between two looks */
+#define BUFFER_KB	1024
+#define MAX_BUFFER_KB	1048576
+#define MAX_THREADS	256		/* whose names are remembered */
+
+/* --- whose it is --------------------------------------------------------------- */
+
+static struct {
+	int tid;
+	bool fresh;		/* read in this round */
+	char comm[16];
+} threads[MAX_THREADS];
+
+static struct kvmwatch_vm *vms;
+static size_t nr_vms;
+static bool vms_fresh;
+
+/* What was known before stays known of threads and VMs that have ended since. */
+static void forget_freshness(void)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_THREADS; i++)
+		threads[i].fresh = false;
+	vms_fresh = false;
+}
+
+static void read_comm(int tid, char *comm, size_t size)
+{
+	char path[32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(comm, size, file))
+		comm[strcspn(comm, "\n")] = '\0';
+	fclose(file);
+	text_clean(comm);
+}
+
+/* NULL: it had ended before we heard of it. */
+static const char *comm_of(int tid)
+{
+	size_t i = (unsigned int)tid % MAX_THREADS;
+
+	if (threads[i].tid != tid) {
+		threads[i].tid = tid;
+		threads[i].fresh = false;
+		threads[i].comm[0] = '\0';
+	}
+	if (!threads[i].fresh)
+		read_comm(tid, threads[i].comm, sizeof(threads[i].comm));
+	threads[i].fresh = true;
+	return threads[i].comm[0] ? threads[i].comm : NULL;
+}
+
+static const char *find_vm_name(__u64 id)
+{
+	size_t i;
+
+	for (i = 0; i < nr_vms; i++) {
+		if (vms[i].id == id)
+			return vms[i].name;
+	}
+	return NULL;
+}
+
+/* The device is open only as long as it takes: it would keep the module from going. */
+static void list_vms(void)
+{
+	struct kvmwatch_vm *new;
+	struct kvmwatch_info info;
+	size_t nr;
+	int dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+
+	vms_fresh = true;
+	if (dev < 0)
+		return;
+	if (!kvmwatch_list_vms(dev, &new, &nr)) {
+		free(vms);
+		vms = new;
+		nr_vms = nr;
+	}
+	close(dev);
+}
+
+static const char *vm_name(__u64 id)
+{
+	const char *name = find_vm_name(id);
+
+	if (name || vms_fresh)
+		return name;
+	list_vms();
+	return find_vm_name(id);
+}
+
+/* --- cells --------------------------------------------------------------------- */
+
+static bool has(const struct view_row *row, size_t column)
+{
+	return row->h->has & 1U << column;
+}
+
+void view_number(const struct view_row *row, size_t column)
+{
+	if (has(row, column))
+		output_u64(row->out, column, row->h->values[column], NULL);
+}
+
+void view_hex(const struct view_row *row, size_t column)
+{
+	__u64 value = row->h->values[column];
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", value);
+	if (has(row, column))
+		output_u64(row->out, column, value, text);
+}
+
+void view_ns(const struct view_row *row, size_t column)
+{
+	struct quantity q = quantity_ns(row->h->values[column]);
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	if (has(row, column))
+		output_u64(row->out, column, row->h->values[column],
+			   row->options->common.raw ? NULL : text);
+}
+
+void view_name(const struct view_row *row, size_t column, const char *const *names, size_t nr)
+{
+	__u64 value = row->h->values[column];
+	char text[24];
+
+	if (!has(row, column))
+		return;
+	snprintf(text, sizeof(text), "%llu", value);
+	output_string(row->out, column, value < nr ? names[value] : text);
+}
+
+void view_level(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "0", "4k", "2m", "1g" };
+
+	view_name(row, column, names, 4);
+}
+
+void view_slot(const struct view_row *row, size_t column)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%llu:%llu", row->h->values[column - 1],
+		 row->h->values[column]);
+	if (has(row, column))
+		output_u64(row->out, column, row->h->values[column], text);
+}
+
+/* Seconds, as in the kernel's log and in trace-cmd's reports. */
+void view_time(const struct view_row *row, size_t column)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%llu.%06llu", row->h->ns / 1000000000,
+		 row->h->ns % 1000000000 / 1000);
+	output_u64(row->out, column, row->h->ns, text);
+}
+
+void view_lost(const struct view_row *row, size_t column)
+{
+	if (row->lost)
+		output_u64(row->out, column, row->lost, NULL);
+}
+
+void view_vm_name(const struct view_row *row, size_t column)
+{
+	const char *name = vm_name(row->h->values[column]);
+
+	if (name)
+		output_string(row->out, column, name);
+	else
+		output_unknown(row->out, column, NULL);
+}
+
+void view_thread(const struct view_row *row, size_t column)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld/%d", (__s64)row->h->values[column], row->h->tid);
+	output_u64(row->out, column, row->h->values[column], text);
+}
+
+void view_tid(const struct view_row *row, size_t column)
+{
+	output_u64(row->out, column, row->h->tid, NULL);
+}
+
+void view_comm(const struct view_row *row, size_t column)
+{
+	const char *comm = comm_of(row->h->tid);
+
+	if (comm)
+		output_string(row->out, column, comm);
+	else
+		output_unknown(row->out, column, "-");
+}
+
+void view_vcpu(const struct view_row *row, size_t column)
+{
+	__s64 vcpu = row->h->values[column];
+
+	if (vcpu < 0)
+		output_text(row->out, column, "-");
+	else
+		output_u64(row->out, column, vcpu, NULL);
+}
+
+/* --- options ------------------------------------------------------------------- */
+
+static const char *set_vcpu(struct options *options, const char *arg)
+{
+	__u64 number;
+
+	if (!text_parse_u64(arg, &number))
+		return "give the number of a vCPU, as its VMM counts them";
+	((struct view_options *)options)->vcpu = arg;
+	return NULL;
+}
+
+/* "AS:ID", or "ID" in address space 0. */
+static const char *set_slot(struct options *options, const char *arg)
+{
+	struct view_options *o = (struct view_options *)options;
+	const char *colon = strchr(arg, ':');
+	char as_id[8] = "0";
+
+	if (colon)
+		snprintf(as_id, sizeof(as_id), "%.*s", (int)(colon - arg), arg);
+	if (!text_parse_u64(as_id, &o->as_id) ||
+	    !text_parse_u64(colon ? colon + 1 : arg, &o->slot_id))
+		return "give the number of a slot, or of its address space and the slot: 0:3";
+	o->slot = arg;
+	return NULL;
+}
+
+static const char *set_time(struct options *options, const char *arg)
+{
+	if (!text_parse_seconds(arg, &((struct view_options *)options)->time_ns))
+		return "give seconds, 0.001 or more";
+	return NULL;
+}
+
+static const char *set_buffer(struct options *options, const char *arg)
+{
+	__u64 *kb = &((struct view_options *)options)->buffer_kb;
+
+	if (!text_parse_u64(arg, kb) || !*kb || *kb > MAX_BUFFER_KB)
+		return "give KiB, 1 to 1048576";
+	return NULL;
+}
+
+const struct opt opt_vcpu = {
+	'v', "vcpu", "VCPU", "only what happens on vCPUs of this number", set_vcpu
+};
+
+const struct opt opt_slot = {
+	's', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
+};
+
+const struct opt opt_time = {
+	't', "time", "SECONDS", "end after this time; without it, when interrupted", set_time
+};
+
+const struct opt opt_buffer = {
+	'b', "buffer", "KIB", "room for events not shown yet, for each pCPU (1024)", set_buffer
+};
+
+/* --- which events ---------------------------------------------------------------- */
+
+/* "vm == 1 || vm == 3", to be freed; NULL: no memory. */
+static char *filter_vms(const struct selection *selection)
+{
+	char *filter = NULL;
+	size_t i, size;
+	FILE *file = open_memstream(&filter, &size);
+
+	if (!file)
+		return NULL;
+	for (i = 0; i < selection->nr; i++)
+		fprintf(file, "%svm == %llu", i ? " || " : "", selection->ids[i]);
+	return fclose(file) ? NULL : filter;
+}
+
+static int filter_of(const struct view_options *options, const struct selection *selection,
+		     char **filter)
+{
+	const char *and = "";
+	char *vms = NULL;
+	size_t size;
+	FILE *file;
+
+	if (selection->arg)
+		vms = filter_vms(selection);
+	file = selection->arg && !vms ? NULL : open_memstream(filter, &size);
+	if (!file) {
+		free(vms);
+		return complain("filter", "no memory");
+	}
+	if (vms) {
+		fprintf(file, "(%s)", vms);
+		and = " && ";
+	}
+	if (options->vcpu) {
+		fprintf(file, "%svcpu == %s", and, options->vcpu);
+		and = " && ";
+	}
+	if (options->slot)
+		fprintf(file, "%sas_id == %llu && slot == %llu", and, options->as_id,
+			options->slot_id);
+	free(vms);
+	return fclose(file) ? complain("filter", "no memory") : EXIT_DONE;
+}
+
+/* Also finds out, before anything else, whether the module is there. */
+static int choose(const struct view_options *options, char **filter)
+{
+	struct selection selection = { .arg = options->common.vm };
+	struct vm *chosen;
+	size_t nr;
+	int code, dev = device_open();
+
+	if (dev < 0)
+		return EXIT_COULD_NOT;
+	code = vms_get(dev, &selection, &chosen, &nr);
+	close(dev);
+	if (code)
+		return code;
+	vms_put(chosen, nr);
+	code = filter_of(options, &selection, filter);
+	selection_free(&selection);
+	return code;
+}
+
+/* --- the view ------------------------------------------------------------------ */
+
+struct viewing {
+	const struct view *view;
+	const struct view_options *options;
+	struct stream *stream;
+	struct output out;
+	__u64 shown;
+	__u64 lost_told;	/* of what was lost */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+/* A pipe that nobody reads any more ends it too, but by an error of the writing. */
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = interrupt };
+	size_t i;
+
+	interrupted = 0;
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+static void show_row(const struct happening *h, void *arg)
+{
+	struct viewing *v = arg;
+	struct view_row row = { &v->out, v->options, h, stream_lost(v->stream) - v->lost_told };
+	size_t i;
+
+	v->lost_told += row.lost;
+	if (row.lost)
+		complain("lost", "%llu events", row.lost);
+	for (i = 0; i < v->view->nr_columns; i++)
+		v->view->columns[i].show(&row, i);
+	output_row(&v->out);
+	v->shown++;
+}
+
+static void pause_for(__u64 ns)
+{
+	struct timespec ts = { .tv_nsec = ns };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+/* Returns 0 when it is time to end, or -errno. */
+static int watch(struct viewing *v)
+{
+	__u64 begin = now_ns(), passed = 0, limit = v->options->time_ns;
+	int more = 0, err;
+
+	while (!interrupted && (!limit || passed < limit)) {
+		if (!more)
+			pause_for(limit && limit - passed < ROUND_NS ? limit - passed : ROUND_NS);
+		forget_freshness();
+		more = stream_read(v->stream, show_row, v);
+		if (more < 0)
+			return more;
+		err = output_flush(&v->out);
+		if (err)
+			return err;
+		passed = now_ns() - begin;
+	}
+	return 0;
+}
+
+static int end(struct viewing *v, const char *name, int err, __u64 ns)
+{
+	int finish = stream_finish(v->stream, show_row, v);
+	__u64 lost = stream_lost(v->stream);
+	int flush = output_flush(&v->out);
+
+	stream_close(v->stream);
+	complain(name, "%llu events in %.1f s, %llu lost", v->shown, ns / 1e9, lost);
+	if (err == -ENODEV)
+		return complain(name, "the module was unloaded");
+	if (flush == -EPIPE)
+		return EXIT_COULD_NOT;
+	if (flush)
+		return complain("standard output", "%s", strerror(-flush));
+	err = err ? err : finish;
+	return err ? complain(name, "can't read events: %s", strerror(-err)) : EXIT_DONE;
+}
+
+static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
+{
+	struct output_column columns[STREAM_MAX_FIELDS];
+	const char *fields[STREAM_MAX_FIELDS];
+	struct stream_spec spec = {
+		.events = v->view->events, .fields = fields, .nr_fields = v->view->nr_columns,
+		.filter = filter && *filter ? filter : NULL,
+		.buffer_kb = v->options->buffer_kb ? v->options->buffer_kb : BUFFER_KB,
+	};
+	__u64 begin;
+	int code, err;
+	size_t i;
+
+	for (i = 0; i < spec.nr_fields; i++) {
+		columns[i] = v->view->columns[i].column;
+		fields[i] = v->view->columns[i].field;
+	}
+	catch_signals();
+	begin = now_ns();
+	code = stream_open(&spec, &v->stream);
+	if (code)
+		return code;
+	output_init(&v->out, stdout, v->options->common.format);
+	output_begin_endless(&v->out, columns, spec.nr_fields);
+	err = output_flush(&v->out);
+	if (!err)
+		err = watch(v);
+	return end(v, cmd->name, err, now_ns() - begin);
+}
+
+int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options)
+{
+	struct viewing v = { .view = view, .options = options };
+	char *filter = NULL;
+	int code;
+
+	code = choose(options, &filter);
+	if (!code)
+		code = run(&v, cmd, filter);
+	free(filter);
+	free(vms);
+	vms = NULL;
+	nr_vms = 0;
+	return code;
+}

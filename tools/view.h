@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Live views: commands that show trace events as they happen, a row for each. */
+#ifndef KVMWATCH_VIEW_H
+#define KVMWATCH_VIEW_H
+
+#include "options.h"
+#include "stream.h"
+
+/**
+ * struct view_options - options of live views
+ * @common:	those of all commands
+ * @vcpu:	--vcpu, as given; NULL: all
+ * @slot:	--slot, as given; NULL: all
+ * @as_id:	--slot, taken apart
+ * @slot_id:	likewise
+ * @time_ns:	--time; 0: until interrupted
+ * @buffer_kb:	--buffer; 0: as much as is usual
+ */
+struct view_options {
+	struct options common;	/* first: options_parse() knows only that */
+	const char *vcpu;
+	const char *slot;
+	__u64 as_id, slot_id;
+	__u64 time_ns;
+	__u64 buffer_kb;
+};
+
+extern const struct opt opt_vcpu;
+extern const struct opt opt_slot;
+extern const struct opt opt_time;
+extern const struct opt opt_buffer;
+
+struct view_row;
+
+/**
+ * struct view_column - a column of a view
+ * @column:	how it is shown
+ * @field:	the events' field that it is about; NULL: none
+ * @show:	fills the cell; the field's value is row->h->values[column]
+ */
+struct view_column {
+	struct output_column column;
+	const char *field;
+	void (*show)(const struct view_row *row, size_t column);
+};
+
+/**
+ * struct view - a view
+ * @events:	the trace events that it shows, ended by NULL
+ * @columns:	its columns
+ * @nr_columns:	how many, at most STREAM_MAX_FIELDS
+ */
+struct view {
+	const char *const *events;
+	const struct view_column *columns;
+	size_t nr_columns;
+};
+
+/* What a column shows itself of. */
+struct view_row {
+	struct output *out;
+	const struct view_options *options;
+	const struct happening *h;
+	__u64 lost;		/* since the row before */
+};
+
+/* Numbers, and numbers that stand for names. */
+void view_number(const struct view_row *row, size_t column);
+void view_hex(const struct view_row *row, size_t column);
+void view_ns(const struct view_row *row, size_t column);
+void view_level(const struct view_row *row, size_t column);
+/* Needs as_id in the column before. */
+void view_slot(const struct view_row *row, size_t column);
+void view_name(const struct view_row *row, size_t column, const char *const *names, size_t nr);
+
+/* Used by the macro below. */
+void view_time(const struct view_row *row, size_t column);
+void view_vm_name(const struct view_row *row, size_t column);
+void view_thread(const struct view_row *row, size_t column);
+void view_tid(const struct view_row *row, size_t column);
+void view_comm(const struct view_row *row, size_t column);
+void view_vcpu(const struct view_row *row, size_t column);
+void view_lost(const struct view_row *row, size_t column);
+
+/* With what all views begin: when, and whose it is. */
+#define VIEW_COLUMNS_WHO							\
+	{ { "time_ns", "TIME", true, 16 }, NULL, view_time },			\
+	{ { "lost", NULL, true, 0 }, NULL, view_lost },				\
+	{ { "vm", "VM", true, 4 }, "vm", view_number },				\
+	{ { "name", NULL, false, 0 }, "vm", view_vm_name },			\
+	{ { "pid", "PID/TID", true, 13 }, "pid", view_thread },			\
+	{ { "tid", NULL, true, 0 }, NULL, view_tid },				\
+	{ { "comm", "COMM", false, 15 }, NULL, view_comm },			\
+	{ { "vcpu_id", "VCPU", true, 4 }, "vcpu", view_vcpu }
+
+/* Show it until it is time to end. Returns an exit code. */
+int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options);
+
+#endif /* KVMWATCH_VIEW_H */

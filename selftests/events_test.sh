@@ -58,14 +58,20 @@ sum() {
 	awk -F, "NR > 1 && ($3) { n += $2 } END { print n + 0 }" "/tmp/$1.csv"
 }
 
-# Start a view under a name; goes on when it is attached.
+# Start a view under a name.
 view() {
 	name=$1
 	shift
 	rm -f "/tmp/$name.csv"
 	kvmwatch "$@" --csv >"/tmp/$name.csv" 2>"/tmp/$name.err" &
 	eval "$name=$!"
-	eventually grep -q time_ns "/tmp/$name.csv"
+}
+
+# Wait until views see what happens.
+attached() {
+	for name; do
+		eventually grep -q time_ns "/tmp/$name.csv"
+	done
 }
 
 # How many there are.
@@ -76,7 +82,10 @@ views_now() {
 # End views.
 finish() {
 	for name; do
-		eval "kill \$$name; wait \$$name; ${name}_code=\$?"
+		eval "kill \$$name"
+	done
+	for name; do
+		eval "wait \$$name; ${name}_code=\$?"
 	done
 }
 
@@ -85,12 +94,10 @@ start_guest() {
 	shift
 	guest_demo --name "$name" --seconds 200 "$@" >"/tmp/$name.log" 2>&1 &
 	eval "$name=$!"
-	eventually grep -q "round 1 done" "/tmp/$name.log"
 }
 
-# One more round of a guest; $2: its number.
-more_work() {
-	eval "kill -USR1 \$$1"
+# Wait until a guest has done so many rounds of work.
+has_done() {
 	eventually grep -q "round $2 done" "/tmp/$1.log"
 }
 
@@ -117,6 +124,8 @@ vm_id() {
 
 start_guest alice --vcpus 1 --exits 0 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30
 start_guest bob --vcpus 2 --exits 0 --pages-4k 500 --pages-2m 0 --dirty-rounds 3 --halts 50
+has_done alice 1
+has_done bob 1
 
 view halts_a wakeups -p "$alice"
 view halts_b1 wakeups -p "$bob" -v 1
@@ -124,10 +133,12 @@ view polls haltpoll
 view marks_a dirty -p "$alice"
 view marks_b dirty -p "$bob" -s 0:1
 view none dirty -p "$bob" -s 0
+attached halts_a halts_b1 polls marks_a marks_b none
 claim "a running view has an instance" test "$(views_now)" = 6
 note before
-more_work alice 2
-more_work bob 2
+kill -USR1 "$alice" "$bob"
+has_done alice 2
+has_done bob 2
 note after
 finish halts_a halts_b1 polls marks_a marks_b none
 
@@ -170,9 +181,11 @@ claim "and no instance is left" test "$(views_now)" = 0
 
 # More than there is room for, while nobody reads.
 view slow dirty -b 8 -p "$bob"
+attached slow
 note before
 kill -STOP "$slow"
-more_work bob 3
+kill -USR1 "$bob"
+has_done bob 3
 kill -CONT "$slow"
 note after
 finish slow
@@ -184,15 +197,17 @@ claim "what is shown and what is lost are all there were" same "$(($(rows slow) 
 # Nobody tidies up after SIGKILL, but the next one.
 view killed wakeups
 view alive wakeups
+attached killed alive
 kill -9 "$killed"
 wait "$killed" 2>/dev/null
 view next wakeups
+attached next
 claim "a view removes the instance of one that was killed" test ! -e "$instances/kvmwatch-$killed"
 claim "and of no other one" test -d "$instances/kvmwatch-$alive"
 finish alive next
 
-claim "a view ends after --time" kvmwatch haltpoll -t 0.2
-claim "its text has headings" sh -c 'kvmwatch pages -t 0.1 | grep -q "^ *TIME  *VM .*CAUSE"'
+claim "a view ends after --time, and its text has headings" \
+	sh -c 'kvmwatch pages -t 0.1 >/tmp/text && grep -q "^ *TIME  *VM .*CAUSE" /tmp/text'
 claim "an option that is none is wrong usage" sh -c "kvmwatch wakeups -i 2>/dev/null; [ \$? = 2 ]"
 
 # trace-cmd and what the events say there
@@ -214,6 +229,7 @@ claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts)))
 
 # A VM's end: what was mapped goes.
 view gone pages -p "$alice"
+attached gone
 note before
 kill "$alice" "$bob"
 wait "$alice" "$bob"
@@ -227,7 +243,9 @@ claim "of this VM" same "$(rows_with gone "\$3 == $(vm_id alice)")" "$(rows gone
 
 # A VM's life, of which a view of all knows before it begins.
 view born pages
+attached born
 start_guest carol --exits 0 --pages-4k 200 --pages-2m 3 --halts 1
+has_done carol 1
 kvmwatch stat --csv -p "$carol" >/tmp/carol.before
 finish born
 for level in 4k 2m; do
@@ -237,6 +255,7 @@ done
 claim "a page fault is a vCPU's" test "$(rows_with born '$9 == "map" && $15 == "vcpu"')" -ge 203
 
 view unloaded wakeups
+attached unloaded
 claim "a view does not keep the module" rmmod kvmwatch
 wait "$unloaded"
 claim "but ends with it" same "$?" 1

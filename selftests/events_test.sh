@@ -79,6 +79,10 @@ views_now() {
 	find $instances -name 'kvmwatch-*' -maxdepth 1 | wc -l
 }
 
+one_view() {
+	[ "$(views_now)" = 1 ]
+}
+
 # End views.
 finish() {
 	for name; do
@@ -244,7 +248,7 @@ claim "of this VM" same "$(rows_with gone "\$3 == $(vm_id alice)")" "$(rows gone
 # A VM's life, of which a view of all knows before it begins.
 view born pages
 attached born
-start_guest carol --exits 0 --pages-4k 200 --pages-2m 3 --halts 1
+start_guest carol --exits 0 --pages-4k 200 --pages-2m 3 --halts 1 --spin
 has_done carol 1
 kvmwatch stat --csv -p "$carol" >/tmp/carol.before
 finish born
@@ -253,6 +257,17 @@ for level in 4k 2m; do
 		"$(sum born '$11' "\$9 == \"map\" && \$10 == \"$level\" && \$5 == $carol")"
 done
 claim "a page fault is a vCPU's" test "$(rows_with born '$9 == "map" && $15 == "vcpu"')" -ge 203
+
+# A vCPU that is hardly ever put, or never
+eventually grep -q spins /tmp/carol.log
+kvmwatch vcpu -x -p "$carol" -i 0.5 -n 2 --csv >/tmp/out
+claim "vcpu --exact knows the stretches of a busy vCPU" same 2 \
+	"$(awk -F, 'NR > 1 && $11 > 0 && $11 <= $14 && $14 > $7 / 100 && $14 <= $7 * 2' /tmp/out | wc -l)"
+kvmwatch vcpu -x -i 100 --csv >/tmp/busy.csv 2>/tmp/busy.err &
+busy=$!
+eventually one_view
+finish busy
+claim "and ends well when it is interrupted" same "$busy_code $(views_now)" "0 0"
 
 view unloaded wakeups
 attached unloaded

@@ -35,6 +35,7 @@ struct options {
 	unsigned long rounds;
 	long seconds;			/* -1: until a signal */
 	bool keep_log;
+	bool spin;
 };
 
 static void print_help(void)
@@ -55,6 +56,7 @@ static void print_help(void)
 	      "  --halts N           halt N times, woken by a timer; each vCPU (200)\n"
 	      "  --halt-us N         for so many microseconds (300)\n"
 	      "  --exits N           exit to userspace N times; each vCPU (1000)\n"
+	      "  --spin              after that keep each vCPU busy; no more rounds\n"
 	      "  --seconds N         how long to stay after that (until a signal)\n"
 	      "  -h, --help          show this\n"
 	      "\n"
@@ -206,6 +208,20 @@ static struct guest *start(const struct options *o)
 	return g;
 }
 
+/* Until the guest ends. */
+static int spin(struct guest *g, const struct options *o)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < guest_vcpus(g) && !err; i++)
+		err = guest_start(g, i, work_spin());
+	if (err)
+		return fail(o, "can't keep the vCPUs busy", err);
+	say(o, "spins");
+	return 0;
+}
+
 /* Rounds and signals, until it is time. */
 static int work(struct guest *g, const struct options *o, const sigset_t *signals)
 {
@@ -218,6 +234,8 @@ static int work(struct guest *g, const struct options *o, const sigset_t *signal
 		err = do_round(g, o, ++round);
 		if (err)
 			break;
+		if (round == o->rounds && o->spin)
+			err = spin(g, o);
 		if (round < o->rounds)
 			sig = sigtimedwait(signals, NULL, &at_once);
 		else if (o->seconds < 0)
@@ -252,6 +270,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "pages-2m", required_argument, NULL, '2' },
 		{ "dirty-rounds", required_argument, NULL, 'd' },
 		{ "keep-log", no_argument, NULL, 'k' },
+		{ "spin", no_argument, NULL, 'p' },
 		{ "halts", required_argument, NULL, 't' },
 		{ "halt-us", required_argument, NULL, 'u' },
 		{ "exits", required_argument, NULL, 'e' },
@@ -288,6 +307,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->keep_log = true;
+			break;
+		case 'p':
+			o->spin = true;
 			break;
 		case 't':
 			err = parse_number(optarg, UINT_MAX, &o->halts);

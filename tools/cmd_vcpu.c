@@ -4,7 +4,8 @@
  *
  * All is of the interval between two looks, the first of which shows nothing. Shortest,
  * longest and quantiles are of stretches that ended in it, and come from a histogram: they
- * are bounds, exact to a factor of two.
+ * are bounds, exact to a factor of two. With --exact, the shortest and the longest come from
+ * events, and are of all parts of stretches that lie in it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,21 @@
 #include "output.h"
 #include "repeat.h"
 #include "sample.h"
+#include "stretches.h"
 #include "text.h"
+#include "view.h"
+
+struct vcpu_options {
+	struct options common;	/* first: options_parse() knows only that */
+	bool exact;
+};
 
 struct vcpus {
 	int dev;
 	const struct options *options;
+	bool exact;
+	struct stretches *stretches;
+	int code;		/* what went wrong between two looks */
 	struct selection selection;
 	struct sample before;	/* empty: first round */
 };
@@ -112,10 +123,32 @@ static void show_bound(struct output *out, int column, const struct kvmwatch_val
 		show_ns(out, column, first ? from : to, raw);
 }
 
-/* Stretches on a pCPU that ended in between. */
-static void show_stretches(struct output *out, const struct sample *now, size_t item,
-			   const struct sample *before, long was, bool raw)
+/* What events tell, and where none came, whether it was on a pCPU at all. */
+static void show_exact(struct output *out, const struct vcpus *vcpus,
+		       const struct kvmwatch_all_item *it, struct maybe on, bool raw)
 {
+	struct stretch_bounds bounds;
+	int err = stretches_bounds(vcpus->stretches, it->vm, it->number, &bounds);
+
+	if (!err && !bounds.nr && on.known && on.number) {
+		bounds.min = bounds.window;
+		bounds.max = bounds.window;
+		bounds.nr = 1;
+	}
+	if (err || !bounds.nr) {
+		output_unknown(out, COL_MIN, err ? "lost" : "-");
+		output_unknown(out, COL_MAX, err ? "lost" : "-");
+		return;
+	}
+	show_ns(out, COL_MIN, bounds.min, raw);
+	show_ns(out, COL_MAX, bounds.max, raw);
+}
+
+/* Stretches on a pCPU that ended in between. */
+static void show_stretches(struct output *out, const struct vcpus *vcpus,
+			   const struct sample *now, size_t item, long was, bool raw)
+{
+	const struct sample *before = &vcpus->before;
 	int stat = kvmwatch_all_find(now->all, "on_cpu_hist");
 	const __u64 *new = kvmwatch_all_value(now->all, item, stat);
 	const __u64 *old = kvmwatch_all_value(before->all, was,
@@ -131,9 +164,11 @@ static void show_stretches(struct output *out, const struct sample *now, size_t 
 			buckets[i] = new[i] >= old[i] ? new[i] - old[i] : 0;
 	}
 	ended.data = buckets;
-	show_bound(out, COL_MIN, &ended, 0, true, raw);
 	show_bound(out, COL_P50, &ended, 0.5, false, raw);
 	show_bound(out, COL_P99, &ended, 0.99, false, raw);
+	if (vcpus->stretches)
+		return;
+	show_bound(out, COL_MIN, &ended, 0, true, raw);
 	show_bound(out, COL_MAX, &ended, 1, false, raw);
 }
 
@@ -164,7 +199,7 @@ static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struc
 	long was = sample_find(&vcpus->before, it);
 	__u64 window = sample_window(now, &vcpus->before);
 	bool raw = vcpus->options->raw;
-	struct maybe pcpu;
+	struct maybe pcpu, on;
 
 	if (!vm || was < 0 || !window)
 		return false;
@@ -182,35 +217,103 @@ static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struc
 	else
 		output_unknown(out, COL_PCPU, "-");
 	output_u64(out, COL_WINDOW, window, NULL);
-	show_on(out, sample_growth(now, item, &vcpus->before, was, "on_cpu_ns"), window, raw);
-	show_stretches(out, now, item, &vcpus->before, was, raw);
+	on = sample_growth(now, item, &vcpus->before, was, "on_cpu_ns");
+	show_on(out, on, window, raw);
+	show_stretches(out, vcpus, now, item, was, raw);
+	if (vcpus->stretches)
+		show_exact(out, vcpus, it, on, raw);
 	show_growths(out, now, item, &vcpus->before, was, raw);
 	output_row(out);
 	return true;
+}
+
+/* --- the interval ---------------------------------------------------------------- */
+
+static int complain_events(int err)
+{
+	return complain("vcpu", "can't read events: %s", strerror(-err));
+}
+
+static bool read_events(void *arg)
+{
+	struct vcpus *vcpus = arg;
+	int err = stretches_read(vcpus->stretches);
+
+	if (err)
+		vcpus->code = complain_events(err);
+	return err || view_interrupted();
+}
+
+/* Attach to events, of those VMs that were found. */
+static int begin_exact(struct vcpus *vcpus, struct beat *beat)
+{
+	char *filter = NULL;
+	int code;
+
+	if (vcpus->selection.arg) {
+		filter = view_filter_vms(&vcpus->selection);
+		if (!filter)
+			return complain("vcpu", "no memory");
+	}
+	view_catch_signals();
+	code = stretches_open(filter, &vcpus->stretches);
+	free(filter);
+	if (code)
+		return code;
+	beat->idle = read_events;
+	beat->idle_arg = vcpus;
+	return EXIT_DONE;
+}
+
+/* A look, with which an interval ends and the next one begins. */
+static int look(struct vcpus *vcpus, struct sample *sample)
+{
+	int err = 0;
+
+	if (vcpus->stretches)
+		err = stretches_next(vcpus->stretches);
+	if (err)
+		return complain_events(err);
+	return sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, sample);
+}
+
+static int show_vcpus(struct output *out, struct vcpus *vcpus, const struct sample *now)
+{
+	size_t i, shown = 0;
+
+	output_begin(out, NULL, columns, NR_COLS);
+	for (i = 0; i < now->all->nr; i++)
+		shown += show_vcpu(out, vcpus, now, i);
+	output_end(out);
+	return shown || now->nr_vms ? EXIT_DONE : vms_none(&vcpus->selection, "vcpu");
 }
 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct vcpus *vcpus = arg;
 	struct sample now;
-	size_t i, shown = 0;
 	int code;
 
-	code = sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, &now);
+	code = look(vcpus, &now);
+	if (!code && !vcpus->before.all && now.all->nr) {
+		vcpus->before = now;
+		if (vcpus->exact) {
+			code = begin_exact(vcpus, beat);
+			if (code)
+				return code;
+			sample_free(&vcpus->before);
+			code = look(vcpus, &vcpus->before);
+			if (code)
+				return code;
+		}
+		beat_wait(beat);
+		if (beat->stopped)
+			return EXIT_DONE;
+		code = look(vcpus, &now);
+	}
 	if (code)
 		return code;
-	if (!vcpus->before.all && now.all->nr) {
-		vcpus->before = now;
-		beat_wait(beat);
-		code = sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, &now);
-		if (code)
-			return code;
-	}
-	output_begin(out, NULL, columns, NR_COLS);
-	for (i = 0; i < now.all->nr; i++)
-		shown += show_vcpu(out, vcpus, &now, i);
-	output_end(out);
-	code = shown || now.nr_vms ? EXIT_DONE : vms_none(&vcpus->selection, "vcpu");
+	code = show_vcpus(out, vcpus, &now);
 	sample_free(&vcpus->before);
 	vcpus->before = now;
 	return code;
@@ -218,26 +321,42 @@ static int show(struct output *out, struct beat *beat, void *arg)
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct options options;
-	struct vcpus vcpus = { .options = &options };
+	struct vcpu_options options = { };
+	struct vcpus vcpus = { .options = &options.common };
 	int code;
 
-	code = options_parse(cmd, argc, argv, &options);
+	code = options_parse(cmd, argc, argv, &options.common);
 	if (code >= 0)
 		return code;
+	vcpus.exact = options.exact;
 	vcpus.dev = device_open();
 	if (vcpus.dev < 0)
 		return EXIT_COULD_NOT;
-	vcpus.selection.arg = options.vm;
-	code = repeat(&options, show, &vcpus);
+	vcpus.selection.arg = options.common.vm;
+	code = repeat(&options.common, show, &vcpus);
+	if (!code)
+		code = vcpus.code;
+	stretches_close(vcpus.stretches);
 	sample_free(&vcpus.before);
 	selection_free(&vcpus.selection);
 	close(vcpus.dev);
 	return code;
 }
 
+static const char *set_exact(struct options *options, const char *arg)
+{
+	(void)arg;
+	((struct vcpu_options *)options)->exact = true;
+	return NULL;
+}
+
+static const struct opt opt_exact = {
+	'x', "exact", NULL, "MIN and MAX exactly, from trace events", set_exact
+};
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	&opt_vm, &opt_interval, &opt_count, &opt_exact, &opt_json, &opt_csv, &opt_raw, &opt_help,
+	NULL
 };
 
 const struct cmd cmd_vcpu = {
@@ -247,7 +366,8 @@ const struct cmd cmd_vcpu = {
 		"Show for each vCPU and interval (one second, or -i) how long it was on a pCPU, how\n"
 		"often it was loaded there, and how long such stretches were (bounds, from a\n"
 		"histogram: at least MIN, half of them at most P50, none more than MAX). DELAY is time\n"
-		"it could run but had no pCPU, HALTED what it was halted, polling included.",
+		"it could run but had no pCPU, HALTED what it was halted, polling included. With --exact\n"
+		"MIN and MAX are no bounds, and include stretches that did not end.",
 	.options	= options,
 	.run		= run,
 };

@@ -3,6 +3,8 @@
 #ifndef KVMWATCH_REPEAT_H
 #define KVMWATCH_REPEAT_H
 
+#include <stdbool.h>
+
 #include <linux/types.h>
 
 struct options;
@@ -15,9 +17,14 @@ struct output;
 struct beat {
 	__u64 interval_ns;
 	__u64 next_ns;
+	/* For who has to do something now and then while waiting; true: stop. May be NULL. */
+	bool (*idle)(void *arg);
+	void *idle_arg;
+	bool stopped;
 };
 
 __u64 now_ns(void);
+/* Until the next beat, or less if it is stopped. */
 void beat_wait(struct beat *beat);
 
 /* Shows it once. May wait for a beat. Returns an exit code; not EXIT_DONE ends it. */

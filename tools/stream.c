@@ -43,7 +43,7 @@ struct stream {
 	int lock;		/* its directory, locked as long as we live */
 	char *enable;		/* a file that is there as long as the module is */
 
-	const struct stream_spec *spec;
+	struct stream_spec spec;
 	struct event events[STREAM_MAX_EVENTS];
 	size_t nr_events;
 
@@ -56,6 +56,7 @@ struct stream {
 	struct happening *kept;	/* read, but not given to anybody yet */
 	size_t nr_kept, room;
 	__u64 seq;
+	__u64 until;		/* all before it was given */
 };
 
 /* --- the instance ---------------------------------------------------------------- */
@@ -151,12 +152,12 @@ static int set_up(struct stream *s)
 	size_t i;
 
 	code = set_file(s, "trace_clock", "mono");
-	snprintf(number, sizeof(number), "%u", s->spec->buffer_kb);
+	snprintf(number, sizeof(number), "%u", s->spec.buffer_kb);
 	if (!code)
 		code = set_file(s, "buffer_size_kb", number);
-	for (i = 0; i < s->nr_events && !code && s->spec->filter; i++) {
-		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/filter", s->spec->events[i]);
-		code = set_file(s, file, s->spec->filter);
+	for (i = 0; i < s->nr_events && !code && s->spec.filter; i++) {
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/filter", s->spec.events[i]);
+		code = set_file(s, file, s->spec.filter);
 	}
 	return code;
 }
@@ -168,7 +169,7 @@ static int start(struct stream *s)
 	size_t i;
 
 	for (i = 0; i < s->nr_events && !code; i++) {
-		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/enable", s->spec->events[i]);
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/enable", s->spec.events[i]);
 		code = set_file(s, file, "1");
 	}
 	s->enable = tracefs_instance_get_file(s->instance, file);
@@ -221,9 +222,9 @@ static int learn_event(struct stream *s, const char *name)
 		return complain(name, "can't read the format of this trace event");
 	e->id = format->id;
 	e->tid = tep_find_common_field(format, "common_pid");
-	for (i = 0; i < s->spec->nr_fields; i++) {
-		if (s->spec->fields[i])
-			e->fields[i] = tep_find_field(format, s->spec->fields[i]);
+	for (i = 0; i < s->spec.nr_fields; i++) {
+		if (s->spec.fields[i])
+			e->fields[i] = tep_find_field(format, s->spec.fields[i]);
 	}
 	return e->tid ? EXIT_DONE : complain(name, "a trace event without common_pid");
 }
@@ -236,7 +237,7 @@ static int learn(struct stream *s)
 	s->tep = tep_alloc();
 	if (!s->tep)
 		return complain_tracing(ENOMEM);
-	for (name = s->spec->events; *name && !code; name++)
+	for (name = s->spec.events; *name && !code; name++)
 		code = learn_event(s, *name);
 	return code;
 }
@@ -295,7 +296,7 @@ static int keep(struct stream *s, const char *record, __u64 ns)
 	h->seq = s->seq++;
 	h->event = e - s->events;
 	h->tid = field_value(e->tid, record);
-	for (i = 0; i < s->spec->nr_fields; i++) {
+	for (i = 0; i < s->spec.nr_fields; i++) {
 		if (!e->fields[i])
 			continue;
 		h->has |= 1U << i;
@@ -389,6 +390,7 @@ static void give(struct stream *s, __u64 until, stream_fn fn, void *arg)
 		fn(&s->kept[i], arg);
 	s->nr_kept -= i;
 	memmove(s->kept, s->kept + i, s->nr_kept * sizeof(*s->kept));
+	s->until = until;
 }
 
 int stream_read(struct stream *s, stream_fn fn, void *arg)
@@ -434,6 +436,11 @@ __u64 stream_lost(const struct stream *s)
 	return lost;
 }
 
+__u64 stream_until(const struct stream *s)
+{
+	return s->until;
+}
+
 /* --- life -------------------------------------------------------------------------- */
 
 void stream_close(struct stream *s)
@@ -463,7 +470,7 @@ int stream_open(const struct stream_spec *spec, struct stream **stream)
 
 	if (!s)
 		return complain("stream", "no memory");
-	s->spec = spec;
+	s->spec = *spec;
 	s->page_size = sysconf(_SC_PAGESIZE);
 	s->page = malloc(s->page_size);
 	s->kbuf = kbuffer_alloc(KBUFFER_LSIZE_8, KBUFFER_ENDIAN_LITTLE);

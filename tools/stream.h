@@ -17,7 +17,7 @@
 #define STREAM_MAX_FIELDS	24
 
 /**
- * struct stream_spec - what a stream is of
+ * struct stream_spec - what a stream is of; its arrays are to stay as long as that
  * @events:	names of trace events, ended by NULL
  * @fields:	names of their fields; those that are NULL are nobody's
  * @nr_fields:	how many
@@ -69,6 +69,9 @@ int stream_finish(struct stream *stream, stream_fn fn, void *arg);
 
 /* How many events found no room, or were overwritten before they were read, so far. */
 __u64 stream_lost(const struct stream *stream);
+
+/* The moment before which all that happened was given. */
+__u64 stream_until(const struct stream *stream);
 
 void stream_close(struct stream *stream);
 

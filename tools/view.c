@@ -297,8 +297,8 @@ const struct opt opt_buffer = {
 
 /* --- which events ---------------------------------------------------------------- */
 
-/* "vm == 1 || vm == 3", to be freed; NULL: no memory. */
-static char *filter_vms(const struct selection *selection)
+/* "vm == 1 || vm == 3" */
+char *view_filter_vms(const struct selection *selection)
 {
 	char *filter = NULL;
 	size_t i, size;
@@ -320,7 +320,7 @@ static int filter_of(const struct view_options *options, const struct selection 
 	FILE *file;
 
 	if (selection->arg)
-		vms = filter_vms(selection);
+		vms = view_filter_vms(selection);
 	file = selection->arg && !vms ? NULL : open_memstream(filter, &size);
 	if (!file) {
 		free(vms);
@@ -381,7 +381,7 @@ static void interrupt(int sig)
 }
 
 /* A pipe that nobody reads any more ends it too, but by an error of the writing. */
-static void catch_signals(void)
+void view_catch_signals(void)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = interrupt };
@@ -392,6 +392,11 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+}
+
+bool view_interrupted(void)
+{
+	return interrupted;
 }
 
 static void show_row(const struct happening *h, void *arg)
@@ -472,7 +477,7 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 		columns[i] = v->view->columns[i].column;
 		fields[i] = v->view->columns[i].field;
 	}
-	catch_signals();
+	view_catch_signals();
 	begin = now_ns();
 	code = stream_open(&spec, &v->stream);
 	if (code)

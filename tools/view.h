@@ -4,6 +4,7 @@
 #define KVMWATCH_VIEW_H
 
 #include "options.h"
+#include "select.h"
 #include "stream.h"
 
 /**
@@ -92,6 +93,13 @@ void view_lost(const struct view_row *row, size_t column);
 	{ { "tid", NULL, true, 0 }, NULL, view_tid },				\
 	{ { "comm", "COMM", false, 15 }, NULL, view_comm },			\
 	{ { "vcpu_id", "VCPU", true, 4 }, "vcpu", view_vcpu }
+
+/* Which events are of a selection: a filter for the kernel, to be freed; NULL: no memory. */
+char *view_filter_vms(const struct selection *selection);
+
+/* From the first on, signals that end a program make the second true instead. */
+void view_catch_signals(void);
+bool view_interrupted(void);
 
 /* Show it until it is time to end. Returns an exit code. */
 int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options);

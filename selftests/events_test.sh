@@ -2,7 +2,7 @@
 # Live views and trace-cmd on two guests with known, different work: each view shows exactly
 # what its guest did, in number and content, and nothing is left of it at the end. The runner
 # has kvmwatch loaded. Names of guests and views become variables with their pids.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2034,SC2154
 
 instances=/sys/kernel/tracing/instances
 nr=0
@@ -70,7 +70,7 @@ view() {
 # Wait until views see what happens.
 attached() {
 	for name; do
-		eventually grep -q time_ns "/tmp/$name.csv"
+		eventually grep -q time_ns "/tmp/$name.csv" || sed 's/^/# /' "/tmp/$name.err"
 	done
 }
 

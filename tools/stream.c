@@ -61,24 +61,19 @@ struct stream {
 
 /* --- the instance ---------------------------------------------------------------- */
 
-/*
- * The owner of an instance holds a lock on its directory, which the kernel lets go of when
- * it dies, however that happens. Pids tell less: they are used again, and are others in
- * containers.
- */
-static int lock_instance(const char *name)
+/* "" for the directory of all. */
+static int lock_instance(const char *name, int how)
 {
 	char path[PATH_MAX];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/instances/%s", tracefs_tracing_dir(), name);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return fd;
-	close(fd);
-	return -EBUSY;
+	if (fd >= 0 && flock(fd, how)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 static void remove_instance(const char *name)
@@ -98,7 +93,7 @@ static int remove_dead(const char *name, void *arg)
 	(void)arg;
 	if (strncmp(name, INSTANCES, strlen(INSTANCES)))
 		return 0;
-	fd = lock_instance(name);
+	fd = lock_instance(name, LOCK_EX | LOCK_NB);
 	if (fd < 0)
 		return 0;
 	remove_instance(name);
@@ -117,24 +112,34 @@ static int complain_tracing(int err)
 	return complain(dir, "can't trace: %s", strerror(err));
 }
 
-/* Between the making and the lock somebody may take it for a dead one's. */
 static int make_instance(struct stream *s)
 {
 	char name[40];
-	int tries;
 
 	snprintf(name, sizeof(name), INSTANCES "%d", getpid());
-	for (tries = 0; tries < 10; tries++) {
-		s->instance = tracefs_instance_create(name);
-		if (!s->instance)
-			return complain_tracing(errno);
-		s->lock = lock_instance(name);
-		if (s->lock >= 0)
-			return EXIT_DONE;
-		tracefs_instance_free(s->instance);
-		s->instance = NULL;
-	}
-	return complain_tracing(EBUSY);
+	s->instance = tracefs_instance_create(name);
+	if (s->instance)
+		s->lock = lock_instance(name, LOCK_EX | LOCK_NB);
+	if (s->instance && s->lock >= 0)
+		return EXIT_DONE;
+	return complain_tracing(errno);
+}
+
+/*
+ * The owner of an instance holds a lock on its directory, which the kernel lets go of when
+ * it dies, however that happens. Pids tell less: they are used again, and are others in
+ * containers. One at a time removes and makes: a new one is not locked yet.
+ */
+static int get_instance(struct stream *s)
+{
+	int all = lock_instance("", LOCK_EX), code;
+
+	if (all < 0)
+		return complain_tracing(errno);
+	tracefs_instances_walk(remove_dead, NULL);
+	code = make_instance(s);
+	close(all);
+	return code;
 }
 
 static int set_file(struct stream *s, const char *file, const char *value)
@@ -452,8 +457,9 @@ void stream_close(struct stream *s)
 	if (s->instance) {
 		tracefs_instance_destroy(s->instance);
 		tracefs_instance_free(s->instance);
-		close(s->lock);
 	}
+	if (s->lock >= 0)
+		close(s->lock);
 	tracefs_put_tracing_file(s->enable);
 	tep_free(s->tep);
 	kbuffer_free(s->kbuf);
@@ -471,17 +477,17 @@ int stream_open(const struct stream_spec *spec, struct stream **stream)
 	if (!s)
 		return complain("stream", "no memory");
 	s->spec = *spec;
+	s->lock = -1;
 	s->page_size = sysconf(_SC_PAGESIZE);
 	s->page = malloc(s->page_size);
 	s->kbuf = kbuffer_alloc(KBUFFER_LSIZE_8, KBUFFER_ENDIAN_LITTLE);
 	if (!tracefs_tracing_dir() || !s->page || !s->kbuf) {
 		code = complain_tracing(ENOMEM);
 	} else {
-		tracefs_instances_walk(remove_dead, NULL);
 		code = learn(s);
 	}
 	if (!code)
-		code = make_instance(s);
+		code = get_instance(s);
 	if (!code)
 		code = set_up(s);
 	if (!code)

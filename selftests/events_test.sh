@@ -32,6 +32,13 @@ same() {
 	return 1
 }
 
+fails_with() {
+	status=$1
+	shift
+	"$@"
+	[ $? = "$status" ]
+}
+
 # Does a command come true?
 eventually() {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
@@ -212,7 +219,7 @@ finish alive next
 
 claim "a view ends after --time, and its text has headings" \
 	sh -c 'kvmwatch pages -t 0.1 >/tmp/text && grep -q "^ *TIME  *VM .*CAUSE" /tmp/text'
-claim "an option that is none is wrong usage" sh -c "kvmwatch wakeups -i 2>/dev/null; [ \$? = 2 ]"
+claim "an option that is none is wrong usage" fails_with 2 kvmwatch wakeups -i
 
 # trace-cmd and what the events say there
 note before
@@ -230,6 +237,10 @@ claim "and the halts of a vCPU" same "$(grew bob vcpu1 halts)" \
 	"$(count "kvmwatch_halt: .* pid $bob vcpu 1 ns [0-9]* [a-z]* valid" </tmp/report)"
 claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts))) \
 	"$(count 'kvmwatch_' </tmp/report)"
+
+kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >/tmp/out 2>&1
+claim "record has trace-cmd do it" trace-cmd report -i /tmp/bob.dat
+claim "of another VM there is nothing to record" fails_with 1 kvmwatch record -p nobody
 
 # A VM's end: what was mapped goes.
 view gone pages -p "$alice"

@@ -45,6 +45,7 @@ extern const struct cmd cmd_wakeups;
 extern const struct cmd cmd_haltpoll;
 extern const struct cmd cmd_dirty;
 extern const struct cmd cmd_pages;
+extern const struct cmd cmd_record;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
 

@@ -22,6 +22,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_haltpoll,
 	&cmd_dirty,
 	&cmd_pages,
+	&cmd_record,
 	&cmd_hooks,
 	&cmd_audit,
 	NULL

@@ -342,7 +342,7 @@ static int filter_of(const struct view_options *options, const struct selection 
 }
 
 /* Also finds out, before anything else, whether the module is there. */
-static int choose(const struct view_options *options, char **filter)
+int view_choose(const struct view_options *options, char **filter)
 {
 	struct selection selection = { .arg = options->common.vm };
 	struct vm *chosen;
@@ -496,7 +496,7 @@ int view_run(const struct view *view, const struct cmd *cmd, const struct view_o
 	char *filter = NULL;
 	int code;
 
-	code = choose(options, &filter);
+	code = view_choose(options, &filter);
 	if (!code)
 		code = run(&v, cmd, filter);
 	free(filter);

@@ -97,6 +97,12 @@ void view_lost(const struct view_row *row, size_t column);
 /* Which events are of a selection: a filter for the kernel, to be freed; NULL: no memory. */
 char *view_filter_vms(const struct selection *selection);
 
+/*
+ * Which events the options ask for: a filter for the kernel, to be freed, "" for all. Returns
+ * an exit code.
+ */
+int view_choose(const struct view_options *options, char **filter);
+
 /* From the first on, signals that end a program make the second true instead. */
 void view_catch_signals(void);
 bool view_interrupted(void);

@@ -106,9 +106,9 @@ static int complain_tracing(int err)
 	const char *dir = tracefs_tracing_dir();
 
 	if (!dir)
-		return complain("tracefs", "it is not mounted; mount -t tracefs tracefs /sys/kernel/tracing");
+		return complain("/sys/kernel/tracing", "there is no tracefs; mount it there");
 	if (err == EACCES || err == EPERM)
-		return complain(dir, "no right to trace; run as root (a kernel in lockdown lets nobody)");
+		return complain(dir, "no right to trace; run as root (in lockdown nobody may)");
 	return complain(dir, "can't trace: %s", strerror(err));
 }
 
@@ -181,28 +181,43 @@ static int start(struct stream *s)
 	return code;
 }
 
-static int open_cpus(struct stream *s)
+static int open_cpu(struct stream *s, int number)
 {
 	char file[64];
-	struct cpu *cpus;
-	int cpu, fd, max = sysconf(_SC_NPROCESSORS_CONF);
+	struct cpu *more;
+	int fd;
 
-	cpus = calloc(max > 0 ? max : 1, sizeof(*cpus));
-	if (!cpus)
+	snprintf(file, sizeof(file), "per_cpu/cpu%d/trace_pipe_raw", number);
+	fd = tracefs_instance_file_open(s->instance, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return complain_tracing(errno);
+	more = realloc(s->cpus, (s->nr_cpus + 1) * sizeof(*more));
+	if (!more) {
+		close(fd);
 		return complain_tracing(ENOMEM);
-	s->cpus = cpus;
-	for (cpu = 0; cpu < max; cpu++) {
-		snprintf(file, sizeof(file), "per_cpu/cpu%d/trace_pipe_raw", cpu);
-		fd = tracefs_instance_file_open(s->instance, file,
-						O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			continue;
-		if (fd < 0)
-			return complain_tracing(errno);
-		cpus[s->nr_cpus].number = cpu;
-		cpus[s->nr_cpus++].fd = fd;
 	}
+	s->cpus = more;
+	s->cpus[s->nr_cpus++] = (struct cpu){ .number = number, .fd = fd };
 	return EXIT_DONE;
+}
+
+/* All that there can be, also those that come later. */
+static int open_cpus(struct stream *s)
+{
+	char *path = tracefs_instance_get_file(s->instance, "per_cpu");
+	DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *entry;
+	int code = EXIT_DONE, number;
+
+	tracefs_put_tracing_file(path);
+	if (!dir)
+		return complain_tracing(errno);
+	while (!code && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "cpu%d", &number) == 1)
+			code = open_cpu(s, number);
+	}
+	closedir(dir);
+	return code;
 }
 
 /* --- what events look like -------------------------------------------------------- */
@@ -481,11 +496,10 @@ int stream_open(const struct stream_spec *spec, struct stream **stream)
 	s->page_size = sysconf(_SC_PAGESIZE);
 	s->page = malloc(s->page_size);
 	s->kbuf = kbuffer_alloc(KBUFFER_LSIZE_8, KBUFFER_ENDIAN_LITTLE);
-	if (!tracefs_tracing_dir() || !s->page || !s->kbuf) {
+	if (!tracefs_tracing_dir() || !s->page || !s->kbuf)
 		code = complain_tracing(ENOMEM);
-	} else {
+	else
 		code = learn(s);
-	}
 	if (!code)
 		code = get_instance(s);
 	if (!code)

@@ -372,12 +372,12 @@ struct viewing {
 	__u64 lost_told;	/* of what was lost */
 };
 
-static volatile sig_atomic_t interrupted;
+static int interrupted;
 
 static void interrupt(int sig)
 {
 	(void)sig;
-	interrupted = 1;
+	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
 }
 
 /* A pipe that nobody reads any more ends it too, but by an error of the writing. */
@@ -396,7 +396,7 @@ void view_catch_signals(void)
 
 bool view_interrupted(void)
 {
-	return interrupted;
+	return __atomic_load_n(&interrupted, __ATOMIC_RELAXED);
 }
 
 static void show_row(const struct happening *h, void *arg)
@@ -427,7 +427,7 @@ static int watch(struct viewing *v)
 	__u64 begin = now_ns(), passed = 0, limit = v->options->time_ns;
 	int more = 0, err;
 
-	while (!interrupted && (!limit || passed < limit)) {
+	while (!view_interrupted() && (!limit || passed < limit)) {
 		if (!more)
 			pause_for(limit && limit - passed < ROUND_NS ? limit - passed : ROUND_NS);
 		forget_freshness();

@@ -140,18 +140,19 @@ has_done bob 1
 
 view halts_a wakeups -p "$alice"
 view halts_b1 wakeups -p "$bob" -v 1
+view halts wakeups
 view polls haltpoll
 view marks_a dirty -p "$alice"
 view marks_b dirty -p "$bob" -s 0:1
 view none dirty -p "$bob" -s 0
-attached halts_a halts_b1 polls marks_a marks_b none
-claim "a running view has an instance" test "$(views_now)" = 6
+attached halts_a halts_b1 halts polls marks_a marks_b none
+claim "a running view has an instance" test "$(views_now)" = 7
 note before
 kill -USR1 "$alice" "$bob"
 has_done alice 2
 has_done bob 2
 note after
-finish halts_a halts_b1 polls marks_a marks_b none
+finish halts_a halts_b1 halts polls marks_a marks_b none
 
 claim "wakeups of a VM are all its halts" same "$(rows halts_a)" "$(grew alice vm halts)"
 claim "and of no other VM" same "$(rows_with halts_a "\$3 == $(vm_id alice) && \$5 == $alice")" \
@@ -184,7 +185,10 @@ claim "by the cause that is counted" same "$(rows_with marks_b '$15 == "fault"')
 	"$(grew bob vm dirty_marks_fault)"
 claim "of the VM that was asked for" same "$(rows_with marks_b "\$3 == $(vm_id bob)")" 750
 claim "and none of a slot that nobody logs" same "$(rows none)" 0
-claim "times never go back" awk -F, 'NR > 2 && $1 < last { exit 1 } { last = $1 }' /tmp/polls.csv
+claim "wakeups of all VMs are the halts of all" same "$(rows halts)" \
+	"$(($(grew alice vm halts) + $(grew bob vm halts)))"
+claim "in the order in which they happened, on whichever pCPU" \
+	awk -F, 'NR > 2 && $1 < last { exit 1 } { last = $1 }' /tmp/halts.csv
 claim "threads have their names" same "$(rows_with halts_a '$7 == ""')" 0
 claim "SIGTERM ends a view well" same "$halts_a_code $marks_a_code" "0 0"
 claim "with a summary" grep -q "dirty: 300 events in .*, 0 lost" /tmp/marks_a.err

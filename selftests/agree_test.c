@@ -782,6 +782,8 @@ static void check_memory_events(struct __test_metadata *_metadata, const struct 
 	}
 	EXPECT_EQ(vm_grew(w, "huge_splits"),
 		  watch_trace_count(" kvmwatch_unmap: ", w->vm, " split", NULL));
+	EXPECT_EQ(vm_grew(w, "huge_splits") * 512,
+		  watch_trace_sum("leaves", " kvmwatch_map: ", w->vm, " split", NULL));
 	EXPECT_EQ(vm_grew(w, "dirty_marks"), watch_trace_count(" kvmwatch_dirty: ", w->vm, NULL));
 	EXPECT_EQ(vm_grew(w, "dirty_marks_host"),
 		  watch_trace_count(" kvmwatch_dirty: ", w->vm, " vcpu -1 ", NULL));

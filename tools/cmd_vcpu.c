@@ -268,13 +268,16 @@ static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 /* A look, with which an interval ends and the next one begins. */
 static int look(struct vcpus *vcpus, struct sample *sample)
 {
-	int err = 0;
+	int code, err;
 
-	if (vcpus->stretches)
-		err = stretches_next(vcpus->stretches);
-	if (err)
-		return complain_events(err);
-	return sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, sample);
+	code = sample_take(vcpus->dev, &vcpus->selection, KVMWATCH_KIND_VCPU, 0, sample);
+	if (code || !vcpus->stretches)
+		return code;
+	err = stretches_next(vcpus->stretches, sample->all->begin_ns);
+	if (!err)
+		return EXIT_DONE;
+	sample_free(sample);
+	return complain_events(err);
 }
 
 static int show_vcpus(struct output *out, struct vcpus *vcpus, const struct sample *now)

@@ -56,7 +56,6 @@ struct stream {
 	struct happening *kept;	/* read, but not given to anybody yet */
 	size_t nr_kept, room;
 	__u64 seq;
-	__u64 until;		/* all before it was given */
 };
 
 /* --- the instance ---------------------------------------------------------------- */
@@ -410,7 +409,6 @@ static void give(struct stream *s, __u64 until, stream_fn fn, void *arg)
 		fn(&s->kept[i], arg);
 	s->nr_kept -= i;
 	memmove(s->kept, s->kept + i, s->nr_kept * sizeof(*s->kept));
-	s->until = until;
 }
 
 int stream_read(struct stream *s, stream_fn fn, void *arg)
@@ -454,11 +452,6 @@ __u64 stream_lost(const struct stream *s)
 	for (cpu = 0; cpu < s->nr_cpus; cpu++)
 		lost += s->cpus[cpu].lost;
 	return lost;
-}
-
-__u64 stream_until(const struct stream *s)
-{
-	return s->until;
 }
 
 /* --- life -------------------------------------------------------------------------- */

@@ -70,9 +70,6 @@ int stream_finish(struct stream *stream, stream_fn fn, void *arg);
 /* How many events found no room, or were overwritten before they were read, so far. */
 __u64 stream_lost(const struct stream *stream);
 
-/* The moment before which all that happened was given. */
-__u64 stream_until(const struct stream *stream);
-
 void stream_close(struct stream *stream);
 
 #endif /* KVMWATCH_STREAM_H */

@@ -28,6 +28,7 @@ struct stretches {
 	struct track *tracks;
 	size_t nr, room;
 	__u64 begin;		/* of this interval */
+	__u64 end;		/* the same, where that is known; else ~0 */
 	__u64 window;		/* of the one before */
 	__u64 lost;		/* up to its end */
 	bool lossy;		/* some of them in it */
@@ -92,11 +93,35 @@ static void add_part(struct stretches *s, struct track *track, __u64 since, __u6
 	now->nr++;
 }
 
+/* What was lost may be of any vCPU: where they are is not known any more. */
+static void end_interval(struct stretches *s)
+{
+	__u64 lost = stream_lost(s->stream);
+	struct track *track;
+
+	s->lossy = lost != s->lost;
+	s->lost = lost;
+	for (track = s->tracks; track < s->tracks + s->nr; track++) {
+		if (track->where == ON)
+			add_part(s, track, track->since, s->end);
+		if (s->lossy)
+			track->where = UNKNOWN;
+		track->ended = track->now;
+		memset(&track->now, 0, sizeof(track->now));
+	}
+	s->window = s->end - s->begin;
+	s->begin = s->end;
+	s->end = ~0ULL;
+}
+
 static void happens(const struct happening *h, void *arg)
 {
 	struct stretches *s = arg;
-	struct track *track = find_or_add(s, h->values[FIELD_VM], h->values[FIELD_VCPU]);
+	struct track *track;
 
+	if (h->ns >= s->end)
+		end_interval(s);
+	track = find_or_add(s, h->values[FIELD_VM], h->values[FIELD_VCPU]);
 	if (!track) {
 		s->no_memory = true;
 		return;
@@ -124,24 +149,14 @@ int stretches_read(struct stretches *s)
 	return more;
 }
 
-int stretches_next(struct stretches *s)
+int stretches_next(struct stretches *s, __u64 end)
 {
-	int err = stretches_read(s);
-	__u64 lost = stream_lost(s->stream), until = stream_until(s->stream);
-	struct track *track;
+	int err;
 
-	s->lossy = lost != s->lost;
-	s->lost = lost;
-	for (track = s->tracks; track < s->tracks + s->nr; track++) {
-		if (track->where == ON)
-			add_part(s, track, track->since, until);
-		if (s->lossy)
-			track->where = UNKNOWN;
-		track->ended = track->now;
-		memset(&track->now, 0, sizeof(track->now));
-	}
-	s->window = until - s->begin;
-	s->begin = until;
+	s->end = end;
+	err = stretches_read(s);
+	if (s->end == end)	/* nothing happened since */
+		end_interval(s);
 	return err;
 }
 
@@ -184,6 +199,7 @@ int stretches_open(const char *filter, struct stretches **stretches)
 		return code;
 	}
 	s->begin = now_ns();
+	s->end = ~0ULL;
 	*stretches = s;
 	return EXIT_DONE;
 }

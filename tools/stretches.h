@@ -20,8 +20,11 @@ void stretches_close(struct stretches *stretches);
 /* To be called now and then, so that no event is lost. Returns 0 or -errno. */
 int stretches_read(struct stretches *stretches);
 
-/* End the interval, and begin the next one. Returns 0 or -errno. */
-int stretches_next(struct stretches *stretches);
+/*
+ * End the interval at the moment @end by CLOCK_MONOTONIC, which is past and later than
+ * the last stretches_read(), and begin the next one. Returns 0 or -errno.
+ */
+int stretches_next(struct stretches *stretches, __u64 end);
 
 /**
  * struct stretch_bounds - of the interval that ended last

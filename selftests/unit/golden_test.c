@@ -234,11 +234,6 @@ __u64 stream_lost(const struct stream *stream)
 	return stream_was_lost;
 }
 
-__u64 stream_until(const struct stream *stream)
-{
-	return 0;
-}
-
 void stream_close(struct stream *stream)
 {
 }

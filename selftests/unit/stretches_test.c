@@ -35,11 +35,6 @@ __u64 stream_lost(const struct stream *stream)
 	return lost;
 }
 
-__u64 stream_until(const struct stream *stream)
-{
-	return until;
-}
-
 void stream_close(struct stream *stream)
 {
 }
@@ -83,10 +78,11 @@ static void happens(int event, __u64 ns, __u64 vm, __u64 vcpu)
 	h->values[1] = vcpu;
 }
 
+/* Some of what is read comes later than the interval's end. */
 static int next(struct stretches *s, __u64 ns)
 {
-	until = ns;
-	return stretches_next(s);
+	until = ns + 60;
+	return stretches_next(s, ns);
 }
 
 #define EXPECT_BOUNDS(vcpu, n, shortest, longest) do {				\

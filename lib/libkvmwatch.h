@@ -216,6 +216,56 @@ int kvmwatch_all_find(const struct kvmwatch_all *all, const char *name);
  */
 const __u64 *kvmwatch_all_value(const struct kvmwatch_all *all, size_t item, int stat);
 
+/*
+ * Have the dirty marks of each page of a VM, or of one slot, counted until the fd is closed; see
+ * KVMWATCH_OPEN_HEAT. -ENOSPC: that takes more memory than the module allows. By kvmwatch's id
+ * of the VM, or by its KVM fd.
+ */
+int kvmwatch_open_heat_vm(int dev, __u64 vm);
+int kvmwatch_open_heat_slot(int dev, __u64 vm, __u16 as_id, __u16 slot);
+int kvmwatch_open_heat_vm_fd(int dev, int vm_fd);
+int kvmwatch_open_heat_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot);
+
+/**
+ * struct kvmwatch_heat - what there is to say of all slots whose pages are counted
+ * @head:	of the VM
+ * @nr:		how many slots, the same for the life of the fd
+ * @slots:	the slots, always in the same order
+ */
+struct kvmwatch_heat {
+	struct kvmwatch_heat_header head;
+	size_t nr;
+	struct kvmwatch_heat_slot *slots;
+};
+
+/* Read it from such an fd; to be freed with kvmwatch_heat_free(). */
+int kvmwatch_heat_read(int fd, struct kvmwatch_heat **heat);
+void kvmwatch_heat_free(struct kvmwatch_heat *heat);
+
+/*
+ * Read @nr pages of slot number @slot (an index of heat->slots), page number @first being the
+ * first one, as they are now. -EINVAL: it has not so many.
+ */
+int kvmwatch_heat_pages(int fd, const struct kvmwatch_heat *heat, size_t slot, __u64 first,
+			__u64 nr, struct kvmwatch_heat_page *pages);
+
+/**
+ * kvmwatch_heat_window() - how many distinct pages are dirtied in windows of one length
+ * @heat: what was read last
+ * @before: what was read from the same fd earlier: only windows that ended in between; NULL:
+ *	all that ended
+ * @slot: index of the slot
+ * @window: number of the length, less than heat->head.nr_windows
+ * @pages: set to the distinct pages of each window, summed up over them
+ * @windows: set to how many windows these were
+ *
+ * The mean, *@pages / *@windows, is u(t) for t = heat->head.window_ns << @window.
+ *
+ * Return: 0; -ENODATA: none has ended yet; -EINVAL.
+ */
+int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch_heat *before,
+			 size_t slot, unsigned int window, __u64 *pages, __u64 *windows);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,7 +17,8 @@
 #define MAX_ITEM_SIZE	4096
 
 #define FEATURES	(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP |	\
-			 KVMWATCH_FEATURE_POLL | KVMWATCH_FEATURE_LIST_BY_FD)
+			 KVMWATCH_FEATURE_POLL | KVMWATCH_FEATURE_LIST_BY_FD |	\
+			 KVMWATCH_FEATURE_HEAT)
 
 /* What an open file may do is settled when it is opened, and goes along with it. */
 struct dev_file {
@@ -383,28 +384,51 @@ static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 	return slot;
 }
 
+/* What a request to open is about, with a reference. */
+static struct kvmw_object *find_to_open(const struct file *file, const struct kvmwatch_open *open)
+{
+	bool by_fd = open->flags & KVMWATCH_OPEN_BY_FD;
+	struct kvmw_object *obj;
+
+	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT)
+		return ERR_PTR(-EINVAL);
+	if (open->flags & ~KVMWATCH_OPEN_BY_FD || open->reserved)
+		return ERR_PTR(-EINVAL);
+	if (by_fd ? open->id : open->fd)
+		return ERR_PTR(-EINVAL);
+	if (open->kind != KVMWATCH_KIND_SLOT && (open->as_id || open->slot))
+		return ERR_PTR(-EINVAL);
+	if (!by_fd && !may_see_all(file))
+		return ERR_PTR(-EPERM);
+
+	obj = by_fd ? find_by_fd(open) : find_by_id(open);
+	return obj ?: ERR_PTR(-ENOENT);
+}
+
 static int ioctl_open(struct file *file, void *arg)
 {
+	struct kvmw_object *obj = find_to_open(file, arg);
+	int fd;
+
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	fd = kvmw_stats_fd(obj, may_see_all(file));
+	kvmw_put(obj);
+	return fd;
+}
+
+static int ioctl_open_heat(struct file *file, void *arg)
+{
 	const struct kvmwatch_open *open = arg;
-	bool by_fd = open->flags & KVMWATCH_OPEN_BY_FD;
 	struct kvmw_object *obj;
 	int fd;
 
-	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT)
+	if (open->kind == KVMWATCH_KIND_VCPU)
 		return -EINVAL;
-	if (open->flags & ~KVMWATCH_OPEN_BY_FD || open->reserved)
-		return -EINVAL;
-	if (by_fd ? open->id : open->fd)
-		return -EINVAL;
-	if (open->kind != KVMWATCH_KIND_SLOT && (open->as_id || open->slot))
-		return -EINVAL;
-	if (!by_fd && !may_see_all(file))
-		return -EPERM;
-
-	obj = by_fd ? find_by_fd(open) : find_by_id(open);
-	if (IS_ERR_OR_NULL(obj))
-		return obj ? PTR_ERR(obj) : -ENOENT;
-	fd = kvmw_stats_fd(obj, may_see_all(file));
+	obj = find_to_open(file, open);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	fd = kvmw_heat_fd(obj, may_see_all(file));
 	kvmw_put(obj);
 	return fd;
 }
@@ -467,6 +491,7 @@ static const struct command {
 	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false, ioctl_open },
 	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), true, ioctl_audit },
 	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), false, ioctl_open_all },
+	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), false, ioctl_open_heat },
 };
 
 union any_arg {

@@ -27,7 +27,10 @@ void kvmw_stats_fds_exit(void);
 /* The same for all objects of a kind, of @vm or, with NULL, of all VMs. */
 int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all);
 
-/* --- what both kinds of fds share -------------------------------------------- */
+/* An fd to read the heat of each page with, of the VM or slot @obj. See heat.h. */
+int kvmw_heat_fd(struct kvmw_object *obj, bool all);
+
+/* --- what all kinds of fds share -------------------------------------------- */
 
 /* How many fds there may be: count one more, -ENOBUFS; one less. */
 int kvmw_fd_charge(bool all);

@@ -10,6 +10,7 @@
 #include <linux/workqueue.h>
 
 #include "debugfs.h"
+#include "heat.h"
 #include "leaves.h"
 #include "object.h"
 
@@ -205,7 +206,8 @@ size_t kvmw_vm_footprint(struct kvmw_vm *vm)
 	list_for_each_entry(obj, &vm->vcpus, node)
 		sum += kvmw_kind_footprint(KVMWATCH_KIND_VCPU);
 	list_for_each_entry(obj, &vm->slots, node)
-		sum += kvmw_kind_footprint(KVMWATCH_KIND_SLOT);
+		sum += kvmw_kind_footprint(KVMWATCH_KIND_SLOT) +
+		       kvmw_heat_footprint(kvmw_to_slot(obj));
 	mutex_unlock(&vm->lock);
 	return sum;
 }

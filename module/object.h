@@ -31,6 +31,7 @@
 #include "stats.h"
 
 struct dentry;
+struct kvmw_heat;
 struct kvmw_vm;
 
 struct kvmw_object {
@@ -92,6 +93,7 @@ struct kvmw_slot {
 	unsigned long		live_pages;	/* npages, or 0 when hidden */
 	u32			flags;
 	const void		*log;		/* KVM's dirty bitmap; never followed */
+	struct kvmw_heat	*heat;		/* counts marks of each page; NULL: nobody asked */
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
 

@@ -10,6 +10,7 @@
 
 #include <trace/events/kvmwatch.h>
 
+#include "heat.h"
 #include "hook.h"
 #include "object.h"
 #include "site.h"
@@ -57,6 +58,7 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 	const struct kvmw_site *site;
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_slot *slot;
+	struct kvmw_heat *heat;
 	bool foreign;
 
 	if (!kslot || !kvmw_logged(kslot))
@@ -79,6 +81,9 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 		__this_cpu_inc(slot->cpu->marks_new);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
+	heat = READ_ONCE(slot->heat);
+	if (unlikely(heat))
+		kvmw_heat_mark(heat, gfn - kslot->base_gfn);
 	trace_kvmwatch_dirty(slot, vcpu, gfn, site->cause);
 }
 

@@ -42,6 +42,8 @@
 #define KVMWATCH_FEATURE_POLL		(1ULL << 2)
 /* KVMWATCH_LIST_BY_FD is there. */
 #define KVMWATCH_FEATURE_LIST_BY_FD	(1ULL << 3)
+/* KVMWATCH_OPEN_HEAT is there. */
+#define KVMWATCH_FEATURE_HEAT		(1ULL << 4)
 
 /**
  * struct kvmwatch_info - what this kvmwatch is
@@ -330,6 +332,110 @@ struct kvmwatch_all_item {
 	__u32 flags;
 };
 
+/* --- KVMWATCH_OPEN_HEAT -------------------------------------------------- */
+
+/*
+ * Count the dirty marks of each page of a VM or of one of its slots, from now until the fd
+ * is closed. The argument is struct kvmwatch_open, with kind KVMWATCH_KIND_VM or _SLOT; the
+ * ioctl returns a new file descriptor, close-on-exec.
+ *
+ * A mark is what the statistic dirty_marks counts: KVM found the page written while its
+ * slot is logged. Until the VMM collects the log, further writes to it are no marks.
+ *
+ * read(2) and pread(2) at any offset: struct kvmwatch_heat_header, struct
+ * kvmwatch_heat_slot for each slot that the VM had when the fd was opened, and for each of
+ * these, where it says, struct kvmwatch_heat_page for each of its pages. Header and slots
+ * are looked at anew by each read that touches them, pages whenever they are read. It all
+ * stays readable after the VM has ended, then with the last values.
+ *
+ * A slot that comes later has no pages here: its marks are in @uncovered. One that is moved
+ * takes its pages along. One that is deleted keeps what it has, also when its number is
+ * used again.
+ *
+ * The pages of a slot are counted once, whoever asks: if they are counted already, the fd
+ * shares that, from its beginning on.
+ */
+
+/* Windows are so many lengths, each twice the one before. */
+#define KVMWATCH_HEAT_WINDOWS		10
+
+/* The VM has ended: these are the last values. */
+#define KVMWATCH_HEAT_ENDED		(1U << 0)
+
+/**
+ * struct kvmwatch_heat_header - starts what is read
+ * @slot_offset:	where the slots start; all offsets are in bytes
+ * @slot_size:		bytes of one: sizeof(struct kvmwatch_heat_slot), or more
+ * @nr_slots:		how many, the same for the life of the fd
+ * @page_size:		bytes of a page's entry: sizeof(struct kvmwatch_heat_page), or more
+ * @nr_windows:		how many of @distinct are in use
+ * @flags:		KVMWATCH_HEAT_*
+ * @window_ns:		length of the shortest window; window i has @window_ns << i
+ * @vm:			kvmwatch id of the VM
+ * @ns:			when this was read, by CLOCK_MONOTONIC
+ * @uncovered:		marks since the fd was opened, of what it is about, that no page
+ *			here has: those of slots that came later
+ * @collects:		how often the VMM has collected dirty logs since: a request for
+ *			each slot
+ */
+struct kvmwatch_heat_header {
+	__u32 slot_offset;
+	__u32 slot_size;
+	__u32 nr_slots;
+	__u32 page_size;
+	__u32 nr_windows;
+	__u32 flags;
+	__u64 window_ns;
+	__u64 vm;
+	__u64 ns;
+	__u64 uncovered;
+	__u64 collects;
+};
+
+/* Dirty logging is on now. */
+#define KVMWATCH_HEAT_LOGGED		(1U << 0)
+/* The slot was deleted, or its VM has ended. */
+#define KVMWATCH_HEAT_GONE		(1U << 1)
+
+/**
+ * struct kvmwatch_heat_slot - a slot whose pages are counted
+ * @base_gfn:		first guest page frame now, or when it was last there
+ * @npages:		number of 4 KiB pages
+ * @as_id:		address space
+ * @id:			slot number within it
+ * @flags:		KVMWATCH_HEAT_*
+ * @begin_ns:		when counting began, by CLOCK_MONOTONIC
+ * @ticks:		how many of the shortest windows have ended since; of window i these
+ *			are @ticks >> i
+ * @marks:		all marks since then
+ * @page_offset:	where its pages start
+ * @distinct:		for each length of a window: distinct pages marked in a window, summed
+ *			up over those that have ended. The first begins with the counting,
+ *			each other one where the one before ends
+ */
+struct kvmwatch_heat_slot {
+	__u64 base_gfn;
+	__u64 npages;
+	__u16 as_id;
+	__u16 id;
+	__u32 flags;
+	__u64 begin_ns;
+	__u64 ticks;
+	__u64 marks;
+	__u64 page_offset;
+	__u64 distinct[KVMWATCH_HEAT_WINDOWS];
+};
+
+/**
+ * struct kvmwatch_heat_page - a page
+ * @count:	its marks; stays at ~0 when it gets there
+ * @last:	number of the shortest window in which it was marked last, from 1; 0: never
+ */
+struct kvmwatch_heat_page {
+	__u32 count;
+	__u32 last;
+};
+
 /* --- KVMWATCH_AUDIT ------------------------------------------------------ */
 
 /**
@@ -368,13 +474,15 @@ struct kvmwatch_audit {
  *   ENXIO	@fd is open, but not a KVM VM (for VM and slot) or vCPU
  *   EMFILE, ENFILE, ENOMEM	as open(2)
  *   ENOBUFS	as many stats fds are open as the module allows: parameter fds
+ * KVMWATCH_OPEN_HEAT, as KVMWATCH_OPEN, and:
+ *   ENOSPC	more pages than the module allows to be counted: parameter heat_mb
  * KVMWATCH_AUDIT:
  *   ENOENT	no VM with id @vm
  *   ESRCH	the VM is being destroyed
  *   EAGAIN	its pages are being counted anew at the moment
  *
- * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN and
- * KVMWATCH_OPEN_ALL with KVMWATCH_OPEN_BY_FD, and KVMWATCH_LIST with
+ * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN,
+ * KVMWATCH_OPEN_ALL and KVMWATCH_OPEN_HEAT with KVMWATCH_OPEN_BY_FD, and KVMWATCH_LIST with
  * KVMWATCH_LIST_BY_FD, too, since whoever holds the KVM fd owns the VM. The rest
  * needs CAP_PERFMON or CAP_SYS_ADMIN at the time the device was opened.
  *
@@ -388,6 +496,7 @@ struct kvmwatch_audit {
 #define KVMWATCH_OPEN	_IOW(KVMWATCH_IOC, 2, struct kvmwatch_open)
 #define KVMWATCH_AUDIT	_IOWR(KVMWATCH_IOC, 3, struct kvmwatch_audit)
 #define KVMWATCH_OPEN_ALL _IOW(KVMWATCH_IOC, 4, struct kvmwatch_open_all)
+#define KVMWATCH_OPEN_HEAT _IOW(KVMWATCH_IOC, 5, struct kvmwatch_open)
 
 /* --- The stats fd -------------------------------------------------------- */
 

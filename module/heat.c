@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Per-page heat: the counting. See heat.h.
+ *
+ * Time since the beginning is cut into ticks, the shortest windows. Those of i = 0, 1, ... are
+ * 2^i ticks long and begin at multiples of that, so two ticks lie in different ones just
+ * when they differ in bit i or above. A page remembers the tick of its last mark: the next
+ * mark makes it one more distinct page in all windows up to the highest bit in which the
+ * ticks differ, and it takes one cell of a histogram to count that for all of them.
+ *
+ * Each CPU also remembers the sums as of the beginning of its present windows, so that a
+ * reader leaves those out that have not ended.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#include "clock.h"
+#include "heat.h"
+#include "object.h"
+
+#define WINDOWS		KVMWATCH_HEAT_WINDOWS
+
+static unsigned int heat_mb = 512;
+module_param(heat_mb, uint, 0444);
+MODULE_PARM_DESC(heat_mb, "MiB of memory that per-page heat may take at a time, 2 per GiB of guest (default 512); of those without CAP_PERFMON a quarter as many, beside them");
+
+/* Written by its CPU alone, in one context; seq lets readers see one moment. */
+struct heat_cpu {
+	seqcount_t	seq;
+	u32		tick;			/* of the last mark */
+	u64		new[WINDOWS + 1];	/* marks, by how many windows the page was new in */
+	u64		ended[WINDOWS];		/* distinct pages before the present windows */
+	u64		outside;		/* marks that no page has */
+};
+
+struct kvmw_heat {
+	struct kvmw_slot		*slot;	/* holds a reference */
+	unsigned int			users;	/* under heat_lock */
+	bool				all;	/* as charged */
+	size_t				bytes;	/* likewise */
+	u64				begin;	/* by kvmw_now() */
+	u64				begin_ns;
+	unsigned long			npages;
+	struct heat_cpu __percpu	*cpu;
+	u64				*pages;	/* count, and above it the last tick + 1 */
+};
+
+/* Who has a heat, and how much memory they take. Innermost; memory is allocated under it. */
+static DEFINE_MUTEX(heat_lock);
+/* Of those who may not see all VMs, and of those who may. Under heat_lock. */
+static u64 heat_bytes[2];
+
+/* --- hits ---------------------------------------------------------------------- */
+
+static u32 tick_of(const struct kvmw_heat *heat)
+{
+	return div_u64(kvmw_elapsed(kvmw_now(), heat->begin), KVMW_HEAT_TICK_NS);
+}
+
+/* In how many windows, from the shortest on, are two ticks apart? */
+static unsigned int windows_apart(u32 a, u32 b)
+{
+	return min_t(unsigned int, fls(a ^ b), WINDOWS);
+}
+
+/*
+ * Count a mark of a page; returns in how many windows it is the first one. Two CPUs that mark
+ * it at once get different answers: the one that comes second finds the tick of the first.
+ */
+static unsigned int mark_page(u64 *page, u32 tick)
+{
+	u64 old = READ_ONCE(*page), new;
+	u32 count, last;
+
+	do {
+		count = old;
+		last = old >> 32;
+		new = (u64)max(last, tick + 1) << 32 | (count + (count != U32_MAX));
+	} while (!try_cmpxchg(page, &old, new));
+
+	if (!last)
+		return WINDOWS;
+	return last > tick ? 0 : windows_apart(last - 1, tick);
+}
+
+/* Distinct pages in all windows of length number @i, by the marks so far. */
+static u64 distinct(const struct heat_cpu *c, unsigned int i)
+{
+	u64 sum = 0;
+
+	while (++i <= WINDOWS)
+		sum += c->new[i];
+	return sum;
+}
+
+/* The first mark here in a new tick: what came before is of windows that have ended. */
+static void turn(struct heat_cpu *c, u32 tick)
+{
+	unsigned int i, nr = windows_apart(c->tick, tick);
+
+	for (i = 0; i < nr; i++)
+		c->ended[i] = distinct(c, i);
+	c->tick = tick;
+}
+
+void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
+{
+	struct heat_cpu *c = this_cpu_ptr(heat->cpu);
+	/* The clock's scale may be refined once, which is no way back. */
+	u32 tick = max(tick_of(heat), c->tick);
+
+	raw_write_seqcount_begin(&c->seq);
+	if (tick != c->tick)
+		turn(c, tick);
+	if (likely(rel < heat->npages))
+		c->new[mark_page(&heat->pages[rel], tick)]++;
+	else
+		c->outside++;
+	raw_write_seqcount_end(&c->seq);
+}
+
+/* --- readers ------------------------------------------------------------------- */
+
+/* Add what a CPU has counted, as of @tick. Returns the tick of its last mark. */
+static u32 look_at_cpu(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_slot *item,
+		   u64 *outside)
+{
+	struct heat_cpu c;
+	unsigned int seq, i, nr;
+
+	do {
+		seq = read_seqcount_begin(&from->seq);
+		c = *from;
+	} while (read_seqcount_retry(&from->seq, seq));
+
+	nr = windows_apart(c.tick, tick);
+	for (i = 0; i < WINDOWS; i++)
+		item->distinct[i] += i < nr ? distinct(&c, i) : c.ended[i];
+	item->marks += c.new[0] + distinct(&c, 0) + c.outside;
+	*outside += c.outside;
+	return c.tick;
+}
+
+/* All of one tick: once more, if the next one has begun meanwhile. */
+static void look_at_cpus(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
+{
+	u32 tick, last;
+	int cpu;
+
+	do {
+		*outside = 0;
+		item->marks = 0;
+		memset(item->distinct, 0, sizeof(item->distinct));
+		tick = tick_of(heat);
+		last = 0;
+		for_each_possible_cpu(cpu)
+			last = max(last, look_at_cpu(per_cpu_ptr(heat->cpu, cpu), tick, item,
+						 outside));
+	} while (last > tick || tick_of(heat) != tick);
+	item->ticks = tick;
+}
+
+void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
+{
+	const struct kvmw_slot *slot = heat->slot;
+
+	*item = (struct kvmwatch_heat_slot) {
+		.base_gfn = READ_ONCE(slot->base_gfn),
+		.npages = heat->npages,
+		.as_id = slot->obj.subkey >> 16,
+		.id = slot->obj.subkey & 0xffff,
+		.begin_ns = heat->begin_ns,
+	};
+	if (!READ_ONCE(slot->obj.key))
+		item->flags |= KVMWATCH_HEAT_GONE;
+	else if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
+		item->flags |= KVMWATCH_HEAT_LOGGED;
+	look_at_cpus(heat, item, outside);
+}
+
+struct kvmw_slot *kvmw_heat_slot(const struct kvmw_heat *heat)
+{
+	return heat->slot;
+}
+
+const u64 *kvmw_heat_pages(const struct kvmw_heat *heat, unsigned long *npages)
+{
+	*npages = heat->npages;
+	return heat->pages;
+}
+
+size_t kvmw_heat_footprint(const struct kvmw_slot *slot)
+{
+	const struct kvmw_heat *heat;
+	size_t bytes;
+
+	rcu_read_lock();	/* as a hit: see heats_free() */
+	heat = READ_ONCE(slot->heat);
+	bytes = heat ? heat->bytes : 0;
+	rcu_read_unlock();
+	return bytes;
+}
+
+/* --- life ---------------------------------------------------------------------- */
+
+static size_t bytes_of(unsigned long npages)
+{
+	return PAGE_ALIGN(npages * sizeof(u64)) + sizeof(struct kvmw_heat) +
+	       num_possible_cpus() * sizeof(struct heat_cpu);
+}
+
+static int charge(bool all, size_t bytes)
+{
+	u64 limit = (u64)heat_mb << 20;
+
+	if (!all)
+		limit /= 4;
+	if (bytes > limit || heat_bytes[all] > limit - bytes)
+		return -ENOSPC;
+	heat_bytes[all] += bytes;
+	return 0;
+}
+
+static void heat_free(struct kvmw_heat *heat)
+{
+	vfree(heat->pages);
+	free_percpu(heat->cpu);
+	heat_bytes[heat->all] -= heat->bytes;
+	kvmw_put(&heat->slot->obj);
+	kfree(heat);
+}
+
+static int heat_alloc(struct kvmw_heat *heat)
+{
+	int cpu;
+
+	heat->cpu = alloc_percpu_gfp(struct heat_cpu, GFP_KERNEL_ACCOUNT);
+	/* Nobody has to die for it. */
+	heat->pages = __vmalloc(heat->npages * sizeof(u64), GFP_KERNEL_ACCOUNT | __GFP_ZERO |
+				__GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+	if (!heat->cpu || !heat->pages)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		seqcount_init(&per_cpu_ptr(heat->cpu, cpu)->seq);
+	return 0;
+}
+
+static struct kvmw_heat *heat_new(struct kvmw_slot *slot, bool all)
+{
+	size_t bytes = bytes_of(slot->npages);
+	struct kvmw_heat *heat;
+	int err;
+
+	err = charge(all, bytes);
+	if (err)
+		return ERR_PTR(err);
+	heat = kzalloc(sizeof(*heat), GFP_KERNEL_ACCOUNT);
+	if (!heat) {
+		heat_bytes[all] -= bytes;
+		return ERR_PTR(-ENOMEM);
+	}
+	kvmw_get(&slot->obj);
+	heat->slot = slot;
+	heat->all = all;
+	heat->bytes = bytes;
+	heat->npages = slot->npages;
+	err = heat_alloc(heat);
+	if (err) {
+		heat_free(heat);
+		return ERR_PTR(err);
+	}
+	return heat;
+}
+
+/*
+ * Free those that have no user any more, which hits may still hold that found them before they
+ * were hidden. Those run with preemption off: after a grace period none of them goes on.
+ */
+static void heats_free(struct kvmw_heat **heats, int nr)
+{
+	int i;
+
+	lockdep_assert_held(&heat_lock);
+	for (i = 0; i < nr; i++)
+		if (!--heats[i]->users)
+			WRITE_ONCE(heats[i]->slot->heat, NULL);
+	synchronize_rcu();
+	for (i = 0; i < nr; i++)
+		if (!heats[i]->users)
+			heat_free(heats[i]);
+}
+
+/* All that is new begins at one moment, when there is memory for all of it. */
+static void heats_begin(struct kvmw_heat **heats, int nr)
+{
+	u64 begin_ns = ktime_get_ns(), begin = kvmw_now();
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		if (heats[i]->users++)
+			continue;
+		heats[i]->begin_ns = begin_ns;
+		heats[i]->begin = begin;
+		/* Release pairs with the dependency of who reads through it. */
+		smp_store_release(&heats[i]->slot->heat, heats[i]);
+	}
+}
+
+static int heats_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool all)
+{
+	int i, err = 0;
+
+	for (i = 0; i < nr && !err; i++) {
+		heats[i] = slots[i]->heat ?: heat_new(slots[i], all);
+		err = PTR_ERR_OR_ZERO(heats[i]);
+		cond_resched();
+	}
+	if (!err) {
+		heats_begin(heats, nr);
+		return 0;
+	}
+	for (i--; i > 0; i--)
+		if (!heats[i - 1]->users)	/* nobody has seen it yet */
+			heat_free(heats[i - 1]);
+	return err;
+}
+
+int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool all)
+{
+	int err;
+
+	mutex_lock(&heat_lock);
+	err = heats_get(slots, nr, heats, all);
+	mutex_unlock(&heat_lock);
+	return err;
+}
+
+void kvmw_heat_put(struct kvmw_heat **heats, int nr)
+{
+	mutex_lock(&heat_lock);
+	heats_free(heats, nr);
+	mutex_unlock(&heat_lock);
+}

@@ -164,8 +164,8 @@ TEST_F(heat, counts_are_the_rounds_that_a_page_was_in_the_log)
 }
 
 /*
- * Both find it not marked, and both mark it: each mark counts. They go through the same pages
- * in the same order, and start from where the log has just been fetched.
+ * Both find it not mapped, and both mark it: each mark counts. They go through the same pages
+ * in the same order, and start from where the host has just taken them all away.
  */
 TEST_F(heat, no_mark_is_lost_when_vcpus_mark_one_page_at_once)
 {
@@ -180,6 +180,7 @@ TEST_F(heat, no_mark_is_lost_when_vcpus_mark_one_page_at_once)
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(0, guest_wait_progress(g, i % 2, guest_progress(g, i % 2) + 1, 30000));
 		collected += add_log(g, 1, rounds);
+		ASSERT_EQ(0, guest_slot_discard(g, 1, 0, PAGES));
 	}
 	guest_stop(g, 0);
 	guest_stop(g, 1);

@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch dirty --hot: which pages are dirtied most, how many distinct ones in windows of
+ * several lengths, and a picture of the guest's memory over time.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "cmd_hot.h"
+#include "hot.h"
+#include "libkvmwatch.h"
+#include "options.h"
+#include "output.h"
+#include "repeat.h"
+#include "select.h"
+#include "text.h"
+
+#define NSEC_PER_SEC	1000000000.0
+#define PAGE_BYTES	4096
+#define DEFAULT_TIME	5000000000ULL
+#define DEFAULT_TOP	20
+#define WHAT_IS_A_MARK	\
+	"a mark is no write: a page is marked once, until the VMM collects the log"
+
+/**
+ * struct hot_options - options of dirty --hot
+ * @common:	those of all commands
+ * @has_slot:	--slot was given
+ * @as_id:	--slot, taken apart
+ * @slot:	likewise
+ * @time_ns:	--time; 0: the default
+ * @top:	--top; 0: the default
+ * @windows:	--windows
+ * @svg:	--svg; NULL: no picture
+ */
+struct hot_options {
+	struct options common;	/* first: options_parse() knows only that */
+	bool has_slot;
+	__u16 as_id, slot;
+	__u64 time_ns;
+	__u64 top;
+	bool windows;
+	const char *svg;
+};
+
+/* A VM that is watched. */
+struct watched {
+	struct vm vm;
+	struct hot hot;
+};
+
+struct hots {
+	const struct hot_options *options;
+	struct watched *all;
+	size_t nr;
+	__u64 begin_ns, end_ns;
+	struct hot_map map;
+};
+
+/* --- waiting -------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int nr)
+{
+	(void)nr;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	interrupted = 0;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void sleep_until(__u64 ns)
+{
+	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	while (!interrupted && now_ns() < ns)
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+/* One picture is of one VM. */
+static int look_for_map(struct hots *hots)
+{
+	struct hot *hot = &hots->all[0].hot;
+	int err = hot_look(hot);
+
+	return err ? err : hot_map_add(&hots->map, hot,
+				       (now_ns() - hots->begin_ns) / NSEC_PER_SEC);
+}
+
+static int wait_and_look(struct hots *hots)
+{
+	__u64 time = hots->options->time_ns, steps = 1, i;
+	int err = 0;
+
+	hots->begin_ns = now_ns();
+	if (hots->options->svg) {
+		steps = time / 125000000;
+		steps = steps > HOT_MAP_COLUMNS ? HOT_MAP_COLUMNS : steps ? steps : 1;
+	}
+	for (i = 1; i <= steps && !interrupted && !err; i++) {
+		sleep_until(hots->begin_ns + time / steps * i);
+		if (hots->options->svg)
+			err = look_for_map(hots);
+	}
+	for (i = 0; i < hots->nr && !err; i++)
+		err = hot_look(&hots->all[i].hot);
+	hots->end_ns = now_ns();
+	return err;
+}
+
+/* --- opening ---------------------------------------------------------------------------- */
+
+static int complain_open(const struct vm *vm, const struct hot_options *options, int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return complain(vm->info.name,
+				"to count its pages takes more memory than the module's parameter heat_mb allows, which is 2 MiB per GiB of guest; raise it, or choose a slot");
+	case -ENOTTY:
+		return complain(KVMWATCH_DEVICE,
+				"the module cannot count pages; install one of this version");
+	case -ENOENT:
+		if (options->has_slot)
+			return complain(vm->info.name, "it has no slot %u:%u", options->as_id,
+					options->slot);
+		return complain(vm->info.name, "this VM has ended");
+	default:
+		return device_complain(err);
+	}
+}
+
+static int open_one(int dev, const struct hot_options *options, struct watched *w)
+{
+	int fd, err;
+
+	if (options->has_slot)
+		fd = kvmwatch_open_heat_slot(dev, w->vm.info.id, options->as_id, options->slot);
+	else
+		fd = kvmwatch_open_heat_vm(dev, w->vm.info.id);
+	if (fd < 0)
+		return fd;
+	err = hot_begin(&w->hot, fd);
+	return err;
+}
+
+/* Those that we chose from may have ended, or have no such slot; one that was named must. */
+static int open_all(struct hots *hots, int dev, const struct vm *vms, size_t nr)
+{
+	bool named = hots->options->common.vm;
+	int err, last = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		hots->all[hots->nr].vm = vms[i];
+		err = open_one(dev, hots->options, &hots->all[hots->nr]);
+		if (!err)
+			hots->nr++;
+		else if (err != -ENOENT || named)
+			return complain_open(&vms[i], hots->options, err);
+		else
+			last = err;
+	}
+	if (!hots->nr && last)
+		return complain_open(&vms[nr - 1], hots->options, last);
+	return EXIT_DONE;
+}
+
+/* --- the table of pages ------------------------------------------------------------------- */
+
+enum {
+	COL_VM, COL_NAME, COL_PID, COL_GFN, COL_REL_GFN, COL_AS_ID, COL_SLOT_ID, COL_SLOT,
+	COL_COUNT, NR_COLS
+};
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_VM]	= { "vm",	"VM",		true },
+	[COL_NAME]	= { "name",	NULL,		false },
+	[COL_PID]	= { "pid",	"PID",		true },
+	[COL_GFN]	= { "gfn",	"GFN",		true },
+	[COL_REL_GFN]	= { "rel_gfn",	"REL_GFN",	true },
+	[COL_AS_ID]	= { "as_id",	NULL,		true },
+	[COL_SLOT_ID]	= { "slot",	NULL,		true },
+	[COL_SLOT]	= { NULL,	"SLOT",		true },
+	[COL_COUNT]	= { "count",	"COUNT",	true },
+};
+
+static void show_vm(struct output *out, const struct vm *vm)
+{
+	output_u64(out, COL_VM, vm->info.id, NULL);
+	output_string(out, COL_NAME, vm->info.name);
+	if (vm->info.pid)
+		output_u64(out, COL_PID, vm->info.pid, NULL);
+	else
+		output_unknown(out, COL_PID, NULL);
+}
+
+static void show_hex(struct output *out, size_t column, __u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", number);
+	output_u64(out, column, number, text);
+}
+
+static void show_page(struct output *out, const struct watched *w, const struct hot_page *page)
+{
+	const struct kvmwatch_heat_slot *slot = &w->hot.last->slots[page->slot];
+	char text[24];
+
+	show_vm(out, &w->vm);
+	show_hex(out, COL_GFN, slot->base_gfn + page->rel_gfn);
+	show_hex(out, COL_REL_GFN, page->rel_gfn);
+	snprintf(text, sizeof(text), "%u:%u", slot->as_id, slot->id);
+	output_u64(out, COL_AS_ID, slot->as_id, NULL);
+	output_u64(out, COL_SLOT_ID, slot->id, NULL);
+	output_text(out, COL_SLOT, text);
+	output_u64(out, COL_COUNT, page->count, NULL);
+	output_row(out);
+}
+
+static void make_title(const struct hots *hots, const struct watched *w, size_t pages,
+		       char *title, size_t size)
+{
+	const struct kvmwatch_heat_header *now = &w->hot.last->head, *then = &w->hot.first->head;
+	struct quantity q = quantity_ns(hots->end_ns - hots->begin_ns);
+	__u64 uncovered = now->uncovered - then->uncovered;
+	char more[80] = "";
+
+	if (uncovered)
+		snprintf(more, sizeof(more), ", and %llu of pages in slots that came meanwhile",
+			 uncovered);
+	snprintf(title, size, "VM %llu: name %s: %llu marks of %zu pages in %s %s%s; log collected %llu times%s (%s)",
+		 w->vm.info.id, w->vm.info.name, hot_all_marks(&w->hot), pages, q.value, q.unit,
+		 more, now->collects - then->collects,
+		 now->flags & KVMWATCH_HEAT_ENDED ? "; the VM has ended" : "", WHAT_IS_A_MARK);
+}
+
+static int show_pages(struct output *out, const struct hots *hots, const struct watched *w)
+{
+	struct hot_page *pages;
+	char title[384];
+	size_t nr, i;
+	int err;
+
+	err = hot_pages(&w->hot, &pages, &nr);
+	if (err)
+		return err;
+	make_title(hots, w, nr, title, sizeof(title));
+	output_begin(out, title, columns, NR_COLS);
+	for (i = 0; i < nr && i < hots->options->top; i++)
+		show_page(out, w, &pages[i]);
+	if (!hot_any_logged(&w->hot)) {
+		show_vm(out, &w->vm);
+		output_unknown(out, COL_COUNT, "unknown: dirty logging is off");
+		output_row(out);
+	}
+	output_end(out);
+	free(pages);
+	return 0;
+}
+
+/* --- the table of windows -------------------------------------------------------------------- */
+
+enum {
+	WIN_VM, WIN_NAME, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, NR_WINS
+};
+
+static const struct output_column window_columns[NR_WINS] = {
+	[WIN_VM]	= { "vm",		NULL,		true },
+	[WIN_NAME]	= { "name",		NULL,		false },
+	[WIN_SLOT]	= { "slot",		"SLOT",		false },
+	[WIN_LENGTH]	= { "window_ns",	"WINDOW",	true },
+	[WIN_WINDOWS]	= { "windows",		"WINDOWS",	true },
+	[WIN_PAGES]	= { "pages",		"PAGES",	true },
+	[WIN_RATE]	= { "bytes_per_second",	"RATE",		true },
+};
+
+static void show_window(struct output *out, const struct watched *w, size_t slot,
+			const char *name, unsigned int window)
+{
+	__u64 ns = w->hot.last->head.window_ns << window, windows;
+	struct quantity q = quantity_ns(ns);
+	double pages, rate;
+	char text[64];
+	int err;
+
+	err = hot_mean(&w->hot, slot, window, &pages, &windows);
+	output_u64(out, WIN_VM, w->vm.info.id, NULL);
+	output_string(out, WIN_NAME, w->vm.info.name);
+	output_string(out, WIN_SLOT, name);
+	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	output_u64(out, WIN_LENGTH, ns, text);
+	if (!err) {
+		rate = pages * PAGE_BYTES / (ns / NSEC_PER_SEC);
+		output_u64(out, WIN_WINDOWS, windows, NULL);
+		snprintf(text, sizeof(text), "%.1f", pages);
+		output_real(out, WIN_PAGES, pages, text);
+		q = quantity_bytes(rate + 0.5);
+		snprintf(text, sizeof(text), "%s %s/s", q.value, q.unit);
+		output_real(out, WIN_RATE, rate, text);
+	} else {
+		output_unknown(out, WIN_WINDOWS, NULL);
+		output_unknown(out, WIN_PAGES, err == -ENOENT ? "unknown: dirty logging is off" :
+			       "unknown: none has ended yet");
+		output_unknown(out, WIN_RATE, NULL);
+	}
+	output_row(out);
+}
+
+/* All slots that were logged together, then each of them. */
+static int show_windows(struct output *out, const struct hots *hots, const struct watched *w)
+{
+	const struct kvmwatch_heat *heat = w->hot.last;
+	unsigned int window;
+	char text[384];
+	size_t i;
+
+	make_title(hots, w, 0, text, sizeof(text));
+	snprintf(text, sizeof(text),
+		 "VM %llu: name %s: distinct pages dirtied in a window, on average; log collected %llu times (%s)",
+		 w->vm.info.id, w->vm.info.name,
+		 heat->head.collects - w->hot.first->head.collects, WHAT_IS_A_MARK);
+	output_begin(out, text, window_columns, NR_WINS);
+	for (window = 0; window < heat->head.nr_windows; window++)
+		show_window(out, w, HOT_ALL, "logged", window);
+	for (i = 0; i < heat->nr; i++) {
+		if (!w->hot.logged[i])
+			continue;
+		snprintf(text, sizeof(text), "%u:%u", heat->slots[i].as_id, heat->slots[i].id);
+		for (window = 0; window < heat->head.nr_windows; window++)
+			show_window(out, w, i, text, window);
+	}
+	output_end(out);
+	return 0;
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+static int show(const struct hots *hots)
+{
+	struct output out;
+	size_t i;
+	int err = 0;
+
+	output_init(&out, stdout, hots->options->common.format);
+	for (i = 0; i < hots->nr && !err; i++) {
+		if (hots->options->windows)
+			err = show_windows(&out, hots, &hots->all[i]);
+		else
+			err = show_pages(&out, hots, &hots->all[i]);
+	}
+	if (err)
+		return device_complain(err);
+	err = output_flush(&out);
+	return err ? complain("standard output", "%s", strerror(-err)) : EXIT_DONE;
+}
+
+static int watch(struct hots *hots)
+{
+	int err = wait_and_look(hots);
+
+	return err ? device_complain(err) : show(hots);
+}
+
+static int watch_and_draw(struct hots *hots)
+{
+	struct hot_plot *plot;
+	char title[128];
+	int code, drawn;
+
+	if (hots->nr != 1)
+		return complain(hots->options->svg,
+				"a picture is of one VM; choose one with --vm");
+	code = hot_plot_begin(hots->options->svg, &plot);
+	if (code)
+		return code;
+	code = watch(hots);
+	snprintf(title, sizeof(title), "VM %llu: name %s: dirty marks", hots->all[0].vm.info.id,
+		 hots->all[0].vm.info.name);
+	drawn = hot_plot_end(plot, code ? NULL : &hots->map, title);
+	hot_map_free(&hots->map);
+	return code ? code : drawn;
+}
+
+static int watch_vms(int dev, const struct hot_options *options, struct selection *selection)
+{
+	struct hots hots = { .options = options };
+	struct vm *vms;
+	size_t nr, i;
+	int code;
+
+	code = vms_get(dev, selection, &vms, &nr);
+	if (code)
+		return code;
+	hots.all = calloc(nr + 1, sizeof(*hots.all));
+	if (!hots.all)
+		code = device_complain(-ENOMEM);
+	else if (!nr)
+		code = vms_none(selection, "dirty");
+	else
+		code = open_all(&hots, dev, vms, nr);
+	catch_signals();
+	if (!code && hots.nr)
+		code = options->svg ? watch_and_draw(&hots) : watch(&hots);
+	for (i = 0; i < hots.nr; i++)
+		hot_end(&hots.all[i].hot);
+	free(hots.all);
+	vms_put(vms, nr);
+	return code;
+}
+
+bool hot_wanted(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--hot") || !strcmp(argv[i], "-H"))
+			return true;
+	}
+	return false;
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct hot_options options = { };
+	struct selection selection = { };
+	int code, dev;
+
+	code = options_parse(cmd, argc, argv, &options.common);
+	if (code >= 0)
+		return code;
+	if (!options.time_ns)
+		options.time_ns = DEFAULT_TIME;
+	if (!options.top)
+		options.top = DEFAULT_TOP;
+	dev = device_open();
+	if (dev < 0)
+		return EXIT_COULD_NOT;
+	selection.arg = options.common.vm;
+	code = watch_vms(dev, &options, &selection);
+	selection_free(&selection);
+	close(dev);
+	return code;
+}
+
+/* --- options --------------------------------------------------------------------------------------- */
+
+static struct hot_options *of(struct options *options)
+{
+	return (struct hot_options *)options;
+}
+
+static const char *set_hot(struct options *options, const char *arg)
+{
+	(void)options;
+	(void)arg;
+	return NULL;
+}
+
+static const char *set_slot(struct options *options, const char *arg)
+{
+	const char *colon = strchr(arg, ':');
+	__u64 as_id = 0, slot;
+	char as[8] = "0";
+
+	if (colon)
+		snprintf(as, sizeof(as), "%.*s", (int)(colon - arg), arg);
+	if (!text_parse_u64(as, &as_id) || as_id > 0xffff ||
+	    !text_parse_u64(colon ? colon + 1 : arg, &slot) || slot > 0xffff)
+		return "give a slot's number, or <address space>:<number>";
+	of(options)->has_slot = true;
+	of(options)->as_id = as_id;
+	of(options)->slot = slot;
+	return NULL;
+}
+
+static const char *set_time(struct options *options, const char *arg)
+{
+	if (!text_parse_seconds(arg, &of(options)->time_ns))
+		return "give seconds, 0.001 or more";
+	return NULL;
+}
+
+static const char *set_top(struct options *options, const char *arg)
+{
+	if (!text_parse_u64(arg, &of(options)->top) || !of(options)->top)
+		return "give a number, 1 or more";
+	return NULL;
+}
+
+static const char *set_windows(struct options *options, const char *arg)
+{
+	(void)arg;
+	of(options)->windows = true;
+	return NULL;
+}
+
+static const char *set_svg(struct options *options, const char *arg)
+{
+	if (!*arg)
+		return "give the name of a file";
+	of(options)->svg = arg;
+	return NULL;
+}
+
+const struct opt opt_hot = {
+	'H', "hot", NULL, "pages by how often they are marked, see kvmwatch dirty --hot --help",
+	set_hot
+};
+
+static const struct opt opt_slot = {
+	's', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
+};
+
+static const struct opt opt_time = {
+	't', "time", "SECONDS", "count so long, or until interrupted; without it, 5 seconds",
+	set_time
+};
+
+static const struct opt opt_top = {
+	'n', "top", "COUNT", "show so many pages of a VM; without it, 20", set_top
+};
+
+static const struct opt opt_windows = {
+	'w', "windows", NULL, "instead, distinct pages by the length of a window", set_windows
+};
+
+static const struct opt opt_svg = {
+	'g', "svg", "FILE", "also draw the VM's memory over time, with gnuplot", set_svg
+};
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_slot, &opt_time, &opt_top, &opt_windows, &opt_svg, &opt_json, &opt_csv,
+	&opt_hot, &opt_help, NULL
+};
+
+const struct cmd cmd_hot = {
+	.name		= "dirty --hot",
+	.summary	= "pages that are dirtied most",
+	.about		=
+		"Have the module count how often each page is marked dirty, for some time, and show\n"
+		"those that were most often. A mark is no write: a page is marked once, until the VMM\n"
+		"collects the log; COUNT is in how many collections it was, or more if KVM took its\n"
+		"mapping away meanwhile. With --windows: how many distinct pages are marked in a\n"
+		"window of time, on average over all windows that ended; of windows shorter than\n"
+		"the time between two collections that says less than is written. KVM marks pages\n"
+		"only while the VMM has dirty logging on. Counting takes 2 MiB of kernel memory per\n"
+		"GiB of guest, until the command ends.",
+	.options	= options,
+	.run		= run,
+};

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A picture of per-page heat, drawn by gnuplot. See hot.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "hot.h"
+
+#define PAGES_PER_MIB	256.0
+
+extern char **environ;
+
+/* --- cells ----------------------------------------------------------------------------- */
+
+/* Where the first page of each slot lies among all pages. */
+struct places {
+	struct hot_map *map;
+	__u64 *first;
+	__u64 *cells;	/* marks from the beginning on, by row */
+};
+
+/* Of the slots whose memory is shown, those below another one. */
+static __u64 pages_below(const struct kvmwatch_heat *heat, size_t slot)
+{
+	__u64 pages = 0;
+	size_t i;
+
+	for (i = 0; i < heat->nr; i++) {
+		if (!heat->slots[i].as_id && i != slot &&
+		    (heat->slots[i].base_gfn < heat->slots[slot].base_gfn ||
+		     (heat->slots[i].base_gfn == heat->slots[slot].base_gfn && i < slot)))
+			pages += heat->slots[i].npages;
+	}
+	return pages;
+}
+
+static int add_marks(void *arg, const struct hot_page *page)
+{
+	struct places *places = arg;
+	__u64 at = places->first[page->slot];
+
+	if (at != ~0ULL)
+		places->cells[(at + page->rel_gfn) * places->map->rows / places->map->pages] +=
+			page->count;
+	return 0;
+}
+
+/* By the addresses that slots had at the first look, so that nothing moves in the picture. */
+static int fill(struct hot_map *map, const struct hot *hot, __u64 *cells)
+{
+	struct places places = { .map = map, .cells = cells };
+	size_t i;
+	int err;
+
+	places.first = calloc(hot->first->nr + 1, sizeof(*places.first));
+	if (!places.first)
+		return -ENOMEM;
+	for (i = 0; i < hot->first->nr; i++)
+		places.first[i] = hot->first->slots[i].as_id ? ~0ULL :
+				  pages_below(hot->first, i);
+	err = hot_each_page(hot, add_marks, &places);
+	free(places.first);
+	return err;
+}
+
+static int map_alloc(struct hot_map *map, const struct hot *hot)
+{
+	size_t i;
+
+	map->pages = 0;
+	for (i = 0; i < hot->first->nr; i++)
+		map->pages += hot->first->slots[i].as_id ? 0 : hot->first->slots[i].npages;
+	if (!map->pages)
+		return -ENODATA;
+	map->rows = map->pages < HOT_MAP_ROWS ? map->pages : HOT_MAP_ROWS;
+	/* Behind the last column, all marks so far. */
+	map->cells = calloc((HOT_MAP_COLUMNS + 1) * map->rows, sizeof(*map->cells));
+	return map->cells ? 0 : -ENOMEM;
+}
+
+int hot_map_add(struct hot_map *map, const struct hot *hot, double seconds)
+{
+	__u64 *column, *sums;
+	size_t row;
+	int err = 0;
+
+	if (!map->cells)
+		err = map_alloc(map, hot);
+	if (err)
+		return err;
+	if (map->columns == HOT_MAP_COLUMNS)
+		return -ENOSPC;
+	column = &map->cells[map->columns * map->rows];
+	sums = &map->cells[HOT_MAP_COLUMNS * map->rows];
+	err = fill(map, hot, column);
+	if (err)
+		return err;
+	for (row = 0; row < map->rows; row++) {
+		column[row] -= sums[row];
+		sums[row] += column[row];
+	}
+	map->columns++;
+	map->seconds = seconds;
+	return 0;
+}
+
+void hot_map_free(struct hot_map *map)
+{
+	free(map->cells);
+	memset(map, 0, sizeof(*map));
+}
+
+/* --- gnuplot ---------------------------------------------------------------------------- */
+
+struct hot_plot {
+	const char *path;
+	pid_t pid;
+	FILE *script;
+};
+
+static int spawn(const char *path, int script, int *err)
+{
+	char *const argv[] = { "gnuplot", NULL };
+	posix_spawn_file_actions_t actions;
+	pid_t pid = -1;
+
+	*err = posix_spawn_file_actions_init(&actions);
+	if (*err)
+		return -1;
+	*err = posix_spawn_file_actions_adddup2(&actions, script, 0);
+	if (!*err)
+		*err = posix_spawn_file_actions_addopen(&actions, 1, path,
+							O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (!*err)
+		*err = posix_spawnp(&pid, "gnuplot", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return pid;
+}
+
+/* posix_spawn() does not tell whether it is the program or the file that is the matter. */
+static int complain_spawn(const char *path, int err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0)
+		return complain(path, "can't write it: %m");
+	close(fd);
+	unlink(path);
+	if (err == ENOENT)
+		return complain("gnuplot",
+				"it draws the picture, but is not installed; apt install gnuplot-nox");
+	return complain("gnuplot", "can't run it: %s", strerror(err));
+}
+
+int hot_plot_begin(const char *path, struct hot_plot **plot)
+{
+	struct hot_plot *p = calloc(1, sizeof(*p));
+	int fds[2], err;
+
+	if (!p || pipe2(fds, O_CLOEXEC)) {
+		free(p);
+		return complain(path, "%m");
+	}
+	p->path = path;
+	p->pid = spawn(path, fds[0], &err);
+	close(fds[0]);
+	p->script = err ? NULL : fdopen(fds[1], "w");
+	if (!p->script) {
+		close(fds[1]);
+		free(p);
+		return complain_spawn(path, err ? err : errno);
+	}
+	*plot = p;
+	return EXIT_DONE;
+}
+
+static void write_map(FILE *f, const struct hot_map *map)
+{
+	size_t row, column;
+
+	fputs("$map << END\n", f);
+	for (row = 0; row < map->rows; row++) {
+		for (column = 0; column < map->columns; column++)
+			fprintf(f, "%llu ", map->cells[column * map->rows + row]);
+		fputc('\n', f);
+	}
+	fputs("END\n", f);
+}
+
+/* A title with what means something to gnuplot left out. */
+static void write_title(FILE *f, const char *title)
+{
+	fputs("set title '", f);
+	for (; *title; title++)
+		fputc(*title == '\'' || *title < ' ' ? ' ' : *title, f);
+	fputs("' noenhanced\n", f);
+}
+
+static void write_script(FILE *f, const struct hot_map *map, const char *title)
+{
+	double mib = map->pages / PAGES_PER_MIB;
+	double width = map->seconds / map->columns, height = mib / map->rows;
+
+	write_map(f, map);
+	fputs("set terminal svg size 1000,600 background 'white'\n", f);
+	write_title(f, title);
+	fprintf(f, "set xrange [0:%g]\nset yrange [0:%g]\n", map->seconds, mib);
+	fputs("set xlabel 'seconds'\n"
+	      "set ylabel 'memory slots one upon the other, MiB'\n"
+	      "set cblabel 'dirty marks'\n"
+	      "set cbrange [0:*]\n"
+	      "set palette defined (0 'white', 0.01 '#ffe0a0', 0.4 'orange', 1 'dark-red')\n", f);
+	fprintf(f, "plot $map using (($1+0.5)*%g):(($2+0.5)*%g):3 matrix with image pixels notitle\n",
+		width, height);
+}
+
+int hot_plot_end(struct hot_plot *plot, const struct hot_map *map, const char *title)
+{
+	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+	int status = 0, failed, code = EXIT_DONE;
+
+	if (map && map->columns)
+		write_script(plot->script, map, title);
+	failed = ferror(plot->script);
+	failed |= fclose(plot->script);
+	signal(SIGPIPE, old);
+	while (waitpid(plot->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (failed || status)
+		code = complain(plot->path, "gnuplot did not draw it");
+	if (code || !map || !map->columns)
+		unlink(plot->path);
+	free(plot);
+	return code;
+}

@@ -48,7 +48,6 @@ extern const struct cmd cmd_pages;
 extern const struct cmd cmd_record;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
-extern const struct cmd cmd_dirty;
 
 /*
  * Say on stderr "kvmwatch: <what>: <why>", where why also says what to do. This is

@@ -231,34 +231,36 @@ static void show_page(struct output *out, const struct watched *w, const struct 
 	output_row(out);
 }
 
-static void make_title(const struct hots *hots, const struct watched *w, size_t pages,
-		       char *title, size_t size)
+/* What to know of what is shown. */
+static void make_note(const struct watched *w, char *note, size_t size)
 {
 	const struct kvmwatch_heat_header *now = &w->hot.last->head, *then = &w->hot.first->head;
-	struct quantity q = quantity_ns(hots->end_ns - hots->begin_ns);
 	__u64 uncovered = now->uncovered - then->uncovered;
 	char more[80] = "";
 
 	if (uncovered)
-		snprintf(more, sizeof(more), ", and %llu of pages in slots that came meanwhile",
+		snprintf(more, sizeof(more), "; without %llu marks in slots that came meanwhile",
 			 uncovered);
-	snprintf(title, size, "VM %llu: name %s: %llu marks of %zu pages in %s %s%s; log collected %llu times%s (%s)",
-		 w->vm.info.id, w->vm.info.name, hot_all_marks(&w->hot), pages, q.value, q.unit,
-		 more, now->collects - then->collects,
-		 now->flags & KVMWATCH_HEAT_ENDED ? "; the VM has ended" : "", WHAT_IS_A_MARK);
+	snprintf(note, size, "log collected %llu times%s%s (%s)", now->collects - then->collects,
+		 more, now->flags & KVMWATCH_HEAT_ENDED ? "; the VM has ended" : "",
+		 WHAT_IS_A_MARK);
 }
 
 static int show_pages(struct output *out, const struct hots *hots, const struct watched *w)
 {
+	struct quantity q = quantity_ns(hots->end_ns - hots->begin_ns);
+	char title[512], note[320];
 	struct hot_page *pages;
-	char title[384];
 	size_t nr, i;
 	int err;
 
 	err = hot_pages(&w->hot, &pages, &nr);
 	if (err)
 		return err;
-	make_title(hots, w, nr, title, sizeof(title));
+	make_note(w, note, sizeof(note));
+	snprintf(title, sizeof(title), "VM %llu: name %s: %llu marks of %zu pages in %s %s; %s",
+		 w->vm.info.id, w->vm.info.name, hot_all_marks(&w->hot), nr, q.value, q.unit,
+		 note);
 	output_begin(out, title, columns, NR_COLS);
 	for (i = 0; i < nr && i < hots->options->top; i++)
 		show_page(out, w, &pages[i]);
@@ -321,18 +323,17 @@ static void show_window(struct output *out, const struct watched *w, size_t slot
 }
 
 /* All slots that were logged together, then each of them. */
-static int show_windows(struct output *out, const struct hots *hots, const struct watched *w)
+static void show_windows(struct output *out, const struct watched *w)
 {
 	const struct kvmwatch_heat *heat = w->hot.last;
+	char text[512], note[320];
 	unsigned int window;
-	char text[384];
 	size_t i;
 
-	make_title(hots, w, 0, text, sizeof(text));
+	make_note(w, note, sizeof(note));
 	snprintf(text, sizeof(text),
-		 "VM %llu: name %s: distinct pages dirtied in a window, on average; log collected %llu times (%s)",
-		 w->vm.info.id, w->vm.info.name,
-		 heat->head.collects - w->hot.first->head.collects, WHAT_IS_A_MARK);
+		 "VM %llu: name %s: distinct pages marked in a window, on average; %s",
+		 w->vm.info.id, w->vm.info.name, note);
 	output_begin(out, text, window_columns, NR_WINS);
 	for (window = 0; window < heat->head.nr_windows; window++)
 		show_window(out, w, HOT_ALL, "logged", window);
@@ -344,7 +345,6 @@ static int show_windows(struct output *out, const struct hots *hots, const struc
 			show_window(out, w, i, text, window);
 	}
 	output_end(out);
-	return 0;
 }
 
 /* --- all of it --------------------------------------------------------------------------------- */
@@ -358,7 +358,7 @@ static int show(const struct hots *hots)
 	output_init(&out, stdout, hots->options->common.format);
 	for (i = 0; i < hots->nr && !err; i++) {
 		if (hots->options->windows)
-			err = show_windows(&out, hots, &hots->all[i]);
+			show_windows(&out, &hots->all[i]);
 		else
 			err = show_pages(&out, hots, &hots->all[i]);
 	}

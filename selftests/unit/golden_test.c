@@ -18,6 +18,7 @@
 #include <kselftest_harness.h>
 
 #include "cmd.h"
+#include "cmd_hot.h"
 #include "libkvmwatch.h"
 #include "stream.h"
 
@@ -124,6 +125,49 @@ static int device_open_all(__u32 kind)
 	return memory_fd((char *)header, size);
 }
 
+/* In each moment pages 5 and 6 of slot 0:1 are marked, and page 40 in every second one. */
+static int heat_fd = -1;
+
+static void heat_update(void)
+{
+	struct {
+		struct kvmwatch_heat_header head;
+		struct kvmwatch_heat_slot slots[2];
+		struct kvmwatch_heat_page pages[64 + 32];
+	} heat = {
+		.head = {
+			.slot_offset = sizeof(heat.head), .slot_size = sizeof(heat.slots[0]),
+			.page_size = sizeof(heat.pages[0]), .nr_slots = 2, .vm = 1,
+			.nr_windows = KVMWATCH_HEAT_WINDOWS, .window_ns = 125000000,
+			.collects = 3 * moment,
+		},
+		.slots = {
+			{ .base_gfn = 0x40000, .npages = 64, .id = 1, .flags = KVMWATCH_HEAT_LOGGED,
+			  .ticks = 8 * moment, .marks = 2 * moment + moment / 2,
+			  .page_offset = offsetof(typeof(heat), pages) },
+			{ .npages = 32, .page_offset = offsetof(typeof(heat), pages[64]),
+			  .ticks = 8 * moment },
+		},
+	};
+	int i;
+
+	for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
+		heat.slots[0].distinct[i] = i < 3 ? 2 * moment : 3 * moment >> (i - 3);
+	heat.pages[5].count = moment;
+	heat.pages[6].count = moment;
+	heat.pages[40].count = moment / 2;
+	if (heat_fd >= 0 && pwrite(heat_fd, &heat, sizeof(heat), 0) != sizeof(heat))
+		abort();
+}
+
+static int device_open_heat(void)
+{
+	close(heat_fd);
+	heat_fd = memfd_create("heat", MFD_CLOEXEC);
+	heat_update();
+	return dup(heat_fd);
+}
+
 /* Takes the place of the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -143,6 +187,8 @@ int ioctl(int fd, unsigned long request, ...)
 		return device_open_stats(((struct kvmwatch_open *)arg)->kind);
 	case KVMWATCH_OPEN_ALL:
 		return device_open_all(((struct kvmwatch_open_all *)arg)->kind);
+	case KVMWATCH_OPEN_HEAT:
+		return device_open_heat();
 	case KVMWATCH_AUDIT:
 		((struct kvmwatch_audit *)arg)->agrees = 1;
 		((struct kvmwatch_audit *)arg)->audits = 3;
@@ -169,6 +215,7 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struct timespec *left)
 {
 	moment++;
+	heat_update();
 	return 0;
 }
 
@@ -261,21 +308,24 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* What a command prints in a format, to be freed. */
-static char *print(const struct cmd *cmd, const char *option)
+/* What a command prints with some arguments, to be freed. */
+static char *print(const struct cmd *cmd, const char *const *options, const char *format)
 {
-	char *argv[3] = { };
-	int out = dup(1), code;
+	char *argv[8] = { };
+	int out = dup(1), code, argc = 0;
 	char path[] = "/tmp/golden.XXXXXX";
 	char *text;
 	int fd = mkostemp(path, O_CLOEXEC);
 
-	argv[0] = (char *)cmd->name;
-	argv[1] = (char *)option;
+	argv[argc++] = (char *)cmd->name;
+	for (; options && *options; options++)
+		argv[argc++] = (char *)*options;
+	if (format)
+		argv[argc++] = (char *)format;
 	moment = 0;
 	fflush(stdout);
 	dup2(fd, 1);
-	code = cmd->run(cmd, option ? 2 : 1, argv);
+	code = cmd->run(cmd, argc, argv);
 	fflush(stdout);
 	dup2(out, 1);
 	close(out);
@@ -287,12 +337,13 @@ static char *print(const struct cmd *cmd, const char *option)
 	return text;
 }
 
-static int is_golden(const struct cmd *cmd, const char *option, const char *extension)
+static int is_golden(const struct cmd *cmd, const char *const *options, const char *name,
+		     const char *format)
 {
-	char *text = print(cmd, option), *golden, path[128];
+	char *text = print(cmd, options, format), *golden, path[128];
 	int same;
 
-	snprintf(path, sizeof(path), GOLDEN "%s.%s", cmd->name, extension);
+	snprintf(path, sizeof(path), GOLDEN "%s.%s", name, format ? format + 2 : "txt");
 	if (getenv("GOLDEN"))
 		write_file(path, text);
 	golden = read_file(path);
@@ -304,12 +355,16 @@ static int is_golden(const struct cmd *cmd, const char *option, const char *exte
 	return same;
 }
 
+static int all_golden(const struct cmd *cmd, const char *const *options, const char *name)
+{
+	return is_golden(cmd, options, name, NULL) & is_golden(cmd, options, name, "--json") &
+	       is_golden(cmd, options, name, "--csv");
+}
+
 #define GOLDEN_TEST(command)							\
 TEST(command##_prints_what_it_always_did)					\
 {										\
-	EXPECT_TRUE(is_golden(&cmd_##command, NULL, "txt"));			\
-	EXPECT_TRUE(is_golden(&cmd_##command, "--json", "json"));		\
-	EXPECT_TRUE(is_golden(&cmd_##command, "--csv", "csv"));			\
+	EXPECT_TRUE(all_golden(&cmd_##command, NULL, #command));		\
 }
 
 GOLDEN_TEST(list)
@@ -322,5 +377,14 @@ GOLDEN_TEST(wakeups)
 GOLDEN_TEST(haltpoll)
 GOLDEN_TEST(dirty)
 GOLDEN_TEST(pages)
+
+TEST(dirty_hot_prints_what_it_always_did)
+{
+	static const char *const pages[] = { "--hot", "--time", "6", NULL };
+	static const char *const windows[] = { "--hot", "-t6", "--windows", NULL };
+
+	EXPECT_TRUE(all_golden(&cmd_dirty, pages, "dirty-hot"));
+	EXPECT_TRUE(all_golden(&cmd_dirty, windows, "dirty-windows"));
+}
 
 TEST_HARNESS_MAIN

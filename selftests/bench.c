@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <sys/ioctl.h>
+
 #include "guest.h"
+#include "watch.h"
 
 #define ROUNDS		6
 #define EVENTS		1000
@@ -96,6 +99,24 @@ static void prepare_logged(struct guest *g)
 	check("get log", guest_dirty_get(g, SLOT, NULL));
 }
 
+/* With kvmwatch, have it count the marks of each page, from here on to the end. */
+static void prepare_heated(struct guest *g)
+{
+	struct kvmwatch_open open = {
+		.size = sizeof(open), .kind = KVMWATCH_KIND_VM,
+		.flags = KVMWATCH_OPEN_BY_FD, .fd = guest_vm_fd(g),
+	};
+	static int heat = -1;
+	int dev;
+
+	prepare_logged(g);
+	dev = watch_device();
+	if (dev < 0 || heat >= 0)
+		return;
+	heat = ioctl(dev, KVMWATCH_OPEN_HEAT, &open);
+	check("heat", heat);
+}
+
 static void run_halt(struct guest *g)
 {
 	check("halts", guest_run(g, 0, work_halt(HALTS, GUEST_WAKE_LAPIC, 50000)));
@@ -108,6 +129,7 @@ static const struct event events[] = {
 	{ "dirty_mark", prepare_logged, touch, EVENTS },
 	{ "halt_wake", log_off, run_halt, HALTS },
 	{ "exit", prepare_nothing, run_cpuid, EVENTS },
+	{ "dirty_mark_heat", prepare_heated, touch, EVENTS },
 	{}
 };
 

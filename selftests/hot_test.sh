@@ -1,0 +1,133 @@
+#!/bin/sh
+# kvmwatch dirty --hot on a real guest, which marks known pages known times. The runner has
+# kvmwatch loaded.
+
+nr=0
+
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr $2"
+	else
+		echo "not ok $nr $2"
+		[ ! -e /tmp/hot.out ] || head -n 20 /tmp/hot.out | sed 's/^/# /'
+	fi
+}
+
+claim() {
+	what=$1
+	shift
+	"$@" >/tmp/hot.out 2>&1
+	ok $? "$what"
+}
+
+fails_with() {
+	status=$1 text=$2
+	shift 2
+	"$@" >/tmp/hot.out 2>&1
+	[ $? = "$status" ] && grep -q "$text" /tmp/hot.out
+}
+
+says() {
+	text=$1
+	shift
+	"$@" >/tmp/hot.out 2>&1 && grep -q -e "$text" /tmp/hot.out
+}
+
+same() {
+	[ -n "$1" ] && [ "$1" = "$2" ] && return
+	echo "'$1' is not '$2'"
+	return 1
+}
+
+# wait_for COMMAND...: does it come true in time?
+wait_for() {
+	for _ in $(seq 100); do
+		"$@" && return
+		sleep 0.2
+	done
+	return 1
+}
+
+refs() {
+	cat /sys/module/kvmwatch/refcnt
+}
+
+open_for_hot() {
+	for fd in "/proc/$1/fd/"*; do
+		readlink "$fd"
+	done 2>/dev/null | grep -q kvmwatch-heat
+}
+
+# Watch while the guest does one more round, then end it with a signal: hot SIGNAL OPTION...
+hot() {
+	signal=$1
+	shift
+	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
+	kvmwatch dirty --hot -t 300 -p "$guest" "$@" >/tmp/hot.txt 2>&1 &
+	watcher=$!
+	wait_for open_for_hot $watcher || return
+	kill -USR1 "$guest"
+	wait_for grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
+	sleep 0.5
+	kill "-$signal" $watcher
+	wait $watcher
+}
+
+# Of a round of the guest: each of 64 pages is marked, and that is in the first log; then 32 of them
+# four times more.
+count_rows() {
+	awk -F, -v n="$1" '$8 == n { rows++ } END { print rows + 0 }' /tmp/hot.txt
+}
+
+guest_demo --name hot --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log --halts 1 --exits 1 \
+	>/tmp/demo.log 2>&1 &
+guest=$!
+guest_demo --name cold --pages-4k 64 --pages-2m 0 --dirty-rounds 0 --halts 1 --exits 1 \
+	>/tmp/cold.log 2>&1 &
+cold=$!
+claim "the guests run" wait_for grep -q "round 1 done" /tmp/demo.log
+claim "and the other one" wait_for grep -q "round 1 done" /tmp/cold.log
+
+claim "SIGINT ends it well" hot INT --csv -n 100
+claim "32 pages were in all five logs" same 32 "$(count_rows 5)"
+claim "32 pages were in one" same 32 "$(count_rows 1)"
+claim "there are no others" same 65 "$(wc -l </tmp/hot.txt)"
+claim "the hottest is first" same "5 262144 0" \
+	"$(sed -n 2p /tmp/hot.txt | awk -F, '{ print $8, $4, $5 }')"
+claim "the coldest is last" same "1 262207 63" \
+	"$(tail -n 1 /tmp/hot.txt | awk -F, '{ print $8, $4, $5 }')"
+claim "SIGTERM, too" hot TERM --top 3
+claim "the title has all marks" grep -q ": 192 marks of 64 pages in .*collected 5 times" /tmp/hot.txt
+claim "and says what a mark is" grep -q "a mark is no write" /tmp/hot.txt
+claim "the table has so many pages as asked for" same 3 "$(grep -c ' 0x4000[012] ' /tmp/hot.txt)"
+claim "JSON is an object a line" hot INT --json --slot 1 -n 1
+claim "with exact numbers" grep -q '^{.*"gfn": *262144, *"rel_gfn": *0,.*"slot": *1, *"count": *5}$' \
+	/tmp/hot.txt
+claim "windows are told" hot INT --windows --csv
+# 64 pages in the only windows that hold all of the round, if none of its bounds was in between.
+claim "no window has more pages than there are, some have some" \
+	sh -c "awk -F, '\$3 == \"logged\" && \$6 != \"\" { if (\$6 > 64) bad++; if (\$6 > 0) some++ }
+	       END { exit bad || !some }' /tmp/hot.txt"
+
+claim "what is not logged is unknown, not 0" says "unknown: dirty logging is off" \
+	kvmwatch dirty --hot -t 0.1 -p "$cold"
+claim "null in JSON" says '"count": *null' kvmwatch dirty --hot -t 0.1 -p "$cold" --json
+claim "a slot that is not there is told" fails_with 1 "no slot 0:9" \
+	kvmwatch dirty --hot -s 9 -t 0.1 -p "$cold"
+claim "an address space that is none is wrong usage" fails_with 2 "address space" \
+	kvmwatch dirty --hot -s x:1
+claim "without gnuplot it says what to install" fails_with 1 "apt install gnuplot-nox" \
+	kvmwatch dirty --hot -t 0.1 -p "$cold" --svg /tmp/map.svg
+claim "and leaves no file" test ! -e /tmp/map.svg
+claim "a picture is of one VM" fails_with 1 "one VM" kvmwatch dirty --hot -t 0.1 --svg /tmp/map.svg
+
+kvmwatch dirty --hot -t 300 -p "$cold" >/tmp/hot.txt 2>&1 &
+watcher=$!
+claim "it counts" wait_for open_for_hot $watcher
+kill -9 $watcher
+wait $watcher 2>/dev/null
+claim "and leaves nothing when it is killed" same 0 "$(refs)"
+kill "$guest" "$cold"
+wait "$guest" "$cold" 2>/dev/null
+echo "1..$nr"

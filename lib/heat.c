@@ -12,7 +12,7 @@
 #define MAX_ENTRY	4096U
 #define CHUNK		65536U		/* bytes */
 
-/* --- opening -------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------- */
 
 static int open_heat(int dev, struct kvmwatch_open *arg)
 {
@@ -58,7 +58,7 @@ int kvmwatch_open_heat_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot)
 	return open_heat(dev, &arg);
 }
 
-/* --- reading -------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 /* All of @size bytes, or -errno; -EBADMSG: there are fewer. */
 static int read_whole(int fd, void *buf, size_t size, __u64 offset)
@@ -175,7 +175,8 @@ void kvmwatch_heat_free(struct kvmwatch_heat *heat)
 }
 
 /* Entries that are longer than we know: in chunks, and take the beginning of each. */
-static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr, struct kvmwatch_heat_page *pages)
+static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr,
+		       struct kvmwatch_heat_page *pages)
 {
 	__u64 done, i, part, room = CHUNK / entry;
 	char *raw = malloc(room * entry);
@@ -206,7 +207,7 @@ int kvmwatch_heat_pages(int fd, const struct kvmwatch_heat *heat, size_t slot, _
 	return read_longer(fd, entry, offset, nr, pages);
 }
 
-/* --- windows --------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------- */
 
 int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch_heat *before,
 			 size_t slot, unsigned int window, __u64 *pages, __u64 *windows)

@@ -55,7 +55,7 @@ static DEFINE_MUTEX(heat_lock);
 /* Of those who may not see all VMs, and of those who may. Under heat_lock. */
 static u64 heat_bytes[2];
 
-/* --- hits ---------------------------------------------------------------------- */
+/* --- hits ---------------------------------------------------------------- */
 
 static u32 tick_of(const struct kvmw_heat *heat)
 {
@@ -124,11 +124,11 @@ void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
 	raw_write_seqcount_end(&c->seq);
 }
 
-/* --- readers ------------------------------------------------------------------- */
+/* --- readers ------------------------------------------------------------- */
 
 /* Add what a CPU has counted, as of @tick. Returns the tick of its last mark. */
-static u32 look_at_cpu(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_slot *item,
-		   u64 *outside)
+static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_slot *item,
+		    u64 *outside)
 {
 	struct heat_cpu c;
 	unsigned int seq, i, nr;
@@ -147,7 +147,7 @@ static u32 look_at_cpu(const struct heat_cpu *from, u32 tick, struct kvmwatch_he
 }
 
 /* All of one tick: once more, if the next one has begun meanwhile. */
-static void look_at_cpus(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
+static void add_all(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
 {
 	u32 tick, last;
 	int cpu;
@@ -159,8 +159,8 @@ static void look_at_cpus(const struct kvmw_heat *heat, struct kvmwatch_heat_slot
 		tick = tick_of(heat);
 		last = 0;
 		for_each_possible_cpu(cpu)
-			last = max(last, look_at_cpu(per_cpu_ptr(heat->cpu, cpu), tick, item,
-						 outside));
+			last = max(last, add_from(per_cpu_ptr(heat->cpu, cpu), tick, item,
+						  outside));
 	} while (last > tick || tick_of(heat) != tick);
 	item->ticks = tick;
 }
@@ -180,7 +180,7 @@ void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *ite
 		item->flags |= KVMWATCH_HEAT_GONE;
 	else if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
 		item->flags |= KVMWATCH_HEAT_LOGGED;
-	look_at_cpus(heat, item, outside);
+	add_all(heat, item, outside);
 }
 
 struct kvmw_slot *kvmw_heat_slot(const struct kvmw_heat *heat)
@@ -206,7 +206,7 @@ size_t kvmw_heat_footprint(const struct kvmw_slot *slot)
 	return bytes;
 }
 
-/* --- life ---------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 static size_t bytes_of(unsigned long npages)
 {

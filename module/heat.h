@@ -19,7 +19,7 @@ struct kvmw_slot;
 /* A page of the slot was marked, @rel counted from its first one. Context: hit. */
 void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel);
 
-/* --- for readers; context: task --------------------------------------------- */
+/* --- for readers; context: task ------------------------------------------ */
 
 /*
  * The heat of each of @nr slots, which begins now where there is none yet, into @heats. They

@@ -28,7 +28,7 @@ struct heat_file {
 	u64			uncovered;	/* likewise; see sum_uncovered() */
 };
 
-/* --- what the head says --------------------------------------------------------- */
+/* --- what the head says -------------------------------------------------- */
 
 static size_t head_size(const struct heat_file *hf)
 {
@@ -110,7 +110,7 @@ static void fill_head(const struct heat_file *hf, struct kvmwatch_heat_header *h
 	}
 }
 
-/* --- reads ---------------------------------------------------------------------- */
+/* --- reads --------------------------------------------------------------- */
 
 /* What was copied, or -errno. */
 static ssize_t read_head(const struct heat_file *hf, char __user *buf, size_t size, u64 pos)
@@ -193,7 +193,7 @@ static ssize_t heat_read(struct file *file, char __user *buf, size_t size, loff_
 	return done;
 }
 
-/* --- life ----------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 static void heat_file_free(struct heat_file *hf)
 {

@@ -63,21 +63,25 @@ struct hots {
 	struct hot_map map;
 };
 
-/* --- waiting -------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------- */
 
-static volatile sig_atomic_t interrupted;
+static int interrupted;	/* by a signal */
 
 static void on_signal(int nr)
 {
 	(void)nr;
-	interrupted = 1;
+	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
+}
+
+static bool is_over(void)
+{
+	return __atomic_load_n(&interrupted, __ATOMIC_RELAXED);
 }
 
 static void catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 
-	interrupted = 0;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
@@ -86,7 +90,7 @@ static void sleep_until(__u64 ns)
 {
 	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 
-	while (!interrupted && now_ns() < ns)
+	while (!is_over() && now_ns() < ns)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
@@ -110,7 +114,7 @@ static int wait_and_look(struct hots *hots)
 		steps = time / 125000000;
 		steps = steps > HOT_MAP_COLUMNS ? HOT_MAP_COLUMNS : steps ? steps : 1;
 	}
-	for (i = 1; i <= steps && !interrupted && !err; i++) {
+	for (i = 1; i <= steps && !is_over() && !err; i++) {
 		sleep_until(hots->begin_ns + time / steps * i);
 		if (hots->options->svg)
 			err = look_for_map(hots);
@@ -121,7 +125,7 @@ static int wait_and_look(struct hots *hots)
 	return err;
 }
 
-/* --- opening ---------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------- */
 
 static int complain_open(const struct vm *vm, const struct hot_options *options, int err)
 {
@@ -166,19 +170,19 @@ static int open_all(struct hots *hots, int dev, const struct vm *vms, size_t nr)
 	for (i = 0; i < nr; i++) {
 		hots->all[hots->nr].vm = vms[i];
 		err = open_one(dev, hots->options, &hots->all[hots->nr]);
-		if (!err)
-			hots->nr++;
-		else if (err != -ENOENT || named)
+		if (err && (err != -ENOENT || named))
 			return complain_open(&vms[i], hots->options, err);
-		else
+		if (err)
 			last = err;
+		else
+			hots->nr++;
 	}
 	if (!hots->nr && last)
 		return complain_open(&vms[nr - 1], hots->options, last);
 	return EXIT_DONE;
 }
 
-/* --- the table of pages ------------------------------------------------------------------- */
+/* --- the table of pages -------------------------------------------------- */
 
 enum {
 	COL_VM, COL_NAME, COL_PID, COL_GFN, COL_REL_GFN, COL_AS_ID, COL_SLOT_ID, COL_SLOT,
@@ -274,7 +278,7 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 	return 0;
 }
 
-/* --- the table of windows -------------------------------------------------------------------- */
+/* --- the table of windows ------------------------------------------------ */
 
 enum {
 	WIN_VM, WIN_NAME, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, NR_WINS
@@ -347,7 +351,7 @@ static void show_windows(struct output *out, const struct watched *w)
 	output_end(out);
 }
 
-/* --- all of it --------------------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------- */
 
 static int show(const struct hots *hots)
 {
@@ -456,7 +460,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
-/* --- options --------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------- */
 
 static struct hot_options *of(struct options *options)
 {

@@ -9,7 +9,7 @@
 
 #define CHUNK	4096	/* pages that are read at once */
 
-/* --- looking --------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------- */
 
 static int read_counts(const struct hot *hot, size_t slot, __u32 *counts)
 {
@@ -104,7 +104,7 @@ void hot_end(struct hot *hot)
 	hot->fd = -1;
 }
 
-/* --- marks -------------------------------------------------------------------------- */
+/* --- marks --------------------------------------------------------------- */
 
 __u64 hot_marks(const struct hot *hot, size_t slot)
 {
@@ -221,7 +221,7 @@ int hot_pages(const struct hot *hot, struct hot_page **pages, size_t *nr)
 	return 0;
 }
 
-/* --- windows -------------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------- */
 
 static int mean_of(const struct hot *hot, size_t slot, unsigned int window, double *pages,
 		   __u64 *windows)

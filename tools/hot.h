@@ -65,7 +65,7 @@ void hot_sort(struct hot_page *pages, size_t nr);
 int hot_mean(const struct hot *hot, size_t slot, unsigned int window, double *pages,
 	     __u64 *windows);
 
-/* --- a picture ---------------------------------------------------------------------------- */
+/* --- a picture ----------------------------------------------------------- */
 
 /**
  * struct hot_map - marks by time and by place in the VM's memory

@@ -15,9 +15,7 @@
 
 #define PAGES_PER_MIB	256.0
 
-extern char **environ;
-
-/* --- cells ----------------------------------------------------------------------------- */
+/* --- cells --------------------------------------------------------------- */
 
 /* Where the first page of each slot lies among all pages. */
 struct places {
@@ -117,7 +115,7 @@ void hot_map_free(struct hot_map *map)
 	memset(map, 0, sizeof(*map));
 }
 
-/* --- gnuplot ---------------------------------------------------------------------------- */
+/* --- gnuplot ------------------------------------------------------------- */
 
 struct hot_plot {
 	const char *path;
@@ -217,13 +215,13 @@ static void write_script(FILE *f, const struct hot_map *map, const char *title)
 	      "set cblabel 'dirty marks'\n"
 	      "set cbrange [0:*]\n"
 	      "set palette defined (0 'white', 0.01 '#ffe0a0', 0.4 'orange', 1 'dark-red')\n", f);
-	fprintf(f, "plot $map using (($1+0.5)*%g):(($2+0.5)*%g):3 matrix with image pixels notitle\n",
-		width, height);
+	fprintf(f, "plot $map using (($1+0.5)*%g):(($2+0.5)*%g):3 matrix ", width, height);
+	fputs("with image pixels notitle\n", f);
 }
 
 int hot_plot_end(struct hot_plot *plot, const struct hot_map *map, const char *title)
 {
-	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+	sighandler_t old = signal(SIGPIPE, SIG_IGN);
 	int status = 0, failed, code = EXIT_DONE;
 
 	if (map && map->columns)

@@ -25,7 +25,7 @@
 #define CORPUS	"selftests/fuzz/corpus/"
 #define GOLDEN	"selftests/unit/golden/"
 
-/* --- the device ---------------------------------------------------------------- */
+/* --- the device ---------------------------------------------------------- */
 
 /* A moment is a second later than the one before; in it vCPU 0 ran for a quarter of it. */
 static __u64 moment;
@@ -219,7 +219,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 	return 0;
 }
 
-/* --- trace events: two, the second not on a vCPU; between them three are lost -------------- */
+/* --- trace events: two, the second not on a vCPU; between them three are lost --- */
 
 static const struct stream_spec *stream_spec;
 static __u64 stream_was_lost;
@@ -285,7 +285,7 @@ void stream_close(struct stream *stream)
 {
 }
 
-/* --- comparing ---------------------------------------------------------------------- */
+/* --- comparing ----------------------------------------------------------- */
 
 /* To be freed. */
 static char *read_file(const char *path)

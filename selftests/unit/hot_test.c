@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -17,7 +18,7 @@
 
 #define LOGGED	KVMWATCH_HEAT_LOGGED
 
-/* --- a file ------------------------------------------------------------------------ */
+/* --- a file -------------------------------------------------------------- */
 
 /* Three slots: of 0:0 nothing is known, 0:1 and 0:2 are logged, the latter lies below. */
 struct file {
@@ -50,9 +51,11 @@ FIXTURE(hot)
 	int fd;
 };
 
-static __attribute__((noinline)) int save(int fd, const struct file *file)
+static int save(int fd, const struct file *file)
 {
-	return pwrite(fd, file, sizeof(*file), 0) == sizeof(*file) ? 0 : -errno;
+	const struct iovec iov = { (void *)file, sizeof(*file) };
+
+	return pwritev(fd, &iov, 1, 0) == sizeof(*file) ? 0 : -errno;
 }
 
 FIXTURE_SETUP(hot)
@@ -75,7 +78,7 @@ static void mark(struct file *file, int slot, int page, __u32 times)
 	file->pages[first[slot] + page].count += times;
 }
 
-/* --- counts --------------------------------------------------------------------------- */
+/* --- counts -------------------------------------------------------------- */
 
 TEST_F(hot, pages_come_highest_first_and_only_with_what_came_since)
 {
@@ -138,7 +141,7 @@ TEST_F(hot, many_pages_are_sorted)
 	hot_sort(NULL, 0);
 }
 
-/* --- windows ------------------------------------------------------------------------------ */
+/* --- windows ------------------------------------------------------------- */
 
 TEST_F(hot, means_are_of_the_windows_between_two_looks)
 {
@@ -203,7 +206,7 @@ TEST_F(hot, what_is_not_logged_is_not_known)
 	hot_end(&self->hot);
 }
 
-/* --- the picture ------------------------------------------------------------------------------ */
+/* --- the picture --------------------------------------------------------- */
 
 /* 158 pages, so as many rows: 8 of slot 0:0, 50 of 0:2, 100 of 0:1. */
 TEST_F(hot, cells_are_by_address_and_time)
@@ -282,7 +285,7 @@ TEST_F(hot, gnuplot_draws_it)
 	hot_end(&self->hot);
 }
 
-/* --- broken files ---------------------------------------------------------------------------------- */
+/* --- broken files -------------------------------------------------------- */
 
 TEST_F(hot, longer_structures_of_a_newer_module_are_read)
 {
@@ -339,27 +342,27 @@ TEST_F(hot, broken_heads_are_refused)
 {
 	struct file *f = &self->file;
 
-#define REFUSED(field, value) do {				\
+#define REFUSED(where, value) do {				\
 	*f = new_file;						\
-	f->field = value;					\
+	(where) = (value);					\
 	EXPECT_EQ(-EBADMSG, read_with(self->fd, f));		\
 } while (0)
 	EXPECT_EQ(0, read_with(self->fd, f));
-	REFUSED(head.slot_offset, 8);
-	REFUSED(head.slot_offset, ~0U);
-	REFUSED(head.slot_size, sizeof(f->slots[0]) - 8);
-	REFUSED(head.slot_size, ~0U);
-	REFUSED(head.page_size, 4);
-	REFUSED(head.page_size, ~0U);
-	REFUSED(head.page_size, 0);
-	REFUSED(head.nr_slots, ~0U);
-	REFUSED(head.nr_slots, 1000);
-	REFUSED(head.nr_windows, 0);
-	REFUSED(head.nr_windows, KVMWATCH_HEAT_WINDOWS + 1);
-	REFUSED(head.window_ns, 0);
-	REFUSED(head.window_ns, ~0ULL);
-	REFUSED(slots[2].npages, ~0ULL);
-	REFUSED(slots[2].page_offset, ~0ULL);
+	REFUSED(f->head.slot_offset, 8);
+	REFUSED(f->head.slot_offset, ~0U);
+	REFUSED(f->head.slot_size, sizeof(f->slots[0]) - 8);
+	REFUSED(f->head.slot_size, ~0U);
+	REFUSED(f->head.page_size, 4);
+	REFUSED(f->head.page_size, ~0U);
+	REFUSED(f->head.page_size, 0);
+	REFUSED(f->head.nr_slots, ~0U);
+	REFUSED(f->head.nr_slots, 1000);
+	REFUSED(f->head.nr_windows, 0);
+	REFUSED(f->head.nr_windows, KVMWATCH_HEAT_WINDOWS + 1);
+	REFUSED(f->head.window_ns, 0);
+	REFUSED(f->head.window_ns, ~0ULL);
+	REFUSED(f->slots[2].npages, ~0ULL);
+	REFUSED(f->slots[2].page_offset, ~0ULL);
 	ASSERT_EQ(0, ftruncate(self->fd, 20));
 	EXPECT_EQ(-EBADMSG, kvmwatch_heat_read(self->fd, NULL));
 	EXPECT_EQ(-EBADF, kvmwatch_heat_read(-1, NULL));
@@ -381,6 +384,7 @@ TEST_F(hot, pages_that_are_not_there_are_told)
 /* Whatever single byte is wrong: all goes well or is refused. */
 TEST_F(hot, any_byte_may_be_wrong)
 {
+	static const unsigned char flips[] = { 1, 0x80, 0xff };
 	const size_t size = offsetof(struct file, pages);
 	struct file file;
 	struct hot hot;
@@ -388,7 +392,7 @@ TEST_F(hot, any_byte_may_be_wrong)
 
 	for (i = 0; i < size * 3; i++) {
 		file = new_file;
-		((unsigned char *)&file)[i / 3] ^= (unsigned char []){ 1, 0x80, 0xff }[i % 3];
+		((unsigned char *)&file)[i / 3] ^= flips[i % 3];
 		ASSERT_EQ(0, save(self->fd, &file));
 		if (hot_begin(&hot, dup(self->fd)))
 			continue;

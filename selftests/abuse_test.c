@@ -177,7 +177,7 @@ TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
 			TH_LOG("ioctl %#lx", others[i]);
 		EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], others[i], self->page));
 	}
-	for (nr = 5; nr < 256; nr++)
+	for (nr = 6; nr < 256; nr++)
 		for (dir = 0; dir < 4; dir++)
 			EXPECT_EQ(-ENOTTY, do_ioctl(self->dev, _IOC(dir, KVMWATCH_IOC, nr, 64),
 						    self->page));
@@ -868,6 +868,7 @@ static void odd_ioctl(struct fuzz *f)
 {
 	static const unsigned long cmds[] = {
 		KVMWATCH_INFO, KVMWATCH_LIST, KVMWATCH_OPEN, KVMWATCH_OPEN_ALL,
+		KVMWATCH_OPEN_HEAT,
 	};
 	unsigned long cmd = cmds[any(ARRAY_SIZE(cmds))];
 	int fd = any(8) ? f->device : f->ours[any(OURS)], ret, *kept;
@@ -887,7 +888,7 @@ static void odd_ioctl(struct fuzz *f)
 		list->items = (unsigned long)odd_address(f->out);
 		if (any(2))
 			list->kind = 1 + any(5);
-	} else if (cmd == KVMWATCH_OPEN && any(4)) {
+	} else if ((cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_HEAT) && any(4)) {
 		open->kind = 1 + any(3);
 		open->reserved = 0;
 		open->flags = any(2);
@@ -907,7 +908,8 @@ static void odd_ioctl(struct fuzz *f)
 		cmd ^= 1UL << any(32);
 	/* FIOCLEX and the like are the kernel's, and harmless; so is any of KVM's here. */
 	ret = ioctl(fd, cmd, arg);
-	if (ret > 2 && (cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_ALL)) {
+	if (ret > 2 && (cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_ALL ||
+			cmd == KVMWATCH_OPEN_HEAT)) {
 		kept = &f->ours[any(OURS)];
 		close(*kept);
 		*kept = ret;

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "slow.h"
 
 #ifndef KVM_CAP_DIRTY_LOG_RING_ACQ_REL
 #define KVM_CAP_DIRTY_LOG_RING_ACQ_REL	223
@@ -559,7 +560,7 @@ static __u64 now_ns(void)
 
 static __u64 deadline_ns(int timeout_ms)
 {
-	return timeout_ms < 0 ? ~0ULL : now_ns() + timeout_ms * 1000000ULL;
+	return timeout_ms < 0 ? ~0ULL : now_ns() + timeout_ms * slow_times() * 1000000ULL;
 }
 
 static void nap(void)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "slow.h"
 
 #define WATCH_DEBUGFS	"/sys/kernel/debug/kvmwatch"
 #define WATCH_TRACEFS	"/sys/kernel/tracing"
@@ -39,13 +40,15 @@ int watch_records(void);
 long long watch_slab(void);
 long long watch_percpu(void);
 
-/* Does something come true within 5 s? */
+/* Does something come true within 5 s, of those of slow.h? */
 #define WATCH_EVENTUALLY(condition) ({					\
-	int tries;							\
+	int tries = 5000 * slow_times();				\
 									\
-	for (tries = 0; tries < 5000 && !(condition); tries++)		\
+	while (tries && !(condition)) {					\
 		usleep(1000);						\
-	tries < 5000;							\
+		tries--;						\
+	}								\
+	tries != 0;							\
 })
 
 /* --- stats fds --------------------------------------------------------------- */

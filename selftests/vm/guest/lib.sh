@@ -12,3 +12,7 @@ load() {
 unload() {
 	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch
 }
+
+load_kvm() {
+	[ -e /dev/kvm ] || modprobe kvm-amd 2>/dev/null || modprobe kvm-intel
+}

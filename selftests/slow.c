@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How patient tests are. See slow.h. */
+#include <stdlib.h>
+
+#include "slow.h"
+
+unsigned int slow_times(void)
+{
+	const char *times = getenv("vm_slow");
+
+	return times && atoi(times) > 0 ? atoi(times) : 1;
+}
+
+/*
+ * The harness has constants as limits of tests, and alarm() to keep them: programs are linked so
+ * that it calls this one (see Makefile).
+ */
+unsigned int __real_alarm(unsigned int seconds);
+unsigned int __wrap_alarm(unsigned int seconds);
+
+unsigned int __wrap_alarm(unsigned int seconds)
+{
+	return __real_alarm(seconds * slow_times());
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How patient tests are. A limit in a test is for a kernel without checks; the runner says
+ * with vm_slow how many times as long things take on the one that it runs on, and each limit
+ * that guest.h, watch.h or the harness keeps is that many times as long.
+ */
+#ifndef SELFTESTS_SLOW_H
+#define SELFTESTS_SLOW_H
+
+unsigned int slow_times(void);
+
+#endif /* SELFTESTS_SLOW_H */

@@ -26,11 +26,18 @@ kernel_field() {
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 
-# Of what a kernel is made that is built here.
+# The configuration of a kernel that is built here: debug.config, and what KERNEL.config has
+# other than that.
+kernel_config() {
+	cat "$here/debug.config"
+	[ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
+}
+
+# Of what it is made.
 kernel_hash() {
 	{
 		dpkg-query -W -f '${Version}\n' "$(kernel_field 3)"
-		cat "$here/$KERNEL.config"
+		kernel_config
 	} | sha256sum | cut -c -8
 }
 

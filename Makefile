@@ -101,7 +101,7 @@ initrd: deps
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
 	$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
-	$(if $(wildcard $(VM_KDIR)/certs/signing_key.pem),$(MAKE) planted)
+	$(if $(filter debug kcsan,$(KERNEL)),$(MAKE) planted)
 	$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
 

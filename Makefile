@@ -82,6 +82,13 @@ matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V
 kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1)
 	@$(VM)/suite load | $(VM)/tap
 
+races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
+	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),vcpu,dirty,mapped,storm) vm-test
+
+lockdown: ## what can be seen of KVM in a locked down kernel, a table
+	@$(MAKE) KERNEL=debug initrd
+	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
+
 debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: KERNEL=debug
 	@$(MAKE) KERNEL=debug deps
 
@@ -130,4 +137,4 @@ help: ## this list
 
 export T V KERNELS
 .PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm \
-	matrix debug-kernel kvm-selftests vm bench lint initrd planted sparse clean help
+	matrix races lockdown debug-kernel kvm-selftests vm bench lint initrd planted sparse clean help

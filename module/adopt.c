@@ -167,21 +167,26 @@ static enum step children_step(struct child_walk *walk, unsigned int kind)
 	return step;
 }
 
-static void adopt_children(struct kvmw_vm *vm)
+/* False: there was no memory for all of them. */
+static bool adopt_children(struct kvmw_vm *vm)
 {
 	struct child_walk walk = { .vm = vm };
+	bool whole = true;
 	unsigned int kind;
 	enum step step;
 
 	for (kind = KVMWATCH_KIND_VCPU; kind <= KVMWATCH_KIND_SLOT; kind++) {
 		do {
 			step = children_step(&walk, kind);
-			if (step == STEP_STOCK && !stock_fill(&walk.stock, kind))
+			if (step == STEP_STOCK && !stock_fill(&walk.stock, kind)) {
+				whole = false;
 				break;
+			}
 			cond_resched();
 		} while (step != STEP_DONE);
 		stock_free(&walk.stock);
 	}
+	return whole;
 }
 
 /*
@@ -323,38 +328,45 @@ static enum step find_some(struct vm_walk *walk)
 }
 
 /* What those of one step have. The last one is kept: the walk goes on from it. */
-static void adopt_found(struct vm_walk *walk)
+static bool adopt_found(struct vm_walk *walk)
 {
+	bool whole = true;
 	unsigned int i;
 
 	for (i = 0; i < walk->nr; i++) {
-		adopt_children(walk->found[i]);
+		whole &= adopt_children(walk->found[i]);
 		if (walk->last)
 			kvmw_put(&walk->last->obj);
 		walk->last = walk->found[i];
 	}
 	walk->nr = 0;
+	return whole;
 }
 
-static void find_vms(void)
+/* False: there was no memory for all that is there. */
+static bool find_vms(void)
 {
 	static unsigned int round;
 	struct vm_walk *walk = kzalloc(sizeof(*walk), GFP_KERNEL);
+	bool whole = true;
 	enum step step;
 
 	if (!walk)
-		return;
+		return false;
 	walk->round = ++round;
 	do {
 		step = find_some(walk);
-		adopt_found(walk);
-		if (step == STEP_STOCK && !stock_fill(&walk->stock, KVMWATCH_KIND_VM))
+		whole &= adopt_found(walk);
+		if (step == STEP_STOCK && !stock_fill(&walk->stock, KVMWATCH_KIND_VM)) {
+			whole = false;
 			break;
+		}
 	} while (step != STEP_DONE);
 	if (walk->last)
 		kvmw_put(&walk->last->obj);
 	stock_free(&walk->stock);
 	kfree(walk);
+	return whole;
 }
 
 /* --- all of it ------------------------------------------------------------- */
@@ -364,7 +376,8 @@ void kvmw_adopt_all(void)
 	struct kvmw_object *obj;
 	bool attached;
 
-	find_vms();
+	if (!find_vms())
+		kvmw_rescan_later();	/* an idle one would not ask for it by an event */
 	kvmw_attach_lock();
 	attached = kvmw_kvm.kvm_lock;
 	if (attached)

@@ -51,25 +51,32 @@ static int value_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(value);
 
-static void add_files(struct kvmw_object *obj)
+/* Those that are missing; which were made is known, as they have an order. */
+static bool add_files(struct kvmw_object *obj)
 {
 	const struct kvmw_stat *stat;
-	unsigned int nr, i;
+	unsigned int nr;
 
 	stat = kvmw_stats_table(obj->kind, &nr);
-	for (i = 0; i < nr; i++)
-		debugfs_create_file(stat[i].name, 0444, obj->dir, obj, &value_fops);
+	for (; obj->files < nr; obj->files++)
+		if (IS_ERR(debugfs_create_file(stat[obj->files].name, 0444, obj->dir, obj,
+					       &value_fops)))
+			return false;
+	return true;
 }
 
-static void add_dir(struct kvmw_object *obj, struct dentry *parent, const char *name)
+static bool add_dir(struct kvmw_object *obj, struct dentry *parent, const char *name)
 {
+	struct dentry *dir;
+
 	/* Under this name there may still be one that is on its way out: next time. */
-	obj->dir = debugfs_create_dir(name, parent);
-	if (IS_ERR(obj->dir)) {
-		obj->dir = NULL;
-		return;
+	if (!obj->dir) {
+		dir = debugfs_create_dir(name, parent);
+		if (IS_ERR(dir))
+			return false;
+		obj->dir = dir;
 	}
-	add_files(obj);
+	return add_files(obj);
 }
 
 /*
@@ -86,10 +93,8 @@ bool kvmw_debugfs_add(struct kvmw_object *obj)
 	lockdep_assert_held(&kvmw_lock);
 	if (IS_ERR_OR_NULL(vm_root))
 		return true;	/* there is no debugfs */
-	if (obj->kind == KVMWATCH_KIND_VM) {
-		add_dir(obj, vm_root, obj->vm->name);
-		return obj->dir;
-	}
+	if (obj->kind == KVMWATCH_KIND_VM)
+		return add_dir(obj, vm_root, obj->vm->name);
 	if (obj->kind == KVMWATCH_KIND_SLOT && (obj->subkey & 0xffff) >= FIRST_SLOT_WITHOUT_DIR)
 		return true;
 	if (!parent)
@@ -98,8 +103,7 @@ bool kvmw_debugfs_add(struct kvmw_object *obj)
 		snprintf(name, sizeof(name), "vcpu%u", kvmw_to_vcpu(obj)->vcpu_id);
 	else
 		snprintf(name, sizeof(name), "slot%u-%u", obj->subkey >> 16, obj->subkey & 0xffff);
-	add_dir(obj, parent, name);
-	return obj->dir;
+	return add_dir(obj, parent, name);
 }
 
 void kvmw_debugfs_remove(struct kvmw_object *obj)
@@ -151,16 +155,19 @@ static void table_row(struct seq_file *m, const struct table *table, struct kvmw
 	seq_putc(m, '\n');
 }
 
-static void table_children(struct seq_file *m, const struct table *table, struct kvmw_vm *vm,
-			   union kvmw_any_stats *stats)
+static int table_children(struct seq_file *m, const struct table *table, struct kvmw_vm *vm,
+			  union kvmw_any_stats *stats)
 {
 	struct kvmw_object **objs;
 	int nr, i;
 
 	nr = kvmw_get_children(vm, table->kind, &objs);
+	if (nr < 0)
+		return nr;
 	for (i = 0; i < nr; i++)
 		table_row(m, table, objs[i], stats);
 	kvmw_put_all(objs, nr);
+	return 0;
 }
 
 static void table_head(struct seq_file *m, const struct table *table)
@@ -228,12 +235,12 @@ static int table_show(struct seq_file *m, void *it)
 	struct table_reader *reader = m->private;
 	struct kvmw_object *vm = it;
 
+	if (it != SEQ_START_TOKEN && reader->table->kind != KVMWATCH_KIND_VM)
+		return table_children(m, reader->table, vm->vm, &reader->stats);
 	if (it == SEQ_START_TOKEN)
 		table_head(m, reader->table);
-	else if (reader->table->kind == KVMWATCH_KIND_VM)
-		table_row(m, reader->table, vm, &reader->stats);
 	else
-		table_children(m, reader->table, vm->vm, &reader->stats);
+		table_row(m, reader->table, vm, &reader->stats);
 	return 0;
 }
 
@@ -424,16 +431,34 @@ DEFINE_SHOW_ATTRIBUTE(hooks);
 
 /* --- start and end --------------------------------------------------------- */
 
-/* Without debugfs all of it does nothing, and the rest works: no error to return. */
-void kvmw_debugfs_init(void)
+static const struct {
+	const char			*name;
+	const struct table		*table;
+	const struct file_operations	*fops;
+} top_files[] = {
+	{ "vms", &vms_table, &table_fops },
+	{ "vcpus", &vcpus_table, &table_fops },
+	{ "slots", &slots_table, &table_fops },
+	{ "halt_poll", &halt_poll_table, &table_fops },
+	{ "hooks", NULL, &hooks_fops },
+};
+
+/*
+ * Without debugfs all of it does nothing, and the rest works: that is no error. After one,
+ * kvmw_debugfs_exit() is to be called.
+ */
+int kvmw_debugfs_init(void)
 {
+	struct dentry *file;
+	size_t i;
+
 	root = debugfs_create_dir("kvmwatch", NULL);
 	vm_root = debugfs_create_dir("vm", root);
-	debugfs_create_file("vms", 0444, root, (void *)&vms_table, &table_fops);
-	debugfs_create_file("vcpus", 0444, root, (void *)&vcpus_table, &table_fops);
-	debugfs_create_file("slots", 0444, root, (void *)&slots_table, &table_fops);
-	debugfs_create_file("halt_poll", 0444, root, (void *)&halt_poll_table, &table_fops);
-	debugfs_create_file("hooks", 0444, root, NULL, &hooks_fops);
+	file = vm_root;
+	for (i = 0; i < ARRAY_SIZE(top_files) && !IS_ERR(file); i++)
+		file = debugfs_create_file(top_files[i].name, 0444, root,
+					   (void *)top_files[i].table, top_files[i].fops);
+	return PTR_ERR_OR_ZERO(file) == -ENOMEM ? -ENOMEM : 0;
 }
 
 void kvmw_debugfs_exit(void)

@@ -10,12 +10,12 @@
 
 struct kvmw_object;
 
-void kvmw_debugfs_init(void);
+int kvmw_debugfs_init(void);
 void kvmw_debugfs_exit(void);
 
 /*
- * Make the directory of @obj. False: not now, as its VM has none, or another still has the
- * name. Context: the housekeeper, kvmw_lock held.
+ * Make the directory of @obj, with its files. False: not all of it now, as its VM has none,
+ * another still has the name, or there is no memory. Context: the housekeeper, kvmw_lock held.
  */
 bool kvmw_debugfs_add(struct kvmw_object *obj);
 /* Returns when nobody reads there any more. Context: the housekeeper, no lock held. */

@@ -88,9 +88,11 @@ static int attach_ftrace(struct kvmw_hook *hook)
 	int err;
 
 	if (hook->rare) {
+		err = ftrace_set_filter_ip(&rare_ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 		/* An ops without a filter would get every function there is. */
-		rare_ops.func = rare_hit;
-		return ftrace_set_filter_ip(&rare_ops, kvmw_ftrace_ip(hook->addr), 0, 0);
+		if (!err)
+			rare_ops.func = rare_hit;
+		return err;
 	}
 	hook->ops.func = hook->on_ftrace;
 	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);

@@ -27,7 +27,9 @@ static int __init kvmwatch_init(void)
 	if (err)
 		return err;
 	kvmw_clock_init();
-	kvmw_debugfs_init();
+	err = kvmw_debugfs_init();
+	if (err)
+		goto exit_debugfs;
 	err = kvmw_dev_init();
 	if (err)
 		goto exit_debugfs;

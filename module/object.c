@@ -536,14 +536,24 @@ static bool show_all(void)
 	return pending;
 }
 
-/* Make the directories that are missing. A VM is born before what it has. */
-static void make_dirs(void)
+/*
+ * Make the directories that are missing. A VM is born before what it has. Returns whether
+ * one could not be made for now.
+ */
+static bool make_dirs(void)
 {
 	struct kvmw_object *obj, *next;
+	bool missing = false;
 
-	list_for_each_entry_safe(obj, next, &todo, todo)
-		if (kvmw_shown(obj) && kvmw_debugfs_add(obj))
+	list_for_each_entry_safe(obj, next, &todo, todo) {
+		if (!kvmw_shown(obj))
+			continue;
+		if (kvmw_debugfs_add(obj))
 			list_del_init(&obj->todo);
+		else
+			missing = true;
+	}
+	return missing;
 }
 
 static void hide_children(struct kvmw_vm *vm)
@@ -724,7 +734,8 @@ static void housekeep(void)
 	}
 	if (pending)		/* a VM is being created: look again soon */
 		mod_delayed_work(kvmw_unbound_wq, &work, msecs_to_jiffies(20));
-	make_dirs();
+	if (make_dirs())	/* no memory, or one of that name is on its way out */
+		queue_delayed_work(kvmw_unbound_wq, &work, HZ / 2);
 	mutex_unlock(&kvmw_lock);
 	mutex_unlock(&house_lock);
 }

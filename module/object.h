@@ -51,6 +51,7 @@ struct kvmw_object {
 	struct list_head	todo;	/* not shown, or has no directory yet */
 	struct hlist_node	by_id;	/* VMs and vCPUs, from birth to burial; under kvmw_lock */
 	struct dentry		*dir;	/* in debugfs; under kvmw_lock */
+	unsigned int		files;	/* so many of its files are there; under kvmw_lock */
 };
 
 #define KVMW_NO_SUBKEY		U32_MAX

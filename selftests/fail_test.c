@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each allocation fails once: what was asked for is refused with a clear errno, or done
+ * all the same, or counted as lost and made good later. It never crashes or leaks (the
+ * runner looks for both), and the numbers are exact again afterwards.
+ *
+ * Takes a kernel with fault injection, see selftests/vm/debug.config. Of what the
+ * test's own thread does, /proc/thread-self/fail-nth says which allocation (or copy from
+ * or to the caller's memory) fails; what the housekeeper does is in threads of the
+ * kernel, whose allocations fail one by one by their number.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "oracle.h"
+#include "watch.h"
+
+#define DEBUGFS		"/sys/kernel/debug/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		40
+#define NONE		1000000	/* no one thing that is done has so many allocations */
+
+static bool is_short(void)
+{
+	return getenv("vm_short");
+}
+
+/* --- the kernel's fault injection ------------------------------------------ */
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int injectors_put(const char *file, const char *text)
+{
+	char path[128];
+	int err;
+
+	snprintf(path, sizeof(path), DEBUGFS "failslab/%s", file);
+	err = put(path, text);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), DEBUGFS "fail_page_alloc/%s", file);
+	return put(path, text);
+}
+
+static int injectors_init(void)
+{
+	return injectors_put("ignore-gfp-wait", "N") ?:
+	       injectors_put("verbose", "0") ?:
+	       injectors_put("probability", "0") ?:
+	       put(DEBUGFS "fail_page_alloc/min-order", "0") ?:
+	       put(DEBUGFS "fail_usercopy/verbose", "0");
+}
+
+/*
+ * Do @what with what is number @nth failing. Returns how many were left until that: 0 means
+ * it has failed.
+ */
+static unsigned int with_failure(int (*what)(void *), void *arg, unsigned int nth, int *answer)
+{
+	char left[16] = "";
+	int fd;
+
+	fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return NONE;
+	snprintf(left, sizeof(left), "%u", nth);
+	if (write(fd, left, strlen(left)) < 0) {
+		close(fd);
+		return NONE;
+	}
+	*answer = what(arg);
+	memset(left, 0, sizeof(left));
+	if (pread(fd, left, sizeof(left) - 1, 0) < 0)
+		left[0] = '0';	/* its own copy was the one that failed */
+	put(FAIL_NTH, "0");
+	close(fd);
+	return atoi(left);
+}
+
+/* --- what is done ---------------------------------------------------------- */
+
+/* Few records are made ready: one is like the other. */
+static int load(void *unused)
+{
+	char args[256];
+
+	snprintf(args, sizeof(args), "%s pool=1,1,1", getenv("MODARGS") ?: "");
+	return watch_load(args);
+}
+
+/* All that the kernel does for a module before that begins. */
+static int load_refused(void *unused)
+{
+	return watch_load("via=nothing") == -EINVAL ? 0 : -EPROTO;
+}
+
+static int open_stats(void *arg)
+{
+	struct guest *g = arg;
+	int fds[3], i, err = 0;
+
+	fds[0] = watch_vm(g);
+	fds[1] = watch_vcpu(g, 0);
+	fds[2] = watch_slot(g, 0, SLOT);
+	for (i = 0; i < 3; i++) {
+		if (fds[i] < 0)
+			err = fds[i];
+		else
+			close(fds[i]);
+	}
+	return err;
+}
+
+static int read_stats(void *arg)
+{
+	int fd = watch_vm(arg), err = 0;
+	void *snapshot;
+
+	if (fd < 0)
+		return fd;
+	snapshot = oracle_snapshot(fd, NULL);
+	if (!snapshot)
+		err = -errno;
+	free(snapshot);
+	close(fd);
+	return err;
+}
+
+static int map_stats(void *arg)
+{
+	int fd = watch_vm(arg), err = 0;
+	void *map;
+
+	if (fd < 0)
+		return fd;
+	map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		err = -errno;
+	else if (((volatile struct kvmwatch_map *)map)->data_size == 0)
+		err = -EPROTO;
+	if (map != MAP_FAILED)
+		munmap(map, GUEST_PAGE);
+	close(fd);
+	return err;
+}
+
+static int read_all(void *arg)
+{
+	struct kvmwatch_open_all open = { .size = sizeof(open), .kind = KVMWATCH_KIND_VCPU };
+	static char numbers[1 << 16];
+	int dev = watch_device(), fd, err = 0;
+
+	if (dev < 0)
+		return dev;
+	fd = ioctl(dev, KVMWATCH_OPEN_ALL, &open);
+	if (fd < 0 || read(fd, numbers, sizeof(numbers)) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	close(dev);
+	return err;
+}
+
+static int list(void *arg)
+{
+	static const struct {
+		unsigned int kind;
+		size_t size;
+	} lists[] = {
+		{ KVMWATCH_KIND_VM, sizeof(struct kvmwatch_vm) },
+		{ KVMWATCH_KIND_VCPU, sizeof(struct kvmwatch_vcpu) },
+		{ KVMWATCH_KIND_SLOT, sizeof(struct kvmwatch_slot) },
+	};
+	void *items;
+	int i, nr;
+
+	for (i = 0; i < 3; i++) {
+		nr = watch_list(lists[i].kind, 0, &items, lists[i].size);
+		if (nr < 0)
+			return nr;
+		free(items);
+	}
+	return 0;
+}
+
+static int read_to_end(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	static char text[1 << 16];
+	ssize_t got;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		got = read(fd, text, sizeof(text));
+	} while (got > 0);
+	if (got < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int tables(void *arg)
+{
+	static const char *const names[] = { "vms", "vcpus", "slots", "halt_poll", "hooks" };
+	char path[128];
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), WATCH_DEBUGFS "/%s", names[i]);
+		err = err ?: read_to_end(path);
+	}
+	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s/vcpu0/loads", guest_name(arg));
+	return err ?: read_to_end(path);
+}
+
+static int change_slots(void *arg)
+{
+	struct guest *g = arg;
+	int err;
+
+	err = guest_slot_add(g, SLOT + 1, 2 * GPA, PAGES, GUEST_MEM_4K, 0);
+	if (err)
+		return err;
+	return guest_slot_del(g, SLOT + 1);
+}
+
+static int make_vm(void *arg)
+{
+	struct guest *g = guest_new(1, 0);
+
+	if (!g)
+		return errno ? -errno : -ENOMEM;
+	guest_free(g);
+	return 0;
+}
+
+/* --- while a guest is at work ----------------------------------------------- */
+
+static struct guest *new_guest(void)
+{
+	struct guest *g = guest_new(2, 0);
+	int err;
+
+	if (!g)
+		return NULL;
+	err = guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES) ?:
+	      guest_run(g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1));
+	if (!err)
+		return g;
+	guest_free(g);
+	return NULL;
+}
+
+/* And one that goes on writing. */
+static struct guest *busy_guest(void)
+{
+	struct guest *g = new_guest();
+
+	if (g && !guest_start(g, 1, work_write(GPA, PAGES, GUEST_PAGE, GUEST_FOREVER)) &&
+	    !guest_wait_progress(g, 1, 2, 10000))
+		return g;
+	guest_free(g);
+	return NULL;
+}
+
+/* Is there a file for each statistic of the guest, a vCPU of it and a slot? */
+static bool has_files(struct guest *g)
+{
+	static const char *const dirs[] = {
+		[KVMWATCH_KIND_VM] = "", [KVMWATCH_KIND_VCPU] = "vcpu1/",
+		[KVMWATCH_KIND_SLOT] = "slot0-1/",
+	};
+	struct kvmwatch_stat *stats;
+	bool all = true;
+	char path[256];
+	int nr, i;
+
+	nr = watch_list(KVMWATCH_KIND_STAT, 0, (void **)&stats, sizeof(*stats));
+	if (nr <= 0)
+		return false;
+	for (i = 0; i < nr && all; i++) {
+		snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s/%s%s", guest_name(g),
+			 dirs[stats[i].kind], stats[i].name);
+		all = !access(path, F_OK);
+	}
+	free(stats);
+	return all;
+}
+
+static bool is_listed(struct guest *g)
+{
+	struct kvmwatch_vm vm;
+
+	return !watch_find(g, &vm) && vm.vcpus == 2 && vm.slots == 2;
+}
+
+/* What @g is and has mapped is known, and stays so when asked of KVM. */
+static bool is_exact(struct guest *g)
+{
+	return WATCH_EVENTUALLY(is_listed(g) && has_files(g) &&
+				watch_slot_stat(g, SLOT, "mapped_4k") == PAGES &&
+				watch_mapped_is_kvms(g)) &&
+	       watch_audit(g, NULL) == 1 && watch_vm_stat(g, "audit_failures") == 0;
+}
+
+/* With a hook missing for want of memory, it says that it is; what it has is right. */
+static bool is_honest(struct guest *g)
+{
+	struct kvmwatch_hook *hooks;
+	bool missing = false;
+	int nr, i;
+
+	nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+	if (nr <= 0)
+		return false;
+	for (i = 0; i < nr; i++)
+		missing |= strstr(hooks[i].reason, "error -12") ||
+			   strstr(hooks[i].reason, "nothing works without");
+	free(hooks);
+	return missing || is_exact(g);
+}
+
+FIXTURE(failing)
+{
+	struct guest *g;
+};
+
+FIXTURE_VARIANT(failing)
+{
+	int (*run)(void *guest);
+	unsigned int least;	/* so many it has at least */
+	unsigned int tries;	/* so many of them in a short run */
+	bool load;
+};
+
+FIXTURE_VARIANT_ADD(failing, stats_fds_being_opened) { open_stats, 10, 20 };
+FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_read) { read_stats, 5, 20 };
+FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_mapped) { map_stats, 5, 20 };
+FIXTURE_VARIANT_ADD(failing, all_vcpus_being_read) { read_all, 5, 20 };
+FIXTURE_VARIANT_ADD(failing, lists) { list, 8, 20 };
+FIXTURE_VARIANT_ADD(failing, debugfs) { tables, 20, 20 };
+FIXTURE_VARIANT_ADD(failing, slots_that_come_and_go) { change_slots, 5, 20 };
+FIXTURE_VARIANT_ADD(failing, a_vm_that_comes_and_goes) { make_vm, 30, 20 };
+FIXTURE_VARIANT_ADD(failing, insmod) { load, 200, 12, true };
+
+FIXTURE_SETUP(failing)
+{
+	ASSERT_EQ(0, injectors_init());
+	/* One that is idle tells kvmwatch nothing of itself. */
+	self->g = variant->load ? new_guest() : busy_guest();
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+	watch_load(NULL);	/* unless it is */
+	guest_free(self->g);
+}
+
+/* Out of memory, in the words of those who ask for it. */
+static bool is_clear(int answer)
+{
+	return answer == -ENOMEM || answer == -EFAULT || answer == -EAGAIN;
+}
+
+/* In a short run not each of them, and others each time. */
+static unsigned int stride(unsigned int all, unsigned int tries)
+{
+	return is_short() && all > tries ? all / tries : 1;
+}
+
+TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
+{
+	unsigned int first = 0, all, nth, step, tries = 0, refused = 0;
+	int answer = 0;
+
+	if (variant->load) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		first = NONE - with_failure(load_refused, NULL, NONE, &answer);
+		ASSERT_EQ(0, answer);
+	} else {
+		/* The first time may set up things for good. */
+		with_failure(variant->run, self->g, NONE, &answer);
+	}
+	all = NONE - with_failure(variant->run, self->g, NONE, &answer);
+	ASSERT_EQ(0, answer);
+	EXPECT_LE(variant->least, all - first);
+
+	step = stride(all - first, variant->tries);
+	for (nth = first + 1 + time(NULL) % step; nth <= all; nth += step) {
+		if (variant->load && watch_refs() >= 0)
+			ASSERT_EQ(0, watch_unload_patiently());
+		if (!with_failure(variant->run, self->g, nth, &answer))
+			tries++;
+		if (variant->load && !answer) {
+			EXPECT_TRUE(is_honest(self->g)) TH_LOG("number %u of %u", nth, all);
+		}
+		if (!answer)
+			continue;
+		refused++;
+		EXPECT_TRUE(is_clear(answer)) TH_LOG("number %u: error %d", nth, answer);
+		guest_slot_del(self->g, SLOT + 1);	/* what is left of a half */
+	}
+	TH_LOG("of %u in all %u failed, %u were refused", all - first, tries, refused);
+	EXPECT_LE((all - first) / step / 2, tries);
+	EXPECT_LE(1U, refused);
+	if (variant->load) {
+		if (watch_refs() >= 0)
+			ASSERT_EQ(0, watch_unload_patiently());
+		ASSERT_EQ(0, load(NULL));
+	}
+	EXPECT_TRUE(is_exact(self->g));
+}
+
+/* --- the housekeeper ------------------------------------------------------- */
+
+/* Let allocations of the kernel's workers fail, or no more. Returns of how many. */
+static int mark_workers(bool fail)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], comm[32];
+	int marked = 0;
+	FILE *f;
+
+	while (proc && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		f = atoi(entry->d_name) ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		if (!fgets(comm, sizeof(comm), f))
+			comm[0] = 0;
+		fclose(f);
+		if (strncmp(comm, "kworker/", 8))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/make-it-fail", entry->d_name);
+		marked += !put(path, fail ? "1" : "0");
+	}
+	if (proc)
+		closedir(proc);
+	return marked;
+}
+
+/* From now on allocation number @nth of slabs and that of pages fails in workers, once each. */
+static int workers_fail(unsigned int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", nth);
+	return injectors_put("task-filter", "Y") ?: injectors_put("interval", text) ?:
+	       injectors_put("times", "1") ?: injectors_put("probability", "100");
+}
+
+/* Returns how many have failed, or an error. */
+static int workers_recover(void)
+{
+	char slab[8] = "", page[8] = "";
+	int fds[2], err;
+
+	fds[0] = open(DEBUGFS "failslab/times", O_RDONLY);
+	fds[1] = open(DEBUGFS "fail_page_alloc/times", O_RDONLY);
+	if (read(fds[0], slab, sizeof(slab) - 1) < 0 || read(fds[1], page, sizeof(page) - 1) < 0)
+		return -errno;
+	close(fds[0]);
+	close(fds[1]);
+	err = injectors_put("probability", "0") ?: injectors_put("task-filter", "N");
+	return err ?: 2 - atoi(slab) - atoi(page);
+}
+
+FIXTURE(housekeeper)
+{
+	struct guest *early;
+};
+
+FIXTURE_SETUP(housekeeper)
+{
+	ASSERT_EQ(0, injectors_init());
+	self->early = busy_guest();
+	ASSERT_NE(NULL, self->early);
+}
+
+FIXTURE_TEARDOWN(housekeeper)
+{
+	workers_recover();
+	mark_workers(false);
+	guest_free(self->early);
+}
+
+/* A VM takes the only record there is, and the housekeeper makes all that comes then. */
+TEST_F_TIMEOUT(housekeeper, makes_good_what_it_could_not_do, 390)
+{
+	unsigned int nth, most = is_short() ? 160 : 400, step = is_short() ? 16 : 2, failed = 0;
+	struct guest *g;
+
+	for (nth = 1 + time(NULL) % step; nth <= most; nth += step) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		ASSERT_EQ(0, load(NULL));
+		EXPECT_TRUE(is_exact(self->early)) TH_LOG("guest from before");
+		ASSERT_LT(0, mark_workers(true));
+		ASSERT_EQ(0, workers_fail(nth));
+		g = new_guest();
+		ASSERT_NE(NULL, g);
+		EXPECT_TRUE(is_exact(g)) TH_LOG("number %u, new guest", nth);
+		EXPECT_TRUE(is_exact(self->early)) TH_LOG("number %u, guest from before", nth);
+		failed += workers_recover();
+		guest_free(g);
+	}
+	TH_LOG("%u failed", failed);
+	EXPECT_LE(5U, failed);
+}
+
+static void __attribute__((constructor)) __constructor_order_last(void)
+{
+	if (!__constructor_order)
+		__constructor_order = _CONSTRUCTOR_ORDER_BACKWARD;
+}
+
+int main(int argc, char **argv)
+{
+	if (!access(FAIL_NTH, W_OK))
+		return test_harness_run(argc, argv);
+	ksft_exit_skip("this kernel has no fault injection\n");
+}

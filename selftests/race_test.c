@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Comings and goings of modules that meet: two insmods, the end of kvmwatch and that of
+ * kvm.ko, the end of kvmwatch and those who open and map what it has. What docs/locking.md
+ * says of them is what is tried here; storm_test and life_test have the rest.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "watch.h"
+
+#define SLOT		1
+#define GPA		0x40000000ULL
+#define PAGES		16
+#define PARAMETERS	"/sys/module/kvmwatch/parameters"
+
+static int rounds(void)
+{
+	return getenv("vm_short") ? 4 : 20;
+}
+
+/* A new guest is seen with what it did. */
+static bool works(void)
+{
+	struct guest *g = guest_new(1, 0);
+	bool ok;
+
+	ok = g && !guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0) &&
+	     !guest_run(g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)) &&
+	     watch_slot_stat(g, SLOT, "mapped_4k") == PAGES && watch_mapped_is_kvms(g) &&
+	     watch_audit(g, NULL) == 1 && !watch_vm_stat(g, "lost_events");
+	guest_free(g);
+	return ok;
+}
+
+FIXTURE(race)
+{
+	struct guest *g;
+};
+
+FIXTURE_SETUP(race)
+{
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	guest_free(self->g);
+	if (access("/dev/kvm", F_OK) && system("modprobe kvm-amd"))
+		TH_LOG("KVM is away");
+	watch_load(NULL);	/* unless it is */
+}
+
+/* --- two insmods ------------------------------------------------------------ */
+
+static pthread_barrier_t start;
+
+static void *insmod(void *unused)
+{
+	pthread_barrier_wait(&start);
+	return (void *)(long)watch_load(NULL);
+}
+
+/* Newer kernels tell all who load one file at a time what came of the first. */
+TEST_F(race, of_insmods_at_a_time_one_loads_it)
+{
+	pthread_t threads[3];
+	int round, i, loaded;
+	void *answer;
+
+	ASSERT_EQ(0, pthread_barrier_init(&start, NULL, 3));
+	for (round = 0; round < rounds(); round++) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		loaded = 0;
+		for (i = 0; i < 3; i++)
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL, insmod, NULL));
+		for (i = 0; i < 3; i++) {
+			pthread_join(threads[i], &answer);
+			loaded += !answer;
+			EXPECT_TRUE(!answer || (long)answer == -EEXIST) {
+				TH_LOG("insmod: %s", strerror(-(long)answer));
+			}
+		}
+		EXPECT_LE(1, loaded);
+		EXPECT_EQ(0, watch_refs());
+	}
+	EXPECT_TRUE(works());
+}
+
+/* --- kvm.ko ends as kvmwatch does --------------------------------------------- */
+
+static void *reload_kvm(void *unused)
+{
+	pthread_barrier_wait(&start);
+	return (void *)(long)system("rmmod kvm_amd && rmmod kvm && modprobe kvm-amd");
+}
+
+TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 60)
+{
+	pthread_t thread;
+	void *answer;
+	int round;
+
+	ASSERT_EQ(0, pthread_barrier_init(&start, NULL, 2));
+	for (round = 0; round < rounds(); round++) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, reload_kvm, NULL));
+		pthread_barrier_wait(&start);
+		/* Later each time, so that the two meet at different places. */
+		usleep(round * 20000 % 200000);
+		EXPECT_EQ(0, watch_unload_patiently());
+		EXPECT_EQ(0, watch_load(NULL));
+		pthread_join(thread, &answer);
+		ASSERT_EQ(NULL, answer);
+		EXPECT_TRUE(works()) TH_LOG("round %d", round);
+	}
+}
+
+/* --- kvmwatch ends, and there are those who open what it has ----------------------- */
+
+static atomic_bool stop;
+static atomic_ulong opened;
+
+/* By each of the ways in; what is not there is not there. */
+static void *open_and_look(void *guest)
+{
+	struct guest *g = guest;
+	char path[256];
+	char *text;
+	void *map;
+	int fd;
+
+	snprintf(path, sizeof(path), "vm/%s/vcpu0/loads", guest_name(g));
+	while (!stop) {
+		fd = watch_vm(g);
+		if (fd >= 0) {
+			map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+			close(fd);	/* the mapping keeps the module */
+			if (map != MAP_FAILED) {
+				opened += ((volatile struct kvmwatch_map *)map)->data_size > 0;
+				munmap(map, GUEST_PAGE);
+			}
+		}
+		text = watch_debugfs_table("slots");
+		free(text);
+		text = watch_debugfs_table(path);
+		free(text);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 60)
+{
+	unsigned long before;
+	pthread_t threads[2];
+	int round, i;
+
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_start(self->g, 0, work_cpuid(GUEST_FOREVER)));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, open_and_look, self->g));
+	for (round = 0; round < rounds(); round++) {
+		before = opened;
+		EXPECT_TRUE(WATCH_EVENTUALLY(opened > before + 2));
+		EXPECT_EQ(0, watch_unload_patiently());
+		EXPECT_EQ(0, watch_load(NULL));
+	}
+	stop = true;
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(0, guest_stop(self->g, 0));
+	EXPECT_EQ(0, guest_wait(self->g, 0, 10000));
+	EXPECT_EQ(0, watch_refs());
+	EXPECT_TRUE(watch_mapped_is_kvms(self->g));
+	EXPECT_TRUE(works());
+}
+
+/* --- parameters --------------------------------------------------------------- */
+
+/* None may change under those who read it: the kernel lets nobody write one. */
+TEST_F(race, no_parameter_can_be_changed_while_it_is_loaded)
+{
+	DIR *parameters = opendir(PARAMETERS);
+	struct dirent *entry;
+	int fd, nr = 0;
+
+	ASSERT_NE(NULL, parameters);
+	while ((entry = readdir(parameters))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		fd = openat(dirfd(parameters), entry->d_name, O_WRONLY | O_CLOEXEC);
+		EXPECT_EQ(-1, fd) TH_LOG("%s can be written", entry->d_name);
+		EXPECT_EQ(EACCES, errno);
+		nr++;
+	}
+	closedir(parameters);
+	EXPECT_LE(7, nr);
+}
+
+TEST_HARNESS_MAIN

@@ -354,6 +354,7 @@ FIXTURE_VARIANT(failing)
 	bool load;
 };
 
+FIXTURE_VARIANT_ADD(failing, insmod) { load, 200, 12, true };
 FIXTURE_VARIANT_ADD(failing, stats_fds_being_opened) { open_stats, 10, 20 };
 FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_read) { read_stats, 5, 20 };
 FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_mapped) { map_stats, 5, 20 };
@@ -362,7 +363,6 @@ FIXTURE_VARIANT_ADD(failing, lists) { list, 8, 20 };
 FIXTURE_VARIANT_ADD(failing, debugfs) { tables, 20, 20 };
 FIXTURE_VARIANT_ADD(failing, slots_that_come_and_go) { change_slots, 5, 20 };
 FIXTURE_VARIANT_ADD(failing, a_vm_that_comes_and_goes) { make_vm, 30, 20 };
-FIXTURE_VARIANT_ADD(failing, insmod) { load, 200, 12, true };
 
 FIXTURE_SETUP(failing)
 {
@@ -393,18 +393,22 @@ static unsigned int stride(unsigned int all, unsigned int tries)
 TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 {
 	unsigned int first = 0, all, nth, step, tries = 0, refused = 0;
-	int answer = 0;
+	int answer = 0, i;
 
 	if (variant->load) {
 		ASSERT_EQ(0, watch_unload_patiently());
 		first = NONE - with_failure(load_refused, NULL, NONE, &answer);
 		ASSERT_EQ(0, answer);
-	} else {
-		/* The first time may set up things for good. */
-		with_failure(variant->run, self->g, NONE, &answer);
 	}
-	all = NONE - with_failure(variant->run, self->g, NONE, &answer);
-	ASSERT_EQ(0, answer);
+	/* As many as it has each time; what it finds in caches needs no page of its own. */
+	all = NONE;
+	for (i = 0; i < 3; i++) {
+		if (variant->load && watch_refs() >= 0)
+			ASSERT_EQ(0, watch_unload_patiently());
+		nth = NONE - with_failure(variant->run, self->g, NONE, &answer);
+		ASSERT_EQ(0, answer);
+		all = nth < all ? nth : all;
+	}
 	EXPECT_LE(variant->least, all - first);
 
 	step = stride(all - first, variant->tries);
@@ -424,7 +428,7 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 	}
 	TH_LOG("of %u in all %u failed, %u were refused", all - first, tries, refused);
 	EXPECT_LE((all - first) / step / 2, tries);
-	EXPECT_LE(1U, refused);
+	EXPECT_TRUE(refused || variant->load);
 	if (variant->load) {
 		if (watch_refs() >= 0)
 			ASSERT_EQ(0, watch_unload_patiently());

@@ -95,7 +95,8 @@ static int our_events(void)
 {
 	int err = write_file(TRACEFS "events/kvmwatch/enable", "1");
 
-	return err ?: write_file(TRACEFS "events/kvmwatch/enable", "0") ?: read_file(TRACEFS "trace");
+	return err ?: write_file(TRACEFS "events/kvmwatch/enable", "0") ?:
+		      read_file(TRACEFS "trace");
 }
 
 static int kvms_totals(void)

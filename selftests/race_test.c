@@ -131,7 +131,7 @@ static void *open_and_look(void *guest)
 	struct guest *g = guest;
 	char path[256];
 	char *text;
-	void *map;
+	struct kvmwatch_map *map;
 	int fd;
 
 	snprintf(path, sizeof(path), "vm/%s/vcpu0/loads", guest_name(g));
@@ -141,7 +141,7 @@ static void *open_and_look(void *guest)
 			map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
 			close(fd);	/* the mapping keeps the module */
 			if (map != MAP_FAILED) {
-				opened += ((volatile struct kvmwatch_map *)map)->data_size > 0;
+				opened += __atomic_load_n(&map->data_size, __ATOMIC_RELAXED) > 0;
 				munmap(map, GUEST_PAGE);
 			}
 		}

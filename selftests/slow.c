@@ -15,9 +15,6 @@ unsigned int slow_times(void)
  * The harness has constants as limits of tests, and alarm() to keep them: programs are linked so
  * that it calls this one (see Makefile).
  */
-unsigned int __real_alarm(unsigned int seconds);
-unsigned int __wrap_alarm(unsigned int seconds);
-
 unsigned int __wrap_alarm(unsigned int seconds)
 {
 	return __real_alarm(seconds * slow_times());

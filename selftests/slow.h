@@ -9,4 +9,8 @@
 
 unsigned int slow_times(void);
 
+/* The C library's alarm(), and what is called instead of it; see slow.c. */
+unsigned int __real_alarm(unsigned int seconds);
+unsigned int __wrap_alarm(unsigned int seconds);
+
 #endif /* SELFTESTS_SLOW_H */

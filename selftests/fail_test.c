@@ -6,8 +6,8 @@
  *
  * Takes a kernel with fault injection, see selftests/vm/debug.config. Of what the
  * test's own thread does, /proc/thread-self/fail-nth says which allocation (or copy from
- * or to the caller's memory) fails; what the housekeeper does is in threads of the
- * kernel, whose allocations fail one by one by their number.
+ * or to the caller's memory) fails. What the housekeeper does in a thread of the
+ * kernel's is not reached by that.
  */
 #include <fcntl.h>
 #include <stdio.h>

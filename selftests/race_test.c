@@ -67,7 +67,7 @@ static void *insmod(void *unused)
 }
 
 /* Newer kernels tell all who load one file at a time what came of the first. */
-TEST_F(race, of_insmods_at_a_time_one_loads_it)
+TEST_F_TIMEOUT(race, of_insmods_at_a_time_one_loads_it, 180)
 {
 	pthread_t threads[3];
 	int round, i, loaded;
@@ -100,7 +100,7 @@ static void *reload_kvm(void *unused)
 	return (void *)(long)system("rmmod kvm_amd && rmmod kvm && modprobe kvm-amd");
 }
 
-TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 60)
+TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 180)
 {
 	pthread_t thread;
 	void *answer;
@@ -153,7 +153,7 @@ static void *open_and_look(void *guest)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 60)
+TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 180)
 {
 	unsigned long before;
 	pthread_t threads[2];

@@ -79,7 +79,7 @@ storm: initrd ## storms and reloading for minutes: STORM_SECONDS=120 each (KERNE
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
 	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
 
-kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1)
+kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1, T)
 	@$(VM)/suite load | $(VM)/tap
 
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)

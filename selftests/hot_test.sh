@@ -1,5 +1,5 @@
 #!/bin/sh
-# kvmwatch dirty --hot on a real guest, which marks known pages known times. The runner has
+# kvmwatch dirty --hot and --rate on a real guest, which marks known pages known times. The runner has
 # kvmwatch loaded.
 
 nr=0
@@ -74,6 +74,26 @@ hot() {
 	wait $watcher
 }
 
+# Watch rates while the guest does one more round.
+rate() {
+	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
+	kvmwatch dirty --rate -i 0.5 -n 1000 -p "$guest" --csv >/tmp/rate.txt 2>&1 &
+	watcher=$!
+	wait_for grep -q ',vm,' /tmp/rate.txt || return
+	kill -USR1 "$guest"
+	wait_for grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
+	sleep 1.5
+	kill $watcher
+	wait $watcher 2>/dev/null
+	return 0
+}
+
+# The sum of a column over all intervals: of_rate WHAT SLOT COLUMN
+of_rate() {
+	awk -F, -v of="$1" -v slot="$2" -v column="$3" \
+		'$3 == of && $5 == slot { sum += $column } END { print sum + 0 }' /tmp/rate.txt
+}
+
 # Of a round of the guest: each of 64 pages is marked, and that is in the first log; then 32 of them
 # four times more.
 count_rows() {
@@ -109,6 +129,15 @@ claim "windows are told" hot INT --windows --csv
 claim "no window has more pages than there are, some have some" \
 	sh -c "awk -F, '\$3 == \"logged\" && \$6 != \"\" { if (\$6 > 64) bad++; if (\$6 > 0) some++ }
 	       END { exit bad || !some }' /tmp/hot.txt"
+
+claim "rates are shown" rate
+claim "they are of all marks of the VM" same "192 192" "$(of_rate vm '' 8) $(of_rate vm '' 9)"
+claim "which are of its one logged slot" same "192 192" "$(of_rate slot 1 8) $(of_rate slot 1 9)"
+claim "and of its one vCPU" same 192 "$(of_rate vcpu '' 8)"
+claim "a slot that is not logged has none" \
+	sh -c "awk -F, '\$3 == \"slot\" && \$5 == 0 { rows++; bad += \$10 != \"\" }
+	       END { exit bad || !rows }' /tmp/rate.txt"
+claim "nor has a VM without" says " off .* off" kvmwatch dirty --rate -i 0.2 -n 1 -p "$cold"
 
 claim "what is not logged is unknown, not 0" says "unknown: dirty logging is off" \
 	kvmwatch dirty --hot -t 0.1 -p "$cold"

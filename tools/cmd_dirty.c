@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kvmwatch dirty: each mark in a dirty log as it happens. */
 #include "cmd.h"
-#include "cmd_hot.h"
+#include "cmd_dirty.h"
 #include "output.h"
 #include "view.h"
 
@@ -34,15 +34,17 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	struct view_options options = { };
 	int code;
 
-	if (hot_wanted(argc, argv))
+	if (options_given(argc, argv, &opt_hot))
 		return cmd_hot.run(&cmd_hot, argc, argv);
+	if (options_given(argc, argv, &opt_rate))
+		return cmd_rate.run(&cmd_rate, argc, argv);
 	code = options_parse(cmd, argc, argv, &options.common);
 	return code >= 0 ? code : view_run(&dirty, cmd, &options);
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_hot,
-	&opt_help, NULL
+	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_rate,
+	&opt_hot, &opt_help, NULL
 };
 
 const struct cmd cmd_dirty = {

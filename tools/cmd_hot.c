@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "cmd_hot.h"
+#include "cmd_dirty.h"
 #include "hot.h"
 #include "libkvmwatch.h"
 #include "options.h"
@@ -424,17 +424,6 @@ static int watch_vms(int dev, const struct hot_options *options, struct selectio
 	free(hots.all);
 	vms_put(vms, nr);
 	return code;
-}
-
-bool hot_wanted(int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--hot") || !strcmp(argv[i], "-H"))
-			return true;
-	}
-	return false;
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)

@@ -133,6 +133,19 @@ static int complain_usage(const struct cmd *cmd, char **argv, int how)
 	return EXIT_USAGE;
 }
 
+bool options_given(int argc, char **argv, const struct opt *opt)
+{
+	const char letter[] = { '-', opt->letter, '\0' };
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], letter) ||
+		    (!strncmp(argv[i], "--", 2) && !strcmp(argv[i] + 2, opt->name)))
+			return true;
+	}
+	return false;
+}
+
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
 {
 	struct option longs[MAX_OPTIONS + 1] = { };

@@ -70,4 +70,7 @@ extern const struct opt opt_help;
  */
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
 
+/* Is an option among the arguments, alone, in either form? Before they are parsed. */
+bool options_given(int argc, char **argv, const struct opt *opt);
+
 #endif /* KVMWATCH_OPTIONS_H */

@@ -18,7 +18,7 @@
 #include <kselftest_harness.h>
 
 #include "cmd.h"
-#include "cmd_hot.h"
+#include "cmd_dirty.h"
 #include "libkvmwatch.h"
 #include "stream.h"
 
@@ -27,8 +27,15 @@
 
 /* --- the device ---------------------------------------------------------- */
 
-/* A moment is a second later than the one before; in it vCPU 0 ran for a quarter of it. */
+/* A moment is a second later than the one before; in it all grow by this. */
 static __u64 moment;
+
+static const struct {
+	const char *stat;
+	__u64 by;
+} growths[] = {
+	{ "on_cpu_ns", 250000000 }, { "dirty_marks", 640 }, { "dirty_marks_new", 512 },
+};
 
 static char corpus_file[65536];
 
@@ -105,6 +112,19 @@ static int device_open_stats(__u32 kind)
 	return memory_fd(corpus_file + 1, size - 1);
 }
 
+static void grow(struct kvmwatch_all_header *header, const struct kvmwatch_stats_desc *desc)
+{
+	char *data = (char *)header + header->item_offset + header->data_offset + desc->offset;
+	size_t i, item;
+
+	for (i = 0; i < sizeof(growths) / sizeof(*growths); i++) {
+		if (strcmp(desc->name, growths[i].stat))
+			continue;
+		for (item = 0; item < header->filled; item++)
+			*(__u64 *)(data + item * header->item_size) += moment * growths[i].by;
+	}
+}
+
 static int device_open_all(__u32 kind)
 {
 	struct kvmwatch_all_header *header = (void *)(corpus_file + 8);
@@ -119,9 +139,7 @@ static int device_open_all(__u32 kind)
 	header->begin_ns += moment * 1000000000;
 	desc = (void *)((char *)header + header->desc_offset);
 	for (i = 0; i < header->num_desc; i++)
-		if (!strcmp(desc[i].name, "on_cpu_ns"))
-			*(__u64 *)((char *)header + header->item_offset + header->data_offset +
-				   desc[i].offset) += moment * 250000000;
+		grow(header, &desc[i]);
 	return memory_fd((char *)header, size);
 }
 
@@ -385,6 +403,13 @@ TEST(dirty_hot_prints_what_it_always_did)
 
 	EXPECT_TRUE(all_golden(&cmd_dirty, pages, "dirty-hot"));
 	EXPECT_TRUE(all_golden(&cmd_dirty, windows, "dirty-windows"));
+}
+
+TEST(dirty_rate_prints_what_it_always_did)
+{
+	static const char *const rate[] = { "--rate", NULL };
+
+	EXPECT_TRUE(all_golden(&cmd_dirty, rate, "dirty-rate"));
 }
 
 TEST_HARNESS_MAIN

@@ -106,7 +106,25 @@ kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"
 
+# /dev/kvmwatch is for its owner, unless the administrator says otherwise.
+mkdir -p /etc
+echo nobody:x:65534:65534::/:/bin/sh >/etc/passwd
+claim "without the right to open the device it says what to do" fails_with 1 "run as root" \
+	su -s /bin/sh nobody -c "/bin/kvmwatch list"
+chmod 666 /dev/kvmwatch
+claim "and without CAP_PERFMON" fails_with 1 "CAP_PERFMON" \
+	su -s /bin/sh nobody -c "/bin/kvmwatch list"
+chmod 600 /dev/kvmwatch
+
 rmmod kvmwatch
 claim "without the module it says what to do" fails_with 1 "insmod" kvmwatch list
 insmod /kvmwatch.ko "$MODARGS"
+claim "hooks names what is not attached, and what to do" says "load_cost.*load_cost=1" \
+	kvmwatch hooks
+rmmod kvmwatch
+vendor=$(sed -n 's/^\(kvm_[a-z]*\) .*/\1/p' /proc/modules | head -n 1)
+rmmod "$vendor" kvm
+insmod /kvmwatch.ko "$MODARGS"
+claim "on a host without KVM it says so" says "kvm.ko is not loaded" kvmwatch list
+modprobe "$(echo "$vendor" | tr _ -)"
 echo "1..$nr"

@@ -5,34 +5,10 @@
 # shellcheck disable=SC2016,SC2034,SC2154
 
 instances=/sys/kernel/tracing/instances
-nr=0
+# shellcheck source=claims.sh
+. ./claims.sh
 
-ok() {
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		[ ! -e /tmp/out ] || head -n 20 /tmp/out | sed 's/^/# /'
-	fi
-	rm -f /tmp/out
-}
-
-# A claim, and the command that shows it.
-claim() {
-	what=$1
-	shift
-	"$@" >/tmp/out 2>&1
-	ok $? "$what"
-}
-
-same() {
-	[ -n "$1" ] && [ "$1" = "$2" ] && return
-	echo "'$1' is not '$2'"
-	return 1
-}
-
-fails_with() {
+exits_with() {
 	status=$1
 	shift
 	"$@"
@@ -224,7 +200,7 @@ finish alive next
 
 claim "a view ends after --time, and its text has headings" \
 	sh -c 'kvmwatch pages -t 0.1 >/tmp/text && grep -q "^ *TIME  *VM .*CAUSE" /tmp/text'
-claim "an option that is none is wrong usage" fails_with 2 kvmwatch wakeups -i
+claim "an option that is none is wrong usage" exits_with 2 kvmwatch wakeups -i
 
 # trace-cmd and what the events say there
 note before
@@ -243,9 +219,9 @@ claim "and the halts of a vCPU" same "$(grew bob vcpu1 halts)" \
 claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts))) \
 	"$(count 'kvmwatch_' </tmp/report)"
 
-kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >/tmp/out 2>&1
+kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" trace-cmd report -i /tmp/bob.dat
-claim "of another VM there is nothing to record" fails_with 1 kvmwatch record -p nobody
+claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody
 
 # A VM's end: what was mapped goes.
 view gone pages -p "$alice"

@@ -1,44 +1,8 @@
 #!/bin/sh
-# kvmwatch dirty --hot and --rate on a real guest, which marks known pages known times. The runner has
-# kvmwatch loaded.
-
-nr=0
-
-ok() {
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		[ ! -e /tmp/hot.out ] || head -n 20 /tmp/hot.out | sed 's/^/# /'
-	fi
-}
-
-claim() {
-	what=$1
-	shift
-	"$@" >/tmp/hot.out 2>&1
-	ok $? "$what"
-}
-
-fails_with() {
-	status=$1 text=$2
-	shift 2
-	"$@" >/tmp/hot.out 2>&1
-	[ $? = "$status" ] && grep -q "$text" /tmp/hot.out
-}
-
-says() {
-	text=$1
-	shift
-	"$@" >/tmp/hot.out 2>&1 && grep -q -e "$text" /tmp/hot.out
-}
-
-same() {
-	[ -n "$1" ] && [ "$1" = "$2" ] && return
-	echo "'$1' is not '$2'"
-	return 1
-}
+# kvmwatch dirty --hot and --rate on a real guest, which marks known pages known times. The
+# runner has kvmwatch loaded.
+# shellcheck source=claims.sh
+. ./claims.sh
 
 # wait_for COMMAND...: does it come true in time?
 wait_for() {

@@ -1,40 +1,8 @@
 #!/bin/sh
 # The command line tool on a real guest: what it says is what KVM says, in each format, and
 # what it cannot know it does not say. The runner has kvmwatch loaded.
-
-nr=0
-
-ok() {
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-	else
-		echo "not ok $nr $2"
-		[ ! -e /tmp/tool.out ] || head -n 20 /tmp/tool.out | sed 's/^/# /'
-	fi
-}
-
-# A claim, and the command that shows it.
-claim() {
-	what=$1
-	shift
-	"$@" >/tmp/tool.out 2>&1
-	ok $? "$what"
-}
-
-# The command's exit status, and a text in what it says.
-fails_with() {
-	status=$1 text=$2
-	shift 2
-	"$@" >/tmp/tool.out 2>&1
-	[ $? = "$status" ] && grep -q "$text" /tmp/tool.out
-}
-
-says() {
-	text=$1
-	shift
-	"$@" >/tmp/tool.out 2>&1 && grep -q -e "$text" /tmp/tool.out
-}
+# shellcheck source=claims.sh
+. ./claims.sh
 
 # A number in the JSON of stat: the first of that name, which is the VM's.
 json_stat() {
@@ -49,12 +17,6 @@ vm_stat() {
 # What is mapped as KVM counts it; 5.10 does not: then the guest's $2, which are what it touched.
 kvm_pages() {
 	cat "/sys/kernel/debug/kvm/$guest-"*"/$1" 2>/dev/null || echo "$2"
-}
-
-same() {
-	[ -n "$1" ] && [ "$1" = "$2" ] && return
-	echo "'$1' is not '$2'"
-	return 1
 }
 
 # One complete line of JSON, with what the contract names, in its order.

@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# What tests of the command line tool share: claims, each a result for the runner. Sourced.
+# What the command of the last claim said is in $said.
+
+nr=0
+said=/tmp/said
+
+# A result: ok STATUS WHAT
+ok() {
+	nr=$((nr + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $nr $2"
+	else
+		echo "not ok $nr $2"
+		[ ! -e $said ] || head -n 20 $said | sed 's/^/# /'
+	fi
+	rm -f $said
+}
+
+# A claim, and the command that shows it.
+claim() {
+	what=$1
+	shift
+	"$@" >$said 2>&1
+	ok $? "$what"
+}
+
+# The command's exit status, and a text in what it says.
+fails_with() {
+	status=$1 text=$2
+	shift 2
+	"$@" >$said 2>&1
+	[ $? = "$status" ] && grep -q "$text" $said
+}
+
+says() {
+	text=$1
+	shift
+	"$@" >$said 2>&1 && grep -q -e "$text" $said
+}
+
+same() {
+	[ -n "$1" ] && [ "$1" = "$2" ] && return
+	echo "'$1' is not '$2'"
+	return 1
+}

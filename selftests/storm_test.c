@@ -580,6 +580,7 @@ static unsigned long long lost_of_unknown(void)
 TEST_F_TIMEOUT(storm, that_the_pools_run_dry_in_ends_with_every_number_right, 7200)
 {
 	char args[128];
+	int storms;
 
 	snprintf(args, sizeof(args), "%s pool=1,1,1", getenv("MODARGS") ?: "");
 	ASSERT_EQ(0, watch_trace_pause());
@@ -588,7 +589,9 @@ TEST_F_TIMEOUT(storm, that_the_pools_run_dry_in_ends_with_every_number_right, 72
 	ASSERT_EQ(0, watch_trace_start());
 	dry = 1;
 	rounds_done = 0;
-	storm(getenv("vm_short") ? WARM_UP / 4 : WARM_UP / 2);
+	/* How soon they do is a matter of luck. */
+	for (storms = 0; storms < 10 && (!storms || !lost_of_unknown()); storms++)
+		storm(getenv("vm_short") ? WARM_UP / 4 : WARM_UP / 2);
 	EXPECT_EQ(0, wrong);
 	EXPECT_LT(0, lost_of_unknown());
 	TH_LOG("%d rounds, %llu events lost, %lu audits", rounds_done, lost_of_unknown(), audits);

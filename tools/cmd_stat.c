@@ -195,8 +195,10 @@ static struct json_object *stats_json(const struct kvmwatch_stats *stats)
 	struct json_object *object = json_object_new_object();
 	size_t i;
 
-	for (i = 0; i < stats->nr; i++)
-		add(object, stats->values[i].name, value_json(&stats->values[i]));
+	for (i = 0; i < stats->nr; i++) {
+		if (*stats->values[i].data != KVMWATCH_WITHDRAWN)
+			add(object, stats->values[i].name, value_json(&stats->values[i]));
+	}
 	return object;
 }
 
@@ -398,6 +400,8 @@ static void show_object(struct output *out, const struct stat *stat, const struc
 	object_name(object, name, sizeof(name));
 	output_begin(out, head, columns, NR_COLS);
 	for (i = 0; i < object->stats->nr; i++) {
+		if (*object->stats->values[i].data == KVMWATCH_WITHDRAWN)
+			continue;
 		output_u64(out, COL_VM, vm->info.id, NULL);
 		output_string(out, COL_VM_NAME, vm->info.name);
 		output_string(out, COL_OBJECT, name);

@@ -24,10 +24,21 @@ extern u64 kvmw_clock_mult;
 
 u64 kvmw_now_slow(void);
 
+static __always_inline bool kvmw_clock_is_tsc(void)
+{
+	return static_branch_likely(&kvmw_clock_tsc);
+}
+
+/* For those who have asked: calls nothing. */
+static __always_inline u64 kvmw_now_tsc(void)
+{
+	return rdtsc_ordered();
+}
+
 /* In ticks from an unknown start. Context: any. */
 static __always_inline u64 kvmw_now(void)
 {
-	return static_branch_likely(&kvmw_clock_tsc) ? rdtsc_ordered() : kvmw_now_slow();
+	return kvmw_clock_is_tsc() ? kvmw_now_tsc() : kvmw_now_slow();
 }
 
 /* Nanoseconds from @since to @now, which may be some ticks earlier, on another CPU. */
@@ -36,6 +47,12 @@ static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 	u64 ticks = likely(now > since) ? now - since : 0;
 
 	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
+}
+
+/* For handlers, whose usual way (see hook.h) is taken only if the clock is the TSC. */
+static __always_inline u64 kvmw_now_of(const bool usual)
+{
+	return usual ? kvmw_now_tsc() : kvmw_now();
 }
 
 void kvmw_clock_init(void);

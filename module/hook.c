@@ -43,6 +43,7 @@ static const u64 mandatory = KVMW_HOOK_BIT(vm_init) | KVMW_HOOK_BIT(vm_destroy) 
 			     KVMW_HOOK_BIT(vcpu_created) | KVMW_HOOK_BIT(vcpu_destroy);
 
 DEFINE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
+
 u64 kvmw_hooks_attached;
 struct kvmw_kvm_syms kvmw_kvm;
 
@@ -74,11 +75,25 @@ static void resolve_kvm(void)
 	kvmw_kvm.vcpu_release = (void *)kvmw_symbol_addr("kvm_vcpu_release");
 }
 
+/*
+ * Every CPU as it is before its first hit. Not in the definition: the kernel does not relocate
+ * what modules have there.
+ */
+static void cpus_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(kvmw_cpu, cpu) = (struct kvmw_cpu){
+			.slot = &kvmw_no_slot,
+			.site = &kvmw_site_other,
+		};
+}
+
 /* On return no handler runs any more, nor will until the next attach. */
 static void detach_all(const char *reason)
 {
-	struct kvmw_cpu *c;
-	int i, cpu;
+	int i;
 
 	WRITE_ONCE(kvmw_hooks_attached, 0);
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
@@ -87,10 +102,7 @@ static void detach_all(const char *reason)
 	kvmw_func_detach_all();
 	tracepoint_synchronize_unregister();
 
-	for_each_possible_cpu(cpu) {
-		c = per_cpu_ptr(&kvmw_cpu, cpu);
-		memset(c, 0, sizeof(*c));
-	}
+	cpus_init();
 	memset(&kvmw_kvm, 0, sizeof(kvmw_kvm));
 	kvmw_forget_sites();
 	WRITE_ONCE(kvmw_adopted, false);
@@ -173,6 +185,7 @@ int kvmw_hooks_init(void)
 
 	BUILD_BUG_ON(KVMW_NR_HOOKS > KVMW_NEED_FIRST);
 
+	cpus_init();
 	set_reason_all(IS_BUILTIN(CONFIG_KVM) ?
 		       "KVM is built into this kernel; kvmwatch needs kvm.ko" :
 		       "kvm.ko is not loaded");

@@ -11,6 +11,11 @@
  * kernels we support is also an RCU read-side section. It must not sleep,
  * allocate, print, wake anyone up or take a lock; kvmw_kick() is what it has to
  * make something happen in task context.
+ *
+ * A handler that KVM calls all the time has a usual way, in which everything is as this
+ * CPU remembers it from the last hit and nobody traces. It calls nothing, so the compiler
+ * has no registers to save. Whatever else there is, is in a function of its own
+ * that is called last, and counts by the same code.
  */
 #ifndef KVMW_HOOK_H
 #define KVMW_HOOK_H
@@ -120,8 +125,9 @@ struct kvmw_cpu {
 	const struct task_struct *leaver;	/* and by whom; only to compare */
 	unsigned long		leaver_switches; /* kvmw_switches() of it then */
 	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
-	struct kvmw_slot	*slot;		/* cache: the slot of the last page */
-	const struct kvmw_site	*site;		/* cache: who called last, see site.h */
+	/* Caches, never NULL, so that a hit need not ask. */
+	struct kvmw_slot	*slot;		/* of the last page; or kvmw_no_slot */
+	const struct kvmw_site	*site;		/* who called last; or kvmw_site_other */
 	bool			told;		/* see on_rmap_zap() */
 	u64			hits[KVMW_NR_HOOKS];
 };
@@ -155,6 +161,13 @@ void notrace kvmw_ftrace_##id(unsigned long ip, unsigned long caller,		\
 	handler(kvmw_ftrace_args(fregs), caller);				\
 }										\
 KVMW_KPROBE_HANDLER(id, handler)
+
+/* Or under a spinlock, with preemption off where spinlocks do that. */
+#ifdef CONFIG_PREEMPT_RT
+#define KVMW_LOCKED_HANDLER	KVMW_FUNC_HANDLER
+#else
+#define KVMW_LOCKED_HANDLER	KVMW_PINNED_HANDLER
+#endif
 
 #define KVMW_KPROBE_HANDLER(id, handler)					\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\

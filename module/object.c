@@ -592,14 +592,17 @@ static void fold(struct kvmw_object *obj)
 	mutex_unlock(&vm->lock);
 }
 
-/* Drop a pointer that a CPU remembers, if it is to a hidden record. */
-static void forget(void *field)
+static struct kvmw_vm no_vm;
+struct kvmw_slot kvmw_no_slot = { .obj.vm = &no_vm };
+
+/* Put @none for a pointer that a CPU remembers, if it is to a hidden record. */
+static void forget(void *field, void *none)
 {
 	struct kvmw_object **cached = field, *obj = READ_ONCE(*cached);
 
 	/* Fails when the owner put something newer there: that is not hidden. */
 	if (obj && !READ_ONCE(obj->key))
-		cmpxchg(cached, obj, NULL);
+		cmpxchg(cached, obj, none);
 }
 
 static void forget_everywhere(void)
@@ -609,10 +612,10 @@ static void forget_everywhere(void)
 
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(&kvmw_cpu, cpu);
-		forget(&c->vcpu);
-		forget(&c->leaving);
-		forget(&c->last_vcpu);
-		forget(&c->slot);
+		forget(&c->vcpu, NULL);
+		forget(&c->leaving, NULL);
+		forget(&c->last_vcpu, NULL);
+		forget(&c->slot, &kvmw_no_slot);
 	}
 }
 
@@ -623,8 +626,7 @@ void kvmw_forget_slots(void)
 
 	for_each_possible_cpu(cpu) {
 		slot = READ_ONCE(per_cpu(kvmw_cpu.slot, cpu));
-		if (slot)
-			cmpxchg(per_cpu_ptr(&kvmw_cpu.slot, cpu), slot, NULL);
+		cmpxchg(per_cpu_ptr(&kvmw_cpu.slot, cpu), slot, &kvmw_no_slot);
 	}
 }
 

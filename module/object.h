@@ -104,6 +104,9 @@ struct kvmw_slot {
 	u64			dirty_pages;	/* last value read while logging was on */
 };
 
+/* Of no VM: holds no page. What CPUs remember that have had no other. */
+extern struct kvmw_slot kvmw_no_slot;
+
 struct kvmw_vm {
 	struct kvmw_object	obj;	/* key: struct kvm */
 	bool			dying;	/* KVM has started to destroy it */

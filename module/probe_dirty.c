@@ -18,10 +18,10 @@
 
 /* --- marks ----------------------------------------------------------------- */
 
-static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
-						 const struct kvm_memory_slot *kslot, gfn_t gfn)
+static struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
+				 const struct kvm_memory_slot *kslot, gfn_t gfn)
 {
-	struct kvmw_slot *slot = kvmw_slot_cached(c, kvm, kslot->as_id, gfn);
+	struct kvmw_slot *slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
 	struct kvmw_vm *vm;
 
 	if (likely(slot))
@@ -50,20 +50,26 @@ static __always_inline bool is_new(const struct kvm_memory_slot *kslot, gfn_t gf
 	return bitmap && !test_bit(gfn - kslot->base_gfn, bitmap);
 }
 
-/* KVM is about to mark a page, if the slot is logged at all. */
-static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
-				 unsigned long caller)
+static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu,
+				  const struct kvm_memory_slot *kslot, gfn_t gfn, unsigned int cause)
+{
+	__this_cpu_inc(slot->cpu->marks[cause][!vcpu]);
+	if (is_new(kslot, gfn))
+		__this_cpu_inc(slot->cpu->marks_new);
+	if (vcpu)
+		kvmw_inc(vcpu, dirty_marks);
+}
+
+static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
+				  unsigned long caller)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_slot *slot = slot_of(c, kvm, kslot, gfn);
 	const struct kvmw_site *site;
 	struct kvmw_vcpu *vcpu;
-	struct kvmw_slot *slot;
 	struct kvmw_heat *heat;
 	bool foreign;
 
-	if (!kslot || !kvmw_logged(kslot))
-		return;
-	slot = slot_of(c, kvm, kslot, gfn);
 	if (!slot)
 		return;
 	site = kvmw_site_of(c, caller);
@@ -76,15 +82,32 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign))
 		return;
 
-	__this_cpu_inc(slot->cpu->marks[site->cause][!vcpu]);
-	if (is_new(kslot, gfn))
-		__this_cpu_inc(slot->cpu->marks_new);
-	if (vcpu)
-		kvmw_inc(vcpu, dirty_marks);
+	count(slot, vcpu, kslot, gfn, site->cause);
 	heat = READ_ONCE(slot->heat);
-	if (unlikely(heat))
+	if (heat)
 		kvmw_heat_mark(heat, gfn - kslot->base_gfn);
 	trace_kvmwatch_dirty(slot, vcpu, gfn, site->cause);
+}
+
+/*
+ * KVM is about to mark a page, if the slot is logged at all. The usual way is that of a vCPU
+ * which does what it did when it marked the last one.
+ */
+static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
+				 unsigned long caller)
+{
+	const struct kvmw_site *site = __this_cpu_read(kvmw_cpu.site);
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+	struct kvmw_slot *slot;
+
+	if (!kslot || !kvmw_logged(kslot))
+		return;
+	slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
+	if (likely(slot && vcpu && vcpu->obj.vm == slot->obj.vm && site->addr == caller &&
+		   !data_race(slot->heat) && !trace_kvmwatch_dirty_enabled()))
+		count(slot, vcpu, kslot, gfn, site->cause);
+	else
+		mark_unusual(kvm, kslot, gfn, caller);
 }
 
 #ifndef KVMW_HOOK_ROW_dirty_mark_vm

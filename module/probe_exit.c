@@ -42,62 +42,92 @@ static noinline bool vmcb_check(struct kvmw_vcpu *vcpu, const struct vmcb *vmcb)
 	return vcpu->vmcb_valid;
 }
 
-static __always_inline u64 svm_reason(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
-{
-	const struct vmcb *vmcb = kvmw_vmcb_of(kvcpu);
-
-	if (unlikely(!vcpu->vmcb_valid) && !vmcb_check(vcpu, vmcb))
-		return ~0ULL;
-	return vmcb->control.exit_code;
-}
-
-/* Bits above the basic reason say that the entry failed, and the like. */
+/* What is above the basic reason says that the entry failed, and the like. */
 static __always_inline u64 vmx_reason(u64 reason)
 {
 	return reason == ~0ULL ? reason : (u16)reason;
 }
 
+/* @vmx: what VMX has for a reason. The VMCB was seen to be valid. */
+static __always_inline u64 reason_of(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx)
+{
+	return isa == ISA_VMX ? vmx_reason(vmx) : kvmw_vmcb_of(kvcpu)->control.exit_code;
+}
+
 /* --- exits from guest mode ------------------------------------------------- */
 
-KVMW_TP_EXIT(kvmw_tp_exit)
+/* It is loaded here, and nothing about it has to be found out. */
+static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
+	return likely(vcpu && data_race(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
+}
+
+static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
+{
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_inc(vcpu, exits);
+	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
+	vcpu->exit_since = kvmw_now_of(usual);
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+static noinline void exit_unusual(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
+
+	if (!vcpu)
+		return;
+	if (isa == ISA_VMX || vcpu->vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
+		count_exit(vcpu, reason_of(kvcpu, isa, vmx), false);
+	else
+		count_exit(vcpu, ~0ULL, false);
+}
+
+notrace KVMW_TP_EXIT(kvmw_tp_exit)
+{
+	u64 vmx = isa == ISA_VMX ? KVMW_EXIT_VMX_REASON : 0;
 	struct kvmw_vcpu *vcpu;
-	struct kvmw_cpu *c;
-	u64 why;
 
 	kvmw_tp_enter();
-	c = this_cpu_ptr(&kvmw_cpu);
-	c->hits[KVMW_HOOK_exit]++;
-	vcpu = kvmw_vcpu_here(c, kvcpu);
-	if (likely(vcpu)) {
-		why = isa == ISA_VMX ? vmx_reason(KVMW_EXIT_VMX_REASON) : svm_reason(vcpu, kvcpu);
-		raw_write_seqcount_begin(&vcpu->seq);
-		kvmw_inc(vcpu, exits);
-		kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
-		vcpu->exit_since = kvmw_now();
-		raw_write_seqcount_end(&vcpu->seq);
-	}
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_exit]);
+	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+	if (is_usual(vcpu, kvcpu) && likely(isa == ISA_VMX || vcpu->vmcb_valid))
+		count_exit(vcpu, reason_of(kvcpu, isa, vmx), true);
+	else
+		exit_unusual(kvcpu, isa, vmx);
 	kvmw_tp_leave();
 }
 
+static __always_inline void count_entry(struct kvmw_vcpu *vcpu, const bool usual)
+{
+	raw_write_seqcount_begin(&vcpu->seq);
+	if (likely(vcpu->exit_since))
+		kvmw_add(vcpu, exit_time_ns,
+			 kvmw_elapsed(kvmw_now_of(usual), vcpu->exit_since));
+	vcpu->exit_since = 0;
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+static noinline void entry_unusual(const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
+
+	if (vcpu)
+		count_entry(vcpu, false);
+}
+
 /* Whatever arguments follow, the first is the vCPU. */
-void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
+void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu;
-	struct kvmw_cpu *c;
 
 	kvmw_tp_enter();
-	c = this_cpu_ptr(&kvmw_cpu);
-	c->hits[KVMW_HOOK_entry]++;
-	vcpu = kvmw_vcpu_here(c, kvcpu);
-	if (likely(vcpu)) {
-		raw_write_seqcount_begin(&vcpu->seq);
-		if (likely(vcpu->exit_since))
-			kvmw_add(vcpu, exit_time_ns,
-				 kvmw_elapsed(kvmw_now(), vcpu->exit_since));
-		vcpu->exit_since = 0;
-		raw_write_seqcount_end(&vcpu->seq);
-	}
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_entry]);
+	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+	if (is_usual(vcpu, kvcpu))
+		count_entry(vcpu, true);
+	else
+		entry_unusual(kvcpu);
 	kvmw_tp_leave();
 }
 
@@ -111,22 +141,34 @@ static __always_inline unsigned int user_cell(u32 reason, int error)
 	return min_t(u32, reason, KVMW_USER_EXIT_REST);
 }
 
-void kvmw_tp_user_exit(void *data, __u32 reason, int error)
+static __always_inline void count_user_exit(struct kvmw_vcpu *vcpu, u32 reason, int error)
+{
+	raw_write_seqcount_begin(&vcpu->seq);
+	kvmw_inc(vcpu, user_exits);
+	kvmw_cell(vcpu, user_exit_reasons, user_cell(reason, error));
+	raw_write_seqcount_end(&vcpu->seq);
+}
+
+static noinline void user_exit_unusual(u32 reason, int error)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_put_by_current();
+
+	if (vcpu)
+		count_user_exit(vcpu, reason, error);
+	else
+		kvmw_lost(NULL);
+}
+
+void notrace kvmw_tp_user_exit(void *data, __u32 reason, int error)
 {
 	struct kvmw_vcpu *vcpu;
-	struct kvmw_cpu *c;
 
 	kvmw_tp_enter();
-	c = this_cpu_ptr(&kvmw_cpu);
-	c->hits[KVMW_HOOK_user_exit]++;
-	vcpu = kvmw_vcpu_left(c);
-	if (likely(vcpu)) {
-		raw_write_seqcount_begin(&vcpu->seq);
-		kvmw_inc(vcpu, user_exits);
-		kvmw_cell(vcpu, user_exit_reasons, user_cell(reason, error));
-		raw_write_seqcount_end(&vcpu->seq);
-	} else {
-		kvmw_lost(NULL);
-	}
+	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_user_exit]);
+	vcpu = kvmw_vcpu_left(this_cpu_ptr(&kvmw_cpu));
+	if (likely(vcpu))
+		count_user_exit(vcpu, reason, error);
+	else
+		user_exit_unusual(reason, error);
 	kvmw_tp_leave();
 }

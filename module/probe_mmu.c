@@ -51,7 +51,7 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 
 static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
 {
-	struct kvmw_slot *slot = kvmw_slot_cached(this_cpu_ptr(&kvmw_cpu), kvm, as_id, gfn);
+	struct kvmw_slot *slot = kvmw_slot_cached(kvm, as_id, gfn);
 
 	return likely(slot) ? slot : kvmw_slot_lookup(kvm, as_id, gfn);
 }
@@ -75,47 +75,55 @@ static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct 
 }
 
 /* The sum, which is about to fall, is at a peak now or below an earlier one. */
-static __always_inline void note_peak(struct kvmw_vm *vm, const struct kvm *kvm)
+static noinline void raise_peak(struct kvmw_vm *vm, u64 bytes)
 {
-	u64 bytes = mapped_before(vm, kvm), peak = READ_ONCE(vm->mapped_peak);
+	u64 peak = READ_ONCE(vm->mapped_peak), found;
 
-	while (unlikely(bytes > peak)) {
-		u64 found = cmpxchg(&vm->mapped_peak, peak, bytes);
-
+	for (; bytes > peak; peak = found) {
+		found = cmpxchg(&vm->mapped_peak, peak, bytes);
 		if (found == peak)
 			break;
-		peak = found;
 	}
+}
+
+static __always_inline void count_map(struct kvmw_slot *slot, int level, u64 leaves)
+{
+	__this_cpu_add(slot->cpu->map[level - 1], leaves);
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
+}
+
+static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
+{
+	__this_cpu_inc(slot->cpu->unmap[level - 1]);
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 }
 
 /* @split: of a huge leaf, these are its parts */
 static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves,
 					bool split)
 {
-	__this_cpu_add(slot->cpu->map[level - 1], leaves);
-	if (!KVMW_KVM_COUNTS_LEAVES)
-		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
+	count_map(slot, level, leaves);
 	trace_kvmwatch_map(slot, gfn, level, leaves, split);
 }
 
 static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kvm, gfn_t gfn,
 					  int level, bool split)
 {
-	note_peak(slot->obj.vm, kvm);
-	__this_cpu_inc(slot->cpu->unmap[level - 1]);
-	if (!KVMW_KVM_COUNTS_LEAVES)
-		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
+	raise_peak(slot->obj.vm, mapped_before(slot->obj.vm, kvm));
+	count_unmap(slot, level);
 	trace_kvmwatch_unmap(slot, gfn, level, split);
 }
 
 /* __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it */
-static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
+static noinline void spte_change_unusual(const struct pt_regs *regs)
 {
 	u64 old = KVMW_ARG4(regs), new = KVMW_ARG5(regs);
-	int level = KVMW_ARG6(regs);
-	bool was = kvmw_spte_leaf(old, level), is = kvmw_spte_leaf(new, level);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	gfn_t gfn = KVMW_ARG3(regs);
+	int level = KVMW_ARG6(regs);
+	bool was = kvmw_spte_leaf(old, level), is = kvmw_spte_leaf(new, level);
 	struct kvmw_slot *slot;
 
 	if (was == is || unlikely(level > KVMW_NR_LEVELS))
@@ -136,6 +144,37 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 		__this_cpu_inc(slot->cpu->splits);
 		leaf_mapped(slot, gfn, level - 1, 512, true);
 	}
+}
+
+/* The usual way is that of a 4K leaf, in the slot of the last one. */
+static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
+{
+	bool is = kvmw_spte_present(KVMW_ARG5(regs));
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	struct kvmw_slot *slot;
+	u64 bytes;
+
+	if (unlikely((int)KVMW_ARG6(regs) != PG_LEVEL_4K))
+		goto unusual;
+	if (kvmw_spte_present(KVMW_ARG4(regs)) == is)
+		return;
+	slot = kvmw_slot_cached(kvm, kvmw_spte_change_as(regs), KVMW_ARG3(regs));
+	if (unlikely(!slot))
+		goto unusual;
+	if (is) {
+		if (trace_kvmwatch_map_enabled())
+			goto unusual;
+		count_map(slot, PG_LEVEL_4K, 1);
+		return;
+	}
+	bytes = mapped_before(slot->obj.vm, kvm);
+	if (unlikely(bytes > data_race(slot->obj.vm->mapped_peak) ||
+		     trace_kvmwatch_unmap_enabled()))
+		goto unusual;
+	count_unmap(slot, PG_LEVEL_4K);
+	return;
+unusual:
+	spte_change_unusual(regs);
 }
 
 /* A leaf appears in a shadow page table; see kvmw_rmap_add_leaf() for the function. */
@@ -183,9 +222,9 @@ static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned lon
 		count_zap(&leaf);
 }
 
-KVMW_FUNC_HANDLER(spte_change, on_spte_change);
-KVMW_FUNC_HANDLER(rmap_add, on_rmap_add);
-KVMW_FUNC_HANDLER(rmap_zap, on_rmap_zap);
+KVMW_LOCKED_HANDLER(spte_change, on_spte_change);
+KVMW_LOCKED_HANDLER(rmap_add, on_rmap_add);
+KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
 
 #ifdef KVMW_HOOK_ROW_rmap_repoint
 /*
@@ -197,7 +236,7 @@ static __always_inline void on_rmap_repoint(const struct pt_regs *regs, unsigned
 	this_cpu_write(kvmw_cpu.told, !pte_write(*(pte_t *)KVMW_ARG6(regs)));
 }
 
-KVMW_FUNC_HANDLER(rmap_repoint, on_rmap_repoint);
+KVMW_LOCKED_HANDLER(rmap_repoint, on_rmap_repoint);
 #endif
 
 #ifdef KVMW_HOOK_ROW_rmap_zap_all
@@ -222,5 +261,5 @@ static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned
 	}
 }
 
-KVMW_FUNC_HANDLER(rmap_zap_all, on_rmap_zap_all);
+KVMW_LOCKED_HANDLER(rmap_zap_all, on_rmap_zap_all);
 #endif

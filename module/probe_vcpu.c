@@ -22,33 +22,27 @@ static __always_inline u64 waited(void)
 	return current->sched_info.run_delay;
 }
 
-/* kvm_arch_vcpu_load(kvcpu, cpu) */
-static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
+static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, u64 cpu,
+				   const bool usual)
 {
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
-	u64 now, off_ns = 0, cpu = (u32)KVMW_ARG2(regs);
-	bool migrated;
-
-	c->vcpu = vcpu;
-	if (!vcpu)
-		return;
-	migrated = vcpu->where != KVMW_VCPU_UNKNOWN && vcpu->stats.pcpu[0] != cpu;
+	bool migrated = false;
+	u64 now, off_ns = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	/* In here, so that nobody reads what was, at a later time than this. */
-	now = kvmw_now();
+	now = kvmw_now_of(usual);
 	kvmw_inc(vcpu, loads);
-	if (migrated)
-		kvmw_inc(vcpu, load_migrations);
-	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
+	if (likely(vcpu->where == KVMW_VCPU_OFF_CPU)) {
 		off_ns = kvmw_elapsed(now, vcpu->since);
 		kvmw_add(vcpu, off_cpu_ns, off_ns);
 		kvmw_hist(vcpu, off_cpu_hist, off_ns);
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
 	}
-	kvmw_set(vcpu, pcpu, cpu);
+	if (unlikely(vcpu->stats.pcpu[0] != cpu)) {
+		migrated = vcpu->where != KVMW_VCPU_UNKNOWN;
+		kvmw_add(vcpu, load_migrations, migrated);
+		kvmw_set(vcpu, pcpu, cpu);
+	}
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
 	if (kvmw_runs_here(kvcpu)) {
@@ -58,30 +52,47 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	}
 	raw_write_seqcount_end(&vcpu->seq);
 
-	trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
+	if (!usual)
+		trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
 }
 
-/* kvm_arch_vcpu_put(kvcpu) */
-static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned long caller)
+static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
+
+	c->vcpu = vcpu;
+	if (vcpu)
+		loaded(vcpu, kvcpu, cpu, false);
+}
+
+/* kvm_arch_vcpu_load(kvcpu, cpu) */
+static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+	u64 cpu = (u32)KVMW_ARG2(regs);
+
+	if (unlikely(!vcpu || !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_load_enabled())) {
+		load_unusual(kvcpu, cpu);
+		return;
+	}
+	c->vcpu = vcpu;
+	loaded(vcpu, kvcpu, cpu, true);
+}
+
+static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
+				const bool usual)
+{
 	u64 now, on_ns = 0;
 
-	c->vcpu = NULL;
-	c->leaving = vcpu;
-	c->leaver = current;
-	c->leaver_switches = kvmw_switches(current);
-	if (!vcpu)
-		return;
-
 	raw_write_seqcount_begin(&vcpu->seq);
-	now = kvmw_now();
+	now = kvmw_now_of(usual);
 	kvmw_inc(vcpu, puts);
 	if (kvcpu->preempted)
 		kvmw_inc(vcpu, preemptions);
-	if (vcpu->where == KVMW_VCPU_ON_CPU) {
+	if (likely(vcpu->where == KVMW_VCPU_ON_CPU)) {
 		on_ns = kvmw_elapsed(now, vcpu->since);
 		kvmw_add(vcpu, on_cpu_ns, on_ns);
 		kvmw_hist(vcpu, on_cpu_hist, on_ns);
@@ -95,7 +106,41 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	}
 	raw_write_seqcount_end(&vcpu->seq);
 
-	trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
+	if (!usual)
+		trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
+}
+
+static __always_inline void leave(struct kvmw_cpu *c, struct kvmw_vcpu *vcpu)
+{
+	c->vcpu = NULL;
+	c->leaving = vcpu;
+	c->leaver = current;
+	c->leaver_switches = kvmw_switches(current);
+}
+
+static noinline void put_unusual(const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
+
+	leave(c, vcpu);
+	if (vcpu)
+		put(vcpu, kvcpu, false);
+}
+
+/* kvm_arch_vcpu_put(kvcpu) */
+static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+
+	if (unlikely(!vcpu || !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_put_enabled())) {
+		put_unusual(kvcpu);
+		return;
+	}
+	leave(c, vcpu);
+	put(vcpu, kvcpu, true);
 }
 
 /* A vCPU is loaded and put by get_cpu(), and by the scheduler. */

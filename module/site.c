@@ -57,7 +57,7 @@ static noinline void site_classify(struct kvmw_site *site, unsigned long addr)
 	smp_store_release(&site->ready, true);
 }
 
-static const struct kvmw_site site_other = { .cause = KVMW_CAUSE_KVM, .ready = true };
+const struct kvmw_site kvmw_site_other = { .cause = KVMW_CAUSE_KVM, .ready = true };
 
 const struct kvmw_site *kvmw_site_find(unsigned long addr)
 {
@@ -75,7 +75,7 @@ const struct kvmw_site *kvmw_site_find(unsigned long addr)
 			site_classify(&sites[i], addr);
 		return &sites[i];
 	}
-	return &site_other;
+	return &kvmw_site_other;
 }
 
 void kvmw_forget_sites(void)

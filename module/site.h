@@ -17,6 +17,9 @@ struct kvmw_site {
 	bool		ready;		/* written last */
 };
 
+/* Any other than those looked up; nobody calls from address 0. */
+extern const struct kvmw_site kvmw_site_other;
+
 const struct kvmw_site *kvmw_site_find(unsigned long addr);
 
 /* Context: hit. @addr is its caller. */
@@ -24,7 +27,7 @@ static __always_inline const struct kvmw_site *kvmw_site_of(struct kvmw_cpu *c, 
 {
 	const struct kvmw_site *site = c->site;
 
-	if (unlikely(!site || site->addr != addr)) {
+	if (unlikely(site->addr != addr)) {
 		site = kvmw_site_find(addr);
 		c->site = site;
 	}

@@ -11,15 +11,14 @@
 
 #include "object.h"
 
-static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvmw_cpu *c,
-							  const struct kvm *kvm,
+static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvm *kvm,
 							  unsigned int as_id, gfn_t gfn)
 {
-	struct kvmw_slot *slot = c->slot;
+	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
 
-	if (likely(slot && READ_ONCE(slot->obj.vm->obj.key) == kvm &&
+	if (likely(data_race(slot->obj.vm->obj.key) == kvm &&
 		   slot->obj.subkey >> 16 == as_id &&
-		   gfn - READ_ONCE(slot->base_gfn) < READ_ONCE(slot->live_pages)))
+		   gfn - data_race(slot->base_gfn) < data_race(slot->live_pages)))
 		return slot;
 	return NULL;
 }

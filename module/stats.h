@@ -105,21 +105,23 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *cpu, struct kvmw_slo
 void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more);
 
 /*
- * Count for a vCPU. Only the CPU that it is loaded on may, and from one context,
- * so the write needs no lock; _ONCE because readers look at it meanwhile.
+ * Add to a number that only this CPU writes now, and from one context. Readers see it as
+ * it was or as it is. WRITE_ONCE() would make three instructions of it.
  */
-#define kvmw_add(vcpu, stat, n)	\
-	WRITE_ONCE((vcpu)->stats.stat[0], (vcpu)->stats.stat[0] + (n))
+static __always_inline void kvmw_grow(u64 *number, u64 n)
+{
+	asm("addq %1, %0" : "+m" (*number) : "er" (n) : "cc");
+}
+
+/* Count for a vCPU. Only the CPU that it is loaded on may. */
+#define kvmw_add(vcpu, stat, n)		kvmw_grow(&(vcpu)->stats.stat[0], n)
 #define kvmw_inc(vcpu, stat)	kvmw_add(vcpu, stat, 1)
 #define kvmw_set(vcpu, stat, n)	WRITE_ONCE((vcpu)->stats.stat[0], (n))
 #define kvmw_max(vcpu, stat, n)	do {						\
 	if ((n) > (vcpu)->stats.stat[0])					\
 		kvmw_set(vcpu, stat, n);					\
 } while (0)
-#define kvmw_cell(vcpu, stat, cell)	do {					\
-	u64 *at = &(vcpu)->stats.stat[cell];					\
-	WRITE_ONCE(*at, *at + 1);						\
-} while (0)
+#define kvmw_cell(vcpu, stat, cell)	kvmw_grow(&(vcpu)->stats.stat[cell], 1)
 #define kvmw_hist(vcpu, stat, n)	kvmw_cell(vcpu, stat, kvmw_bucket(n))
 
 /* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */

@@ -8,12 +8,20 @@
 #include "object.h"
 
 /* A remembered record is right as long as its key is still this vCPU. */
-static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
-						      const struct kvm_vcpu *kvcpu)
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvmw_cpu *c,
+							  const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu = c->last_vcpu;
 
-	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
+	return likely(vcpu && data_race(vcpu->obj.key) == kvcpu) ? vcpu : NULL;
+}
+
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
+						      const struct kvm_vcpu *kvcpu)
+{
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+
+	if (likely(vcpu))
 		return vcpu;
 	vcpu = kvmw_vcpu_find(kvcpu);
 	if (vcpu)
@@ -29,7 +37,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 {
 	struct kvmw_vcpu *vcpu = c->vcpu;
 
-	if (likely(vcpu && READ_ONCE(vcpu->obj.key) == kvcpu))
+	if (likely(vcpu && data_race(vcpu->obj.key) == kvcpu))
 		return vcpu;
 	return kvmw_vcpu_of(c, kvcpu);	/* it was loaded before we watched */
 }
@@ -42,13 +50,13 @@ static __always_inline unsigned long kvmw_switches(const struct task_struct *tas
 
 /*
  * The vCPU that the current thread was the last to put: the one that was last put here,
- * if the thread did that and has not left this pCPU since.
+ * if the thread did that and has not left this pCPU since. NULL: look it up.
  */
-static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(struct kvmw_cpu *c)
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(const struct kvmw_cpu *c)
 {
 	if (likely(c->leaver == current && c->leaver_switches == kvmw_switches(current)))
 		return c->leaving;
-	return kvmw_vcpu_put_by_current();
+	return NULL;
 }
 
 #endif /* KVMW_VCPU_HIT_H */

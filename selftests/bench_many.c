@@ -268,6 +268,11 @@ int main(int argc, char **argv)
 	nr_vms = argc > 1 ? atoi(argv[1]) : 0;
 	rounds = nr_vms > FEW ? 1 : ROUNDS;
 	make_vms();
+	if (argc > 2) {		/* for others to look at */
+		puts("ready");
+		fflush(stdout);
+		pause();
+	}
 	measure("insmod", come, 1);
 	if (nr_vms) {
 		open_all();

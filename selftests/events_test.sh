@@ -219,6 +219,40 @@ claim "and the halts of a vCPU" same "$(grew bob vcpu1 halts)" \
 claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts))) \
 	"$(count 'kvmwatch_' </tmp/report)"
 
+# What our plugin adds in brackets, to the words that the events have of their own. (A CPU's number
+# is in brackets too.)
+pages_of_marks() {
+	sed -n 's/.*rel_gfn \(0x[^ ]*\) .*addr \(0x[^ ]*\) .*\[page at \(0x[^ ]*\)]$/\1 \2 \3/p' \
+		/tmp/report | while read -r rel addr page; do
+		[ $((addr + rel * 4096)) = $((page)) ] && echo
+	done | wc -l
+}
+
+claim "trace-cmd tells each mark's address in the VMM" same 300 "$(pages_of_marks)"
+claim "and halts in readable time" same "$(grew bob vcpu1 halts)" \
+	"$(awk '/_halt: / { for (i = 1; i < NF; i++) if ($i == "ns") ns = $(i + 1)
+		    n = substr($(NF - 1), 2) * ($NF == "ns]" ? 1 : $NF == "us]" ? 1e3 : 1e6)
+		    if (n > 0.99 * ns && n < 1.01 * ns) good++ } END { print good + 0 }' /tmp/report)"
+trace-cmd report -q -N -i /tmp/trace.dat >/tmp/report.plain 2>&1
+without_brackets() {
+	sed 's/ \[[^]]*]$//' /tmp/report | cmp - /tmp/report.plain
+}
+claim "beside what the events say themselves" without_brackets
+
+trace-cmd record -q -o /tmp/life.dat -e kvmwatch:kvmwatch_slot -e kvmwatch:kvmwatch_map \
+	-e kvmwatch:kvmwatch_unmap -e kvmwatch:kvmwatch_vcpu_load -e kvmwatch:kvmwatch_vcpu_put \
+	guest_demo --exits 0 --pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0 \
+	>/dev/null 2>&1
+trace-cmd report -q -i /tmp/life.dat >/tmp/report 2>&1
+for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:1 flags base_gfn 0x40000 .* flags log \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:2 gfn 0x80000 level 2m leaves 1 cause vcpu \[2.00 MiB, to gfn 0x801ff]$' \
+	'slot 0:1 gfn 0x40003 level 4k cause host \[4.00 KiB, to gfn 0x40003]$' \
+	'pcpu [0-9]* off_ns [0-9]*.* \[[0-9.]* [mun]*s]$' \
+	'pcpu [0-9]* on_ns [0-9]*.* \[[0-9.]* [mun]*s]$'; do
+	claim "trace-cmd names and reckons: $line" grep -q "$line" /tmp/report
+done
+
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" trace-cmd report -i /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody

@@ -239,6 +239,20 @@ without_brackets() {
 }
 claim "beside what the events say themselves" without_brackets
 
+reported() {
+	kvmwatch report "$@" /tmp/trace.dat >$said 2>&1
+	count 'kvmwatch_' <$said
+}
+
+claim "report shows what was recorded" same "$(reported)" $((300 + $(grew bob vcpu1 halts)))
+claim "of a VM by its pid" same "$(reported -p "pid:$alice")" 300
+claim "or by its id, of a vCPU" same "$(reported -p "id:$(vm_id bob)" -v 1)" "$(grew bob vcpu1 halts)"
+claim "of another vCPU there is nothing" same "$(reported -p "$bob" -v 0)" 0
+claim "of a slot" same "$(reported -s 0:1)" 300
+claim "of another slot there is nothing" same "$(reported -p "$alice" -s 2)" 0
+claim "a name is not in the file, and it says so" \
+	fails_with 2 "give its id or its pid" kvmwatch report -p alice /tmp/trace.dat
+
 trace-cmd record -q -o /tmp/life.dat -e kvmwatch:kvmwatch_slot -e kvmwatch:kvmwatch_map \
 	-e kvmwatch:kvmwatch_unmap -e kvmwatch:kvmwatch_vcpu_load -e kvmwatch:kvmwatch_vcpu_put \
 	guest_demo --exits 0 --pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0 \
@@ -254,7 +268,7 @@ for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB,
 done
 
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
-claim "record has trace-cmd do it" trace-cmd report -i /tmp/bob.dat
+claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody
 
 # A VM's end: what was mapped goes.
@@ -263,7 +277,14 @@ attached gone
 note before
 kill "$alice" "$bob"
 wait "$alice" "$bob"
-finish gone
+ended() {
+	! kill -0 "$1"
+}
+claim "a view of a VM that ends, ends" eventually ended "$gone"
+wait "$gone"
+claim "well" same "$?" 0
+claim "and says why" grep -q "$alice: this VM has ended" /tmp/gone.err
+claim "before its summary" grep -q "pages: [1-9][0-9]* events in .*, 0 lost" /tmp/gone.err
 claim "pages has all that goes with the VM" same "$(rows_with gone '$9 == "unmap" && $10 == "4k"')" \
 	"$(stat_at alice before vm mapped_4k)"
 claim "huge ones, too" same "$(rows_with gone '$9 == "unmap" && $10 == "2m"')" \

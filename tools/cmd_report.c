@@ -19,7 +19,7 @@
 
 bool report_line_is_of(const char *line, const struct report_filter *filter)
 {
-	unsigned int as_id, slot;
+	unsigned int as_id = 0, slot = 0;
 	unsigned long long vm;
 	int pid, vcpu, n = 0;
 	const char *at = line;

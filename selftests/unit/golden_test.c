@@ -488,6 +488,22 @@ TEST(dirty_rate_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_dirty, rate, "dirty-rate"));
 }
 
+TEST(a_vm_that_is_not_there_is_refused)
+{
+	static const char *const nobody[] = { "-p", "nobody", NULL };
+	const struct cmd *const cmds[] = {
+		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_record
+	};
+	char *text;
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		text = print(cmds[i], nobody, NULL);
+		EXPECT_STREQ("exit code", text);
+		free(text);
+	}
+}
+
 static char *print_text(const struct cmd *cmd)
 {
 	return print(cmd, NULL, NULL);

@@ -162,22 +162,6 @@ static int family_get(const struct stat *stat, const struct vm *vm, struct famil
 
 /* --- JSON ---------------------------------------------------------------- */
 
-/*
- * Adds take the value over. json-c knows no null for want of memory: what should be
- * an object is NULL then, and output_json() complains.
- */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (!object || json_object_object_add(object, key, value))
-		json_object_put(value);
-}
-
-static void append(struct json_object *array, struct json_object *value)
-{
-	if (!array || json_object_array_add(array, value))
-		json_object_put(value);
-}
-
 static struct json_object *value_json(const struct kvmwatch_value *value)
 {
 	struct json_object *array;
@@ -187,7 +171,7 @@ static struct json_object *value_json(const struct kvmwatch_value *value)
 		return json_object_new_uint64(*value->data);
 	array = json_object_new_array();
 	for (i = 0; i < value->size; i++)
-		append(array, json_object_new_uint64(value->data[i]));
+		output_json_append(array, json_object_new_uint64(value->data[i]));
 	return array;
 }
 
@@ -199,7 +183,7 @@ static struct json_object *stats_json(const struct object *object)
 
 	for (i = 0; i < object->sample->all->nr_stats; i++) {
 		if (sample_stat(object->sample, object->item, i, &value))
-			add(json, value.name, value_json(&value));
+			output_json_add(json, value.name, value_json(&value));
 	}
 	return json;
 }
@@ -213,10 +197,10 @@ static struct json_object *vcpu_json(const struct object *object)
 {
 	struct json_object *json = json_object_new_object();
 
-	add(json, "id", json_object_new_uint64(object->vcpu->id));
-	add(json, "vcpu_id", json_object_new_uint64(object->vcpu->vcpu_id));
-	add(json, "tid", pid_json(object->vcpu->tid));
-	add(json, "stats", stats_json(object));
+	output_json_add(json, "id", json_object_new_uint64(object->vcpu->id));
+	output_json_add(json, "vcpu_id", json_object_new_uint64(object->vcpu->vcpu_id));
+	output_json_add(json, "tid", pid_json(object->vcpu->tid));
+	output_json_add(json, "stats", stats_json(object));
 	return json;
 }
 
@@ -224,9 +208,9 @@ static struct json_object *slot_json(const struct object *object)
 {
 	struct json_object *json = json_object_new_object();
 
-	add(json, "as_id", json_object_new_uint64(object->slot->as_id));
-	add(json, "id", json_object_new_uint64(object->slot->id));
-	add(json, "stats", stats_json(object));
+	output_json_add(json, "as_id", json_object_new_uint64(object->slot->as_id));
+	output_json_add(json, "id", json_object_new_uint64(object->slot->id));
+	output_json_add(json, "stats", stats_json(object));
 	return json;
 }
 
@@ -242,17 +226,17 @@ static void show_json(struct output *out, const struct family *family)
 	for (i = 1; i < family->nr; i++) {
 		object = &family->objects[i];
 		if (object->kind == KVMWATCH_KIND_VCPU)
-			append(vcpus, vcpu_json(object));
+			output_json_append(vcpus, vcpu_json(object));
 		else
-			append(slots, slot_json(object));
+			output_json_append(slots, slot_json(object));
 	}
-	add(json, "id", json_object_new_uint64(info->id));
-	add(json, "name", output_json_string(info->name));
-	add(json, "pid", pid_json(info->pid));
-	add(json, "guest", output_json_string(family->vm->guest));
-	add(json, "stats", stats_json(&family->objects[0]));
-	add(json, "vcpus", vcpus);
-	add(json, "slots", slots);
+	output_json_add(json, "id", json_object_new_uint64(info->id));
+	output_json_add(json, "name", output_json_string(info->name));
+	output_json_add(json, "pid", pid_json(info->pid));
+	output_json_add(json, "guest", output_json_string(family->vm->guest));
+	output_json_add(json, "stats", stats_json(&family->objects[0]));
+	output_json_add(json, "vcpus", vcpus);
+	output_json_add(json, "slots", slots);
 	output_json(out, json);
 }
 

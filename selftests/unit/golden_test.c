@@ -481,6 +481,17 @@ TEST(dirty_hot_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_dirty, windows, "dirty-windows"));
 }
 
+/* Without a screen; and three looks with some columns. */
+TEST(top_prints_what_it_always_did)
+{
+	static const char *const some[] = { "-n3", "-i2", "-o", "name,cpu,dirty", NULL };
+
+	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--json"));
+	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--csv"));
+	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--json"));
+	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--csv"));
+}
+
 TEST(dirty_rate_prints_what_it_always_did)
 {
 	static const char *const rate[] = { "--rate", NULL };
@@ -502,6 +513,9 @@ TEST(a_vm_that_is_not_there_is_refused)
 		EXPECT_STREQ("exit code", text);
 		free(text);
 	}
+	text = print(&cmd_top, nobody, "--json");
+	EXPECT_STREQ("exit code", text);
+	free(text);
 }
 
 static char *print_text(const struct cmd *cmd)

@@ -106,7 +106,7 @@ static int show_some(char **report, const struct report_filter *filter)
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	char *report[] = { "trace-cmd", "report", "-i", "trace.dat", NULL };
+	char *report[8] = { "trace-cmd", "report", "-i", "trace.dat" };
 	struct view_options options = { };
 	struct report_filter filter;
 	int code;

@@ -13,6 +13,7 @@
 #include <event-parse.h>
 #include <trace-seq.h>
 
+#include "plugin_kvmwatch.h"
 #include "quantity.h"
 
 #define SYSTEM		"kvmwatch"
@@ -20,8 +21,6 @@
 #define PAGE_BITS	12
 #define LEVEL_BITS	9	/* a level's leaves are 512 of the one below */
 #define LEVELS		3
-
-#define EXPORTED	__attribute__((visibility("default")))
 
 struct record {
 	struct trace_seq *s;
@@ -140,7 +139,7 @@ static int print(struct trace_seq *s, struct tep_record *record, struct tep_even
 	return 0;
 }
 
-int EXPORTED TEP_PLUGIN_LOADER(struct tep_handle *tep)
+int TEP_PLUGIN_LOADER(struct tep_handle *tep)
 {
 	const struct addition *addition;
 
@@ -150,7 +149,7 @@ int EXPORTED TEP_PLUGIN_LOADER(struct tep_handle *tep)
 	return 0;
 }
 
-void EXPORTED TEP_PLUGIN_UNLOADER(struct tep_handle *tep)
+void TEP_PLUGIN_UNLOADER(struct tep_handle *tep)
 {
 	const struct addition *addition;
 

@@ -76,6 +76,10 @@ storm: initrd ## storms and reloading for minutes: STORM_SECONDS=120 each (KERNE
 	@STORM_SECONDS=$(or $(STORM_SECONDS),120) T=storm,reload VM_TIMEOUT=$(or $(VM_TIMEOUT),7200) \
 		$(VM)/suite vm | $(VM)/tap
 
+fuzz-vm: initrd ## random calls for minutes: FUZZ_SECONDS=120 as root, and as nobody (KERNEL=debug, V=ftrace)
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),120) T=abuse VM_TIMEOUT=$(or $(VM_TIMEOUT),7200) \
+		$(VM)/suite vm | $(VM)/tap
+
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
 	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
 
@@ -136,5 +140,5 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm \
+.PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm fuzz-vm \
 	matrix races lockdown debug-kernel kvm-selftests vm bench lint initrd planted sparse clean help

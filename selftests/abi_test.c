@@ -442,6 +442,21 @@ static const char *torn(const struct kvmwatch_stats *s, unsigned int vcpus)
 	return NULL;
 }
 
+/* The same of a slot whose pages come, go and are marked, or of its VM, which is the sum. */
+static const char *torn_pages(const struct kvmwatch_stats *s, unsigned int vcpus)
+{
+	__u64 causes = of(s, "dirty_marks_fault") + of(s, "dirty_marks_pml") +
+		       of(s, "dirty_marks_kvm");
+
+	if (of(s, "dirty_marks_new") > of(s, "dirty_marks"))
+		return "new marks and all";
+	if (kvmwatch_stats_find(s, "dirty_marks_fault") && causes != of(s, "dirty_marks"))
+		return "marks and their causes";
+	if ((__s64)of(s, "mapped_4k") < 0 || (__s64)of(s, "mapped_bytes") < 0)
+		return "maps and unmaps";
+	return NULL;
+}
+
 /* A counter that was higher @before; NULL: none. */
 static const char *backward(const struct kvmwatch_stats *s, const __u64 *before)
 {
@@ -463,9 +478,22 @@ struct reader {
 	int fd;
 	bool maps;
 	unsigned int vcpus, rounds;
+	const char *(*check)(const struct kvmwatch_stats *s, unsigned int vcpus);
 	unsigned int reads;
 	const char *torn, *backward;
+	bool done;
 };
+
+static void *end_of(struct reader *r)
+{
+	__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static bool is_done(const struct reader *r)
+{
+	return __atomic_load_n(&r->done, __ATOMIC_ACQUIRE);
+}
 
 /* As often as a reader of 10 kHz would look in the time that an emulator takes for it. */
 static void *read_on(void *arg)
@@ -477,9 +505,9 @@ static void *read_on(void *arg)
 	__u64 *before;
 
 	if (kvmwatch_stats_read(r->fd, &stats))
-		return NULL;
+		return end_of(r);
 	if (r->maps && kvmwatch_map(r->fd, stats, &mapping))
-		return NULL;
+		return end_of(r);
 	before = calloc(1, stats->data_size);
 	for (i = 0; i < r->rounds && !r->torn && !r->backward; i++) {
 		memcpy(before, stats->data, stats->data_size);
@@ -491,14 +519,26 @@ static void *read_on(void *arg)
 		/* The first of a mapping may be older than what was read before. */
 		if (r->reads++)
 			r->backward = backward(stats, before);
-		r->torn = torn(stats, r->vcpus);
+		r->torn = r->check(stats, r->vcpus);
 		if (r->maps)
 			usleep(100);
 	}
 	kvmwatch_unmap(mapping);
 	kvmwatch_stats_free(stats);
 	free(before);
-	return NULL;
+	return end_of(r);
+}
+
+static void check_reader(struct __test_metadata *_metadata, struct reader *r)
+{
+	pthread_join(r->thread, NULL);
+	EXPECT_EQ(NULL, r->torn)
+		TH_LOG("torn: %s", r->torn);
+	EXPECT_EQ(NULL, r->backward)
+		TH_LOG("backward: %s", r->backward);
+	EXPECT_LT(100, r->reads);
+	TH_LOG("%u reads, %s", r->reads, r->maps ? "mapped" : "by pread");
+	close(r->fd);
 }
 
 TEST_F_TIMEOUT(abi, numbers_read_from_guests_at_work_are_of_one_moment, 120)
@@ -525,23 +565,85 @@ TEST_F_TIMEOUT(abi, numbers_read_from_guests_at_work_are_of_one_moment, 120)
 		readers[i].maps = what[i].maps;
 		readers[i].vcpus = what[i].vcpus;
 		readers[i].rounds = 1500;
+		readers[i].check = torn;
 		ASSERT_LE(0, what[i].fd);
 		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, read_on, &readers[i]));
 	}
-	for (i = 0; i < ARRAY_SIZE(what); i++) {
-		pthread_join(readers[i].thread, NULL);
-		EXPECT_EQ(NULL, readers[i].torn)
-			TH_LOG("reader %u: torn %s", i, readers[i].torn);
-		EXPECT_EQ(NULL, readers[i].backward)
-			TH_LOG("reader %u: backward %s", i, readers[i].backward);
-		EXPECT_LT(100, readers[i].reads);
-		TH_LOG("reader %u: %u reads", i, readers[i].reads);
-		close(what[i].fd);
-	}
+	for (i = 0; i < ARRAY_SIZE(what); i++)
+		check_reader(_metadata, &readers[i]);
 	EXPECT_EQ(0, guest_stop(self->g, 0));
 	EXPECT_EQ(0, guest_stop(self->g, 1));
 	EXPECT_EQ(0, guest_wait(self->g, 0, -1));
 	EXPECT_EQ(0, guest_wait(self->g, 1, -1));
+}
+
+static __u64 all_of(const struct kvmwatch_all *all, size_t item, const char *name)
+{
+	const __u64 *value = kvmwatch_all_value(all, item, kvmwatch_all_find(all, name));
+
+	return value ? *value : 0;
+}
+
+/* One read of all slots: what torn_pages() says of one, and the time that it took. */
+static const char *torn_all(int fd)
+{
+	struct kvmwatch_all *all;
+	const char *torn = NULL;
+	size_t i;
+
+	if (kvmwatch_all_read(fd, &all))
+		return "unread";
+	if (all->begin_ns > all->end_ns)
+		torn = "begin and end";
+	for (i = 0; i < all->nr && !torn; i++) {
+		if (all_of(all, i, "dirty_marks_new") > all_of(all, i, "dirty_marks"))
+			torn = "new marks and all, of all slots";
+		if ((__s64)all_of(all, i, "mapped_4k") < 0)
+			torn = "maps and unmaps, of all slots";
+	}
+	kvmwatch_all_free(all);
+	return torn;
+}
+
+/* Two vCPUs write to pages that the host takes away, and whose marks it collects. */
+TEST_F_TIMEOUT(abi, numbers_of_slots_keep_to_each_other_while_pages_come_and_go, 120)
+{
+	int vm = guest_vm_fd(self->g), all;
+	struct reader readers[] = {
+		{ .fd = kvmwatch_open_slot_fd(self->dev, vm, 0, 1) },
+		{ .fd = kvmwatch_open_slot_fd(self->dev, vm, 0, 1), .maps = true },
+		{ .fd = kvmwatch_open_vm_fd(self->dev, vm) },
+		{ .fd = kvmwatch_open_vm_fd(self->dev, vm), .maps = true },
+	};
+	long marked = 0, got;
+	unsigned int i;
+
+	all = kvmwatch_open_all_fd(self->dev, KVMWATCH_KIND_SLOT, vm, 0);
+	ASSERT_LE(0, all);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, guest_start(self->g, i,
+					 work_write(GPA, PAGES, GUEST_PAGE, GUEST_FOREVER)));
+	for (i = 0; i < ARRAY_SIZE(readers); i++) {
+		readers[i].rounds = 1500;
+		readers[i].check = torn_pages;
+		ASSERT_LE(0, readers[i].fd);
+		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, read_on, &readers[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(readers); i += is_done(&readers[i])) {
+		ASSERT_EQ(NULL, torn_all(all));
+		ASSERT_EQ(0, guest_slot_discard(self->g, 1, 0, PAGES));
+		got = guest_dirty_get(self->g, 1, NULL);
+		ASSERT_LE(0, got);
+		marked += got;
+	}
+	for (i = 0; i < ARRAY_SIZE(readers); i++)
+		check_reader(_metadata, &readers[i]);
+	EXPECT_LT(10 * PAGES, marked);
+	close(all);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, guest_stop(self->g, i));
+		EXPECT_EQ(0, guest_wait(self->g, i, -1));
+	}
 }
 
 /* --- 32-bit callers ----------------------------------------------------------------------- */

@@ -219,8 +219,56 @@ claim "and the halts of a vCPU" same "$(grew bob vcpu1 halts)" \
 claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts))) \
 	"$(count 'kvmwatch_' </tmp/report)"
 
+# What our plugin adds in brackets, to the words that the events have of their own. (A CPU's number
+# is in brackets too.)
+pages_of_marks() {
+	sed -n 's/.*rel_gfn \(0x[^ ]*\) .*addr \(0x[^ ]*\) .*\[page at \(0x[^ ]*\)]$/\1 \2 \3/p' \
+		/tmp/report | while read -r rel addr page; do
+		[ $((addr + rel * 4096)) = $((page)) ] && echo
+	done | wc -l
+}
+
+claim "trace-cmd tells each mark's address in the VMM" same 300 "$(pages_of_marks)"
+claim "and halts in readable time" same "$(grew bob vcpu1 halts)" \
+	"$(awk '/_halt: / { for (i = 1; i < NF; i++) if ($i == "ns") ns = $(i + 1)
+		    n = substr($(NF - 1), 2) * ($NF == "ns]" ? 1 : $NF == "us]" ? 1e3 : 1e6)
+		    if (n > 0.99 * ns && n < 1.01 * ns) good++ } END { print good + 0 }' /tmp/report)"
+trace-cmd report -q -N -i /tmp/trace.dat >/tmp/report.plain 2>&1
+without_brackets() {
+	sed 's/ \[[^]]*]$//' /tmp/report | cmp - /tmp/report.plain
+}
+claim "beside what the events say themselves" without_brackets
+
+reported() {
+	kvmwatch report "$@" /tmp/trace.dat >$said 2>&1
+	count 'kvmwatch_' <$said
+}
+
+claim "report shows what was recorded" same "$(reported)" $((300 + $(grew bob vcpu1 halts)))
+claim "of a VM by its pid" same "$(reported -p "pid:$alice")" 300
+claim "or by its id, of a vCPU" same "$(reported -p "id:$(vm_id bob)" -v 1)" "$(grew bob vcpu1 halts)"
+claim "of another vCPU there is nothing" same "$(reported -p "$bob" -v 0)" 0
+claim "of a slot" same "$(reported -s 0:1)" 300
+claim "of another slot there is nothing" same "$(reported -p "$alice" -s 2)" 0
+claim "a name is not in the file, and it says so" \
+	fails_with 2 "give its id or its pid" kvmwatch report -p alice /tmp/trace.dat
+
+trace-cmd record -q -o /tmp/life.dat -e kvmwatch:kvmwatch_slot -e kvmwatch:kvmwatch_map \
+	-e kvmwatch:kvmwatch_unmap -e kvmwatch:kvmwatch_vcpu_load -e kvmwatch:kvmwatch_vcpu_put \
+	guest_demo --exits 0 --pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0 \
+	>/dev/null 2>&1
+trace-cmd report -q -i /tmp/life.dat >/tmp/report 2>&1
+for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:1 flags base_gfn 0x40000 .* flags log \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:2 gfn 0x80000 level 2m leaves 1 cause vcpu \[2.00 MiB, to gfn 0x801ff]$' \
+	'slot 0:1 gfn 0x40003 level 4k cause host \[4.00 KiB, to gfn 0x40003]$' \
+	'pcpu [0-9]* off_ns [0-9]*.* \[[0-9.]* [mun]*s]$' \
+	'pcpu [0-9]* on_ns [0-9]*.* \[[0-9.]* [mun]*s]$'; do
+	claim "trace-cmd names and reckons: $line" grep -q "$line" /tmp/report
+done
+
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
-claim "record has trace-cmd do it" trace-cmd report -i /tmp/bob.dat
+claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody
 
 # A VM's end: what was mapped goes.
@@ -229,7 +277,14 @@ attached gone
 note before
 kill "$alice" "$bob"
 wait "$alice" "$bob"
-finish gone
+ended() {
+	! kill -0 "$1"
+}
+claim "a view of a VM that ends, ends" eventually ended "$gone"
+wait "$gone"
+claim "well" same "$?" 0
+claim "and says why" grep -q "$alice: this VM has ended" /tmp/gone.err
+claim "before its summary" grep -q "pages: [1-9][0-9]* events in .*, 0 lost" /tmp/gone.err
 claim "pages has all that goes with the VM" same "$(rows_with gone '$9 == "unmap" && $10 == "4k"')" \
 	"$(stat_at alice before vm mapped_4k)"
 claim "huge ones, too" same "$(rows_with gone '$9 == "unmap" && $10 == "2m"')" \

@@ -64,6 +64,13 @@ claim "exits repeats" same 2 \
 	"$(kvmwatch exits -i 0.1 -n 2 --csv -p "$guest" | grep -c ',vm,user,all,')"
 claim "exits --json is an object a line" says '^{.*"reason": *"IO".*"count": *[1-9].*}$' \
 	kvmwatch exits --json -p "$guest"
+top_mapped() {
+	kvmwatch top "$@" -p "$guest" -i 0.1 -n 2
+}
+claim "top --json is an object a look" same 2 "$(top_mapped --json | grep -cE \
+	"^\{\"time_ns\":[1-9][0-9]*,\"window_ns\":[1-9][0-9]*,\"vms\":\[\{\"id\":[^{]*\"pid\":$guest,[^{]*}]}$")"
+claim "and knows what stat knows" same "$(vm_stat mapped_bytes)" \
+	"$(top_mapped --csv -o mapped | sed -n '3s/.*,//p')"
 kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What all commands need: complaints, and the device. */
+/* What commands share: complaints, the device, and trace-cmd. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -103,4 +103,12 @@ int device_complain(int err)
 	default:
 		return complain(KVMWATCH_DEVICE, "can't read it: %s", strerror(-err));
 	}
+}
+
+int run_trace_cmd(const char *what, char **argv)
+{
+	execvp(argv[0], argv);
+	if (errno == ENOENT)
+		return complain(what, "there is no trace-cmd here; install it");
+	return complain(what, "can't run trace-cmd: %s", strerror(errno));
 }

@@ -24,6 +24,7 @@ struct opt;
  * @name:	how it is called
  * @summary:	what it shows, in a few words
  * @about:	the same in a few sentences, for its --help
+ * @operand:	what a word behind the options is called in the help; NULL: there may be none
  * @options:	the options it understands, ended by NULL
  * @run:	does it; gets all arguments from the command's name on; returns an
  *		exit code
@@ -32,6 +33,7 @@ struct cmd {
 	const char *name;
 	const char *summary;
 	const char *about;
+	const char *operand;
 	const struct opt *const *options;
 	int (*run)(const struct cmd *cmd, int argc, char **argv);
 };
@@ -46,6 +48,7 @@ extern const struct cmd cmd_haltpoll;
 extern const struct cmd cmd_dirty;
 extern const struct cmd cmd_pages;
 extern const struct cmd cmd_record;
+extern const struct cmd cmd_report;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
 
@@ -57,6 +60,12 @@ int __printf(2, 3) complain(const char *what, const char *why, ...);
 
 /* Have complaints written to @buf instead; NULL: to stderr again. */
 void complain_into(char *buf, size_t size);
+
+/*
+ * Become trace-cmd, so that signals and exit codes are its. Returns EXIT_COULD_NOT if that
+ * can't be.
+ */
+int run_trace_cmd(const char *what, char **argv);
 
 /* Open the device; explain on stderr why it can't be, and return -errno. */
 int device_open(void);

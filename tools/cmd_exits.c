@@ -5,9 +5,7 @@
  * A rate needs two looks. Counts are of the second one, from the start on; rates are
  * over the time between the two.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,32 +15,33 @@
 #include "output.h"
 #include "libkvmwatch.h"
 #include "repeat.h"
+#include "sample.h"
 #include "select.h"
 #include "text.h"
 
 #define NSEC_PER_SEC	1000000000.0
 
 /**
- * struct look - a VM or a vCPU at one moment
- * @vm:		its VM
- * @name:	its VM's name
- * @vcpu:	kvmwatch's id of the vCPU; 0: it is the VM
- * @vcpu_id:	the VMM's number of the vCPU
- * @ns:		when it was read
- * @stats:	what its stats fd said
+ * struct looks - all at one moment
+ * @vms:	the VMs, with their numbers
+ * @vcpus:	those of vCPUs
  */
-struct look {
-	__u64 vm;
-	char name[KVMWATCH_NAME_SIZE];
-	__u64 vcpu;
-	__u32 vcpu_id;
-	__u64 ns;
-	struct kvmwatch_stats *stats;
+struct looks {
+	struct sample vms, vcpus;
 };
 
-struct looks {
-	struct look *looks;
-	size_t nr;
+/**
+ * struct look - a VM or a vCPU at one moment
+ * @vm:		its VM
+ * @vcpu:	the vCPU; NULL: it is the VM
+ * @sample:	where its numbers are; NULL: there are none
+ * @item:	and where there
+ */
+struct look {
+	const struct vm *vm;
+	const struct kvmwatch_vcpu *vcpu;
+	const struct sample *sample;
+	size_t item;
 };
 
 struct exits {
@@ -83,127 +82,79 @@ static const struct kind {
 
 static void looks_free(struct looks *looks)
 {
-	size_t i;
-
-	for (i = 0; i < looks->nr; i++)
-		kvmwatch_stats_free(looks->looks[i].stats);
-	free(looks->looks);
-	memset(looks, 0, sizeof(*looks));
-}
-
-/* Take over a stats fd, or the -errno that it became. What has ended is left out. */
-static int add_look(struct looks *looks, const struct vm *vm, const struct kvmwatch_vcpu *vcpu,
-		    int fd)
-{
-	struct look look = { .vm = vm->info.id }, *more;
-	int err;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	err = kvmwatch_stats_read(fd, &look.stats);
-	look.ns = now_ns();
-	close(fd);
-	if (err)
-		return err;
-	more = realloc(looks->looks, (looks->nr + 1) * sizeof(look));
-	if (!more) {
-		kvmwatch_stats_free(look.stats);
-		return -ENOMEM;
-	}
-	memcpy(look.name, vm->info.name, sizeof(look.name));
-	if (vcpu) {
-		look.vcpu = vcpu->id;
-		look.vcpu_id = vcpu->vcpu_id;
-	}
-	looks->looks = more;
-	looks->looks[looks->nr++] = look;
-	return 0;
-}
-
-static int look_at(int dev, const struct vm *vm, struct looks *looks)
-{
-	struct kvmwatch_vcpu *vcpus;
-	size_t nr, i;
-	int err;
-
-	err = kvmwatch_list_vcpus(dev, vm->info.id, &vcpus, &nr);
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = add_look(looks, vm, NULL, kvmwatch_open_vm(dev, vm->info.id));
-	for (i = 0; i < nr && !err; i++)
-		err = add_look(looks, vm, &vcpus[i], kvmwatch_open_vcpu(dev, vcpus[i].id));
-	free(vcpus);
-	return err;
+	sample_free(&looks->vms);
+	sample_free(&looks->vcpus);
 }
 
 /* Returns an exit code; only with EXIT_DONE is there anything in @looks. */
 static int look_around(struct exits *exits, struct looks *looks)
 {
-	size_t i, nr;
-	struct vm *vms;
-	int code, err = 0;
+	int code;
 
 	memset(looks, 0, sizeof(*looks));
-	code = vms_get(exits->dev, &exits->selection, &vms, &nr);
+	code = sample_take(exits->dev, &exits->selection, KVMWATCH_KIND_VM, 0, &looks->vms);
 	if (code)
 		return code;
-	for (i = 0; i < nr && !err; i++)
-		err = look_at(exits->dev, &vms[i], looks);
-	vms_put(vms, nr);
-	if (!err)
-		return EXIT_DONE;
-	looks_free(looks);
-	return device_complain(err);
+	code = sample_take_kind(exits->dev, &exits->selection, KVMWATCH_KIND_VCPU, 0,
+				&looks->vcpus);
+	if (code)
+		looks_free(looks);
+	return code;
 }
 
-static const struct look *find_look(const struct looks *looks, const struct look *of)
+/* The same object before, if it was there. */
+static struct look look_before(const struct looks *before, const struct look *now)
 {
-	size_t i;
+	const struct sample *sample = now->vcpu ? &before->vcpus : &before->vms;
+	struct look look = *now;
+	long was = sample_find(sample, kvmwatch_all_item(now->sample->all, now->item));
 
-	for (i = 0; i < looks->nr; i++) {
-		if (looks->looks[i].vm == of->vm && looks->looks[i].vcpu == of->vcpu)
-			return &looks->looks[i];
-	}
-	return NULL;
+	look.sample = was < 0 ? NULL : sample;
+	look.item = was < 0 ? 0 : was;
+	return look;
+}
+
+static bool find_stat(const struct look *look, const char *name, struct kvmwatch_value *value)
+{
+	return sample_stat(look->sample, look->item, kvmwatch_all_find(look->sample->all, name),
+			   value);
 }
 
 /* --- Show ---------------------------------------------------------------- */
 
-/* A number of a statistic now and before; @before is NULL where that is not known. */
+/* A number of a statistic now and before, where that is known, in a window of time. */
 struct count {
-	__u64 now;
-	const __u64 *before;
+	__u64 now, before;
+	__u64 window;		/* 0: nothing is known of before */
 };
 
 static struct count count_of(const struct look *now, const struct look *before,
 			     const struct kvmwatch_value *value, unsigned int bucket)
 {
-	const struct kvmwatch_value *was = NULL;
 	struct count count = { .now = value->data[bucket] };
+	struct kvmwatch_value was;
 
-	if (before && before->ns < now->ns)
-		was = kvmwatch_stats_find(before->stats, value->name);
-	if (was && bucket < was->size && was->data[bucket] <= count.now)
-		count.before = &was->data[bucket];
+	if (!before->sample || !find_stat(before, value->name, &was) || bucket >= was.size)
+		return count;
+	count.before = was.data[bucket];
+	if (count.before <= count.now)
+		count.window = sample_window(now->sample, before->sample);
 	return count;
 }
 
-static void show_rate(struct output *out, const struct count *count, const struct look *now,
-		      const struct look *before)
+static void show_rate(struct output *out, const struct count *count)
 {
 	double rate;
 	char text[32];
-	__u64 ns;
 
-	if (!count->before) {
+	if (!count->window) {
 		output_unknown(out, COL_WINDOW, NULL);
 		output_unknown(out, COL_RATE, NULL);
 		return;
 	}
-	ns = now->ns - before->ns;
-	rate = (count->now - *count->before) / (ns / NSEC_PER_SEC);
+	rate = (count->now - count->before) / (count->window / NSEC_PER_SEC);
 	snprintf(text, sizeof(text), "%.0f/s", rate);
-	output_u64(out, COL_WINDOW, ns, NULL);
+	output_u64(out, COL_WINDOW, count->window, NULL);
 	output_real(out, COL_RATE, rate, text);
 }
 
@@ -212,9 +163,9 @@ static void show_object(struct output *out, const struct look *look, const struc
 	char object[24] = "vm";
 
 	if (look->vcpu)
-		snprintf(object, sizeof(object), "vcpu%u", look->vcpu_id);
-	output_u64(out, COL_VM, look->vm, NULL);
-	output_string(out, COL_VM_NAME, look->name);
+		snprintf(object, sizeof(object), "vcpu%u", look->vcpu->vcpu_id);
+	output_u64(out, COL_VM, look->vm->info.id, NULL);
+	output_string(out, COL_VM_NAME, look->vm->info.name);
 	output_string(out, COL_OBJECT, object);
 	output_string(out, COL_KIND, kind->name);
 }
@@ -234,7 +185,7 @@ static void show_reason(struct output *out, const struct look *now, const struct
 	if (bucket + 1 < reasons->size)
 		output_u64(out, COL_NUMBER, bucket, NULL);
 	output_u64(out, COL_COUNT, count.now, NULL);
-	show_rate(out, &count, now, before);
+	show_rate(out, &count);
 	snprintf(text, sizeof(text), "%.1f%%", share * 100);
 	output_real(out, COL_SHARE, share, text);
 	output_row(out);
@@ -263,75 +214,96 @@ static void show_reasons(struct output *out, const struct look *now, const struc
 static void show_time(struct output *out, const struct look *now, const struct kind *kind,
 		      bool raw)
 {
-	const struct kvmwatch_value *time;
+	struct kvmwatch_value time;
 	struct quantity q;
 	char text[80];
 
 	if (!kind->time)
 		return;
-	time = kvmwatch_stats_find(now->stats, kind->time);
-	if (!time) {
+	if (!find_stat(now, kind->time, &time)) {
 		output_unknown(out, COL_TIME, NULL);
 		return;
 	}
-	q = quantity_of(time, *time->data, raw);
+	q = quantity_of(&time, *time.data, raw);
 	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
-	output_u64(out, COL_TIME, *time->data, text);
+	output_u64(out, COL_TIME, *time.data, text);
 }
 
 static void show_kind(struct output *out, const struct look *now, const struct look *before,
 		      const struct kind *kind, bool raw)
 {
-	const struct kvmwatch_value *total = kvmwatch_stats_find(now->stats, kind->total);
-	const struct kvmwatch_value *reasons = kvmwatch_stats_find(now->stats, kind->reasons);
+	struct kvmwatch_value total, reasons;
+	bool has_reasons = find_stat(now, kind->reasons, &reasons);
 	struct count count;
 
-	if (reasons)
-		show_reasons(out, now, before, kind, reasons);
+	if (has_reasons)
+		show_reasons(out, now, before, kind, &reasons);
 	show_object(out, now, kind);
 	output_string(out, COL_REASON, "all");
-	if (total) {
-		count = count_of(now, before, total, 0);
+	if (find_stat(now, kind->total, &total)) {
+		count = count_of(now, before, &total, 0);
 		output_u64(out, COL_COUNT, count.now, NULL);
-		show_rate(out, &count, now, before);
+		show_rate(out, &count);
 	} else {
 		output_unknown(out, COL_COUNT, "unknown: see kvmwatch hooks");
 	}
-	if (!reasons)
+	if (!has_reasons)
 		output_unknown(out, COL_SHARE, "reasons unknown: see kvmwatch hooks");
 	show_time(out, now, kind, raw);
 	output_row(out);
 }
 
-static void show_look(struct output *out, const struct look *now, const struct look *before,
-		      bool raw)
+static void show_look(struct output *out, const struct exits *exits, const struct look *now)
 {
+	struct look before = look_before(&exits->before, now);
+	const struct kvmwatch_vm *vm = &now->vm->info;
 	char title[128];
 	size_t i;
 
 	if (now->vcpu)
-		snprintf(title, sizeof(title), "VM %llu vCPU %u: id %llu", now->vm, now->vcpu_id,
-			 now->vcpu);
+		snprintf(title, sizeof(title), "VM %llu vCPU %u: id %llu", vm->id,
+			 now->vcpu->vcpu_id, now->vcpu->id);
 	else
-		snprintf(title, sizeof(title), "VM %llu: name %s", now->vm, now->name);
+		snprintf(title, sizeof(title), "VM %llu: name %s", vm->id, vm->name);
 	text_clean(title);
 	output_begin(out, title, columns, NR_COLS);
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		show_kind(out, now, before, &kinds[i], raw);
+		show_kind(out, now, &before, &kinds[i], exits->options->raw);
 	output_end(out);
+}
+
+/* A VM and its vCPUs. One that came after the list of them was made, waits for the next look. */
+static bool show_vm(struct output *out, const struct exits *exits, const struct looks *looks,
+		    const struct vm *vm)
+{
+	long item = sample_vm_item(&looks->vms, vm->info.id);
+	struct look now = { .vm = vm, .sample = &looks->vms, .item = item };
+
+	if (item < 0)
+		return false;
+	show_look(out, exits, &now);
+	now.sample = &looks->vcpus;
+	for (now.item = 0; now.item < looks->vcpus.all->nr; now.item++) {
+		if (kvmwatch_all_item(looks->vcpus.all, now.item)->vm != vm->info.id)
+			continue;
+		now.vcpu = sample_vcpu(&looks->vcpus, now.item);
+		if (now.vcpu)
+			show_look(out, exits, &now);
+	}
+	return true;
 }
 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct exits *exits = arg;
 	struct looks now;
-	size_t i, shown;
+	size_t i, shown = 0;
 	int code;
 
 	code = look_around(exits, &now);
 	if (code)
 		return code;
-	if (!exits->before.looks && now.nr) {
+	if (!exits->before.vms.all && now.vms.nr_vms) {
 		exits->before = now;
 		beat_wait(beat);
 		code = look_around(exits, &now);
@@ -342,10 +314,8 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	/* Names the columns in CSV even if there is no VM. */
 	if (out->format == OUTPUT_CSV)
 		output_begin(out, NULL, columns, NR_COLS);
-	for (i = 0; i < now.nr; i++)
-		show_look(out, &now.looks[i], find_look(&exits->before, &now.looks[i]),
-			  exits->options->raw);
-	shown = now.nr;
+	for (i = 0; i < now.vms.nr_vms; i++)
+		shown += show_vm(out, exits, &now, &now.vms.vms[i]);
 	looks_free(&exits->before);
 	exits->before = now;
 	return shown ? EXIT_DONE : vms_none(&exits->selection, "exits");

@@ -6,16 +6,12 @@
  * A rate needs two looks. The second one is taken, an interval later, only when
  * some VM has dirty logging on; for the others there is no rate to be had.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "options.h"
 #include "output.h"
-#include "libkvmwatch.h"
 #include "repeat.h"
 #include "sample.h"
 #include "select.h"
@@ -24,32 +20,11 @@
 #define PAGE_BYTES	4096
 #define NSEC_PER_SEC	1000000000.0
 
-/**
- * struct look - a VM at one moment
- * @vm:		the VM
- * @ended:	it did so between listing and reading
- * @ns:		when it was read
- * @mapped:	mapped_bytes
- * @dirtied:	dirty_marks_new
- */
-struct look {
-	struct vm vm;
-	bool ended;
-	__u64 ns;
-	struct maybe mapped;
-	struct maybe dirtied;
-};
-
-struct looks {
-	struct look *looks;
-	size_t nr;
-};
-
 struct list {
 	int dev;
 	const struct options *options;
 	struct selection selection;
-	struct looks before;	/* none yet: first round */
+	struct sample before;	/* empty: first round */
 };
 
 enum {
@@ -78,131 +53,79 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_REASON]	= { "dirty_unknown",		NULL,		false },
 };
 
-static void looks_free(struct looks *looks)
+/* A VM at one moment: none, if @item is -1. */
+struct look {
+	const struct sample *sample;
+	const struct vm *vm;
+	long item;
+};
+
+static struct look find_look(const struct sample *sample, __u64 id)
+{
+	struct look look = { .sample = sample, .item = -1 };
+
+	if (sample->all)
+		look.item = sample_vm_item(sample, id);
+	if (look.item >= 0)
+		look.vm = sample_vm(sample, look.item);
+	if (!look.vm)
+		look.item = -1;
+	return look;
+}
+
+static struct maybe value_of(const struct look *look, const char *name)
+{
+	return sample_value(look->sample, look->item, name);
+}
+
+static bool is_logging(const struct vm *vm)
+{
+	return vm->info.flags & KVMWATCH_VM_DIRTY_LOG;
+}
+
+static bool some_is_logging(const struct sample *sample)
 {
 	size_t i;
 
-	for (i = 0; i < looks->nr; i++)
-		free(looks->looks[i].vm.guest);
-	free(looks->looks);
-	memset(looks, 0, sizeof(*looks));
-}
-
-static struct maybe value_of(const struct kvmwatch_stats *stats, const char *name)
-{
-	const struct kvmwatch_value *value = kvmwatch_stats_find(stats, name);
-	struct maybe maybe = { };
-
-	if (value) {
-		maybe.known = true;
-		maybe.number = *value->data;
-	}
-	return maybe;
-}
-
-/* Returns an exit code. */
-static int look_at(int dev, struct look *look)
-{
-	struct kvmwatch_stats *stats;
-	int err, fd;
-
-	fd = kvmwatch_open_vm(dev, look->vm.info.id);
-	if (fd == -ENOENT) {
-		look->ended = true;
-		return EXIT_DONE;
-	}
-	if (fd < 0)
-		return device_complain(fd);
-
-	err = kvmwatch_stats_read(fd, &stats);
-	look->ns = now_ns();
-	close(fd);
-	if (err)
-		return device_complain(err);
-	look->mapped = value_of(stats, "mapped_bytes");
-	look->dirtied = value_of(stats, "dirty_marks_new");
-	kvmwatch_stats_free(stats);
-	return EXIT_DONE;
-}
-
-/* Returns an exit code; only with EXIT_DONE is there anything in @looks. */
-static int look_around(struct list *list, struct looks *looks)
-{
-	struct vm *vms;
-	size_t i, nr;
-	int code;
-
-	memset(looks, 0, sizeof(*looks));
-	code = vms_get(list->dev, &list->selection, &vms, &nr);
-	if (code)
-		return code;
-	looks->looks = calloc(nr + 1, sizeof(*looks->looks));
-	if (!looks->looks) {
-		vms_put(vms, nr);
-		return device_complain(-ENOMEM);
-	}
-	looks->nr = nr;
-	for (i = 0; i < nr; i++)
-		looks->looks[i].vm = vms[i];
-	free(vms);
-
-	for (i = 0; i < nr && !code; i++)
-		code = look_at(list->dev, &looks->looks[i]);
-	if (code)
-		looks_free(looks);
-	return code;
-}
-
-static const struct look *find_look(const struct looks *looks, __u64 id)
-{
-	size_t i;
-
-	for (i = 0; i < looks->nr; i++) {
-		if (looks->looks[i].vm.info.id == id && !looks->looks[i].ended)
-			return &looks->looks[i];
-	}
-	return NULL;
-}
-
-static bool is_logging(const struct look *look)
-{
-	return look->vm.info.flags & KVMWATCH_VM_DIRTY_LOG;
-}
-
-static bool some_is_logging(const struct looks *looks)
-{
-	size_t i;
-
-	for (i = 0; i < looks->nr; i++) {
-		if (is_logging(&looks->looks[i]))
+	for (i = 0; i < sample->nr_vms; i++) {
+		if (is_logging(&sample->vms[i]))
 			return true;
 	}
 	return false;
 }
 
-/* Why there is no rate; NULL: there is one. */
-static const char *why_no_rate(const struct look *now, const struct look *before)
+/* Why there is no rate; NULL: there is one, of *@pages in *@ns. */
+static const char *why_no_rate(const struct look *now, const struct look *before, __u64 *pages,
+			       __u64 *ns)
 {
-	if (!is_logging(now))
+	struct maybe dirtied, was = { };
+
+	if (!is_logging(now->vm))
 		return "dirty logging is off";
-	if (!now->dirtied.known)
+	dirtied = value_of(now, "dirty_marks_new");
+	if (!dirtied.known)
 		return "dirty_marks_new is unavailable";
-	if (!before || !is_logging(before) || !before->dirtied.known || before->ns >= now->ns)
+	*ns = sample_window(now->sample, before->sample);
+	if (before->item >= 0 && is_logging(before->vm))
+		was = value_of(before, "dirty_marks_new");
+	if (!was.known || !*ns)
 		return "dirty logging has just begun";
-	if (now->dirtied.number < before->dirtied.number)
+	if (dirtied.number < was.number)
 		return "the count began anew";
+	*pages = dirtied.number - was.number;
 	return NULL;
 }
 
 static void show_rate(struct output *out, const struct options *options,
 		      const struct look *now, const struct look *before)
 {
-	const char *reason = why_no_rate(now, before);
 	double pages_per_second;
+	const char *reason;
 	struct quantity q;
 	__u64 pages, ns;
 	char text[80];
 
+	reason = why_no_rate(now, before, &pages, &ns);
 	if (reason) {
 		snprintf(text, sizeof(text), "unknown: %s", reason);
 		output_unknown(out, COL_PAGES, NULL);
@@ -211,8 +134,6 @@ static void show_rate(struct output *out, const struct options *options,
 		output_string(out, COL_REASON, reason);
 		return;
 	}
-	pages = now->dirtied.number - before->dirtied.number;
-	ns = now->ns - before->ns;
 	pages_per_second = pages / (ns / NSEC_PER_SEC);
 	if (options->raw) {
 		snprintf(text, sizeof(text), "%llu pages in %llu ns",
@@ -240,20 +161,22 @@ static void show_bytes(struct output *out, const struct options *options, size_t
 static void show_mapped(struct output *out, const struct options *options,
 			const struct look *look)
 {
+	struct maybe mapped = value_of(look, "mapped_bytes");
+	__u64 memory = look->vm->info.memory;
 	double share;
 	char text[32];
 
-	if (!look->mapped.known) {
+	if (!mapped.known) {
 		output_unknown(out, COL_MAPPED, NULL);
 		output_unknown(out, COL_SHARE, NULL);
 		return;
 	}
-	show_bytes(out, options, COL_MAPPED, look->mapped.number);
-	if (!look->vm.info.memory) {
+	show_bytes(out, options, COL_MAPPED, mapped.number);
+	if (!memory) {
 		output_unknown(out, COL_SHARE, NULL);
 		return;
 	}
-	share = (double)look->mapped.number / look->vm.info.memory;
+	share = (double)mapped.number / memory;
 	snprintf(text, sizeof(text), "%.*f%%", options->raw ? 6 : 1, share * 100);
 	output_real(out, COL_SHARE, share, text);
 }
@@ -280,50 +203,66 @@ static void show_names(struct output *out, const struct vm *vm)
 static void show_vm(struct output *out, const struct options *options,
 		    const struct look *now, const struct look *before)
 {
-	const struct kvmwatch_vm *info = &now->vm.info;
+	const struct kvmwatch_vm *info = &now->vm->info;
 
 	output_u64(out, COL_ID, info->id, NULL);
 	output_string(out, COL_NAME, info->name);
-	show_names(out, &now->vm);
+	show_names(out, now->vm);
 	output_u64(out, COL_VCPUS, info->vcpus, NULL);
 	output_u64(out, COL_SLOTS, info->slots, NULL);
 	show_bytes(out, options, COL_MEMORY, info->memory);
 	show_mapped(out, options, now);
 	output_u64(out, COL_FOOTPRINT, info->footprint, NULL);
-	output_bool(out, COL_LOGGING, is_logging(now), is_logging(now) ? "on" : "off");
+	output_bool(out, COL_LOGGING, is_logging(now->vm), is_logging(now->vm) ? "on" : "off");
 	show_rate(out, options, now, before);
 	output_row(out);
+}
+
+static int look_around(struct list *list, struct sample *sample)
+{
+	return sample_take(list->dev, &list->selection, KVMWATCH_KIND_VM,
+			   KVMWATCH_OPEN_NO_HISTOGRAMS, sample);
+}
+
+static size_t show_vms(struct output *out, const struct list *list, const struct sample *sample)
+{
+	struct look now, before;
+	size_t i, shown = 0;
+	__u64 id;
+
+	output_begin(out, NULL, columns, NR_COLS);
+	for (i = 0; i < sample->nr_vms; i++) {
+		id = sample->vms[i].info.id;
+		now = find_look(sample, id);
+		before = find_look(&list->before, id);
+		if (now.item < 0)
+			continue;
+		show_vm(out, list->options, &now, &before);
+		shown++;
+	}
+	output_end(out);
+	return shown;
 }
 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct list *list = arg;
-	struct looks now;
-	bool first = !list->before.looks;
-	size_t i, shown = 0;
+	struct sample now;
+	size_t shown;
 	int code;
 
 	code = look_around(list, &now);
 	if (code)
 		return code;
-	if (first && some_is_logging(&now)) {
+	if (!list->before.all && some_is_logging(&now)) {
 		list->before = now;
 		beat_wait(beat);
 		code = look_around(list, &now);
 		if (code)
 			return code;
 	}
-
-	output_begin(out, NULL, columns, NR_COLS);
-	for (i = 0; i < now.nr; i++) {
-		if (now.looks[i].ended)
-			continue;
-		show_vm(out, list->options, &now.looks[i],
-			find_look(&list->before, now.looks[i].vm.info.id));
-		shown++;
-	}
-	output_end(out);
-	looks_free(&list->before);
+	shown = show_vms(out, list, &now);
+	sample_free(&list->before);
 	list->before = now;
 	return shown ? EXIT_DONE : vms_none(&list->selection, "list");
 }
@@ -342,7 +281,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return EXIT_COULD_NOT;
 	list.selection.arg = options.vm;
 	code = repeat(&options, show, &list);
-	looks_free(&list.before);
+	sample_free(&list.before);
 	selection_free(&list.selection);
 	close(list.dev);
 	return code;

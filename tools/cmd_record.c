@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kvmwatch record: a cover for trace-cmd, which finds VMs by name. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "view.h"
@@ -14,7 +11,6 @@ struct record_options {
 	const char *file;
 };
 
-/* It replaces this program, so that signals and exit codes are trace-cmd's. */
 static int record(const struct record_options *o, char *filter)
 {
 	char *argv[16] = { "trace-cmd", "record", "-e", "kvmwatch" };
@@ -34,26 +30,22 @@ static int record(const struct record_options *o, char *filter)
 		argv[n++] = "sleep";
 		argv[n++] = seconds;
 	}
-	execvp(argv[0], argv);
-	if (errno == ENOENT)
-		return complain("record", "there is no trace-cmd here; install it");
-	return complain("record", "can't run trace-cmd: %s", strerror(errno));
+	return run_trace_cmd("record", argv);
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct record_options options = { };
-	char *filter;
+	struct view_choice choice;
 	int code;
 
 	code = options_parse(cmd, argc, argv, &options.view.common);
 	if (code >= 0)
 		return code;
-	code = view_choose(&options.view, &filter);
-	if (code)
-		return code;
-	code = record(&options, filter);
-	free(filter);
+	code = view_choose(&options.view, &choice);
+	if (!code)
+		code = record(&options, choice.filter);
+	view_choice_free(&choice);
 	return code;
 }
 
@@ -76,7 +68,7 @@ const struct cmd cmd_record = {
 	.summary	= "record trace events of VMs with trace-cmd",
 	.about		=
 		"Have trace-cmd record all of kvmwatch's trace events, or those of one VM or vCPU,\n"
-		"until it is interrupted or for -t seconds. trace-cmd report shows them.",
+		"until it is interrupted or for -t seconds. kvmwatch report shows them.",
 	.options	= options,
 	.run		= run,
 };

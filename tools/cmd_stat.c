@@ -21,6 +21,7 @@
 #include "output.h"
 #include "libkvmwatch.h"
 #include "repeat.h"
+#include "sample.h"
 #include "select.h"
 #include "text.h"
 
@@ -31,20 +32,23 @@ struct stat {
 	const struct options *options;
 	struct selection selection;
 	struct hooks hooks;
+	struct sample vms, vcpus, slots;
 };
 
 /**
- * struct object - a VM, vCPU or slot, and what its stats fd said
+ * struct object - a VM, vCPU or slot, and where its numbers are
  * @kind:	KVMWATCH_KIND_*
  * @vcpu:	it, if it is one
  * @slot:	it, if it is one
- * @stats:	NULL: it has ended
+ * @sample:	the numbers of all of its kind
+ * @item:	its place there
  */
 struct object {
 	__u32 kind;
-	struct kvmwatch_vcpu vcpu;
-	struct kvmwatch_slot slot;
-	struct kvmwatch_stats *stats;
+	const struct kvmwatch_vcpu *vcpu;
+	const struct kvmwatch_slot *slot;
+	const struct sample *sample;
+	size_t item;
 };
 
 /**
@@ -82,100 +86,81 @@ static bool is_histogram(const struct kvmwatch_value *value)
 
 /* --- Read ---------------------------------------------------------------- */
 
-/* Take over a stats fd, or the -errno that it became. Returns 0 or -errno. */
-static int read_object(int fd, struct object *object)
+static int look_around(struct stat *stat)
 {
-	int err;
+	int code;
 
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return fd;
-	err = kvmwatch_stats_read(fd, &object->stats);
-	close(fd);
-	return err;
+	code = sample_take(stat->dev, &stat->selection, KVMWATCH_KIND_VM, 0, &stat->vms);
+	if (!code)
+		code = sample_take_kind(stat->dev, &stat->selection, KVMWATCH_KIND_VCPU, 0,
+					&stat->vcpus);
+	if (!code)
+		code = sample_take_kind(stat->dev, &stat->selection, KVMWATCH_KIND_SLOT, 0,
+					&stat->slots);
+	return code;
 }
 
-static int read_objects(int dev, struct family *family,
-			const struct kvmwatch_vcpu *vcpus, size_t nr_vcpus,
-			const struct kvmwatch_slot *slots, size_t nr_slots)
+static void forget(struct stat *stat)
 {
-	__u64 id = family->vm->info.id;
-	struct object *object;
-	size_t i;
-	int err;
+	sample_free(&stat->vms);
+	sample_free(&stat->vcpus);
+	sample_free(&stat->slots);
+}
 
-	family->objects = calloc(1 + nr_vcpus + nr_slots, sizeof(*family->objects));
-	if (!family->objects)
-		return -ENOMEM;
-	family->nr = 1 + nr_vcpus + nr_slots;
-	object = family->objects;
-	object->kind = KVMWATCH_KIND_VM;
-	err = read_object(kvmwatch_open_vm(dev, id), object++);
-	for (i = 0; !err && i < nr_vcpus; i++, object++) {
+static bool is_of(const struct sample *sample, size_t item, const struct vm *vm)
+{
+	return kvmwatch_all_item(sample->all, item)->vm == vm->info.id;
+}
+
+/* One that came after the list of its kind was made, waits for the next look. */
+static void add_objects(const struct stat *stat, struct family *family)
+{
+	struct object *object = &family->objects[family->nr];
+	size_t i;
+
+	for (i = 0; i < stat->vcpus.all->nr; i++) {
+		if (!is_of(&stat->vcpus, i, family->vm))
+			continue;
 		object->kind = KVMWATCH_KIND_VCPU;
-		object->vcpu = vcpus[i];
-		err = read_object(kvmwatch_open_vcpu(dev, vcpus[i].id), object);
+		object->vcpu = sample_vcpu(&stat->vcpus, i);
+		object->sample = &stat->vcpus;
+		object->item = i;
+		object += !!object->vcpu;
 	}
-	for (i = 0; !err && i < nr_slots; i++, object++) {
+	for (i = 0; i < stat->slots.all->nr; i++) {
+		if (!is_of(&stat->slots, i, family->vm))
+			continue;
 		object->kind = KVMWATCH_KIND_SLOT;
-		object->slot = slots[i];
-		err = read_object(kvmwatch_open_slot(dev, id, slots[i].as_id, slots[i].id),
-				  object);
+		object->slot = sample_slot(&stat->slots, i);
+		object->sample = &stat->slots;
+		object->item = i;
+		object += !!object->slot;
 	}
-	return err;
-}
-
-static void family_put(struct family *family)
-{
-	size_t i;
-
-	for (i = 0; i < family->nr; i++)
-		kvmwatch_stats_free(family->objects[i].stats);
-	free(family->objects);
+	family->nr = object - family->objects;
 }
 
 /* 0 or -errno; -ENOENT if the VM has ended. */
-static int family_get(int dev, const struct vm *vm, struct family *family)
+static int family_get(const struct stat *stat, const struct vm *vm, struct family *family)
 {
-	struct kvmwatch_vcpu *vcpus = NULL;
-	struct kvmwatch_slot *slots = NULL;
-	size_t nr_vcpus = 0, nr_slots = 0;
-	int err;
+	long item = sample_vm_item(&stat->vms, vm->info.id);
 
-	memset(family, 0, sizeof(*family));
+	if (item < 0)
+		return -ENOENT;
 	family->vm = vm;
-	err = kvmwatch_list_vcpus(dev, vm->info.id, &vcpus, &nr_vcpus);
-	if (!err)
-		err = kvmwatch_list_slots(dev, vm->info.id, &slots, &nr_slots);
-	if (!err)
-		err = read_objects(dev, family, vcpus, nr_vcpus, slots, nr_slots);
-	if (!err && !family->objects[0].stats)
-		err = -ENOENT;
-	free(vcpus);
-	free(slots);
-	if (err)
-		family_put(family);
-	return err;
+	family->nr = 1;
+	/* With room for all there are, and one that is tried last. */
+	family->objects = calloc(stat->vcpus.all->nr + stat->slots.all->nr + 2,
+				 sizeof(*family->objects));
+	if (!family->objects)
+		return -ENOMEM;
+	family->objects[0].kind = KVMWATCH_KIND_VM;
+	family->objects[0].sample = &stat->vms;
+	family->objects[0].item = item;
+	add_objects(stat, family);
+	return 0;
 }
 
 /* --- JSON ---------------------------------------------------------------- */
-
-/*
- * Adds take the value over. json-c knows no null for want of memory: what should be
- * an object is NULL then, and output_json() complains.
- */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (!object || json_object_object_add(object, key, value))
-		json_object_put(value);
-}
-
-static void append(struct json_object *array, struct json_object *value)
-{
-	if (!array || json_object_array_add(array, value))
-		json_object_put(value);
-}
 
 static struct json_object *value_json(const struct kvmwatch_value *value)
 {
@@ -186,20 +171,21 @@ static struct json_object *value_json(const struct kvmwatch_value *value)
 		return json_object_new_uint64(*value->data);
 	array = json_object_new_array();
 	for (i = 0; i < value->size; i++)
-		append(array, json_object_new_uint64(value->data[i]));
+		output_json_append(array, json_object_new_uint64(value->data[i]));
 	return array;
 }
 
-static struct json_object *stats_json(const struct kvmwatch_stats *stats)
+static struct json_object *stats_json(const struct object *object)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *json = json_object_new_object();
+	struct kvmwatch_value value;
 	size_t i;
 
-	for (i = 0; i < stats->nr; i++) {
-		if (*stats->values[i].data != KVMWATCH_WITHDRAWN)
-			add(object, stats->values[i].name, value_json(&stats->values[i]));
+	for (i = 0; i < object->sample->all->nr_stats; i++) {
+		if (sample_stat(object->sample, object->item, i, &value))
+			output_json_add(json, value.name, value_json(&value));
 	}
-	return object;
+	return json;
 }
 
 static struct json_object *pid_json(__s32 pid)
@@ -211,10 +197,10 @@ static struct json_object *vcpu_json(const struct object *object)
 {
 	struct json_object *json = json_object_new_object();
 
-	add(json, "id", json_object_new_uint64(object->vcpu.id));
-	add(json, "vcpu_id", json_object_new_uint64(object->vcpu.vcpu_id));
-	add(json, "tid", pid_json(object->vcpu.tid));
-	add(json, "stats", stats_json(object->stats));
+	output_json_add(json, "id", json_object_new_uint64(object->vcpu->id));
+	output_json_add(json, "vcpu_id", json_object_new_uint64(object->vcpu->vcpu_id));
+	output_json_add(json, "tid", pid_json(object->vcpu->tid));
+	output_json_add(json, "stats", stats_json(object));
 	return json;
 }
 
@@ -222,9 +208,9 @@ static struct json_object *slot_json(const struct object *object)
 {
 	struct json_object *json = json_object_new_object();
 
-	add(json, "as_id", json_object_new_uint64(object->slot.as_id));
-	add(json, "id", json_object_new_uint64(object->slot.id));
-	add(json, "stats", stats_json(object->stats));
+	output_json_add(json, "as_id", json_object_new_uint64(object->slot->as_id));
+	output_json_add(json, "id", json_object_new_uint64(object->slot->id));
+	output_json_add(json, "stats", stats_json(object));
 	return json;
 }
 
@@ -239,20 +225,18 @@ static void show_json(struct output *out, const struct family *family)
 
 	for (i = 1; i < family->nr; i++) {
 		object = &family->objects[i];
-		if (!object->stats)
-			continue;
 		if (object->kind == KVMWATCH_KIND_VCPU)
-			append(vcpus, vcpu_json(object));
+			output_json_append(vcpus, vcpu_json(object));
 		else
-			append(slots, slot_json(object));
+			output_json_append(slots, slot_json(object));
 	}
-	add(json, "id", json_object_new_uint64(info->id));
-	add(json, "name", output_json_string(info->name));
-	add(json, "pid", pid_json(info->pid));
-	add(json, "guest", output_json_string(family->vm->guest));
-	add(json, "stats", stats_json(family->objects[0].stats));
-	add(json, "vcpus", vcpus);
-	add(json, "slots", slots);
+	output_json_add(json, "id", json_object_new_uint64(info->id));
+	output_json_add(json, "name", output_json_string(info->name));
+	output_json_add(json, "pid", pid_json(info->pid));
+	output_json_add(json, "guest", output_json_string(family->vm->guest));
+	output_json_add(json, "stats", stats_json(&family->objects[0]));
+	output_json_add(json, "vcpus", vcpus);
+	output_json_add(json, "slots", slots);
 	output_json(out, json);
 }
 
@@ -263,10 +247,10 @@ static void object_name(const struct object *object, char *buf, size_t size)
 {
 	switch (object->kind) {
 	case KVMWATCH_KIND_VCPU:
-		snprintf(buf, size, "vcpu%u", object->vcpu.vcpu_id);
+		snprintf(buf, size, "vcpu%u", object->vcpu->vcpu_id);
 		break;
 	case KVMWATCH_KIND_SLOT:
-		snprintf(buf, size, "slot%u-%u", object->slot.as_id, object->slot.id);
+		snprintf(buf, size, "slot%u-%u", object->slot->as_id, object->slot->id);
 		break;
 	default:
 		snprintf(buf, size, "vm");
@@ -285,15 +269,15 @@ static const char *pid_text(__s32 pid, char *buf, size_t size)
 
 static void title(const struct vm *vm, const struct object *object, char *buf, size_t size)
 {
-	const struct kvmwatch_slot *slot = &object->slot;
+	const struct kvmwatch_slot *slot = object->slot;
 	struct quantity q;
 	char pid[16];
 
 	switch (object->kind) {
 	case KVMWATCH_KIND_VCPU:
 		snprintf(buf, size, "VM %llu vCPU %u: id %llu, tid %s", vm->info.id,
-			 object->vcpu.vcpu_id, object->vcpu.id,
-			 pid_text(object->vcpu.tid, pid, sizeof(pid)));
+			 object->vcpu->vcpu_id, object->vcpu->id,
+			 pid_text(object->vcpu->tid, pid, sizeof(pid)));
 		break;
 	case KVMWATCH_KIND_SLOT:
 		q = quantity_bytes(slot->npages * PAGE_BYTES);
@@ -367,7 +351,7 @@ static const char *why_missing(const struct hooks *hooks, const struct kvmwatch_
 	if (hooks_missing(hooks, stat, buf, size))
 		return buf;
 	if (object->kind == KVMWATCH_KIND_SLOT && !strncmp(stat->name, "dirty_", 6) &&
-	    !(object->slot.flags & KVM_MEM_LOG_DIRTY_PAGES))
+	    !(object->slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return "dirty logging is off";
 	return "the module can't tell for this one now";
 }
@@ -376,11 +360,13 @@ static const char *why_missing(const struct hooks *hooks, const struct kvmwatch_
 static void show_missing(struct output *out, const struct hooks *hooks,
 			 const struct object *object)
 {
+	const struct kvmwatch_all *all = object->sample->all;
 	const struct kvmwatch_stat *stat;
 	char reason[160];
 
 	for (stat = hooks->stats; stat < hooks->stats + hooks->nr_stats; stat++) {
-		if (stat->kind != object->kind || kvmwatch_stats_find(object->stats, stat->name))
+		if (stat->kind != object->kind ||
+		    kvmwatch_all_value(all, object->item, kvmwatch_all_find(all, stat->name)))
 			continue;
 		output_string(out, COL_STAT, stat->name);
 		output_unknown(out, COL_VALUE, NULL);
@@ -393,20 +379,21 @@ static void show_missing(struct output *out, const struct hooks *hooks,
 static void show_object(struct output *out, const struct stat *stat, const struct vm *vm,
 			const struct object *object)
 {
+	struct kvmwatch_value value;
 	char head[512], name[32];
 	size_t i;
 
 	title(vm, object, head, sizeof(head));
 	object_name(object, name, sizeof(name));
 	output_begin(out, head, columns, NR_COLS);
-	for (i = 0; i < object->stats->nr; i++) {
-		if (*object->stats->values[i].data == KVMWATCH_WITHDRAWN)
+	for (i = 0; i < object->sample->all->nr_stats; i++) {
+		if (!sample_stat(object->sample, object->item, i, &value))
 			continue;
 		output_u64(out, COL_VM, vm->info.id, NULL);
 		output_string(out, COL_VM_NAME, vm->info.name);
 		output_string(out, COL_OBJECT, name);
-		output_string(out, COL_STAT, object->stats->values[i].name);
-		show_value(out, &object->stats->values[i], stat->options->raw);
+		output_string(out, COL_STAT, value.name);
+		show_value(out, &value, stat->options->raw);
 		output_row(out);
 	}
 	if (out->format == OUTPUT_TEXT)
@@ -422,49 +409,59 @@ static void show_family(struct output *out, const struct stat *stat, const struc
 		show_json(out, family);
 		return;
 	}
-	for (i = 0; i < family->nr; i++) {
-		if (family->objects[i].stats)
-			show_object(out, stat, family->vm, &family->objects[i]);
+	for (i = 0; i < family->nr; i++)
+		show_object(out, stat, family->vm, &family->objects[i]);
+}
+
+/* Returns how many VMs were shown, or -errno. */
+static long show_families(struct output *out, const struct stat *stat)
+{
+	struct family family;
+	long shown = 0;
+	size_t i;
+	int err;
+
+	for (i = 0; i < stat->vms.nr_vms; i++) {
+		err = family_get(stat, &stat->vms.vms[i], &family);
+		if (err == -ENOENT)
+			continue;
+		if (err)
+			return err;
+		show_family(out, stat, &family);
+		free(family.objects);
+		shown++;
 	}
+	return shown;
 }
 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct stat *stat = arg;
-	struct family family;
-	struct vm *vms;
-	size_t i, nr, shown = 0;
 	int code, err;
+	long shown;
 
 	(void)beat;
-	code = vms_get(stat->dev, &stat->selection, &vms, &nr);
-	if (code)
+	code = look_around(stat);
+	if (code) {
+		forget(stat);
 		return code;
+	}
 	err = hooks_get(stat->dev, &stat->hooks);
 	if (err) {
-		vms_put(vms, nr);
+		forget(stat);
 		return device_complain(err);
 	}
 
 	/* Names the columns in CSV even if there is no VM. */
 	if (out->format == OUTPUT_CSV)
 		output_begin(out, NULL, columns, NR_COLS);
-	for (i = 0; i < nr; i++) {
-		err = family_get(stat->dev, &vms[i], &family);
-		if (err == -ENOENT)
-			continue;
-		if (err) {
-			code = device_complain(err);
-			break;
-		}
-		show_family(out, stat, &family);
-		family_put(&family);
-		shown++;
-	}
-	if (!code && !shown)
+	shown = show_families(out, stat);
+	if (shown < 0)
+		code = device_complain(shown);
+	else if (!shown)
 		code = vms_none(&stat->selection, "stat");
 	hooks_put(&stat->hooks);
-	vms_put(vms, nr);
+	forget(stat);
 	return code;
 }
 

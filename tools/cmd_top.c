@@ -21,6 +21,7 @@
 #include "options.h"
 #include "repeat.h"
 #include "select.h"
+#include "top_batch.h"
 #include "top_rows.h"
 
 #define FIRST_LINE	3	/* of the rows */
@@ -53,6 +54,7 @@ struct page {
 struct top {
 	struct options options;	/* first: see options.h */
 	const char *sort, *columns;
+	bool counted;		/* -n was given */
 
 	struct selection selection;
 	enum top_view view;
@@ -544,6 +546,16 @@ static const char *set_columns(struct options *options, const char *arg)
 	return NULL;
 }
 
+static const char *set_count(struct options *options, const char *arg)
+{
+	((struct top *)options)->counted = true;
+	return opt_count.set(options, arg);
+}
+
+static const struct opt opt_looks = {
+	'n', "count", "COUNT", "look this often; without it, until ended", set_count
+};
+
 static const struct opt opt_sort = {
 	's', "sort", "COLUMN", "sort VMs by this column", set_sort
 };
@@ -609,6 +621,15 @@ static int choose_columns(struct top *top)
 	return EXIT_DONE;
 }
 
+static int run_batch(const struct top *top)
+{
+	struct top_batch what = {
+		.sort = top->pages[TOP_VMS].sort, .hidden = top->pages[TOP_VMS].hidden
+	};
+
+	return top_batch(&top->options, &what);
+}
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct top top = { };
@@ -621,10 +642,12 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	code = choose_columns(&top);
 	if (code)
 		return code;
+	if (top.options.format != OUTPUT_TEXT)
+		return run_batch(&top);
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		return complain("top", "needs a terminal; for pipes there is kvmwatch list -i 1");
+		return complain("top", "needs a terminal; for pipes there are --json and --csv");
 	/* Without a given count it goes on until it is ended. */
-	if (top.options.count == 1)
+	if (!top.counted)
 		top.options.count = 0;
 	top.selection.arg = top.options.vm;
 	code = run_screen(&top);
@@ -634,7 +657,8 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_sort, &opt_columns, &opt_help, NULL
+	&opt_vm, &opt_interval, &opt_looks, &opt_sort, &opt_columns, &opt_json, &opt_csv, &opt_help,
+	NULL
 };
 
 const struct cmd cmd_top = {
@@ -645,7 +669,8 @@ const struct cmd cmd_top = {
 		"DELAY are parts of one pCPU, HALTED of all vCPUs' time, rates are per second. Keys:\n"
 		"up/down or k/j choose, Enter or v shows the vCPUs of a VM, s its slots, Esc or b goes\n"
 		"back, < and > sort by another column, r the other way round, h hides the column, H\n"
-		"shows all again, + and - change the interval, space looks now, q quits.",
+		"shows all again, + and - change the interval, space looks now, q quits. With --json\n"
+		"or --csv there is no screen: one object for each look, or one line for each VM.",
 	.options	= options,
 	.run		= run,
 };

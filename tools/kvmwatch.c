@@ -23,6 +23,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_dirty,
 	&cmd_pages,
 	&cmd_record,
+	&cmd_report,
 	&cmd_hooks,
 	&cmd_audit,
 	NULL

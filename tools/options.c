@@ -11,7 +11,7 @@
 #define MAX_OPTIONS	32
 #define DEFAULT_INTERVAL_NS	1000000000ULL
 
-static const char *set_vm(struct options *options, const char *arg)
+const char *options_set_vm(struct options *options, const char *arg)
 {
 	if (!*arg)
 		return "an empty name picks no VM";
@@ -68,7 +68,8 @@ static const char *set_help(struct options *options, const char *arg)
 }
 
 const struct opt opt_vm = {
-	'p', "vm", "VM", "only this VM: pid, name (<pid>-<fd>), id, or guest name", set_vm
+	'p', "vm", "VM", "only this VM: pid, name (<pid>-<fd>), id, or guest name",
+	options_set_vm
 };
 
 const struct opt opt_interval = {
@@ -100,7 +101,10 @@ static void show_help(const struct cmd *cmd)
 	const struct opt *const *opt;
 	char left[40];
 
-	printf("Usage: kvmwatch %s [OPTIONS]\n\n%s\n\nOptions:\n", cmd->name, cmd->about);
+	printf("Usage: kvmwatch %s [OPTIONS]", cmd->name);
+	if (cmd->operand)
+		printf(" [%s]", cmd->operand);
+	printf("\n\n%s\n\nOptions:\n", cmd->about);
 	for (opt = cmd->options; *opt; opt++) {
 		snprintf(left, sizeof(left), "-%c, --%s%s%s", (*opt)->letter, (*opt)->name,
 			 (*opt)->arg ? " " : "", (*opt)->arg ? (*opt)->arg : "");
@@ -187,6 +191,8 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 		show_help(cmd);
 		return EXIT_DONE;
 	}
+	if (cmd->operand && optind < argc)
+		options->operand = argv[optind++];
 	if (optind < argc) {
 		complain(cmd->name, "'%s' is one word too many; see kvmwatch %s --help",
 			 argv[optind], cmd->name);

@@ -23,6 +23,7 @@ struct cmd;
  * @vm:		--vm: as given; NULL: all
  * @interval_ns: --interval, or one second
  * @count:	how often to show; 0: until interrupted
+ * @operand:	the word behind the options, of a command that takes one; NULL: none
  */
 struct options {
 	enum output_format format;
@@ -31,6 +32,7 @@ struct options {
 	const char *vm;
 	__u64 interval_ns;
 	__u64 count;
+	const char *operand;
 };
 
 /**
@@ -48,6 +50,9 @@ struct opt {
 	const char *help;
 	const char *(*set)(struct options *options, const char *arg);
 };
+
+/* For options like opt_vm. */
+const char *options_set_vm(struct options *options, const char *arg);
 
 extern const struct opt opt_vm;
 extern const struct opt opt_interval;

@@ -54,12 +54,24 @@ void output_json(struct output *out, struct json_object *object)
 	json_object_put(object);
 }
 
-static struct json_object *json_real(double number)
+struct json_object *output_json_real(double number)
 {
 	char s[40];
 
 	snprintf(s, sizeof(s), "%.6g", number);
 	return json_object_new_double_s(number, s);
+}
+
+void output_json_add(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (!object || json_object_object_add(object, key, value))
+		json_object_put(value);
+}
+
+void output_json_append(struct json_object *array, struct json_object *value)
+{
+	if (!array || json_object_array_add(array, value))
+		json_object_put(value);
 }
 
 static struct json_object *cell_json(const struct cell *cell)
@@ -74,7 +86,7 @@ static struct json_object *cell_json(const struct cell *cell)
 	case CELL_S64:
 		return json_object_new_int64(cell->number);
 	case CELL_REAL:
-		return json_real(cell->real);
+		return output_json_real(cell->real);
 	default:
 		return NULL;
 	}

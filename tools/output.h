@@ -102,6 +102,15 @@ void output_json(struct output *out, struct json_object *object);
 
 /* A JSON string of @s, cleaned; null when there is none. */
 struct json_object *output_json_string(const char *s);
+/* A number with as many digits as rates and shares have everywhere. */
+struct json_object *output_json_real(double number);
+
+/*
+ * Both take @value over. json-c knows no null for want of memory: what should be an
+ * object is NULL then, and output_json() complains.
+ */
+void output_json_add(struct json_object *object, const char *key, struct json_object *value);
+void output_json_append(struct json_object *array, struct json_object *value);
 
 /* Show what there is now. Returns 0, or -errno of what went wrong so far. */
 int output_flush(struct output *out);

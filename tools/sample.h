@@ -41,6 +41,9 @@ struct maybe {
  */
 int sample_take(int dev, struct selection *selection, __u32 kind, __u32 flags,
 		struct sample *sample);
+/* The same, but without VMs: beside a sample that has them. */
+int sample_take_kind(int dev, const struct selection *selection, __u32 kind, __u32 flags,
+		     struct sample *sample);
 void sample_free(struct sample *sample);
 
 /* What the object of item @item is; NULL: it came or went while the sample was taken. */
@@ -50,6 +53,13 @@ const struct kvmwatch_slot *sample_slot(const struct sample *sample, size_t item
 
 /* Which item of @sample is the same object; -1: none. @sample may be empty. */
 long sample_find(const struct sample *sample, const struct kvmwatch_all_item *item);
+
+/* Which item is the VM with this id; -1: none, or it has ended. Of a sample of VMs. */
+long sample_vm_item(const struct sample *sample, __u64 id);
+
+/* Fill @value with statistic @stat of those that the sample has; false: the item has it not. */
+bool sample_stat(const struct sample *sample, size_t item, int stat,
+		 struct kvmwatch_value *value);
 
 /* A statistic of an item. */
 struct maybe sample_value(const struct sample *sample, size_t item, const char *name);

@@ -206,35 +206,45 @@ static int complain_selection(const char *arg, int err)
 	}
 }
 
+/* Keep of all VMs those that are selected. */
+static int choose(struct selection *selection, struct vm *vms, size_t *nr)
+{
+	bool *match = calloc(*nr + 1, sizeof(*match));
+	int err = 0;
+	size_t i;
+
+	if (!match)
+		return -ENOMEM;
+	if (!selection->resolved)
+		err = resolve(selection, vms, *nr, match);
+	if (!err) {
+		for (i = 0; i < *nr; i++)
+			match[i] = is_selected(selection, vms[i].info.id);
+		keep_only(vms, nr, match);
+	}
+	free(match);
+	return err;
+}
+
 int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr)
 {
-	bool *match;
-	size_t i;
+	struct vm *all;
+	size_t nr_all;
 	int err;
 
-	err = get_all(dev, vms, nr);
+	*vms = NULL;
+	*nr = 0;
+	err = get_all(dev, &all, &nr_all);
 	if (err)
 		return device_complain(err);
-	if (!selection->arg)
-		return 0;
-
-	match = calloc(*nr + 1, sizeof(*match));
-	if (!match) {
-		vms_put(*vms, *nr);
-		return device_complain(-ENOMEM);
+	if (selection->arg)
+		err = choose(selection, all, &nr_all);
+	if (err) {
+		vms_put(all, nr_all);
+		return complain_selection(selection->arg, err);
 	}
-	if (!selection->resolved) {
-		err = resolve(selection, *vms, *nr, match);
-		if (err) {
-			free(match);
-			vms_put(*vms, *nr);
-			return complain_selection(selection->arg, err);
-		}
-	}
-	for (i = 0; i < *nr; i++)
-		match[i] = is_selected(selection, (*vms)[i].info.id);
-	keep_only(*vms, nr, match);
-	free(match);
+	*vms = all;
+	*nr = nr_all;
 	return 0;
 }
 

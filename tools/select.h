@@ -56,7 +56,7 @@ int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);
  * vms_get() - list the VMs of a selection
  * @dev: the device
  * @selection: resolved here if it is not yet
- * @vms: an array, to be freed with vms_put()
+ * @vms: an array, to be freed with vms_put(); empty when this fails
  * @nr: how many
  *
  * Return: 0; or an exit code, and it was said on stderr what is wrong.

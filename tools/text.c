@@ -22,44 +22,6 @@
 #define STATS_BASE_MASK	0xf00U
 #define STATS_BASE_2	0x100U
 
-static const char *const byte_units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-static const char *const time_units[] = { "ns", "us", "ms", "s" };
-
-/*
- * Divide until the number fits the unit, where what would be rounded up to a whole
- * @step ("1024 KiB") counts as the next unit ("1.00 MiB").
- */
-static struct quantity scale(double number, double step, const char *const *units, size_t nr)
-{
-	struct quantity q;
-	size_t i = 0;
-
-	while (i + 1 < nr && number >= step - 0.5) {
-		number /= step;
-		i++;
-	}
-	snprintf(q.unit, sizeof(q.unit), "%s", units[i]);
-	if (!i)
-		snprintf(q.value, sizeof(q.value), "%.0f", number);
-	else if (number < 9.995)
-		snprintf(q.value, sizeof(q.value), "%.2f", number);
-	else if (number < 99.95)
-		snprintf(q.value, sizeof(q.value), "%.1f", number);
-	else
-		snprintf(q.value, sizeof(q.value), "%.0f", number);
-	return q;
-}
-
-struct quantity quantity_bytes(__u64 bytes)
-{
-	return scale(bytes, 1024, byte_units, ARRAY_SIZE(byte_units));
-}
-
-struct quantity quantity_ns(__u64 ns)
-{
-	return scale(ns, 1000, time_units, ARRAY_SIZE(time_units));
-}
-
 static const char *unit_name(__u32 flags)
 {
 	switch (flags & KVMWATCH_STATS_UNIT_MASK) {
@@ -114,8 +76,8 @@ struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bo
 	for (; exponent < 0; exponent++)
 		n /= base ? 2 : 10;
 	if (unit == KVMWATCH_STATS_BYTES)
-		return scale(n, 1024, byte_units, ARRAY_SIZE(byte_units));
-	return scale(n * NSEC_PER_SEC, 1000, time_units, ARRAY_SIZE(time_units));
+		return quantity_bytes(n);
+	return quantity_ns(n * NSEC_PER_SEC);
 }
 
 static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned int i, bool raw)

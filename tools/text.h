@@ -8,19 +8,9 @@
 
 #include <linux/types.h>
 
+#include "quantity.h"
+
 struct kvmwatch_value;
-
-/* A number and its unit, apart, so that a table can align them. */
-struct quantity {
-	char value[32];
-	char unit[24];
-};
-
-/* "190" "MiB"; rounded to three or four digits. */
-struct quantity quantity_bytes(__u64 bytes);
-
-/* "1.02" "us"; rounded likewise. */
-struct quantity quantity_ns(__u64 ns);
 
 /*
  * @number in the unit of the statistic @value. With @raw it is exact, in the unit

@@ -29,6 +29,7 @@ static void set_number(struct top_cell *cell, double number)
 static void set_count(struct top_cell *cell, __u64 count)
 {
 	set_number(cell, count);
+	cell->whole = true;
 	snprintf(cell->text, sizeof(cell->text), "%llu", count);
 }
 
@@ -37,6 +38,7 @@ static void set_bytes(struct top_cell *cell, __u64 bytes)
 	struct quantity q = quantity_bytes(bytes);
 
 	set_number(cell, bytes);
+	cell->whole = true;
 	snprintf(cell->text, sizeof(cell->text), "%s %s", q.value, q.unit);
 }
 
@@ -95,6 +97,7 @@ FILL(fill_name)
 	const struct vm *vm = sample_vm(now, item);
 
 	UNUSED();
+	cell->known = true;
 	snprintf(cell->text, sizeof(cell->text), "%s", vm->info.name);
 	text_clean(cell->text);
 }
@@ -104,6 +107,7 @@ FILL(fill_guest)
 	const struct vm *vm = sample_vm(now, item);
 
 	UNUSED();
+	cell->known = vm->guest;
 	if (vm->guest)
 		snprintf(cell->text, sizeof(cell->text), "%s", vm->guest);
 	else
@@ -309,45 +313,45 @@ FILL(fill_size)
 }
 
 static const struct top_column vm_columns[] = {
-	{ "ID", 4, false, true, false, fill_vm_id },
-	{ "NAME", 11, true, false, false, fill_name },
-	{ "CPU", 7, false, false, false, fill_cpu },
-	{ "MAPPED", 9, false, false, false, fill_mapped },
-	{ "OF MEMORY", 15, false, false, true, fill_mapped_share },
-	{ "HALTED", 15, false, false, true, fill_halt },
-	{ "DIRTY", 11, false, false, false, fill_dirty },
-	{ "EXITS", 7, false, false, false, fill_exits },
-	{ "GUEST", 16, true, false, false, fill_guest },
-	{ "DELAY", 7, false, false, false, fill_delay },
-	{ "TO VMM", 7, false, false, false, fill_user_exits },
-	{ "MEMORY", 9, false, false, false, fill_memory },
-	{ "VCPUS", 5, false, false, false, fill_vcpus },
-	{ "PID", 8, false, true, false, fill_pid },
-	{ "MOVED", 6, false, false, false, fill_moves },
+	{ "id", "ID", 4, false, true, false, fill_vm_id },
+	{ "name", "NAME", 11, true, false, false, fill_name },
+	{ "cpu_share", "CPU", 7, false, false, false, fill_cpu },
+	{ "mapped_bytes", "MAPPED", 9, false, false, false, fill_mapped },
+	{ "mapped_share", "OF MEMORY", 15, false, false, true, fill_mapped_share },
+	{ "halted_share", "HALTED", 15, false, false, true, fill_halt },
+	{ "dirty_pages_per_second", "DIRTY", 11, false, false, false, fill_dirty },
+	{ "exits_per_second", "EXITS", 7, false, false, false, fill_exits },
+	{ "guest", "GUEST", 16, true, false, false, fill_guest },
+	{ "run_delay_share", "DELAY", 7, false, false, false, fill_delay },
+	{ "user_exits_per_second", "TO VMM", 7, false, false, false, fill_user_exits },
+	{ "memory", "MEMORY", 9, false, false, false, fill_memory },
+	{ "vcpus", "VCPUS", 5, false, false, false, fill_vcpus },
+	{ "pid", "PID", 8, false, true, false, fill_pid },
+	{ "load_migrations_per_second", "MOVED", 6, false, false, false, fill_moves },
 };
 
 static const struct top_column vcpu_columns[] = {
-	{ "VCPU", 4, false, true, false, fill_number },
-	{ "TID", 8, false, true, false, fill_tid },
-	{ "PCPU", 4, false, true, false, fill_pcpu },
-	{ "CPU", 7, false, false, false, fill_cpu },
-	{ "DELAY", 7, false, false, false, fill_delay },
-	{ "HALTED", 15, false, false, true, fill_halt },
-	{ "EXITS", 7, false, false, false, fill_exits },
-	{ "TO VMM", 7, false, false, false, fill_user_exits },
-	{ "MOVED", 6, false, false, false, fill_moves },
-	{ "PREEMPTED", 9, false, false, false, fill_preemptions },
-	{ "POLLS FOR", 9, false, false, false, fill_window },
+	{ NULL, "VCPU", 4, false, true, false, fill_number },
+	{ NULL, "TID", 8, false, true, false, fill_tid },
+	{ NULL, "PCPU", 4, false, true, false, fill_pcpu },
+	{ NULL, "CPU", 7, false, false, false, fill_cpu },
+	{ NULL, "DELAY", 7, false, false, false, fill_delay },
+	{ NULL, "HALTED", 15, false, false, true, fill_halt },
+	{ NULL, "EXITS", 7, false, false, false, fill_exits },
+	{ NULL, "TO VMM", 7, false, false, false, fill_user_exits },
+	{ NULL, "MOVED", 6, false, false, false, fill_moves },
+	{ NULL, "PREEMPTED", 9, false, false, false, fill_preemptions },
+	{ NULL, "POLLS FOR", 9, false, false, false, fill_window },
 };
 
 static const struct top_column slot_columns[] = {
-	{ "SLOT", 7, false, true, false, fill_slot },
-	{ "ADDRESS", 14, false, true, false, fill_address },
-	{ "SIZE", 9, false, false, false, fill_size },
-	{ "MAPPED", 9, false, false, false, fill_mapped },
-	{ "OF SIZE", 15, false, false, true, fill_mapped_share },
-	{ "DIRTY", 11, false, false, false, fill_dirty },
-	{ "MARKED NOW", 10, false, false, false, fill_dirty_now },
+	{ NULL, "SLOT", 7, false, true, false, fill_slot },
+	{ NULL, "ADDRESS", 14, false, true, false, fill_address },
+	{ NULL, "SIZE", 9, false, false, false, fill_size },
+	{ NULL, "MAPPED", 9, false, false, false, fill_mapped },
+	{ NULL, "OF SIZE", 15, false, false, true, fill_mapped_share },
+	{ NULL, "DIRTY", 11, false, false, false, fill_dirty },
+	{ NULL, "MARKED NOW", 10, false, false, false, fill_dirty_now },
 };
 
 #define NR(columns)	(sizeof(columns) / sizeof(*(columns)))
@@ -399,7 +403,8 @@ struct top_row *top_rows(enum top_view view, const struct sample *now,
 	for (i = 0; i < now->all->nr; i++) {
 		row = &rows[*nr];
 		row->item = *kvmwatch_all_item(now->all, i);
-		if (!sample_vm(now, i) || (view != TOP_VMS && row->item.vm != vm))
+		if (!sample_vm(now, i) || (view != TOP_VMS && row->item.vm != vm) ||
+		    row->item.flags & KVMWATCH_ITEM_ENDED)
 			continue;
 		was = sample_find(before, &row->item);
 		for (j = 0; j < nr_columns; j++)

@@ -14,23 +14,26 @@
 enum top_view { TOP_VMS, TOP_VCPUS, TOP_SLOTS };
 
 #define TOP_MAX_COLUMNS	16
-#define TOP_CELL	64
+#define TOP_CELL	256	/* bytes; names of guests may be long */
 
 /**
  * struct top_cell - a cell
- * @known:	there is a number; text cells have none
- * @number:	what to sort by
+ * @known:	there is something to tell
+ * @whole:	the number is a whole one
+ * @number:	what to sort by; text cells have none
  * @share:	0 to 1, for a bar
  * @text:	what to show
  */
 struct top_cell {
 	bool known;
+	bool whole;
 	double number;
 	double share;
 	char text[TOP_CELL];
 };
 
 struct top_column {
+	const char *key;	/* in JSON and CSV; NULL: only on the screen */
 	const char *heading;
 	int width;
 	bool left;		/* aligned to the left, sorted as text */

@@ -17,6 +17,8 @@
 #include "view.h"
 
 #define ROUND_NS	50000000	/* between two looks */
+#define VMS_NS		500000000	/* between two looks whether VMs have ended */
+#define VM_DIRECTORY	"/sys/kernel/debug/kvmwatch/vm/"
 #define BUFFER_KB	1024
 #define MAX_BUFFER_KB	1048576
 #define MAX_THREADS	256		/* whose names are remembered */
@@ -86,22 +88,29 @@ static const char *find_vm_name(__u64 id)
 }
 
 /* The device is open only as long as it takes: it would keep the module from going. */
+static int get_vms(struct kvmwatch_vm **list, size_t *nr)
+{
+	struct kvmwatch_info info;
+	int dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info), err;
+
+	if (dev < 0)
+		return dev;
+	err = kvmwatch_list_vms(dev, list, nr);
+	close(dev);
+	return err;
+}
+
 static void list_vms(void)
 {
 	struct kvmwatch_vm *new;
-	struct kvmwatch_info info;
 	size_t nr;
-	int dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
 
 	vms_fresh = true;
-	if (dev < 0)
+	if (get_vms(&new, &nr))
 		return;
-	if (!kvmwatch_list_vms(dev, &new, &nr)) {
-		free(vms);
-		vms = new;
-		nr_vms = nr;
-	}
-	close(dev);
+	free(vms);
+	vms = new;
+	nr_vms = nr;
 }
 
 static const char *vm_name(__u64 id)
@@ -342,23 +351,26 @@ static int filter_of(const struct view_options *options, const struct selection 
 }
 
 /* Also finds out, before anything else, whether the module is there. */
-int view_choose(const struct view_options *options, char **filter)
+int view_choose(const struct view_options *options, struct view_choice *choice)
 {
 	struct selection selection = { .arg = options->common.vm };
-	struct vm *chosen;
-	size_t nr;
 	int code, dev = device_open();
 
+	memset(choice, 0, sizeof(*choice));
 	if (dev < 0)
 		return EXIT_COULD_NOT;
-	code = vms_get(dev, &selection, &chosen, &nr);
+	code = vms_get(dev, &selection, &choice->vms, &choice->nr);
 	close(dev);
-	if (code)
-		return code;
-	vms_put(chosen, nr);
-	code = filter_of(options, &selection, filter);
+	if (!code)
+		code = filter_of(options, &selection, &choice->filter);
 	selection_free(&selection);
 	return code;
+}
+
+void view_choice_free(struct view_choice *choice)
+{
+	vms_put(choice->vms, choice->nr);
+	free(choice->filter);
 }
 
 /* --- the view ------------------------------------------------------------------ */
@@ -366,8 +378,10 @@ int view_choose(const struct view_options *options, char **filter)
 struct viewing {
 	const struct view *view;
 	const struct view_options *options;
+	struct view_choice choice;
 	struct stream *stream;
 	struct output out;
+	__u64 next_vms_ns;	/* when to look for them again */
 	__u64 shown;
 	__u64 lost_told;	/* of what was lost */
 };
@@ -421,13 +435,61 @@ static void pause_for(__u64 ns)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
+static bool has_directory(const char *name)
+{
+	char path[sizeof(VM_DIRECTORY) + KVMWATCH_NAME_SIZE];
+
+	snprintf(path, sizeof(path), VM_DIRECTORY "%s", name);
+	return !access(path, F_OK);
+}
+
+/*
+ * Has it ended, and all that happens to it? It is not listed any more from when its last user is
+ * gone, but what it had mapped is unmapped after that, and then its directory goes. (One of
+ * its name may be that of another VM, which the same program has made since.)
+ */
+static bool has_ended(const struct vm *vm, const struct kvmwatch_vm *list, size_t nr)
+{
+	bool again = false;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (list[i].id == vm->info.id)
+			return false;
+		again |= !strcmp(list[i].name, vm->info.name);
+	}
+	return again || !has_directory(vm->info.name);
+}
+
+/* All that were picked. It is asked now and then. */
+static bool all_ended(struct viewing *v)
+{
+	const struct view_choice *choice = &v->choice;
+	struct kvmwatch_vm *list;
+	size_t i, nr;
+
+	if (!v->options->common.vm || now_ns() < v->next_vms_ns)
+		return false;
+	v->next_vms_ns = now_ns() + VMS_NS;
+	if (get_vms(&list, &nr))
+		return false;
+	for (i = 0; i < choice->nr && has_ended(&choice->vms[i], list, nr); i++)
+		;
+	free(list);
+	if (i < choice->nr)
+		return false;
+	complain(v->options->common.vm, "%s",
+		 i == 1 ? "this VM has ended" : "these VMs have ended");
+	return true;
+}
+
 /* Returns 0 when it is time to end, or -errno. */
 static int watch(struct viewing *v)
 {
 	__u64 begin = now_ns(), passed = 0, limit = v->options->time_ns;
 	int more = 0, err;
 
-	while (!view_interrupted() && (!limit || passed < limit)) {
+	while (!view_interrupted() && (!limit || passed < limit) && !all_ended(v)) {
 		if (!more)
 			pause_for(limit && limit - passed < ROUND_NS ? limit - passed : ROUND_NS);
 		forget_freshness();
@@ -493,13 +555,12 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options)
 {
 	struct viewing v = { .view = view, .options = options };
-	char *filter = NULL;
 	int code;
 
-	code = view_choose(options, &filter);
+	code = view_choose(options, &v.choice);
 	if (!code)
-		code = run(&v, cmd, filter);
-	free(filter);
+		code = run(&v, cmd, v.choice.filter);
+	view_choice_free(&v.choice);
 	free(vms);
 	vms = NULL;
 	nr_vms = 0;

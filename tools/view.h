@@ -97,11 +97,21 @@ void view_lost(const struct view_row *row, size_t column);
 /* Which events are of a selection: a filter for the kernel, to be freed; NULL: no memory. */
 char *view_filter_vms(const struct selection *selection);
 
-/*
- * Which events the options ask for: a filter for the kernel, to be freed, "" for all. Returns
- * an exit code.
+/**
+ * struct view_choice - what the options ask for
+ * @vms:	the VMs that there are, of those
+ * @nr:		how many
+ * @filter:	their events, as the kernel's filters have it; "" for all
  */
-int view_choose(const struct view_options *options, char **filter);
+struct view_choice {
+	struct vm *vms;
+	size_t nr;
+	char *filter;
+};
+
+/* Returns an exit code; to be freed in any case. */
+int view_choose(const struct view_options *options, struct view_choice *choice);
+void view_choice_free(struct view_choice *choice);
 
 /* From the first on, signals that end a program make the second true instead. */
 void view_catch_signals(void);

@@ -81,6 +81,11 @@ pages() {
 	return 0
 }
 
+plugin_is_found() {
+	TRACEEVENT_PLUGIN_DIR=$(dirname "$(find "$tmp/root$(pkg-config --variable=libdir libtraceevent)" \
+		-name plugin_kvmwatch.so)") trace-cmd list -P | grep "^ *$tmp/root.*/plugin_kvmwatch.so"
+}
+
 cat >"$tmp/prog.c" <<'END'
 #include <libkvmwatch.h>
 #include <stdio.h>
@@ -93,9 +98,10 @@ int main(void)
 }
 END
 
-echo "1..14"
+echo "1..15"
 try "make install" make -s install-user PREFIX=/opt/k DESTDIR="$tmp/root"
 try "the program is there" test -x "$tmp/root/opt/k/sbin/kvmwatch"
+try "trace-cmd finds its plugin" plugin_is_found
 try "a C program builds with the shared library" build gcc c
 try "and runs" runs
 try "a C++ program builds" build g++ c++

@@ -5,7 +5,7 @@
 
 cd "$top" || exit
 schema=tools/kvmwatch.schema.json
-commands="list stat exits vcpu wakeups haltpoll dirty pages hooks audit dirty-hot dirty-windows dirty-rate"
+commands="list stat exits vcpu wakeups haltpoll dirty pages hooks audit dirty-hot dirty-windows dirty-rate top"
 
 # Does each line of a file keep to what the schema has for a command?
 valid() {
@@ -35,7 +35,7 @@ case_is() {
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..26"
+echo "1..28"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"

@@ -125,7 +125,45 @@ static void grow(struct kvmwatch_all_header *header, const struct kvmwatch_stats
 	}
 }
 
-static int device_open_all(__u32 kind)
+/* What else happens, between listing and reading. */
+static enum { NOTHING, VM_ENDS, OBJECTS_COME } meanwhile;
+
+static struct {
+	struct kvmwatch_all_header head;
+	char rest[65536 - sizeof(struct kvmwatch_all_header)];
+} all_file;
+
+/* Descriptors, and an item of 64 bits that say what is available; returns its end. */
+static char *put_stats(const struct kvmwatch_stats *stats)
+{
+	struct kvmwatch_all_header *head = &all_file.head;
+	struct kvmwatch_stats_desc *desc = (void *)all_file.rest;
+	struct kvmwatch_all_item *item;
+	char *data;
+	size_t i;
+
+	head->num_desc = stats->nr;
+	head->item_offset = sizeof(*head) + stats->nr * sizeof(*desc);
+	head->data_offset = sizeof(*item) + (stats->nr + 63) / 64 * sizeof(__u64);
+	item = (void *)&desc[stats->nr];
+	memset(item + 1, 0xff, head->data_offset - sizeof(*item));
+	data = (char *)item + head->data_offset;
+	for (i = 0; i < stats->nr; i++, desc++) {
+		desc->flags = stats->values[i].flags;
+		desc->exponent = stats->values[i].exponent;
+		desc->size = stats->values[i].size;
+		desc->bucket_size = stats->values[i].bucket_size;
+		desc->offset = data - (char *)item - head->data_offset;
+		strncpy(desc->name, stats->values[i].name, sizeof(desc->name) - 1);
+		memcpy(data, stats->values[i].data, desc->size * sizeof(__u64));
+		data += desc->size * sizeof(__u64);
+	}
+	head->item_size = data - (char *)item;
+	return data;
+}
+
+/* Without histograms, and as it was read. */
+static int device_open_corpus(__u32 kind)
 {
 	struct kvmwatch_all_header *header = (void *)(corpus_file + 8);
 	const struct kvmwatch_stats_desc *desc;
@@ -141,6 +179,40 @@ static int device_open_all(__u32 kind)
 	for (i = 0; i < header->num_desc; i++)
 		grow(header, &desc[i]);
 	return memory_fd((char *)header, size);
+}
+
+/* One object, made of what its stats fd says; with OBJECTS_COME, one more. */
+static int device_open_all(__u32 kind)
+{
+	struct kvmwatch_all_header *head = &all_file.head;
+	int fd = device_open_stats(kind);
+	struct kvmwatch_all_item *item;
+	struct kvmwatch_stats *stats;
+	char *end;
+	__u32 i;
+
+	memset(&all_file, 0, sizeof(all_file));
+	if (kvmwatch_stats_read(fd, &stats))
+		abort();
+	close(fd);
+	end = put_stats(stats);
+	kvmwatch_stats_free(stats);
+	head->desc_offset = sizeof(*head);
+	head->desc_size = sizeof(struct kvmwatch_stats_desc);
+	head->kind = kind;
+	head->begin_ns = 1 + moment * 1000000000;
+	head->nr = meanwhile == OBJECTS_COME ? 2 : 1;
+	head->filled = head->nr;
+	item = (void *)(end - head->item_size);
+	memcpy(end, item, head->item_size);
+	*item = (struct kvmwatch_all_item){ .vm = 1, .id = 1, .number = kind == 3 };
+	if (kind == KVMWATCH_KIND_VM && meanwhile == VM_ENDS)
+		item->flags = KVMWATCH_ITEM_ENDED;
+	item = (void *)end;
+	*item = (struct kvmwatch_all_item){ .vm = kind == 1 ? 2 : 1, .id = 2, .number = 7 };
+	for (i = 0; i < head->num_desc; i++)
+		grow(head, (struct kvmwatch_stats_desc *)all_file.rest + i);
+	return memory_fd((char *)head, head->item_offset + head->nr * head->item_size);
 }
 
 /* In each moment pages 5 and 6 of slot 0:1 are marked, and page 40 in every second one. */
@@ -189,6 +261,7 @@ static int device_open_heat(void)
 /* Takes the place of the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
+	const struct kvmwatch_open_all *open;
 	va_list args;
 	void *arg;
 
@@ -204,7 +277,10 @@ int ioctl(int fd, unsigned long request, ...)
 	case KVMWATCH_OPEN:
 		return device_open_stats(((struct kvmwatch_open *)arg)->kind);
 	case KVMWATCH_OPEN_ALL:
-		return device_open_all(((struct kvmwatch_open_all *)arg)->kind);
+		open = arg;
+		if (open->flags & KVMWATCH_OPEN_NO_HISTOGRAMS && meanwhile == NOTHING)
+			return device_open_corpus(open->kind);
+		return device_open_all(open->kind);
 	case KVMWATCH_OPEN_HEAT:
 		return device_open_heat();
 	case KVMWATCH_AUDIT:
@@ -405,11 +481,84 @@ TEST(dirty_hot_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_dirty, windows, "dirty-windows"));
 }
 
+/* Without a screen; and three looks with some columns. */
+TEST(top_prints_what_it_always_did)
+{
+	static const char *const some[] = { "-n3", "-i2", "-o", "name,cpu,dirty", NULL };
+
+	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--json"));
+	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--csv"));
+	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--json"));
+	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--csv"));
+}
+
 TEST(dirty_rate_prints_what_it_always_did)
 {
 	static const char *const rate[] = { "--rate", NULL };
 
 	EXPECT_TRUE(all_golden(&cmd_dirty, rate, "dirty-rate"));
+}
+
+TEST(a_vm_that_is_not_there_is_refused)
+{
+	static const char *const nobody[] = { "-p", "nobody", NULL };
+	const struct cmd *const cmds[] = {
+		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_record
+	};
+	char *text;
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		text = print(cmds[i], nobody, NULL);
+		EXPECT_STREQ("exit code", text);
+		free(text);
+	}
+	text = print(&cmd_top, nobody, "--json");
+	EXPECT_STREQ("exit code", text);
+	free(text);
+}
+
+static char *print_text(const struct cmd *cmd)
+{
+	return print(cmd, NULL, NULL);
+}
+
+/* What has ended by the time it is read is left out, as if it had ended before. */
+TEST(vms_that_end_are_not_shown)
+{
+	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits };
+	char *text;
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		meanwhile = VM_ENDS;
+		text = print_text(cmds[i]);
+		meanwhile = NOTHING;
+		EXPECT_STRNE("exit code", text);
+		EXPECT_EQ(NULL, strstr(text, "4242-5"));
+		free(text);
+		text = print_text(cmds[i]);
+		EXPECT_NE(NULL, strstr(text, "4242-5"));
+		free(text);
+	}
+}
+
+/* And what was not there yet when it was listed. */
+TEST(objects_that_come_are_not_shown)
+{
+	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits };
+	char *with, *without;
+	size_t i;
+
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		without = print_text(cmds[i]);
+		meanwhile = OBJECTS_COME;
+		with = print_text(cmds[i]);
+		meanwhile = NOTHING;
+		EXPECT_STREQ(without, with);
+		free(with);
+		free(without);
+	}
 }
 
 TEST_HARNESS_MAIN

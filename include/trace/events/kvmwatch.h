@@ -45,6 +45,10 @@ static inline unsigned int kvmw_trace_cause(int vcpu, bool split)
 	__print_symbolic(level, { 1, "4k" }, { 2, "2m" }, { 3, "1g" })
 #define KVMW_SHOW_LEAF(cause)							\
 	__print_symbolic(cause, { 0, "vcpu" }, { 1, "host" }, { 2, "split" })
+/* As in KVM's uapi, of the newest; what has no name is shown as a number. */
+#define KVMW_SHOW_SLOT_FLAGS(flags)						\
+	((flags) ? __print_flags(flags, "|", { 1, "log" }, { 2, "readonly" },	\
+				 { 4, "guest_memfd" }) : "none")
 
 #define KVMW_WHO_FIELDS		__field(u64, vm) __field(s32, pid) __field(s32, vcpu)
 #define KVMW_WHO_ASSIGN(of, n)							\
@@ -93,11 +97,12 @@ TRACE_EVENT(kvmwatch_slot,
 		__entry->slot = slot->obj.subkey;
 	),
 	TP_printk(KVMW_WHO_FORMAT
-		  "slot %u:%u %s base_gfn 0x%llx npages %llu userspace_addr 0x%llx flags 0x%x",
+		  "slot %u:%u %s base_gfn 0x%llx npages %llu userspace_addr 0x%llx flags %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot,
 		  __print_symbolic(__entry->change, { 0, "create" }, { 1, "delete" },
 				   { 2, "move" }, { 3, "flags" }),
-		  __entry->base_gfn, __entry->npages, __entry->userspace_addr, __entry->flags)
+		  __entry->base_gfn, __entry->npages, __entry->userspace_addr,
+		  KVMW_SHOW_SLOT_FLAGS(__entry->flags))
 );
 
 TRACE_EVENT(kvmwatch_map,

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Which lines of trace-cmd's kvmwatch report shows. */
+#ifndef KVMWATCH_CMD_REPORT_H
+#define KVMWATCH_CMD_REPORT_H
+
+#include <stdbool.h>
+
+#include "view.h"
+
+/**
+ * struct report_filter - whose events
+ * @by_id:	those of the VM with id @vm
+ * @by_pid:	or with pid @vm
+ * @by_vcpu:	only those of @vcpu
+ * @by_slot:	only those of @slot in @as_id
+ */
+struct report_filter {
+	bool by_id, by_pid, by_vcpu, by_slot;
+	__u64 vm, vcpu, as_id, slot;
+};
+
+bool report_line_is_of(const char *line, const struct report_filter *filter);
+
+#endif /* KVMWATCH_CMD_REPORT_H */

@@ -115,6 +115,12 @@ void kvmw_tp_detach(struct kvmw_hook *hook);
 unsigned long kvmw_symbol_addr(const char *name);
 int kvmw_via_check(void);
 
+/*
+ * What another CPU may change meanwhile, to compare it with something, once. With READ_ONCE()
+ * the compiler loads it first.
+ */
+#define kvmw_peek(x)	data_race(x)
+
 /* What each CPU owns; nobody else writes it. */
 struct kvmw_vcpu;
 struct kvmw_slot;

@@ -51,7 +51,7 @@ static __always_inline bool is_new(const struct kvm_memory_slot *kslot, gfn_t gf
 }
 
 static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu,
-				  const struct kvm_memory_slot *kslot, gfn_t gfn, unsigned int cause)
+				  const struct kvm_memory_slot *kslot, gfn_t gfn, u8 cause)
 {
 	__this_cpu_inc(slot->cpu->marks[cause][!vcpu]);
 	if (is_new(kslot, gfn))
@@ -104,7 +104,7 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 		return;
 	slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
 	if (likely(slot && vcpu && vcpu->obj.vm == slot->obj.vm && site->addr == caller &&
-		   !data_race(slot->heat) && !trace_kvmwatch_dirty_enabled()))
+		   !kvmw_peek(slot->heat) && !trace_kvmwatch_dirty_enabled()))
 		count(slot, vcpu, kslot, gfn, site->cause);
 	else
 		mark_unusual(kvm, kslot, gfn, caller);

@@ -59,7 +59,7 @@ static __always_inline u64 reason_of(const struct kvm_vcpu *kvcpu, u32 isa, u64 
 /* It is loaded here, and nothing about it has to be found out. */
 static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	return likely(vcpu && data_race(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
+	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
 }
 
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)

@@ -168,7 +168,7 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 		return;
 	}
 	bytes = mapped_before(slot->obj.vm, kvm);
-	if (unlikely(bytes > data_race(slot->obj.vm->mapped_peak) ||
+	if (unlikely(bytes > kvmw_peek(slot->obj.vm->mapped_peak) ||
 		     trace_kvmwatch_unmap_enabled()))
 		goto unusual;
 	count_unmap(slot, PG_LEVEL_4K);

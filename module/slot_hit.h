@@ -16,9 +16,9 @@ static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvm *kvm,
 {
 	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
 
-	if (likely(data_race(slot->obj.vm->obj.key) == kvm &&
+	if (likely(kvmw_peek(slot->obj.vm->obj.key) == kvm &&
 		   slot->obj.subkey >> 16 == as_id &&
-		   gfn - data_race(slot->base_gfn) < data_race(slot->live_pages)))
+		   gfn - kvmw_peek(slot->base_gfn) < kvmw_peek(slot->live_pages)))
 		return slot;
 	return NULL;
 }

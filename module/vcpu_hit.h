@@ -13,7 +13,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvmw_cpu 
 {
 	struct kvmw_vcpu *vcpu = c->last_vcpu;
 
-	return likely(vcpu && data_race(vcpu->obj.key) == kvcpu) ? vcpu : NULL;
+	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu) ? vcpu : NULL;
 }
 
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
@@ -37,7 +37,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 {
 	struct kvmw_vcpu *vcpu = c->vcpu;
 
-	if (likely(vcpu && data_race(vcpu->obj.key) == kvcpu))
+	if (likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu))
 		return vcpu;
 	return kvmw_vcpu_of(c, kvcpu);	/* it was loaded before we watched */
 }

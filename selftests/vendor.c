@@ -11,7 +11,7 @@
 #define SYS_EPT		"/sys/module/kvm_intel/parameters/ept"
 #define SYS_PML		"/sys/module/kvm_intel/parameters/pml"
 
-#define CPUID_1_ECX_VMX	(1U << 5)
+#define CPUID_1_ECX_VMX	0x20
 
 bool vendor_is_intel(void)
 {

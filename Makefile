@@ -68,7 +68,7 @@ unit: ## tests that need no kernel
 	$(MAKE) -C selftests unit
 	@$(VM)/suite unit | $(VM)/tap
 
-vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe
+vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe (VM_CPU=broadwell_ult: in Bochs)
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
 	@$(VM)/suite vm | $(VM)/tap
 
@@ -92,6 +92,9 @@ races: ## data races: tests on a kernel with KCSAN, which is built first (T: whi
 lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
+
+check-intel: ## tests with Intel's VMX, EPT and PML, in Bochs, whose kernel is built first (T: which)
+	@MATRIX=yes KERNELS=intel $(VM)/suite build vm | $(VM)/tap
 
 debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: KERNEL=debug
 	@$(MAKE) KERNEL=debug deps
@@ -141,4 +144,5 @@ help: ## this list
 
 export T V KERNELS
 .PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm fuzz-vm \
-	matrix races lockdown debug-kernel kvm-selftests vm bench lint initrd planted sparse clean help
+	matrix races lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
+	clean help

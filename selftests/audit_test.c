@@ -16,6 +16,7 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define UNAVAILABLE	(~0ULL)
@@ -178,10 +179,7 @@ FIXTURE_VARIANT_ADD(dropped, rmap_zap) { .hook = "rmap_zap" };
 
 static int vendor_with(const char *args)
 {
-	char command[80];
-
-	snprintf(command, sizeof(command), "rmmod kvm_amd && modprobe kvm-amd %s", args);
-	return system(command);
+	return vendor_unload() ?: vendor_load(args);
 }
 
 static int has_tdp_mmu(void)
@@ -190,17 +188,17 @@ static int has_tdp_mmu(void)
 }
 
 /* A fixture that skips runs its test all the same, so the tests have to ask. */
-static const char no_guest[] = "KVM does not use a TDP MMU here, or is not kvm_amd";
+static const char no_guest[] = "KVM does not use a TDP MMU here";
 
 FIXTURE_SETUP(dropped)
 {
 	char args[40];
 
 	self->g = NULL;
-	if (access("/sys/module/kvm_amd", F_OK) || (variant->tdp_mmu && !has_tdp_mmu()))
+	if (variant->tdp_mmu && !has_tdp_mmu())
 		return;
 	if (!variant->tdp_mmu)
-		ASSERT_EQ(0, vendor_with("npt=0"));
+		ASSERT_EQ(0, vendor_with(vendor_without_tdp()));
 	snprintf(args, sizeof(args), "drop=%s", variant->hook);
 	ASSERT_EQ(0, load_with(args));
 	self->g = new_guest();
@@ -209,7 +207,7 @@ FIXTURE_SETUP(dropped)
 
 FIXTURE_TEARDOWN(dropped)
 {
-	if (access("/sys/module/kvm_amd", F_OK))
+	if (variant->tdp_mmu && !has_tdp_mmu())
 		return;
 	guest_free(self->g);
 	if (!variant->tdp_mmu)

@@ -4,6 +4,8 @@
  * wrote. In all of it a slot's page is written by the guest at its start, see guest.h.
  */
 #include <asm/kvm_para.h>
+#include <asm/svm.h>
+#include <asm/vmx.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,13 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define GIB		0x40000000ULL
 #define GPA_A		(1 * GIB)
 #define GPA_B		(2 * GIB)
+#define GPA_C		(3 * GIB)
 #define PAGES		256	/* of each slot */
 
 #define LOG		KVM_MEM_LOG_DIRTY_PAGES
@@ -224,18 +228,70 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 	EXPECT_CONSISTENT(g);
 }
 
-TEST_F(dirty, guest_writes_count_as_faults)
+/*
+ * A page that is mapped is protected from writes, so that they fault; or it is clean, and the
+ * processor makes a note of what it makes dirty.
+ */
+TEST_F(dirty, guest_writes_count_as_faults_or_by_pml)
 {
+	__u64 pml = vendor_has_pml() ? 64 : 0;
 	struct guest *g = self->g;
 
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 64));	/* not mapped yet */
 	ASSERT_EQ(64L, guest_dirty_get(g, 1, NULL));
-	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 64));	/* mapped, write-protected */
-	EXPECT_EQ(128ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(64ULL, vm(g, "dirty_marks_fault"));
+	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 64));
+	EXPECT_EQ(128ULL - pml, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(pml, vm(g, "dirty_marks_pml"));
 	EXPECT_EQ(0ULL, vm(g, "dirty_marks_kvm"));
-	EXPECT_EQ(0ULL, vm(g, "dirty_marks_pml"));
 	EXPECT_EQ(128ULL, vm(g, "dirty_marks"));
 	EXPECT_CONSISTENT(g);
+}
+
+/* Exits so far of a guest that wrote where it was not allowed to, or filled the PML buffer. */
+static __u64 exits_for_writes(int vcpu_fd)
+{
+	void *snapshot = oracle_snapshot(vcpu_fd, NULL);
+	const __u64 *reasons = snapshot ? oracle_in(snapshot, "exit_reasons", NULL) : NULL;
+	__u64 exits = UNKNOWN;
+
+	if (reasons && vendor_is_intel())
+		exits = reasons[EXIT_REASON_EPT_VIOLATION] + reasons[EXIT_REASON_PML_FULL];
+	else if (reasons)
+		exits = reasons[SVM_EXIT_NPF];
+	free(snapshot);
+	return exits;
+}
+
+#define PML_ENTRIES	512	/* of the processor's buffer */
+#define MANY		(4 * PML_ENTRIES)
+
+/* One for each page, or one for each time that the processor has no more room for them. */
+TEST_F(dirty, marks_are_each_page_whether_they_come_one_by_one_or_in_batches)
+{
+	__u64 pml = vendor_has_pml() ? MANY : 0, before, exits;
+	struct guest *g = self->g;
+	int fd = watch_vcpu(g, 0);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, guest_slot_add(g, 3, GPA_C, MANY, GUEST_MEM_4K, LOG));
+	ASSERT_EQ(0, dirty(g, 0, GPA_C, 0, MANY));
+	EXPECT_EQ(MANY, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(MANY, guest_dirty_get(g, 3, NULL));
+
+	before = exits_for_writes(fd);
+	ASSERT_EQ(0, dirty(g, 0, GPA_C, 0, MANY));
+	exits = exits_for_writes(fd) - before;
+	EXPECT_EQ(pml, vm(g, "dirty_marks_pml"));
+	EXPECT_EQ(2 * MANY - pml, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(2 * MANY, marks_new(g, 3));
+	EXPECT_EQ(2 * MANY, watch_vcpu_stat(g, 0, "dirty_marks"));
+	EXPECT_EQ(MANY, guest_dirty_get(g, 3, NULL));
+	/* Whatever else leaves the guest empties the buffer, too. */
+	EXPECT_LE(pml ? 0 : MANY, exits);
+	EXPECT_GE(pml ? MANY / PML_ENTRIES : UNKNOWN - 1, exits);
+	EXPECT_CONSISTENT(g);
+	close(fd);
 }
 
 TEST_F(dirty, kvms_own_writes_count_as_kvms)
@@ -385,7 +441,7 @@ TEST_F(dirty, marks_stay_when_their_slot_goes)
 	ASSERT_EQ(0, guest_slot_del(g, 1));
 	EXPECT_EQ(51ULL, vm(g, "dirty_marks"));
 	EXPECT_EQ(51ULL, vm(g, "dirty_marks_new"));
-	EXPECT_EQ(51ULL, vm(g, "dirty_marks_fault"));
+	EXPECT_EQ(51ULL, vm(g, "dirty_marks_fault") + vm(g, "dirty_marks_pml"));
 	EXPECT_EQ(17ULL, watch_slots_sum(g, "dirty_marks"));
 	EXPECT_EQ(34ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
 
@@ -425,7 +481,7 @@ TEST_F(dirty, collections_that_fail_do_not_count)
 /* --- switched on and off, while vCPUs write -------------------------------------------- */
 
 #define HUGE_SLOT	3
-#define GPA_HUGE	(3 * GIB)
+#define GPA_HUGE	GPA_C
 #define HUGE_LOGGED	1024	/* pages of that slot */
 
 /* Each vCPU has a slot to write to, so that no two mark the same page at once. */
@@ -493,6 +549,48 @@ TEST_F_TIMEOUT(dirty, logs_that_come_and_go_have_each_new_mark, 60)
 	EXPECT_EQ(1, watch_mapped_is_kvms(g));
 	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
 	EXPECT_CONSISTENT(g);
+}
+
+/* --- however the processor finds them ------------------------------------------------- */
+
+FIXTURE(ways) {
+	struct guest *g;
+};
+
+FIXTURE_SETUP(ways)
+{
+	self->g = NULL;
+}
+
+FIXTURE_TEARDOWN(ways)
+{
+	guest_free(self->g);
+	vendor_unload();
+	EXPECT_EQ(0, vendor_load(""));
+}
+
+TEST_F_TIMEOUT(ways, have_the_same_marks, 90)
+{
+	const char *const *way;
+	__u64 pml;
+
+	for (way = vendor_ways_to_log(); *way; way++) {
+		ASSERT_EQ(0, vendor_unload());
+		ASSERT_EQ(0, vendor_load(*way));
+		EXPECT_FALSE(**way && vendor_has_pml());
+		self->g = guest_new(2, 0);
+		ASSERT_NE(NULL, self->g);
+		ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+		ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_B, PAGES, GUEST_MEM_4K, LOG));
+		play_rounds(_metadata, self->g);
+		/* The first round's pages again, and a few that two rounds wrote to. */
+		pml = vm(self->g, "dirty_marks_pml");
+		EXPECT_EQ(vendor_has_pml(), pml > 0);
+		EXPECT_EQ(marks(self->g, 1) + marks(self->g, 2) - pml,
+			  vm(self->g, "dirty_marks_fault"));
+		guest_free(self->g);
+		self->g = NULL;
+	}
 }
 
 /* --- other ways to log ------------------------------------------------------------- */

@@ -23,6 +23,7 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define SLOT		1
@@ -33,14 +34,22 @@
 /* A reason as each of the vendors calls it. */
 struct why {
 	unsigned int svm, vmx;
-	const char *traced;	/* by KVM's event on SVM, see trace_of() */
+	const char *svm_traced, *vmx_traced;	/* by KVM's event */
 };
 
-static const struct why why_io = { SVM_EXIT_IOIO, EXIT_REASON_IO_INSTRUCTION, "io" };
-static const struct why why_cpuid = { SVM_EXIT_CPUID, EXIT_REASON_CPUID, "cpuid" };
-static const struct why why_halt = { SVM_EXIT_HLT, EXIT_REASON_HLT, "hlt" };
-static const struct why why_fault = { SVM_EXIT_NPF, EXIT_REASON_EPT_VIOLATION, "npf" };
-static const struct why why_irq = { SVM_EXIT_INTR, EXIT_REASON_EXTERNAL_INTERRUPT, "interrupt" };
+static const struct why why_io = {
+	SVM_EXIT_IOIO, EXIT_REASON_IO_INSTRUCTION, "io", "IO_INSTRUCTION"
+};
+
+static const struct why why_cpuid = { SVM_EXIT_CPUID, EXIT_REASON_CPUID, "cpuid", "CPUID" };
+static const struct why why_halt = { SVM_EXIT_HLT, EXIT_REASON_HLT, "hlt", "HLT" };
+static const struct why why_fault = {
+	SVM_EXIT_NPF, EXIT_REASON_EPT_VIOLATION, "npf", "EPT_VIOLATION"
+};
+
+static const struct why why_irq = {
+	SVM_EXIT_INTR, EXIT_REASON_EXTERNAL_INTERRUPT, "interrupt", "EXTERNAL_INTERRUPT"
+};
 
 /* All that is counted of a vCPU, at one moment. */
 struct numbers {
@@ -75,14 +84,9 @@ static struct numbers numbers(int fd)
 	return n;
 }
 
-static bool is_svm(const struct numbers *n)
-{
-	return n->nr_reasons > SVM_EXIT_NPF;
-}
-
 static __u64 because(const struct numbers *n, struct why why)
 {
-	unsigned int cell = is_svm(n) ? why.svm : why.vmx;
+	unsigned int cell = vendor_is_intel() ? why.vmx : why.svm;
 
 	return cell < n->nr_reasons ? n->reasons[cell] : NOTHING;
 }
@@ -154,7 +158,7 @@ TEST_F(exits, reasons_are_linear_histograms_with_a_bucket_for_each)
 	EXPECT_EQ(2, linear);
 	ASSERT_NE(NULL, n.reasons);
 	ASSERT_NE(NULL, n.user_reasons);
-	EXPECT_EQ(is_svm(&n) ? SVM_EXIT_NPF + 8 + 1 : 128 + 1, n.nr_reasons);
+	EXPECT_EQ(vendor_is_intel() ? 128 + 1 : SVM_EXIT_NPF + 8 + 1, n.nr_reasons);
 	EXPECT_LT(KVM_EXIT_NOTIFY, n.nr_user_reasons);
 	EXPECT_LE(1, n.exits);
 	EXPECT_EQ(n.exits, sum(n.reasons, n.nr_reasons));
@@ -290,7 +294,8 @@ TEST_F(exit_work, agrees_with_kvms_events)
 		&why_io, &why_cpuid, &why_halt, &why_fault, &why_irq,
 	};
 	struct numbers n0, n;
-	char tid[32], reason[32];
+	char tid[32], reason[64];
+	const char *traced;
 	unsigned int i;
 
 	n0 = numbers(self->fd);
@@ -309,11 +314,12 @@ TEST_F(exit_work, agrees_with_kvms_events)
 	EXPECT_EQ(n.exits - n0.exits, watch_trace_count(tid, "kvm_entry:", NULL));
 	EXPECT_EQ(n.user_exits - n0.user_exits,
 		  watch_trace_count(tid, "kvm_userspace_exit:", NULL));
-	for (i = 0; i < sizeof(all) / sizeof(*all) && is_svm(&n); i++) {
-		snprintf(reason, sizeof(reason), " reason %s ", all[i]->traced);
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		traced = vendor_is_intel() ? all[i]->vmx_traced : all[i]->svm_traced;
+		snprintf(reason, sizeof(reason), " reason %s ", traced);
 		EXPECT_EQ(because(&n, *all[i]) - because(&n0, *all[i]),
 			  watch_trace_count(tid, "kvm_exit:", reason, NULL)) {
-			TH_LOG("%s", all[i]->traced);
+			TH_LOG("%s", traced);
 		}
 	}
 	watch_trace_end();

@@ -253,7 +253,12 @@ static struct blob guest_blob(void)
 		     "	nop\n"
 		     "	cli\n"
 
+		     /*
+		      * Bochs, when it enters a guest that takes no interrupts, forgets that
+		      * the host does. CLI makes it think again.
+		      */
 		     ".Lround%=:\n"
+		     "	cli\n"
 		     "	cmpq	$0, %c[vmcb](%%rbp)\n"
 		     "	jne	.Lnested%=\n"
 		     "	call	.Lwork%=\n"

@@ -17,6 +17,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define SLOT		1
@@ -1069,7 +1070,7 @@ FIXTURE_TEARDOWN(unloaded)
 {
 	guest_free(self->g);
 	if (access("/dev/kvm", F_OK))
-		EXPECT_EQ(0, system("modprobe kvm-amd"));
+		EXPECT_EQ(0, vendor_load(""));
 	watch_unload_patiently();
 	EXPECT_EQ(0, watch_load(NULL));
 }
@@ -1190,7 +1191,7 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 	guest_free(self->g);
 	self->g = NULL;
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(0, system("rmmod kvm_amd"));
+		EXPECT_EQ(0, vendor_unload());
 		ASSERT_EQ(0, system("rmmod kvm"));
 		EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
 		EXPECT_FALSE(table_has("hooks", " attached "));
@@ -1198,7 +1199,7 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 		/* What is kept of a VM outlives the KVM that it was of. */
 		EXPECT_EQ(11, stat_of(stats, "user_exits"));
 		EXPECT_EQ(0, stat_of(stats, "audit_failures"));
-		ASSERT_EQ(0, system("modprobe kvm-amd"));
+		ASSERT_EQ(0, vendor_load(""));
 		EXPECT_FALSE(table_has("hooks", "kvm.ko is not loaded"));
 		EXPECT_TRUE(all_attached());
 		EXPECT_TRUE(works());
@@ -1209,16 +1210,16 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 
 	/* Now kvmwatch first, and KVM after it; and kvmwatch can go while KVM is away. */
 	EXPECT_EQ(0, watch_unload_patiently());
-	ASSERT_EQ(0, system("rmmod kvm_amd && rmmod kvm"));
+	ASSERT_EQ(0, vendor_unload_kvm());
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
-	ASSERT_EQ(0, system("modprobe kvm-amd"));
+	ASSERT_EQ(0, vendor_load(""));
 	EXPECT_TRUE(all_attached());
 	EXPECT_TRUE(works());
-	EXPECT_EQ(0, system("rmmod kvm_amd"));
+	EXPECT_EQ(0, vendor_unload());
 	ASSERT_EQ(0, system("rmmod kvm"));
 	EXPECT_EQ(0, watch_unload_patiently());
-	EXPECT_EQ(0, system("modprobe kvm-amd"));
+	EXPECT_EQ(0, vendor_load(""));
 }
 
 /* --- more objects at a time than records are ready --------------------------- */

@@ -30,6 +30,7 @@
 
 #include "guest.h"
 #include "subject.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define SYS_KSM		"/sys/kernel/mm/ksm/"
@@ -635,7 +636,7 @@ FIXTURE_SETUP(all_scenarios)
 	if (variant->other)
 		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
 	if (variant->paging)
-		ASSERT_EQ(0, reload_kvm("", access(SYS_NPT, F_OK) ? "ept=0" : "npt=0"));
+		ASSERT_EQ(0, reload_kvm("", vendor_without_tdp()));
 }
 
 FIXTURE_TEARDOWN(all_scenarios)

@@ -19,6 +19,7 @@
 
 #include "oracle.h"
 #include "subject.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define DATA		1	/* slots */
@@ -470,7 +471,7 @@ FIXTURE_VARIANT_ADD(nested, shadow_paging_before_insmod) { .paging = true, .earl
 FIXTURE_SETUP(nested)
 {
 	sys_no_khugepaged();
-	if (access(SYS_NPT, F_OK))
+	if (vendor_is_intel())
 		SKIP(return, "no SVM");
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define SLOT		1
@@ -51,7 +52,7 @@ FIXTURE_SETUP(race)
 FIXTURE_TEARDOWN(race)
 {
 	guest_free(self->g);
-	if (access("/dev/kvm", F_OK) && system("modprobe kvm-amd"))
+	if (access("/dev/kvm", F_OK) && vendor_load(""))
 		TH_LOG("KVM is away");
 	watch_load(NULL);	/* unless it is */
 }
@@ -97,7 +98,7 @@ TEST_F_TIMEOUT(race, of_insmods_at_a_time_one_loads_it, 180)
 static void *reload_kvm(void *unused)
 {
 	pthread_barrier_wait(&start);
-	return (void *)(long)system("rmmod kvm_amd && rmmod kvm && modprobe kvm-amd");
+	return (void *)(long)(vendor_unload_kvm() ?: vendor_load(""));
 }
 
 TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 180)

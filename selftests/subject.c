@@ -10,6 +10,7 @@
 
 #include "oracle.h"
 #include "subject.h"
+#include "vendor.h"
 
 const char *const level_name[] = { "4k", "2m", "1g" };
 static const unsigned int level_shift[] = { 12, 21, 30 };
@@ -60,15 +61,11 @@ bool sys_has_thp(void)
 
 int reload_kvm(const char *kvm, const char *vendor)
 {
-	static const char *amd;
-	char command[256];
+	char command[128];
 
-	if (!amd)
-		amd = access("/sys/module/kvm_intel", F_OK) ? "amd" : "intel";
-	snprintf(command, sizeof(command),
-		 "rmmod kvm_%s; rmmod kvm; modprobe kvm %s && modprobe kvm-%s %s",
-		 amd, kvm, amd, vendor);
-	return system(command);
+	vendor_unload_kvm();
+	snprintf(command, sizeof(command), "modprobe kvm %s", kvm);
+	return system(command) ?: vendor_load(vendor);
 }
 
 /* --- comparisons --------------------------------------------------------------- */
@@ -258,7 +255,7 @@ int touch_huge(struct subject *s, __u64 gpa, __u64 huge)
 int subject_init(struct subject *s, bool early, unsigned int flags)
 {
 	s->early = early;
-	s->paging = !sys_is_on(SYS_NPT) && !sys_is_on(SYS_EPT);
+	s->paging = !vendor_has_tdp();
 	s->shadow = s->paging || !sys_is_on(SYS_TDP_MMU);
 	s->eager = !s->shadow && !access(SYS_EAGER, F_OK);
 	s->g = guest_new(2, flags);

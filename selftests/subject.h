@@ -31,8 +31,6 @@
 
 #define SYS_TDP_MMU	"/sys/module/kvm/parameters/tdp_mmu"
 #define SYS_EAGER	"/sys/module/kvm/parameters/eager_page_split"
-#define SYS_NPT		"/sys/module/kvm_amd/parameters/npt"
-#define SYS_EPT		"/sys/module/kvm_intel/parameters/ept"
 #define SYS_THP		"/sys/kernel/mm/transparent_hugepage/"
 
 int sys_put(const char *path, const char *value);

@@ -24,8 +24,8 @@
 #include "leaves.h"
 #include "object.h"
 
-/* Small enough that mmu_lock and kvm_lock are not held for long: 64 Ki leaves at most. */
-#define REGION_PAGES	BIT_ULL(28 - PAGE_SHIFT)
+/* Small enough that mmu_lock and kvm_lock are not held for long: 32 Ki leaves at most. */
+#define REGION_PAGES	BIT_ULL(27 - PAGE_SHIFT)
 
 /* A VM whose count did not come out right is counted again after this, and twice this, ... */
 #define RETRY_MIN	(10 * HZ)

@@ -43,7 +43,6 @@ static const u64 mandatory = KVMW_HOOK_BIT(vm_init) | KVMW_HOOK_BIT(vm_destroy) 
 			     KVMW_HOOK_BIT(vcpu_created) | KVMW_HOOK_BIT(vcpu_destroy);
 
 DEFINE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
-
 u64 kvmw_hooks_attached;
 struct kvmw_kvm_syms kvmw_kvm;
 

@@ -85,10 +85,11 @@ static noinline void exit_unusual(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx
 
 notrace KVMW_TP_EXIT(kvmw_tp_exit)
 {
-	u64 vmx = isa == ISA_VMX ? KVMW_EXIT_VMX_REASON : 0;
 	struct kvmw_vcpu *vcpu;
+	u64 vmx;
 
 	kvmw_tp_enter();
+	vmx = isa == ISA_VMX ? KVMW_EXIT_VMX_REASON : 0;
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_exit]);
 	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	if (is_usual(vcpu, kvcpu) && likely(isa == ISA_VMX || vcpu->vmcb_valid))

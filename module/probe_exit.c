@@ -67,7 +67,10 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_inc(vcpu, exits);
 	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
-	vcpu->exit_since = kvmw_now_of(usual);
+	if (unlikely(vcpu->exit_early))
+		vcpu->exit_early = false;
+	else
+		vcpu->exit_since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 

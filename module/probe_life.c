@@ -124,6 +124,7 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 	if (kvmw_exit_open(vcpu))
 		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(now, vcpu->exit_since));
 	vcpu->exit_since = 0;
+	vcpu->exit_early = false;
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;
 	raw_write_seqcount_end(&vcpu->seq);

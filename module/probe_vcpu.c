@@ -82,6 +82,20 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 	loaded(vcpu, kvcpu, cpu, true);
 }
 
+/*
+ * A vCPU that is preempted is not in guest mode. Where KVM's event of the exit comes when
+ * preemption is on again (SVM up to 6.1), a fully preemptible kernel switches before it, and
+ * the time that the others take would not be counted.
+ */
+static __always_inline void preempted(struct kvmw_vcpu *vcpu, u64 now)
+{
+	kvmw_inc(vcpu, preemptions);
+	if (vcpu->exit_since || !vcpu->stats.exits[0])
+		return;
+	vcpu->exit_since = now;
+	vcpu->exit_early = true;
+}
+
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
 				const bool usual)
 {
@@ -91,7 +105,7 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 	now = kvmw_now_of(usual);
 	kvmw_inc(vcpu, puts);
 	if (kvcpu->preempted)
-		kvmw_inc(vcpu, preemptions);
+		preempted(vcpu, now);
 	if (likely(vcpu->where == KVMW_VCPU_ON_CPU)) {
 		on_ns = kvmw_elapsed(now, vcpu->since);
 		kvmw_add(vcpu, on_cpu_ns, on_ns);

@@ -479,6 +479,74 @@ TEST_F(exits, time_out_of_guest_mode_grows_and_is_between_off_cpu_and_all)
 	}
 }
 
+static atomic_bool stop_burning;
+
+static void *burn(void *unused)
+{
+	stay_on(1);
+	while (!stop_burning)
+		;
+	return NULL;
+}
+
+/* Have the kernel preempted as @mode says; what it was goes to @was, of 16 bytes. */
+static bool preempt(const char *mode, char *was)
+{
+	FILE *f = fopen("/sys/kernel/debug/sched/preempt", "r+");
+	char line[64] = "";
+	bool done;
+
+	if (!f)
+		return false;
+	/* "none (voluntary) full": what is in brackets. */
+	done = fgets(line, sizeof(line), f) && strchr(line, '(') &&
+	       sscanf(strchr(line, '('), "(%15[^)]", was) == 1;
+	rewind(f);
+	done = done && fputs(mode, f) >= 0;
+	return !fclose(f) && done;
+}
+
+/*
+ * Also where the kernel switches to another thread before KVM's event tells of the exit, as it
+ * does when it is fully preemptible.
+ */
+TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_cpu)
+{
+	char was[16], ignored[16];
+	bool full = preempt("full", was);
+	struct numbers last, n;
+	__u64 preemptions;
+	pthread_t burner;
+	unsigned int i;
+
+	TH_LOG("fully preemptible: %s", full ? "now" : "as it was built");
+	stop_burning = false;
+	ASSERT_EQ(0, pthread_create(&burner, NULL, burn, NULL));
+	preemptions = watch_vcpu_stat(self->g, 0, "preemptions");
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
+	last = numbers(self->fd);
+	for (i = 0; i < 2000; i++) {
+		usleep(500);
+		n = numbers(self->fd);
+		EXPECT_LE(n.off_cpu_ns - last.off_cpu_ns,
+			  n.exit_time_ns - last.exit_time_ns + n.exits - last.exits +
+			  n.loads - last.loads + 2);
+		free(last.snapshot);
+		last = n;
+		if (watch_vcpu_stat(self->g, 0, "preemptions") - preemptions >= 20)
+			break;
+	}
+	EXPECT_GT(2000, i);
+	stop_burning = true;
+	pthread_join(burner, NULL);
+	guest_stop(self->g, 0);
+	EXPECT_EQ(0, guest_wait(self->g, 0, 10000));
+	free(last.snapshot);
+	if (full)
+		EXPECT_TRUE(preempt(was, ignored));
+}
+
 /* --- of whom ----------------------------------------------------------------- */
 
 TEST(the_exits_of_a_vm_are_those_of_its_vcpus_also_of_a_gone_one)
@@ -524,16 +592,6 @@ TEST(the_last_exit_of_a_vcpu_lasts_to_its_end)
 }
 
 /* --- waiting for a pCPU ------------------------------------------------------ */
-
-static atomic_bool stop_burning;
-
-static void *burn(void *unused)
-{
-	stay_on(1);
-	while (!stop_burning)
-		;
-	return NULL;
-}
 
 /* Time that the calling thread has waited on runqueues, by the kernel. */
 static __u64 waited(void)

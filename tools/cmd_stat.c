@@ -33,10 +33,13 @@ struct stat {
 	struct selection selection;
 	struct hooks hooks;
 	struct sample vms, vcpus, slots;
+	struct object *objects;	/* all of them, those of a VM together */
+	size_t nr_objects;
 };
 
 /**
  * struct object - a VM, vCPU or slot, and where its numbers are
+ * @vm:		id of the VM that it is or belongs to
  * @kind:	KVMWATCH_KIND_*
  * @vcpu:	it, if it is one
  * @slot:	it, if it is one
@@ -44,6 +47,7 @@ struct stat {
  * @item:	its place there
  */
 struct object {
+	__u64 vm;
 	__u32 kind;
 	const struct kvmwatch_vcpu *vcpu;
 	const struct kvmwatch_slot *slot;
@@ -59,7 +63,7 @@ struct object {
  */
 struct family {
 	const struct vm *vm;
-	struct object *objects;
+	const struct object *objects;
 	size_t nr;
 };
 
@@ -86,6 +90,70 @@ static bool is_histogram(const struct kvmwatch_value *value)
 
 /* --- Read ---------------------------------------------------------------- */
 
+/* Of one VM: itself, its vCPUs, its slots. */
+static int compare_families(const void *a, const void *b)
+{
+	const struct object *x = a, *y = b;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	return (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+/* And each kind in the order in which the module told it. */
+static int compare_objects(const void *a, const void *b)
+{
+	const struct object *x = a, *y = b;
+	int order = compare_families(a, b);
+
+	return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+/* One that came after the list of its kind was made waits for the next look. */
+static bool identify(struct object *object)
+{
+	switch (object->kind) {
+	case KVMWATCH_KIND_VCPU:
+		object->vcpu = sample_vcpu(object->sample, object->item);
+		return object->vcpu;
+	case KVMWATCH_KIND_SLOT:
+		object->slot = sample_slot(object->sample, object->item);
+		return object->slot;
+	default:
+		return !(kvmwatch_all_item(object->sample->all, object->item)->flags &
+			 KVMWATCH_ITEM_ENDED);
+	}
+}
+
+static void add_objects(struct stat *stat, __u32 kind, const struct sample *sample)
+{
+	struct object *object;
+	size_t i;
+
+	for (i = 0; i < sample->all->nr; i++) {
+		object = &stat->objects[stat->nr_objects];
+		object->vm = kvmwatch_all_item(sample->all, i)->vm;
+		object->kind = kind;
+		object->sample = sample;
+		object->item = i;
+		stat->nr_objects += identify(object);
+	}
+}
+
+static int sort_objects(struct stat *stat)
+{
+	/* With room for one that is tried last. */
+	stat->objects = calloc(stat->vms.all->nr + stat->vcpus.all->nr + stat->slots.all->nr + 1,
+			       sizeof(*stat->objects));
+	if (!stat->objects)
+		return device_complain(-ENOMEM);
+	add_objects(stat, KVMWATCH_KIND_VM, &stat->vms);
+	add_objects(stat, KVMWATCH_KIND_VCPU, &stat->vcpus);
+	add_objects(stat, KVMWATCH_KIND_SLOT, &stat->slots);
+	qsort(stat->objects, stat->nr_objects, sizeof(*stat->objects), compare_objects);
+	return EXIT_DONE;
+}
+
 static int look_around(struct stat *stat)
 {
 	int code;
@@ -97,67 +165,34 @@ static int look_around(struct stat *stat)
 	if (!code)
 		code = sample_take_kind(stat->dev, &stat->selection, KVMWATCH_KIND_SLOT, 0,
 					&stat->slots);
-	return code;
+	return code ? code : sort_objects(stat);
 }
 
 static void forget(struct stat *stat)
 {
+	free(stat->objects);
+	stat->objects = NULL;
+	stat->nr_objects = 0;
 	sample_free(&stat->vms);
 	sample_free(&stat->vcpus);
 	sample_free(&stat->slots);
 }
 
-static bool is_of(const struct sample *sample, size_t item, const struct vm *vm)
+/* false: the VM has ended. */
+static bool family_get(const struct stat *stat, const struct vm *vm, struct family *family)
 {
-	return kvmwatch_all_item(sample->all, item)->vm == vm->info.id;
-}
+	const struct object *end = stat->objects + stat->nr_objects;
+	const struct object key = { .vm = vm->info.id, .kind = KVMWATCH_KIND_VM };
 
-/* One that came after the list of its kind was made, waits for the next look. */
-static void add_objects(const struct stat *stat, struct family *family)
-{
-	struct object *object = &family->objects[family->nr];
-	size_t i;
-
-	for (i = 0; i < stat->vcpus.all->nr; i++) {
-		if (!is_of(&stat->vcpus, i, family->vm))
-			continue;
-		object->kind = KVMWATCH_KIND_VCPU;
-		object->vcpu = sample_vcpu(&stat->vcpus, i);
-		object->sample = &stat->vcpus;
-		object->item = i;
-		object += !!object->vcpu;
-	}
-	for (i = 0; i < stat->slots.all->nr; i++) {
-		if (!is_of(&stat->slots, i, family->vm))
-			continue;
-		object->kind = KVMWATCH_KIND_SLOT;
-		object->slot = sample_slot(&stat->slots, i);
-		object->sample = &stat->slots;
-		object->item = i;
-		object += !!object->slot;
-	}
-	family->nr = object - family->objects;
-}
-
-/* 0 or -errno; -ENOENT if the VM has ended. */
-static int family_get(const struct stat *stat, const struct vm *vm, struct family *family)
-{
-	long item = sample_vm_item(&stat->vms, vm->info.id);
-
-	if (item < 0)
-		return -ENOENT;
 	family->vm = vm;
-	family->nr = 1;
-	/* With room for all there are, and one that is tried last. */
-	family->objects = calloc(stat->vcpus.all->nr + stat->slots.all->nr + 2,
-				 sizeof(*family->objects));
+	family->nr = 0;
+	family->objects = bsearch(&key, stat->objects, stat->nr_objects, sizeof(key),
+				  compare_families);
 	if (!family->objects)
-		return -ENOMEM;
-	family->objects[0].kind = KVMWATCH_KIND_VM;
-	family->objects[0].sample = &stat->vms;
-	family->objects[0].item = item;
-	add_objects(stat, family);
-	return 0;
+		return false;
+	while (&family->objects[family->nr] < end && family->objects[family->nr].vm == key.vm)
+		family->nr++;
+	return true;
 }
 
 /* --- JSON ---------------------------------------------------------------- */
@@ -413,22 +448,16 @@ static void show_family(struct output *out, const struct stat *stat, const struc
 		show_object(out, stat, family->vm, &family->objects[i]);
 }
 
-/* Returns how many VMs were shown, or -errno. */
-static long show_families(struct output *out, const struct stat *stat)
+/* Returns how many VMs were shown. */
+static size_t show_families(struct output *out, const struct stat *stat)
 {
 	struct family family;
-	long shown = 0;
-	size_t i;
-	int err;
+	size_t i, shown = 0;
 
 	for (i = 0; i < stat->vms.nr_vms; i++) {
-		err = family_get(stat, &stat->vms.vms[i], &family);
-		if (err == -ENOENT)
+		if (!family_get(stat, &stat->vms.vms[i], &family))
 			continue;
-		if (err)
-			return err;
 		show_family(out, stat, &family);
-		free(family.objects);
 		shown++;
 	}
 	return shown;
@@ -438,7 +467,6 @@ static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct stat *stat = arg;
 	int code, err;
-	long shown;
 
 	(void)beat;
 	code = look_around(stat);
@@ -455,10 +483,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	/* Names the columns in CSV even if there is no VM. */
 	if (out->format == OUTPUT_CSV)
 		output_begin(out, NULL, columns, NR_COLS);
-	shown = show_families(out, stat);
-	if (shown < 0)
-		code = device_complain(shown);
-	else if (!shown)
+	if (!show_families(out, stat))
 		code = vms_none(&stat->selection, "stat");
 	hooks_put(&stat->hooks);
 	forget(stat);

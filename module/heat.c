@@ -21,6 +21,7 @@
 
 #include "clock.h"
 #include "heat.h"
+#include "heat_page.h"
 #include "object.h"
 
 #define WINDOWS		KVMWATCH_HEAT_WINDOWS
@@ -62,32 +63,6 @@ static u32 tick_of(const struct kvmw_heat *heat)
 	return div_u64(kvmw_elapsed(kvmw_now(), heat->begin), KVMW_HEAT_TICK_NS);
 }
 
-/* In how many windows, from the shortest on, are two ticks apart? */
-static unsigned int windows_apart(u32 a, u32 b)
-{
-	return min_t(unsigned int, fls(a ^ b), WINDOWS);
-}
-
-/*
- * Count a mark of a page; returns in how many windows it is the first one. Two CPUs that mark
- * it at once get different answers: the one that comes second finds the tick of the first.
- */
-static unsigned int mark_page(u64 *page, u32 tick)
-{
-	u64 old = READ_ONCE(*page), new;
-	u32 count, last;
-
-	do {
-		count = old;
-		last = old >> 32;
-		new = (u64)max(last, tick + 1) << 32 | (count + (count != U32_MAX));
-	} while (!try_cmpxchg(page, &old, new));
-
-	if (!last)
-		return WINDOWS;
-	return last > tick ? 0 : windows_apart(last - 1, tick);
-}
-
 /* Distinct pages in all windows of length number @i, by the marks so far. */
 static u64 distinct(const struct heat_cpu *c, unsigned int i)
 {
@@ -101,7 +76,7 @@ static u64 distinct(const struct heat_cpu *c, unsigned int i)
 /* The first mark here in a new tick: what came before is of windows that have ended. */
 static void turn(struct heat_cpu *c, u32 tick)
 {
-	unsigned int i, nr = windows_apart(c->tick, tick);
+	unsigned int i, nr = kvmw_windows_apart(c->tick, tick);
 
 	for (i = 0; i < nr; i++)
 		c->ended[i] = distinct(c, i);
@@ -118,7 +93,7 @@ void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
 	if (tick != c->tick)
 		turn(c, tick);
 	if (likely(rel < heat->npages))
-		c->new[mark_page(&heat->pages[rel], tick)]++;
+		c->new[kvmw_mark_page(&heat->pages[rel], tick)]++;
 	else
 		c->outside++;
 	raw_write_seqcount_end(&c->seq);
@@ -138,7 +113,7 @@ static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_
 		c = *from;
 	} while (read_seqcount_retry(&from->seq, seq));
 
-	nr = windows_apart(c.tick, tick);
+	nr = kvmw_windows_apart(c.tick, tick);
 	for (i = 0; i < WINDOWS; i++)
 		item->distinct[i] += i < nr ? distinct(&c, i) : c.ended[i];
 	item->marks += c.new[0] + distinct(&c, 0) + c.outside;

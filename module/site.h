@@ -14,6 +14,7 @@ struct kvmw_site {
 	u8		cause;		/* of a dirty mark there: KVMW_CAUSE_* */
 	bool		leaving;	/* KVM has let go of the vCPU: the last put */
 	bool		teller;		/* in one of KVMW_RMAP_TELLERS */
+	s8		leaf;		/* why leaves change: KVMW_LEAF_*; -1: it does not tell */
 	bool		ready;		/* written last */
 };
 
@@ -33,6 +34,9 @@ static __always_inline const struct kvmw_site *kvmw_site_of(struct kvmw_cpu *c, 
 	}
 	return site;
 }
+
+/* What the caller at @addr, somewhere on the stack, says of leaves that change: see above. */
+int kvmw_frame_cause(unsigned long addr);
 
 /* kvm.ko or its vendor module went: other code may be at these addresses. */
 void kvmw_forget_sites(void);

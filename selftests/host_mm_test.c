@@ -346,4 +346,210 @@ TEST_F_TIMEOUT(host_mm, what_it_does_is_counted, 90)
 	EXPECT_STREQ("", untrue_anew(s, 1));
 }
 
+/* --- why: what each event says ------------------------------------------------- */
+
+/* Whose leaves, and how many came and went while it was traced, by the counters. */
+struct told {
+	char vm[64];
+	__u64 maps0, unmaps0;		/* before */
+	__u64 maps, unmaps;
+};
+
+static __u64 leaves_moved(struct subject *s, const char *way)
+{
+	char name[16];
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < NR_LEVELS; i++) {
+		snprintf(name, sizeof(name), "%s_%s", way, level_name[i]);
+		sum += watch_vm_stat(s->g, name);
+	}
+	return sum;
+}
+
+static void listen(struct __test_metadata *_metadata, struct subject *s, struct told *t)
+{
+	struct kvmwatch_vm vm;
+
+	ASSERT_EQ(0, watch_find(s->g, &vm));
+	snprintf(t->vm, sizeof(t->vm), " vm %llu pid %d ", vm.id, getpid());
+	t->maps0 = leaves_moved(s, "map");
+	t->unmaps0 = leaves_moved(s, "unmap");
+	ASSERT_EQ(0, watch_trace_start());
+}
+
+static void heard(struct __test_metadata *_metadata, struct subject *s, struct told *t)
+{
+	t->maps = leaves_moved(s, "map") - t->maps0;
+	t->unmaps = leaves_moved(s, "unmap") - t->unmaps0;
+	ASSERT_EQ(0, watch_trace_stop());
+	ASSERT_EQ(0, watch_trace_lost());
+}
+
+static __u64 mapped_for(const struct told *t, const char *cause)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), " cause %s", cause);
+	return watch_trace_sum("leaves", " kvmwatch_map: ", t->vm, what, NULL);
+}
+
+static __u64 unmapped_for(const struct told *t, const char *cause)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), " cause %s", cause);
+	return watch_trace_count(" kvmwatch_unmap: ", t->vm, what, NULL);
+}
+
+/* What the guest touches comes by its faults, and in the shadow MMU with its neighbours. */
+static void come_back(struct __test_metadata *_metadata, struct subject *s, unsigned int pages,
+		      bool in_host)
+{
+	struct told t;
+	__u64 ahead;
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, map_all(s));
+	heard(_metadata, s, &t);
+	ahead = mapped_for(&t, "prefetch");
+	EXPECT_EQ(pages, t.maps);
+	EXPECT_EQ(pages, mapped_for(&t, "fault") + mapped_for(&t, "async") + ahead);
+	EXPECT_EQ(s->shadow && in_host ? pages / 8 * 7 : 0, ahead);
+	EXPECT_EQ(0, t.unmaps);
+}
+
+#define EXPECT_GONE_FOR(s, t, pages, cause) do {				\
+	heard(_metadata, s, t);							\
+	EXPECT_EQ(pages, (t)->unmaps);						\
+	EXPECT_EQ((t)->unmaps, unmapped_for(t, cause));				\
+	EXPECT_EQ(0, (t)->maps);						\
+} while (0)
+
+static void why_by_the_host(struct __test_metadata *_metadata, struct subject *s, char *small)
+{
+	struct told t;
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, madvise(small_page(small, 80), 8 * GUEST_PAGE, MADV_DONTNEED));
+	EXPECT_GONE_FOR(s, &t, 8, "mm");
+	come_back(_metadata, s, 8, false);
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_NONE));
+	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_GONE_FOR(s, &t, 24, "mm");
+	come_back(_metadata, s, 24, true);
+
+	if (!swap_on()) {
+		TH_LOG("no swap: left out");
+		return;
+	}
+	listen(_metadata, s, &t);
+	EXPECT_TRUE(page_out(small_page(small, 64), 16));
+	EXPECT_GONE_FOR(s, &t, 16, "mm");
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, map_all(s));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(t.maps, mapped_for(&t, "fault") + mapped_for(&t, "async") +
+		  mapped_for(&t, "prefetch"));
+	EXPECT_LE(16, t.maps);
+	EXPECT_EQ(0, system("swapoff /dev/ram0 && rmmod brd"));
+	ASSERT_EQ(0, map_all(s));
+}
+
+/* Logging splits huge pages, or a write to them does; without it they are whole again. */
+static void why_by_logging(struct __test_metadata *_metadata, struct subject *s)
+{
+	struct told t;
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_dirty_log(s->g, HUGE, 1));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, "split_eager"));
+	EXPECT_EQ(t.maps, mapped_for(&t, "split_eager"));
+	EXPECT_EQ(s->eager && !s->shadow ? NR_HUGE : 0, t.unmaps);
+	EXPECT_EQ(t.unmaps * HUGE_PAGES, t.maps);
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, touch(s, GPA_B, 8));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, "fault") + unmapped_for(&t, "split"));
+	EXPECT_EQ(t.maps, mapped_for(&t, "fault") + mapped_for(&t, "split") +
+		  mapped_for(&t, "prefetch"));
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_dirty_log(s->g, HUGE, 0));
+	heard(_metadata, s, &t);
+	EXPECT_LE(8, t.unmaps);
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, "collapse"));
+	EXPECT_EQ(t.maps, mapped_for(&t, "collapse"));
+	ASSERT_EQ(0, map_all(s));
+}
+
+static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char *huge)
+{
+	struct told t;
+
+	memset(huge + HUGE_SIZE, 0xc3, HUGE_SIZE);	/* ret */
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, sys_put(SYS_NX, "force"));
+	sys_put(SYS_NX "_recovery_ratio", "0");
+	heard(_metadata, s, &t);
+	EXPECT_LE(PAGES + NR_HUGE, t.unmaps);
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, "nx"));
+	ASSERT_EQ(0, map_all(s));
+	ASSERT_EQ(0, guest_run(s->g, 0, work_call(GPA_B + HUGE_SIZE, 8, GUEST_PAGE)));
+
+	listen(_metadata, s, &t);
+	if (!sys_put(SYS_NX "_recovery_period_ms", "20")) {
+		ASSERT_EQ(0, sys_put(SYS_NX "_recovery_ratio", "1"));
+		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_slot_stat(s->g, HUGE, "mapped_4k")));
+		heard(_metadata, s, &t);
+		EXPECT_LE(8, t.unmaps);
+		EXPECT_EQ(t.unmaps, unmapped_for(&t, "nx"));
+		sys_put(SYS_NX "_recovery_period_ms", "0");
+		sys_put(SYS_NX "_recovery_ratio", "60");
+	}
+	ASSERT_EQ(0, sys_put(SYS_NX, "auto"));
+	ASSERT_EQ(0, map_all(s));
+}
+
+TEST_F_TIMEOUT(host_mm, each_leaf_says_why_it_came_or_went, 90)
+{
+	struct subject *s = &self->s;
+	struct told t;
+	__u64 before;
+
+	if (!self->huge)
+		return;
+	ASSERT_EQ(0, guest_slot_add(s->g, 3, GPA_C, 16, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, touch(s, GPA_C, 16));
+	ASSERT_EQ(0, map_all(s));
+	why_by_the_host(_metadata, s, self->small);
+	why_by_logging(_metadata, s);
+	why_by_nx(_metadata, s, self->huge);
+
+	/* A slot that goes takes leaves of others with it, as a rule all. */
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_slot_del(s->g, 3));
+	heard(_metadata, s, &t);
+	EXPECT_LE(16, t.unmaps);
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, "slot"));
+	EXPECT_EQ(0, t.maps);
+
+	ASSERT_EQ(0, map_all(s));
+	before = watch_vm_stat(s->g, "mapped_4k") + watch_vm_stat(s->g, "mapped_2m");
+	listen(_metadata, s, &t);
+	guest_free(s->g);
+	s->g = NULL;
+	ASSERT_EQ(0, watch_trace_stop());
+	ASSERT_EQ(0, watch_trace_lost());
+	EXPECT_LE(PAGES + NR_HUGE, before);
+	EXPECT_EQ(before, watch_trace_count(" kvmwatch_unmap: ", t.vm, NULL));
+	EXPECT_EQ(before, unmapped_for(&t, "end"));
+	watch_trace_end();
+}
+
 TEST_HARNESS_MAIN

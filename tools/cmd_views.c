@@ -121,7 +121,10 @@ static void show_leaves(const struct view_row *row, size_t column)
 
 static void show_cause(const struct view_row *row, size_t column)
 {
-	static const char *const names[] = { "vcpu", "host", "split" };
+	static const char *const names[] = {
+		"vcpu", "host", "split", "fault", "async", "prefetch", "mm", "slot", "collapse",
+		"split_eager", "nx", "end",
+	};
 
 	view_name(row, column, names, ARRAY_SIZE(names));
 }
@@ -134,7 +137,7 @@ static const struct view_column page_columns[] = {
 	{ { "gfn", "GFN", true, 12 }, "gfn", view_hex },
 	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
 	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
-	{ { "cause", "CAUSE", false, 5 }, "cause", show_cause },
+	{ { "cause", "CAUSE", false, 8 }, "cause", show_cause },
 };
 
 static const char *const page_events[] = { "kvmwatch_map", "kvmwatch_unmap", NULL };

@@ -14,16 +14,11 @@
 
 #ifndef KVMW_TRACE_ONCE
 #define KVMW_TRACE_ONCE
+#include "cause.h"
 #include "object.h"
 
 /* Reset and clamp are changes that KVM tells nobody of: to 0, and to the limit. */
 enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_RESET, KVMW_POLL_CLAMP };
-
-/*
- * Why a leaf came or went: a vCPU of the VM was at work (as a rule a page fault), the host
- * was (what the VMM or the kernel does to slots and memory), or a huge leaf was split.
- */
-enum { KVMW_LEAF_VCPU, KVMW_LEAF_HOST, KVMW_LEAF_SPLIT };
 
 /* The vCPU loaded on this pCPU, if it is one of the VM's. */
 static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
@@ -32,19 +27,15 @@ static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 
 	return vcpu && vcpu->obj.vm == vm ? (int)vcpu->vcpu_id : -1;
 }
-
-static inline unsigned int kvmw_trace_cause(int vcpu, bool split)
-{
-	if (split)
-		return KVMW_LEAF_SPLIT;
-	return vcpu < 0 ? KVMW_LEAF_HOST : KVMW_LEAF_VCPU;
-}
 #endif
 
 #define KVMW_SHOW_LEVEL(level)							\
 	__print_symbolic(level, { 1, "4k" }, { 2, "2m" }, { 3, "1g" })
 #define KVMW_SHOW_LEAF(cause)							\
-	__print_symbolic(cause, { 0, "vcpu" }, { 1, "host" }, { 2, "split" })
+	__print_symbolic(cause, { 0, "vcpu" }, { 1, "host" }, { 2, "split" },	\
+			 { 3, "fault" }, { 4, "async" }, { 5, "prefetch" },	\
+			 { 6, "mm" }, { 7, "slot" }, { 8, "collapse" },		\
+			 { 9, "split_eager" }, { 10, "nx" }, { 11, "end" })
 /* As in KVM's uapi, of the newest; what has no name is shown as a number. */
 #define KVMW_SHOW_SLOT_FLAGS(flags)						\
 	((flags) ? __print_flags(flags, "|", { 1, "log" }, { 2, "readonly" },	\
@@ -124,7 +115,7 @@ TRACE_EVENT(kvmwatch_map,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
-		__entry->cause = kvmw_trace_cause(__entry->vcpu, split);
+		__entry->cause = kvmw_leaf_cause(__entry->vcpu, split);
 	),
 	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s leaves %u cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,
@@ -149,7 +140,7 @@ TRACE_EVENT(kvmwatch_unmap,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
-		__entry->cause = kvmw_trace_cause(__entry->vcpu, split);
+		__entry->cause = kvmw_leaf_cause(__entry->vcpu, split);
 	),
 	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,

@@ -2,10 +2,10 @@
 /*
  * kvmwatch vcpu: where vCPUs spend their time, interval by interval.
  *
- * All is of the interval between two looks, the first of which shows nothing. Shortest,
- * longest and quantiles are of stretches that ended in it, and come from a histogram: they
- * are bounds, exact to a factor of two. With --exact, the shortest and the longest come from
- * events, and are of all parts of stretches that lie in it.
+ * All is of the interval between two looks, the first of which shows nothing. The shortest
+ * and the longest stretch come from events, and are of all parts of stretches that lie in it.
+ * Where nobody may trace they are of stretches that ended in it, and come from a histogram as
+ * the quantiles do: then they are bounds, exact to a factor of two.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +22,17 @@
 #include "view.h"
 
 struct vcpu_options {
-	struct options common;	/* first: options_parse() knows only that */
-	bool exact;
+	struct view_options view;	/* first: options_parse() knows only its first part */
+	enum { EXACT_IF_ALLOWED, EXACT, COUNTED } how;
 };
 
 struct vcpus {
 	int dev;
 	const struct options *options;
-	bool exact;
+	const struct vcpu_options *special;
 	struct stretches *stretches;
 	int code;		/* what went wrong between two looks */
+	__u64 intervals;	/* shown so far */
 	struct selection selection;
 	struct sample before;	/* empty: first round */
 };
@@ -39,7 +40,7 @@ struct vcpus {
 enum {
 	COL_VM, COL_NAME, COL_VCPU, COL_ID, COL_TID, COL_PCPU, COL_WINDOW, COL_ON, COL_SHARE,
 	COL_LOADS, COL_MIN, COL_P50, COL_P99, COL_MAX, COL_OFF, COL_DELAY, COL_HALT, COL_MOVES,
-	COL_PREEMPTIONS, COL_EXITS, NR_COLS
+	COL_PREEMPTIONS, COL_EXITS, COL_EXACT, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -57,12 +58,13 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_P50]	= { "on_p50_ns",	"P50",		true },
 	[COL_P99]	= { "on_p99_ns",	"P99",		true },
 	[COL_MAX]	= { "on_max_ns",	"MAX",		true },
-	[COL_OFF]	= { "off_cpu_ns",	NULL,		true },
+	[COL_OFF]	= { "off_cpu_ns",	"OFF CPU",	true },
 	[COL_DELAY]	= { "run_delay_ns",	"DELAY",	true },
 	[COL_HALT]	= { "halt_time_ns",	"HALTED",	true },
 	[COL_MOVES]	= { "load_migrations",	"MOVED",	true },
 	[COL_PREEMPTIONS] = { "preemptions",	"PREEMPTED",	true },
 	[COL_EXITS]	= { "exits",		"EXITS",	true },
+	[COL_EXACT]	= { "exact",		NULL,		false },
 };
 
 /* Counts and times that are shown as they are. */
@@ -189,6 +191,15 @@ static void show_growths(struct output *out, const struct sample *now, size_t it
 	}
 }
 
+/* All that there are, or those that --vcpu asks for. */
+static bool is_chosen(const struct vcpus *vcpus, const struct kvmwatch_all_item *it)
+{
+	__u64 number;
+
+	return !vcpus->special->view.vcpu ||
+	       (text_parse_u64(vcpus->special->view.vcpu, &number) && number == it->number);
+}
+
 /* One that was not there before has nothing to be compared with, and waits. */
 static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struct sample *now,
 		      size_t item)
@@ -201,7 +212,7 @@ static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struc
 	bool raw = vcpus->options->raw;
 	struct maybe pcpu, on;
 
-	if (!vm || was < 0 || !window)
+	if (!vm || was < 0 || !window || !is_chosen(vcpus, it))
 		return false;
 	output_u64(out, COL_VM, it->vm, NULL);
 	output_string(out, COL_NAME, vm->info.name);
@@ -223,6 +234,7 @@ static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struc
 	if (vcpus->stretches)
 		show_exact(out, vcpus, it, on, raw);
 	show_growths(out, now, item, &vcpus->before, was, raw);
+	output_bool(out, COL_EXACT, vcpus->stretches, NULL);
 	output_row(out);
 	return true;
 }
@@ -242,6 +254,17 @@ static bool read_events(void *arg)
 	if (err)
 		vcpus->code = complain_events(err);
 	return err || view_interrupted();
+}
+
+/* Returns whether events are to be asked, and says what that means if not. */
+static bool choose_how(const struct vcpu_options *options)
+{
+	if (options->how != EXACT_IF_ALLOWED)
+		return options->how == EXACT;
+	if (stream_allowed())
+		return true;
+	complain("vcpu", "no right to trace, so MIN and MAX are bounds; see --counters");
+	return false;
 }
 
 /* Attach to events, of those VMs that were found. */
@@ -300,7 +323,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	code = look(vcpus, &now);
 	if (!code && !vcpus->before.all && now.all->nr) {
 		vcpus->before = now;
-		if (vcpus->exact) {
+		if (choose_how(vcpus->special)) {
 			code = begin_exact(vcpus, beat);
 			if (code)
 				return code;
@@ -317,28 +340,52 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	if (code)
 		return code;
 	code = show_vcpus(out, vcpus, &now);
+	vcpus->intervals++;
 	sample_free(&vcpus->before);
 	vcpus->before = now;
 	return code;
 }
 
+/* As of live views, which go on until they are ended. */
+static void sum_up(const struct vcpus *vcpus, __u64 ns)
+{
+	fprintf(stderr, "kvmwatch: vcpu: %llu intervals in %.1f s, %llu events lost\n",
+		vcpus->intervals, ns / 1e9, stretches_lost(vcpus->stretches));
+}
+
+/* So many whole intervals as --time asks for. */
+static void end_in_time(struct vcpu_options *options)
+{
+	struct options *common = &options->view.common;
+	__u64 count;
+
+	if (!options->view.time_ns)
+		return;
+	count = (options->view.time_ns + common->interval_ns - 1) / common->interval_ns;
+	if (common->count <= 1 || common->count > count)
+		common->count = count;
+}
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct vcpu_options options = { };
-	struct vcpus vcpus = { .options = &options.common };
+	struct vcpus vcpus = { .options = &options.view.common, .special = &options };
+	__u64 begin = now_ns();
 	int code;
 
-	code = options_parse(cmd, argc, argv, &options.common);
+	code = options_parse(cmd, argc, argv, &options.view.common);
 	if (code >= 0)
 		return code;
-	vcpus.exact = options.exact;
+	end_in_time(&options);
 	vcpus.dev = device_open();
 	if (vcpus.dev < 0)
 		return EXIT_COULD_NOT;
-	vcpus.selection.arg = options.common.vm;
-	code = repeat(&options.common, show, &vcpus);
+	vcpus.selection.arg = options.view.common.vm;
+	code = repeat(&options.view.common, show, &vcpus);
 	if (!code)
 		code = vcpus.code;
+	if (vcpus.stretches && options.view.common.count != 1)
+		sum_up(&vcpus, now_ns() - begin);
 	stretches_close(vcpus.stretches);
 	sample_free(&vcpus.before);
 	selection_free(&vcpus.selection);
@@ -349,17 +396,28 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 static const char *set_exact(struct options *options, const char *arg)
 {
 	(void)arg;
-	((struct vcpu_options *)options)->exact = true;
+	((struct vcpu_options *)options)->how = EXACT;
+	return NULL;
+}
+
+static const char *set_counters(struct options *options, const char *arg)
+{
+	(void)arg;
+	((struct vcpu_options *)options)->how = COUNTED;
 	return NULL;
 }
 
 static const struct opt opt_exact = {
-	'x', "exact", NULL, "MIN and MAX exactly, from trace events", set_exact
+	'x', "exact", NULL, "MIN and MAX exactly, or not at all", set_exact
+};
+
+static const struct opt opt_counters = {
+	'C', "counters", NULL, "without trace events: MIN and MAX are bounds", set_counters
 };
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_exact, &opt_json, &opt_csv, &opt_raw, &opt_help,
-	NULL
+	&opt_vm, &opt_vcpu, &opt_interval, &opt_count, &opt_time, &opt_exact, &opt_counters,
+	&opt_json, &opt_csv, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_vcpu = {
@@ -367,10 +425,11 @@ const struct cmd cmd_vcpu = {
 	.summary	= "where vCPUs spend their time, per interval",
 	.about		=
 		"Show for each vCPU and interval (one second, or -i) how long it was on a pCPU, how\n"
-		"often it was loaded there, and how long such stretches were (bounds, from a\n"
-		"histogram: at least MIN, half of them at most P50, none more than MAX). DELAY is time\n"
-		"it could run but had no pCPU, HALTED what it was halted, polling included. With --exact\n"
-		"MIN and MAX are no bounds, and include stretches that did not end.",
+		"often it was loaded there, and the shortest and longest of these stretches, or of\n"
+		"what of them lies in the interval (from trace events; who may not trace, or asks for\n"
+		"--counters, sees bounds, and only of stretches that ended). At most P50 is how long\n"
+		"half of them were. DELAY is time it could run but had no pCPU, HALTED what it was\n"
+		"halted, polling included.",
 	.options	= options,
 	.run		= run,
 };

@@ -100,6 +100,15 @@ static int remove_dead(const char *name, void *arg)
 	return 0;
 }
 
+bool stream_allowed(void)
+{
+	char *path = tracefs_tracing_dir() ? tracefs_get_tracing_file("instances") : NULL;
+	bool allowed = path && !access(path, W_OK | X_OK);
+
+	tracefs_put_tracing_file(path);
+	return allowed;
+}
+
 static int complain_tracing(int err)
 {
 	const char *dir = tracefs_tracing_dir();

@@ -54,6 +54,9 @@ struct stream;
 
 typedef void (*stream_fn)(const struct happening *happening, void *arg);
 
+/* May we trace, as far as can be told beforehand? */
+bool stream_allowed(void);
+
 /* Returns an exit code; only with EXIT_DONE there is a stream, else it was said what is wrong. */
 int stream_open(const struct stream_spec *spec, struct stream **stream);
 

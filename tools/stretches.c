@@ -172,6 +172,11 @@ int stretches_bounds(const struct stretches *s, __u64 vm, __u64 vcpu,
 	return s->lossy ? -ENODATA : 0;
 }
 
+__u64 stretches_lost(const struct stretches *s)
+{
+	return stream_lost(s->stream);
+}
+
 void stretches_close(struct stretches *s)
 {
 	if (!s)

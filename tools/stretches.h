@@ -40,6 +40,9 @@ struct stretch_bounds {
 	__u64 window;
 };
 
+/* Events lost so far. */
+__u64 stretches_lost(const struct stretches *stretches);
+
 /* Returns 0; -ENODATA: events were lost, nobody knows. */
 int stretches_bounds(const struct stretches *stretches, __u64 vm, __u64 vcpu,
 		     struct stretch_bounds *bounds);

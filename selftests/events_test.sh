@@ -176,9 +176,9 @@ claim "SIGTERM ends a view well" same "$halts_a_code $marks_a_code" "0 0"
 claim "with a summary" grep -q "dirty: 300 events in .*, 0 lost" /tmp/marks_a.err
 claim "and no instance is left" test "$(views_now)" = 0
 
-# All at once, and each by itself: which objects there are, with which statistics
+# All at once, and each by itself: which objects there are, with which statistics, by VM
 objects_of() {
-	cut -d , -f 1-4 | sed '/^vm,/d'
+	cut -d , -f 1-4 | sed '/^vm,/d' | sort -s -t , -k 1,1n
 }
 kvmwatch stat --csv | objects_of >/tmp/all
 cat /tmp/alice.after /tmp/bob.after | objects_of >/tmp/each

@@ -62,7 +62,7 @@ demo: deps ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwa
 	@$(VM)/show
 
 check: deps ## all tests: on this machine and in the test VM (KERNEL=6.1)
-	@$(VM)/suite build unit host vm | $(VM)/tap
+	@$(VM)/suite build vm,host,unit | $(VM)/tap
 
 unit: ## tests that need no kernel
 	$(MAKE) -C selftests unit

@@ -5,15 +5,14 @@
  */
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include <kselftest_harness.h>
 #include <linux/kvmwatch.h>
 
 /* What the code takes from the kernel. */
-typedef uint32_t u32;
-typedef uint64_t u64;
-#define U32_MAX			UINT32_MAX
+#define u32			__u32
+#define u64			__u64
+#define U32_MAX			(~0U)
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define try_cmpxchg(at, old, new)						\
 	__atomic_compare_exchange_n(at, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)

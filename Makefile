@@ -87,7 +87,7 @@ kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and
 	@$(VM)/suite load | $(VM)/tap
 
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
-	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),vcpu,dirty,mapped,storm) vm-test
+	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),vcpu,dirty,mapped,storm,race) vm-test
 
 lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@$(MAKE) KERNEL=debug initrd

@@ -4,11 +4,12 @@
  * all the same, or counted as lost and made good later. It never crashes or leaks (the
  * runner looks for both), and the numbers are exact again afterwards.
  *
- * Takes a kernel with fault injection, see selftests/vm/debug.config. Of what the
- * test's own thread does, /proc/thread-self/fail-nth says which allocation (or copy from
- * or to the caller's memory) fails. What the housekeeper does in a thread of the
- * kernel's is not reached by that.
+ * Takes a kernel with fault injection, see selftests/vm/debug.config. /proc/PID/fail-nth
+ * says which allocation of a thread (or copy from or to its memory) fails. For what the test
+ * does that is its own thread; for what kvmwatch does behind it, each of the kernel's workers
+ * that may be the one to do it.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -94,6 +95,79 @@ static unsigned int with_failure(int (*what)(void *), void *arg, unsigned int nt
 	return atoi(left);
 }
 
+/* The kernel's workers that are bound to no CPU; kvmwatch's work is done by one of them. */
+struct workers {
+	pid_t		pids[64];
+	unsigned int	nr;
+};
+
+static bool is_worker(const char *pid)
+{
+	char path[64], comm[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, comm, sizeof(comm) - 1) < 0)
+		comm[0] = '\0';
+	close(fd);
+	return !strncmp(comm, "kworker/u", 9);
+}
+
+/* Number @nth of each of them is to fail, from now on. */
+static void workers_fail(struct workers *w, unsigned int nth)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[64], text[16];
+
+	w->nr = 0;
+	snprintf(text, sizeof(text), "%u", nth);
+	while (proc && w->nr < sizeof(w->pids) / sizeof(*w->pids) && (entry = readdir(proc))) {
+		if (atoi(entry->d_name) <= 0 || !is_worker(entry->d_name))
+			continue;
+		w->pids[w->nr] = atoi(entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[w->nr]);
+		if (!put(path, text))
+			w->nr++;
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/* How many are left until the next failure; 0: there was one. */
+static unsigned int workers_left(const struct workers *w)
+{
+	unsigned int least = NONE, i;
+	char path[64], left[16];
+	int fd;
+
+	for (i = 0; i < w->nr; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;	/* idle for long: it has ended */
+		memset(left, 0, sizeof(left));
+		if (read(fd, left, sizeof(left) - 1) > 0 && atoi(left) < (int)least)
+			least = atoi(left);
+		close(fd);
+	}
+	return least;
+}
+
+static void workers_stop(const struct workers *w)
+{
+	char path[64];
+	unsigned int i;
+
+	for (i = 0; i < w->nr; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[i]);
+		put(path, "0");
+	}
+}
+
 /* --- what is done ---------------------------------------------------------- */
 
 /* Few records are made ready: one is like the other. */
@@ -155,8 +229,11 @@ static int map_stats(void *arg)
 		err = -errno;
 	else if (!__atomic_load_n(&map->data_size, __ATOMIC_RELAXED))
 		err = -EPROTO;
-	if (map != MAP_FAILED)
+	/* To unmap takes memory as well; the next try has it. */
+	if (map != MAP_FAILED && munmap(map, GUEST_PAGE)) {
+		err = -errno;
 		munmap(map, GUEST_PAGE);
+	}
 	close(fd);
 	return err;
 }
@@ -171,6 +248,27 @@ static int read_all(void *arg)
 		return dev;
 	fd = ioctl(dev, KVMWATCH_OPEN_ALL, &open);
 	if (fd < 0 || read(fd, numbers, sizeof(numbers)) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	close(dev);
+	return err;
+}
+
+/* As much as one read has of what is counted of each page. */
+static int read_heat(void *arg)
+{
+	struct kvmwatch_open open = {
+		.size = sizeof(open), .kind = KVMWATCH_KIND_VM, .flags = KVMWATCH_OPEN_BY_FD,
+		.fd = guest_vm_fd(arg),
+	};
+	static char counts[1 << 12];
+	int dev = watch_device(), fd, err = 0;
+
+	if (dev < 0)
+		return dev;
+	fd = ioctl(dev, KVMWATCH_OPEN_HEAT, &open);
+	if (fd < 0 || read(fd, counts, sizeof(counts)) < 0)
 		err = -errno;
 	if (fd >= 0)
 		close(fd);
@@ -340,6 +438,21 @@ static bool is_honest(struct guest *g)
 	return missing || is_exact(g);
 }
 
+/* Kernel memory of a guest's records, and how many there are: a VM, two vCPUs, two slots. */
+static bool is_all_there_is(struct guest *g, unsigned long bytes)
+{
+	struct kvmwatch_vm vm;
+
+	return watch_records() == 5 && !watch_find(g, &vm) && vm.footprint == bytes;
+}
+
+static unsigned long footprint(struct guest *g)
+{
+	struct kvmwatch_vm vm;
+
+	return watch_find(g, &vm) ? 0 : vm.footprint;
+}
+
 FIXTURE(failing)
 {
 	struct guest *g;
@@ -358,6 +471,7 @@ FIXTURE_VARIANT_ADD(failing, stats_fds_being_opened) { open_stats, 10, 20 };
 FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_read) { read_stats, 5, 20 };
 FIXTURE_VARIANT_ADD(failing, a_stats_fd_being_mapped) { map_stats, 5, 20 };
 FIXTURE_VARIANT_ADD(failing, all_vcpus_being_read) { read_all, 5, 20 };
+FIXTURE_VARIANT_ADD(failing, heat_being_counted) { read_heat, 8, 20 };
 FIXTURE_VARIANT_ADD(failing, lists) { list, 8, 20 };
 FIXTURE_VARIANT_ADD(failing, debugfs) { tables, 20, 20 };
 FIXTURE_VARIANT_ADD(failing, slots_that_come_and_go) { change_slots, 5, 20 };
@@ -392,8 +506,12 @@ static unsigned int stride(unsigned int all, unsigned int tries)
 TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 {
 	unsigned int first = 0, all, nth, step, tries = 0, refused = 0;
+	unsigned long bytes;
 	int answer = 0, i;
 
+	ASSERT_TRUE(is_exact(self->g));
+	bytes = footprint(self->g);
+	ASSERT_TRUE(WATCH_EVENTUALLY(is_all_there_is(self->g, bytes)));
 	if (variant->load) {
 		ASSERT_EQ(0, watch_unload_patiently());
 		first = NONE - with_failure(load_refused, NULL, NONE, &answer);
@@ -433,6 +551,156 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 		ASSERT_EQ(0, load(NULL));
 	}
 	EXPECT_TRUE(is_exact(self->g));
+	/* No more is there than was, also of what no list shows; and nobody has it open. */
+	EXPECT_TRUE(WATCH_EVENTUALLY(is_all_there_is(self->g, bytes))) {
+		TH_LOG("%d records, %lu bytes, were %lu", watch_records(), footprint(self->g), bytes);
+	}
+	EXPECT_EQ(0, watch_refs());
+	/* And nobody's fd that did not come about keeps what is gone. */
+	guest_free(self->g);
+	self->g = NULL;
+	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records())) TH_LOG("%d records", watch_records());
+}
+
+/* --- what is done behind it ------------------------------------------------------ */
+
+FIXTURE(worker)
+{
+	struct workers workers;
+	struct guest *g;
+};
+
+FIXTURE_SETUP(worker)
+{
+	ASSERT_EQ(0, injectors_init());
+	self->g = busy_guest();
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(worker)
+{
+	workers_stop(&self->workers);
+	guest_free(self->g);
+	watch_unload_patiently();
+	watch_load(NULL);
+}
+
+/* Events that found no VM's record. */
+static unsigned long lost(void)
+{
+	char *hooks = watch_debugfs_table("hooks"), *line;
+	unsigned long events = 0;
+
+	line = hooks ? strstr(hooks, "# events of VMs without a record: ") : NULL;
+	if (line)
+		events = strtoul(strchr(line, ':') + 1, NULL, 10);
+	free(hooks);
+	return events;
+}
+
+/* What its vCPU has done is what was counted of it; or that some was not is known. */
+static bool is_counted(struct guest *g, unsigned long lost_before)
+{
+	__u64 exits = watch_vcpu_stat(g, 0, "user_exits"), runs = guest_runs(g, 0);
+
+	return exits == runs ||
+	       (exits < runs && (watch_vm_stat(g, "lost_events") > 0 || lost() > lost_before));
+}
+
+/* From here on nothing is lost. */
+static bool counts_on(struct guest *g)
+{
+	__u64 exits = watch_vcpu_stat(g, 0, "user_exits"), runs = guest_runs(g, 0);
+
+	return !guest_run(g, 0, work_out(50)) && guest_runs(g, 0) > runs + 50 &&
+	       watch_vcpu_stat(g, 0, "user_exits") - exits == guest_runs(g, 0) - runs;
+}
+
+/*
+ * A VM comes when one record of each kind is ready. The others, its directories and what is
+ * ready for the next are made behind it; what of that fails is made good without anybody's help.
+ */
+TEST_F_TIMEOUT(worker, makes_good_what_it_could_not_have_for_a_new_vm, 390)
+{
+	unsigned int all, nth, step, tries = 0;
+	unsigned long lost_before;
+	struct guest *g;
+	int i;
+
+	ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, load(NULL));
+	all = NONE;
+	for (i = 0; i < 3; i++) {
+		workers_fail(&self->workers, NONE);
+		ASSERT_LT(0, self->workers.nr);
+		g = new_guest();
+		ASSERT_NE(NULL, g);
+		EXPECT_TRUE(is_exact(g));
+		nth = NONE - workers_left(&self->workers);
+		workers_stop(&self->workers);
+		all = nth < all ? nth : all;
+		guest_free(g);
+	}
+	EXPECT_LE(100, all);
+
+	step = stride(all, 24);
+	for (nth = 1 + time(NULL) % step; nth <= all; nth += step) {
+		lost_before = lost();
+		workers_fail(&self->workers, nth);
+		g = new_guest();
+		ASSERT_NE(NULL, g);
+		WATCH_EVENTUALLY(!workers_left(&self->workers) || (is_listed(g) && has_files(g)));
+		tries += !workers_left(&self->workers);
+		workers_stop(&self->workers);
+		EXPECT_TRUE(is_exact(g)) TH_LOG("number %u", nth);
+		EXPECT_TRUE(is_counted(g, lost_before)) TH_LOG("number %u", nth);
+		EXPECT_TRUE(counts_on(g)) TH_LOG("number %u", nth);
+		guest_free(g);
+	}
+	TH_LOG("of %u in all %u failed", all, tries);
+	EXPECT_LE(all / step / 2, tries);
+	EXPECT_TRUE(is_exact(self->g));
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_records() == 5)) TH_LOG("%d records", watch_records());
+}
+
+/* A mapped copy is made by a worker as well; and made anew when there was no memory for one. */
+TEST_F(worker, makes_a_copy_later_that_it_could_not_make)
+{
+	struct kvmwatch_map *map;
+	unsigned int nth, tries = 0;
+	int fd;
+
+	for (nth = 1; nth <= 3; nth++) {
+		fd = watch_vm(self->g);
+		ASSERT_LE(0, fd);
+		workers_fail(&self->workers, nth);
+		map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, map);
+		EXPECT_TRUE(WATCH_EVENTUALLY(!workers_left(&self->workers)));
+		tries += !workers_left(&self->workers);
+		workers_stop(&self->workers);
+		EXPECT_TRUE(WATCH_EVENTUALLY(__atomic_load_n(&map->copies, __ATOMIC_ACQUIRE) > 1));
+		munmap(map, GUEST_PAGE);
+		close(fd);
+	}
+	EXPECT_EQ(3, tries);
+	EXPECT_EQ(0, watch_refs());
+}
+
+/* An audit of all VMs that has no memory for the list of them is left out, and the next is not. */
+TEST_F(worker, audits_when_it_can)
+{
+	unsigned long audits;
+
+	ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, watch_load("audit_seconds=1"));
+	ASSERT_TRUE(is_exact(self->g));
+	workers_fail(&self->workers, 1);
+	EXPECT_TRUE(WATCH_EVENTUALLY(!workers_left(&self->workers)));
+	workers_stop(&self->workers);
+	audits = watch_vm_stat(self->g, "audits");
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_vm_stat(self->g, "audits") > audits + 1));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
 }
 
 static void __attribute__((constructor)) __constructor_order_last(void)

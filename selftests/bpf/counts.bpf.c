@@ -301,7 +301,7 @@ int BPF_PROG(on_exit, struct kvm_vcpu *vcpu)
 	struct record *r = record_of((unsigned long)vcpu);
 	u32 reason;
 
-	if (!r)
+	if (!vcpu || !r)	/* for the verifier, vcpu */
 		return 0;
 	reason = BPF_CORE_READ((struct vcpu_svm *)vcpu, vmcb, control.exit_code);
 	r->exits++;

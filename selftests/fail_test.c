@@ -553,7 +553,8 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 	EXPECT_TRUE(is_exact(self->g));
 	/* No more is there than was, also of what no list shows; and nobody has it open. */
 	EXPECT_TRUE(WATCH_EVENTUALLY(is_all_there_is(self->g, bytes))) {
-		TH_LOG("%d records, %lu bytes, were %lu", watch_records(), footprint(self->g), bytes);
+		TH_LOG("%d records, %lu bytes, were %lu", watch_records(), footprint(self->g),
+		       bytes);
 	}
 	EXPECT_EQ(0, watch_refs());
 	/* And nobody's fd that did not come about keeps what is gone. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -179,6 +180,37 @@ TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 180)
 	EXPECT_EQ(0, watch_refs());
 	EXPECT_TRUE(watch_mapped_is_kvms(self->g));
 	EXPECT_TRUE(works());
+}
+
+/* What was opened, of every kind, holds it; so does a mapping whose fd was closed. */
+TEST_F(race, kvmwatch_cannot_go_while_one_has_it_open_or_mapped)
+{
+	struct kvmwatch_open_all all = { .size = sizeof(all), .kind = KVMWATCH_KIND_VM };
+	struct kvmwatch_open heat = {
+		.size = sizeof(heat), .kind = KVMWATCH_KIND_VM, .flags = KVMWATCH_OPEN_BY_FD,
+	};
+	int dev = watch_device(), fds[3], i;
+	void *map;
+
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_LE(0, dev);
+	heat.fd = guest_vm_fd(self->g);
+	fds[0] = watch_vm(self->g);
+	fds[1] = ioctl(dev, KVMWATCH_OPEN_ALL, &all);
+	fds[2] = ioctl(dev, KVMWATCH_OPEN_HEAT, &heat);
+	close(dev);
+	EXPECT_EQ(3, watch_refs());
+	map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fds[0], 0);
+	ASSERT_NE(MAP_FAILED, map);
+	for (i = 0; i < 3; i++) {
+		ASSERT_LE(0, fds[i]);
+		close(fds[i]);
+	}
+	EXPECT_EQ(1, watch_refs());
+	ASSERT_EQ(-EAGAIN, watch_unload());
+	munmap(map, GUEST_PAGE);
+	EXPECT_EQ(0, watch_refs());
 }
 
 /* --- parameters --------------------------------------------------------------- */

@@ -66,7 +66,7 @@ struct kvmw_vcpu {
 	u8			where;		/* KVMW_VCPU_* */
 	bool			halted;
 	bool			vmcb_valid;	/* KVM has its VMCB where we think */
-	bool			exit_early;	/* exit_since is older than KVM's event, yet to come */
+	bool			exit_early;	/* exit_since is from before KVM's event of it */
 	pid_t			tid;		/* last thread, in the initial namespace */
 	u64			since;		/* in @where, by kvmw_now() */
 	u64			halted_since;

@@ -490,7 +490,7 @@ static void *burn(void *unused)
 }
 
 /* Have the kernel preempted as @mode says; what it was goes to @was, of 16 bytes. */
-static bool preempt(const char *mode, char *was)
+static bool set_preemption(const char *mode, char *was)
 {
 	FILE *f = fopen("/sys/kernel/debug/sched/preempt", "r+");
 	char line[64] = "";
@@ -513,7 +513,7 @@ static bool preempt(const char *mode, char *was)
 TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_cpu)
 {
 	char was[16], ignored[16];
-	bool full = preempt("full", was);
+	bool full = set_preemption("full", was);
 	struct numbers last, n;
 	__u64 preemptions;
 	pthread_t burner;
@@ -544,7 +544,7 @@ TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_
 	EXPECT_EQ(0, guest_wait(self->g, 0, 10000));
 	free(last.snapshot);
 	if (full)
-		EXPECT_TRUE(preempt(was, ignored));
+		EXPECT_TRUE(set_preemption(was, ignored));
 }
 
 /* --- of whom ----------------------------------------------------------------- */

@@ -493,13 +493,19 @@ void kvmw_rescan_later(void)
 	kvmw_kick();
 }
 
+/* Some are no longer newborn, and not yet on the lists. */
+static bool absorbing;
+
 /* Put the newborn on the lists, in the order of their birth. */
 static void absorb(void)
 {
-	struct llist_node *list = llist_reverse_order(llist_del_all(&newborn));
+	struct llist_node *list;
 	struct kvmw_object *obj;
 
 	lockdep_assert_held(&kvmw_lock);
+	/* Before they are taken, which is a full barrier: see kvmw_any_newborn(). */
+	WRITE_ONCE(absorbing, true);
+	list = llist_reverse_order(llist_del_all(&newborn));
 	llist_for_each_entry(obj, list, born) {
 		list_add_tail(&obj->todo, &todo);
 		if (obj->id)
@@ -513,6 +519,7 @@ static void absorb(void)
 			      &obj->vm->vcpus : &obj->vm->slots);
 		mutex_unlock(&obj->vm->lock);
 	}
+	WRITE_ONCE(absorbing, false);
 }
 
 /*
@@ -767,18 +774,25 @@ void kvmw_house_unlock(void)
 	mutex_unlock(&house_lock);
 }
 
+/*
+ * Is one counted in and on no list? Who holds its VM's lock from before this on will not find
+ * it there: it is newborn, or waits for that lock in absorb().
+ */
 bool kvmw_any_newborn(void)
 {
-	return !llist_empty(&newborn);
+	if (!llist_empty(&newborn))
+		return true;
+	smp_rmb();	/* whoever took them has said so before */
+	return READ_ONCE(absorbing);
 }
 
 /* --- for readers ----------------------------------------------------------- */
 
 void kvmw_absorb(void)
 {
-	if (llist_empty(&newborn))
+	if (!kvmw_any_newborn())
 		return;
-	mutex_lock(&kvmw_lock);
+	mutex_lock(&kvmw_lock);	/* and for who is at it */
 	absorb();
 	mutex_unlock(&kvmw_lock);
 }

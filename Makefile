@@ -103,7 +103,7 @@ vm: initrd ## a shell in the VM, with module, tool, tests and trace-cmd at hand
 	@$(VM)/boot $(INITRD) $(VM_LOG) shell
 
 bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,000 VMs (BENCH_VMS)
-	$(call build_beside,floor)
+	$(call build_beside,bench_modules)
 	$(MAKE) -C selftests bpf
 	@$(VM)/suite bench
 
@@ -115,7 +115,8 @@ initrd: deps
 	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
 	$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
-	$(if $(filter debug kcsan,$(KERNEL)),$(MAKE) planted)
+	$(if $(filter debug% kcsan,$(KERNEL)),$(MAKE) planted)
+	$(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
 	$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
 

@@ -7,10 +7,15 @@
  * above it is timer ticks that fell into the round.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <linux/kvm.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include "guest.h"
@@ -99,6 +104,53 @@ static void prepare_logged(struct guest *g)
 	check("get log", guest_dirty_get(g, SLOT, NULL));
 }
 
+/* As many marks in a row, with no exit between: see bench_modules/burst.c. */
+static void mark(struct guest *g)
+{
+	static int fd = -1;
+	char arg[64];
+	int length;
+
+	if (fd < 0)
+		fd = open("/sys/module/burst/parameters/mark", O_WRONLY | O_CLOEXEC);
+	length = snprintf(arg, sizeof(arg), "%d %llu %d", guest_vcpu_fd(g, 0), GPA / GUEST_PAGE,
+			  EVENTS);
+	check("marks", pwrite(fd, arg, length, 0));
+}
+
+static void *take(void *arg)
+{
+	eventfd_t value;
+
+	while (!eventfd_read((int)(long)arg, &value))
+		;
+	return NULL;
+}
+
+/*
+ * Let a thread that goes first wait for what the guest writes to the port: at each write the
+ * only CPU goes to that thread, which waits again, and back.
+ */
+static void prepare_switch(struct guest *g)
+{
+	static struct kvm_ioeventfd io = { .addr = GUEST_PORT, .len = 1,
+					   .flags = KVM_IOEVENTFD_FLAG_PIO };
+	const struct sched_param first = { .sched_priority = 1 };
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (io.fd)
+		return;
+	io.fd = eventfd(0, EFD_CLOEXEC);
+	check("eventfd", io.fd);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &first);
+	check("thread", -pthread_create(&thread, &attr, take, (void *)(long)io.fd));
+	check("ioeventfd", ioctl(guest_vm_fd(g), KVM_IOEVENTFD, &io));
+}
+
 /* With kvmwatch, have it count the marks of each page, from here on to the end. */
 static void prepare_heated(struct guest *g)
 {
@@ -127,8 +179,10 @@ static const struct event events[] = {
 	{ "page_map", unmap, touch, EVENTS },
 	{ "page_unmap", prepare_mapped, discard, EVENTS },
 	{ "dirty_mark", prepare_logged, touch, EVENTS },
+	{ "mark_burst", prepare_logged, mark, EVENTS },
 	{ "halt_wake", log_off, run_halt, HALTS },
 	{ "exit", prepare_nothing, run_cpuid, EVENTS },
+	{ "switch", prepare_switch, run_out, EVENTS },	/* and no more OUT to userspace */
 	{ "dirty_mark_heat", prepare_heated, touch, EVENTS },
 	{}
 };

@@ -72,7 +72,6 @@
 
 #define MSR_VM_HSAVE_PA	0xc0010117
 
-#define PORT_EXIT	0xe8	/* one exit asked for */
 #define PORT_DONE	0xe9	/* the command is done */
 
 #define APIC_BASE	0xfee00000U
@@ -383,7 +382,7 @@ static struct blob guest_blob(void)
 		     "	ret\n"
 
 		     ".Lout%=:\n"
-		     "	out	%%al, $" TEXT(PORT_EXIT) "\n"
+		     "	out	%%al, $" TEXT(GUEST_PORT) "\n"
 		     "	ret\n"
 
 		     ".Lcpuid%=:\n"

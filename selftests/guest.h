@@ -316,7 +316,9 @@ static inline struct guest_work work_halt(__u64 halts, enum guest_wake wake,
 	};
 }
 
-/* Write to a port @exits times: as many exits to userspace. */
+/* Write to GUEST_PORT @exits times: as many exits to userspace. */
+#define GUEST_PORT	0xe8
+
 static inline struct guest_work work_out(__u64 exits)
 {
 	return (struct guest_work){ .op = GUEST_OUT, .rounds = exits };

@@ -65,22 +65,41 @@ static int make_filter(const struct view_options *o, struct report_filter *filte
 	return EXIT_DONE;
 }
 
-static void show_lines(FILE *from, const struct report_filter *filter)
+void report_account_add(struct report_account *account, const char *line)
 {
-	char *line = NULL;
-	size_t size = 0;
+	unsigned long long events;
 
-	while (getline(&line, &size, from) >= 0) {
-		if (report_line_is_of(line, filter))
-			fputs(line, stdout);
-	}
-	free(line);
+	if (sscanf(line, "entries: %llu", &events) == 1)
+		account->left += events;
+	else if (sscanf(line, "overrun: %llu", &events) == 1 ||
+		 sscanf(line, "commit overrun: %llu", &events) == 1 ||
+		 sscanf(line, "dropped events: %llu", &events) == 1)
+		account->overrun += events;
 }
 
-/* The exit code is trace-cmd's. */
-static int show_some(char **report, const struct report_filter *filter)
+/* --- what trace-cmd prints ------------------------------------------------------- */
+
+typedef void (*line_fn)(const char *line, void *arg);
+
+static void show_line(const char *line, void *arg)
 {
+	const struct report_filter *filter = arg;
+
+	if (!filter || report_line_is_of(line, filter))
+		fputs(line, stdout);
+}
+
+static void account_line(const char *line, void *arg)
+{
+	report_account_add(arg, line);
+}
+
+/* With each line. The exit code is trace-cmd's. */
+static int trace_cmd(char **argv, line_fn fn, void *arg)
+{
+	char *line = NULL;
 	int fds[2], status;
+	size_t size = 0;
 	FILE *from;
 	pid_t pid;
 
@@ -91,24 +110,43 @@ static int show_some(char **report, const struct report_filter *filter)
 		dup2(fds[1], STDOUT_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		_exit(run_trace_cmd("report", report));
+		_exit(run_trace_cmd("report", argv));
 	}
 	close(fds[1]);
 	from = fdopen(fds[0], "r");
 	if (pid < 0 || !from)
 		return complain("report", "%s", strerror(errno));
-	show_lines(from, filter);
+	while (getline(&line, &size, from) >= 0)
+		fn(line, arg);
+	free(line);
 	fclose(from);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
 }
 
+/* Not in the report itself, but in the file. */
+static int tell_what_was_lost(char *file)
+{
+	char *report[] = { "trace-cmd", "report", "--stat", "-i", file, NULL };
+	struct report_account account = { };
+	int code;
+
+	code = trace_cmd(report, account_line, &account);
+	if (account.overrun)
+		complain("lost", "%llu events, for which there was no room", account.overrun);
+	if (account.left)
+		complain("lost", "%llu events, which trace-cmd left behind when it ended",
+			 account.left);
+	return code;
+}
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	char *report[8] = { "trace-cmd", "report", "-i", "trace.dat" };
+	char *report[] = { "trace-cmd", "report", "-i", "trace.dat", NULL };
 	struct view_options options = { };
 	struct report_filter filter;
+	bool some;
 	int code;
 
 	code = options_parse(cmd, argc, argv, &options.common);
@@ -119,9 +157,9 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return code;
 	if (options.common.operand)
 		report[3] = (char *)options.common.operand;
-	if (options.common.vm || options.vcpu || options.slot)
-		return show_some(report, &filter);
-	return run_trace_cmd(cmd->name, report);
+	some = options.common.vm || options.vcpu || options.slot;
+	code = trace_cmd(report, show_line, some ? &filter : NULL);
+	return code ? code : tell_what_was_lost(report[3]);
 }
 
 static const struct opt opt_recorded_vm = {

@@ -21,4 +21,17 @@ struct report_filter {
 
 bool report_line_is_of(const char *line, const struct report_filter *filter);
 
+/**
+ * struct report_account - what a file says of events that are not in it
+ * @left:	nobody has read them from the kernel's buffer: trace-cmd may end so when the
+ *		machine is busy
+ * @overrun:	the buffer had no room for them
+ */
+struct report_account {
+	unsigned long long left, overrun;
+};
+
+/* Add what a line of "trace-cmd report --stat" says, which has some for each CPU. */
+void report_account_add(struct report_account *account, const char *line);
+
 #endif /* KVMWATCH_CMD_REPORT_H */

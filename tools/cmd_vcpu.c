@@ -267,6 +267,16 @@ static bool choose_how(const struct vcpu_options *options)
 	return false;
 }
 
+/* Who may trace may find that this kernel lets nobody, when it is locked down. */
+static int go_on_without(const struct vcpus *vcpus, int code)
+{
+	if (vcpus->special->how == EXACT)
+		return code;
+	view_release_signals();
+	complain("vcpu", "no events, so MIN and MAX are bounds; see --counters");
+	return EXIT_DONE;
+}
+
 /* Attach to events, of those VMs that were found. */
 static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 {
@@ -282,7 +292,7 @@ static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 	code = stretches_open(filter, &vcpus->stretches);
 	free(filter);
 	if (code)
-		return code;
+		return go_on_without(vcpus, code);
 	beat->idle = read_events;
 	beat->idle_arg = vcpus;
 	return EXIT_DONE;

@@ -394,18 +394,31 @@ static void interrupt(int sig)
 	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
 }
 
+static void handle_signals(sighandler_t ending, sighandler_t pipe)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = ending };
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+	action.sa_handler = pipe;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
 /* A pipe that nobody reads any more ends it too, but by an error of the writing. */
 void view_catch_signals(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = interrupt };
-	size_t i;
-
 	interrupted = 0;
-	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaction(signals[i], &action, NULL);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, NULL);
+	handle_signals(interrupt, SIG_IGN);
+}
+
+/* What came meanwhile is not forgotten. */
+void view_release_signals(void)
+{
+	handle_signals(SIG_DFL, SIG_DFL);
+	if (interrupted)
+		raise(SIGTERM);
 }
 
 bool view_interrupted(void)

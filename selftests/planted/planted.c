@@ -20,7 +20,7 @@ MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed or race");
 
 static void leak(void)
 {
-	void *lost = kmalloc(123, GFP_KERNEL);
+	void *lost = kmalloc(60001, GFP_KERNEL);	/* of a size that nobody else has */
 
 	OPTIMIZER_HIDE_VAR(lost);
 }

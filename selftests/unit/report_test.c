@@ -66,4 +66,29 @@ TEST(a_thread_may_be_called_a_vm)
 			.by_id = true, .vm = 1));
 }
 
+static const char *const account_lines[] = {
+	"cpus=2\n",
+	"\n",
+	"Kernel buffer statistics:\n",
+	"  Note: \"entries\" are the entries left in the kernel ring buffer and are not\n",
+	"        recorded in the trace data. They should all be zero.\n",
+	"\n",
+	"CPU: 0\n", "entries: 2\n", "overrun: 0\n", "commit overrun: 0\n", "bytes: 0\n",
+	"oldest event ts:   146.950754\n", "now ts:   147.540951\n",
+	"dropped events: 0\n", "read events: 314\n",
+	"\n",
+	"CPU: 1\n", "entries: 11\n", "overrun: 5\n", "dropped events: 7\n", "read events: 3\n",
+};
+
+TEST(what_was_left_and_lost_is_added_up)
+{
+	struct report_account account = { };
+	size_t i;
+
+	for (i = 0; i < sizeof(account_lines) / sizeof(*account_lines); i++)
+		report_account_add(&account, account_lines[i]);
+	EXPECT_EQ(13, account.left);
+	EXPECT_EQ(12, account.overrun);
+}
+
 TEST_HARNESS_MAIN

@@ -27,10 +27,13 @@ kernel_field() {
 }
 
 # The configuration of a kernel that is built here: debug.config, and what KERNEL.config has
-# other than that.
+# other than that. Those that are called debug have all of it.
 kernel_config() {
 	cat "$here/debug.config"
-	[ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
+	case $KERNEL in
+	debug*) ;;
+	*)	cat "$here/$KERNEL.config" ;;
+	esac
 }
 
 # Of what it is made.

@@ -438,14 +438,23 @@ char *watch_debugfs_table(const char *file)
 
 static char *trace;
 
-int watch_trace_start(void)
+/* One that is there already is emptied: to make its buffers takes some kernels seconds. */
+static int make_instance(void)
 {
 	int err;
 
-	watch_trace_end();
-	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
+	if (!mkdir(INSTANCE, 0700))
+		return write_file(INSTANCE "/buffer_size_kb", "16384");
+	if (errno != EEXIST)
 		return -errno;
-	err = write_file(INSTANCE "/buffer_size_kb", "16384");
+	err = watch_trace_pause();
+	return err ?: write_file(INSTANCE "/trace", "");
+}
+
+int watch_trace_start(void)
+{
+	int err = make_instance();
+
 	return err ?: write_file(INSTANCE "/events/kvmwatch/enable", "1");
 }
 

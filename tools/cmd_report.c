@@ -65,12 +65,29 @@ static int make_filter(const struct view_options *o, struct report_filter *filte
 	return EXIT_DONE;
 }
 
+/* "<thread>-<tid> [<cpu>] <time>: <event>: ..." */
+bool report_line_is_event(const char *line)
+{
+	const char *at = line;
+	unsigned int cpu;
+	double time;
+	int end;
+
+	while ((at = strchr(at, '['))) {
+		end = 0;
+		if (sscanf(at++, "[%u] %lf:%n", &cpu, &time, &end) == 2 && end)
+			return true;
+	}
+	return false;
+}
+
 void report_account_add(struct report_account *account, const char *line)
 {
 	unsigned long long events;
 
-	if (sscanf(line, "entries: %llu", &events) == 1)
-		account->left += events;
+	if (sscanf(line, "entries: %llu", &events) == 1 ||
+	    sscanf(line, "read events: %llu", &events) == 1)
+		account->written += events;
 	else if (sscanf(line, "overrun: %llu", &events) == 1 ||
 		 sscanf(line, "commit overrun: %llu", &events) == 1 ||
 		 sscanf(line, "dropped events: %llu", &events) == 1)
@@ -81,11 +98,17 @@ void report_account_add(struct report_account *account, const char *line)
 
 typedef void (*line_fn)(const char *line, void *arg);
 
+struct shown {
+	const struct report_filter *filter;	/* NULL: all */
+	unsigned long long events;		/* in the file */
+};
+
 static void show_line(const char *line, void *arg)
 {
-	const struct report_filter *filter = arg;
+	struct shown *shown = arg;
 
-	if (!filter || report_line_is_of(line, filter))
+	shown->events += report_line_is_event(line);
+	if (!shown->filter || report_line_is_of(line, shown->filter))
 		fputs(line, stdout);
 }
 
@@ -125,8 +148,11 @@ static int trace_cmd(char **argv, line_fn fn, void *arg)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
 }
 
-/* Not in the report itself, but in the file. */
-static int tell_what_was_lost(char *file)
+/*
+ * trace-cmd asks the kernel how many events it has, read or not, and then reads the rest; on a
+ * busy machine it may end without.
+ */
+static int tell_what_was_lost(char *file, unsigned long long events)
 {
 	char *report[] = { "trace-cmd", "report", "--stat", "-i", file, NULL };
 	struct report_account account = { };
@@ -135,9 +161,9 @@ static int tell_what_was_lost(char *file)
 	code = trace_cmd(report, account_line, &account);
 	if (account.overrun)
 		complain("lost", "%llu events, for which there was no room", account.overrun);
-	if (account.left)
-		complain("lost", "%llu events, which trace-cmd left behind when it ended",
-			 account.left);
+	if (account.written > events)
+		complain("lost", "%llu events, which trace-cmd has not read",
+			 account.written - events);
 	return code;
 }
 
@@ -146,7 +172,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	char *report[] = { "trace-cmd", "report", "-i", "trace.dat", NULL };
 	struct view_options options = { };
 	struct report_filter filter;
-	bool some;
+	struct shown shown = { };
 	int code;
 
 	code = options_parse(cmd, argc, argv, &options.common);
@@ -157,9 +183,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return code;
 	if (options.common.operand)
 		report[3] = (char *)options.common.operand;
-	some = options.common.vm || options.vcpu || options.slot;
-	code = trace_cmd(report, show_line, some ? &filter : NULL);
-	return code ? code : tell_what_was_lost(report[3]);
+	if (options.common.vm || options.vcpu || options.slot)
+		shown.filter = &filter;
+	code = trace_cmd(report, show_line, &shown);
+	return code ? code : tell_what_was_lost(report[3], shown.events);
 }
 
 static const struct opt opt_recorded_vm = {

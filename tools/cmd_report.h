@@ -21,14 +21,16 @@ struct report_filter {
 
 bool report_line_is_of(const char *line, const struct report_filter *filter);
 
+/* Or is it about the report itself? */
+bool report_line_is_event(const char *line);
+
 /**
- * struct report_account - what a file says of events that are not in it
- * @left:	nobody has read them from the kernel's buffer: trace-cmd may end so when the
- *		machine is busy
- * @overrun:	the buffer had no room for them
+ * struct report_account - what the kernel said of its buffer when a recording ended
+ * @written:	events that were in it at any time, read or not
+ * @overrun:	events for which it had no room
  */
 struct report_account {
-	unsigned long long left, overrun;
+	unsigned long long written, overrun;
 };
 
 /* Add what a line of "trace-cmd report --stat" says, which has some for each CPU. */

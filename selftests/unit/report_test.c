@@ -80,14 +80,25 @@ static const char *const account_lines[] = {
 	"CPU: 1\n", "entries: 11\n", "overrun: 5\n", "dropped events: 7\n", "read events: 3\n",
 };
 
-TEST(what_was_left_and_lost_is_added_up)
+TEST(events_are_told_from_other_lines)
+{
+	EXPECT_TRUE(report_line_is_event(MARK));
+	EXPECT_TRUE(report_line_is_event(" sh-1 [000] 1.1: sched_switch: prev_comm=sh"));
+	EXPECT_TRUE(report_line_is_event("a[b] 1.2:x-7 [001] 23.34: kvmwatch_halt: vm 1"));
+	EXPECT_FALSE(report_line_is_event("cpus=2"));
+	EXPECT_FALSE(report_line_is_event("CPU 0 is empty"));
+	EXPECT_FALSE(report_line_is_event("CPU:1 [12 EVENTS DROPPED]"));
+	EXPECT_FALSE(report_line_is_event("          <idle>-0 [0"));
+}
+
+TEST(what_was_written_and_lost_is_added_up)
 {
 	struct report_account account = { };
 	size_t i;
 
 	for (i = 0; i < sizeof(account_lines) / sizeof(*account_lines); i++)
 		report_account_add(&account, account_lines[i]);
-	EXPECT_EQ(13, account.left);
+	EXPECT_EQ(330, account.written);
 	EXPECT_EQ(12, account.overrun);
 }
 

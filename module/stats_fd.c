@@ -20,8 +20,10 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/kvmwatch.h>
 
 #include "dev.h"
+#include "map_copy.h"
 #include "object.h"
 
 static unsigned int fds = 32768;
@@ -262,26 +264,11 @@ static int stats_release(struct inode *inode, struct file *file)
 static void refresh_fn(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(refresher, refresh_fn);
 
-/*
- * Readers see an odd sequence while this goes on, so let nobody take the CPU away. What
- * they map has no lock of ours: nothing is believed that is read from it.
- */
 static void publish(struct stats_file *sf, const u64 *data, bool last)
 {
-	struct kvmwatch_map *map = sf->map;
-	u64 *to = (void *)map + map->data_offset;
-	size_t i;
-
 	preempt_disable();
-	WRITE_ONCE(map->sequence, map->sequence + 1);
-	smp_wmb();	/* odd before anything else changes */
-	for (i = 0; i < sf->data_size / sizeof(*to); i++)
-		WRITE_ONCE(to[i], data[i]);
-	WRITE_ONCE(map->ns, ktime_get_ns());
-	WRITE_ONCE(map->flags, last ? KVMWATCH_MAP_ENDED : 0);
-	WRITE_ONCE(map->copies, map->copies + 1);
-	smp_wmb();	/* even after everything else */
-	WRITE_ONCE(map->sequence, map->sequence + 1);
+	kvmw_map_copy(sf->map, data, sf->data_size, ktime_get_ns(),
+		      last ? KVMWATCH_MAP_ENDED : 0);
 	preempt_enable();
 }
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copies of a stats fd's data that are read while they are made: by the module's own code, and the
+ * library's. The test VM's emulator takes turns between its CPUs, and so hardly ever has a reader
+ * look in the middle of a copy.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+#include <linux/kvmwatch.h>
+
+#include "libkvmwatch.h"
+
+static void rest(int loops)
+{
+	volatile int i;
+
+	for (i = 0; i < loops; i++)
+		;
+}
+
+/* Now and then a copy takes longer than to read all of it. */
+static void dawdle(void)
+{
+	static unsigned int n;
+
+	if (!(n++ % 64))
+		rest(2000);
+}
+
+/* What the code takes from the kernel. */
+#define u32			__u32
+#define u64			__u64
+#define WRITE_ONCE(x, value)	(__atomic_store_n(&(x), value, __ATOMIC_RELAXED), dawdle())
+#define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+
+#include "../module/map_copy.h"
+
+#define CELLS		200
+#define READERS		2
+#define READS		10000	/* of each, that found a whole copy; at least */
+#define COPIES		1000	/* so long they go on in any case */
+
+struct reader {
+	pthread_t thread;
+	int fd;
+	int error;
+	unsigned long torn, backward, reads;
+};
+
+static int readers_left;
+static u64 copies;
+
+/* All cells of copy n are n, and so is its time. */
+static bool is_whole(const u64 *data, const struct kvmwatch_map *head)
+{
+	unsigned int i;
+
+	for (i = 0; i < CELLS; i++)
+		if (data[i] != head->copies)
+			return false;
+	return head->ns == head->copies;
+}
+
+static int read_copies(struct reader *r, struct kvmwatch_mapping *m, struct kvmwatch_stats *stats)
+{
+	struct kvmwatch_map head;
+	u64 last = 0;
+	int err;
+
+	while (r->reads < READS || __atomic_load_n(&copies, __ATOMIC_RELAXED) < COPIES) {
+		err = kvmwatch_map_read(m, stats, &head);
+		if (err == -EAGAIN || err == -ENODATA)
+			continue;
+		if (err)
+			return err;
+		r->reads++;
+		r->torn += !is_whole(stats->data, &head);
+		r->backward += head.copies < last;
+		last = head.copies;
+	}
+	return 0;
+}
+
+static void *read_all(void *arg)
+{
+	u64 data[CELLS], spare[CELLS];
+	struct kvmwatch_stats stats = {
+		.data = data, .spare = spare, .data_size = sizeof(data),
+	};
+	struct kvmwatch_mapping *m;
+	struct reader *r = arg;
+
+	r->error = kvmwatch_map(r->fd, &stats, &m);
+	if (!r->error) {
+		r->error = read_copies(r, m, &stats);
+		kvmwatch_unmap(m);
+	}
+	__atomic_fetch_sub(&readers_left, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST(each_copy_is_read_as_a_whole_and_none_after_a_later_one)
+{
+	const struct kvmwatch_map head = {
+		.data_offset = sizeof(head), .data_size = CELLS * sizeof(u64),
+	};
+	struct reader readers[READERS] = { };
+	struct kvmwatch_map *map;
+	u64 data[CELLS], n = 0;
+	int fd, i;
+
+	fd = memfd_create("map", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, getpagesize()));
+	map = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	*map = head;
+
+	readers_left = READERS;
+	for (i = 0; i < READERS; i++) {
+		readers[i].fd = fd;
+		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, read_all, &readers[i]));
+	}
+	while (__atomic_load_n(&readers_left, __ATOMIC_RELAXED)) {
+		n++;
+		for (i = 0; i < CELLS; i++)
+			data[i] = n;
+		kvmw_map_copy(map, data, sizeof(data), n, 0);
+		__atomic_store_n(&copies, n, __ATOMIC_RELAXED);
+		rest(20000);	/* or nobody would ever find one that is whole */
+	}
+	for (i = 0; i < READERS; i++) {
+		pthread_join(readers[i].thread, NULL);
+		EXPECT_EQ(0, readers[i].error);
+		EXPECT_EQ(0, readers[i].torn);
+		EXPECT_EQ(0, readers[i].backward);
+	}
+	munmap(map, getpagesize());
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

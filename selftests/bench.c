@@ -105,7 +105,7 @@ static void prepare_logged(struct guest *g)
 }
 
 /* As many marks in a row, with no exit between: see bench_modules/burst.c. */
-static void mark(struct guest *g)
+static void mark_all(struct guest *g)
 {
 	static int fd = -1;
 	char arg[64];
@@ -179,7 +179,7 @@ static const struct event events[] = {
 	{ "page_map", unmap, touch, EVENTS },
 	{ "page_unmap", prepare_mapped, discard, EVENTS },
 	{ "dirty_mark", prepare_logged, touch, EVENTS },
-	{ "mark_burst", prepare_logged, mark, EVENTS },
+	{ "mark_burst", prepare_logged, mark_all, EVENTS },
 	{ "halt_wake", log_off, run_halt, HALTS },
 	{ "exit", prepare_nothing, run_cpuid, EVENTS },
 	{ "switch", prepare_switch, run_out, EVENTS },	/* and no more OUT to userspace */

@@ -154,7 +154,7 @@ static int trace_cmd(char **argv, line_fn fn, void *arg)
  */
 static int tell_what_was_lost(char *file, unsigned long long events)
 {
-	char *report[] = { "trace-cmd", "report", "--stat", "-i", file, NULL };
+	char *report[8] = { "trace-cmd", "report", "--stat", "-i", file };
 	struct report_account account = { };
 	int code;
 
@@ -169,7 +169,7 @@ static int tell_what_was_lost(char *file, unsigned long long events)
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	char *report[] = { "trace-cmd", "report", "-i", "trace.dat", NULL };
+	char *report[8] = { "trace-cmd", "report", "-i", "trace.dat" };
 	struct view_options options = { };
 	struct report_filter filter;
 	struct shown shown = { };

@@ -18,10 +18,8 @@
 
 static void rest(int loops)
 {
-	volatile int i;
-
-	for (i = 0; i < loops; i++)
-		;
+	while (loops--)
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Now and then a copy takes longer than to read all of it. */
@@ -37,6 +35,7 @@ static void dawdle(void)
 #define u32			__u32
 #define u64			__u64
 #define WRITE_ONCE(x, value)	(__atomic_store_n(&(x), value, __ATOMIC_RELAXED), dawdle())
+/* As the kernel has it: what was written before is seen before what is written after. */
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
 #include "../module/map_copy.h"

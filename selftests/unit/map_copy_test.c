@@ -28,7 +28,7 @@ static void dawdle(void)
 	static unsigned int n;
 
 	if (!(n++ % 64))
-		rest(2000);
+		rest(20000);
 }
 
 /* What the code takes from the kernel. */

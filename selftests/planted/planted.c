@@ -18,11 +18,16 @@ static char *fault = "";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed or race");
 
+/* Of a size that nobody else has; some, as the last may still be found in what was a stack. */
 static void leak(void)
 {
-	void *lost = kmalloc(60001, GFP_KERNEL);	/* of a size that nobody else has */
+	void *lost;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(lost);
+	for (i = 0; i < 8; i++) {
+		lost = kmalloc(60001, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(lost);
+	}
 }
 
 static void sleep_in_atomic(void)

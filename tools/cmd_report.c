@@ -65,20 +65,19 @@ static int make_filter(const struct view_options *o, struct report_filter *filte
 	return EXIT_DONE;
 }
 
-/* "<thread>-<tid> [<cpu>] <time>: <event>: ..." */
+/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags before the time. */
 bool report_line_is_event(const char *line)
 {
 	const char *at = line;
 	unsigned int cpu;
 	double time;
-	int end;
+	int end = 0;
 
-	while ((at = strchr(at, '['))) {
-		end = 0;
-		if (sscanf(at++, "[%u] %lf:%n", &cpu, &time, &end) == 2 && end)
-			return true;
+	for (; !end && (at = strchr(at, '[')); at++) {
+		if (sscanf(at, "[%u] %lf:%n", &cpu, &time, &end) != 2)
+			sscanf(at, "[%u] %*s %lf:%n", &cpu, &time, &end);
 	}
-	return false;
+	return end;
 }
 
 void report_account_add(struct report_account *account, const char *line)

@@ -85,6 +85,7 @@ TEST(events_are_told_from_other_lines)
 	EXPECT_TRUE(report_line_is_event(MARK));
 	EXPECT_TRUE(report_line_is_event(" sh-1 [000] 1.1: sched_switch: prev_comm=sh"));
 	EXPECT_TRUE(report_line_is_event("a[b] 1.2:x-7 [001] 23.34: kvmwatch_halt: vm 1"));
+	EXPECT_TRUE(report_line_is_event(" sh-1 [000] d..2. 1.1: sched_switch: prev_comm=sh"));
 	EXPECT_FALSE(report_line_is_event("cpus=2"));
 	EXPECT_FALSE(report_line_is_event("CPU 0 is empty"));
 	EXPECT_FALSE(report_line_is_event("CPU:1 [12 EVENTS DROPPED]"));

@@ -456,9 +456,12 @@ u64 kvmw_lost_unknown(void)
 static void work_fn(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(work, work_fn);
 
+static bool ending;	/* kvmwatch goes: who kicks now has no housekeeper any more */
+
 static void kick_fn(struct irq_work *unused)
 {
-	mod_delayed_work(kvmw_unbound_wq, &work, 0);
+	if (!READ_ONCE(ending))
+		mod_delayed_work(kvmw_unbound_wq, &work, 0);
 }
 
 /* Through an irq_work, as a hit may hold a runqueue lock and so cannot wake anyone. */
@@ -980,12 +983,17 @@ int kvmw_objects_init(void)
 	return 0;
 }
 
-/* The hooks are gone: nothing is born any more. */
+/*
+ * The hooks are gone: nothing is born any more, and nobody but the housekeeper's own last
+ * round and this here kicks. A kick that has looked at ending before is waited for, and what
+ * it queued is cancelled; those after it queue nothing.
+ */
 void kvmw_objects_exit(void)
 {
 	struct kvmw_object *obj;
 	unsigned int i;
 
+	WRITE_ONCE(ending, true);
 	irq_work_sync(&kick);
 	cancel_delayed_work_sync(&work);
 	mutex_lock(&kvmw_lock);
@@ -993,12 +1001,8 @@ void kvmw_objects_exit(void)
 	list_for_each_entry(obj, &kvmw_vms, node)
 		kvmw_hide(obj);
 	mutex_unlock(&kvmw_lock);
-	irq_work_sync(&kick);
-	cancel_delayed_work_sync(&work);
 	bury();
-	/* Hiding kicks; with nothing left, this ends it. */
-	irq_work_sync(&kick);
-	cancel_delayed_work_sync(&work);
+	irq_work_sync(&kick);	/* hiding kicks */
 	pools_empty();
 	/* Nobody is left who could give one back. */
 	for (i = 0; i < ARRAY_SIZE(records); i++)

@@ -524,7 +524,7 @@ FIXTURE_TEARDOWN(storm)
 TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 {
 	long long slab[3], percpu[3], growth;
-	int part = getenv("vm_short") ? 4 : 1;
+	int part = getenv("vm_short") ? 6 : 1;
 	char *hooks;
 	int i;
 

@@ -459,7 +459,10 @@ TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
 	EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
 }
 
-/* Two looks at a vCPU between which it stayed on its pCPU. Tells whether there were any. */
+/*
+ * Two looks at a vCPU between which it stayed on its pCPU, and not off it, where it may have to
+ * wait for others. Tells whether there were any.
+ */
 static int two_looks(int fd, struct numbers *a, struct numbers *b)
 {
 	int i;
@@ -468,7 +471,8 @@ static int two_looks(int fd, struct numbers *a, struct numbers *b)
 		*a = numbers(fd);
 		usleep(500);
 		*b = numbers(fd);
-		if (a->loads == b->loads && a->puts == b->puts)
+		if (a->loads == b->loads && a->puts == b->puts &&
+		    a->off_cpu_ns == b->off_cpu_ns)
 			return 1;
 	}
 	return 0;

@@ -116,25 +116,42 @@ static bool is_worker(const char *pid)
 	return !strncmp(comm, "kworker/u", 9);
 }
 
-/* Number @nth of each of them is to fail, from now on. */
-static void workers_fail(struct workers *w, unsigned int nth)
+/* Write @text to a file that each of them has in /proc. */
+static void workers_put(struct workers *w, const char *file, const char *text)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
-	char path[64], text[16];
+	char path[64];
 
 	w->nr = 0;
-	snprintf(text, sizeof(text), "%u", nth);
 	while (proc && w->nr < sizeof(w->pids) / sizeof(*w->pids) && (entry = readdir(proc))) {
 		if (atoi(entry->d_name) <= 0 || !is_worker(entry->d_name))
 			continue;
 		w->pids[w->nr] = atoi(entry->d_name);
-		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[w->nr]);
+		snprintf(path, sizeof(path), "/proc/%d/%s", w->pids[w->nr], file);
 		if (!put(path, text))
 			w->nr++;
 	}
 	if (proc)
 		closedir(proc);
+}
+
+/* Number @nth of each of them is to fail, from now on. */
+static void workers_fail(struct workers *w, unsigned int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", nth);
+	workers_put(w, "fail-nth", text);
+}
+
+/* Each and every one is to fail. */
+static int workers_fail_all(struct workers *w)
+{
+	workers_put(w, "make-it-fail", "1");
+	return injectors_put("task-filter", "Y") ?:
+	       injectors_put("times", "-1") ?:
+	       injectors_put("probability", "100");
 }
 
 /* How many are left until the next failure; 0: there was one. */
@@ -162,8 +179,12 @@ static void workers_stop(const struct workers *w)
 	char path[64];
 	unsigned int i;
 
+	injectors_put("probability", "0");
+	injectors_put("task-filter", "N");
 	for (i = 0; i < w->nr; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[i]);
+		put(path, "0");
+		snprintf(path, sizeof(path), "/proc/%d/make-it-fail", w->pids[i]);
 		put(path, "0");
 	}
 }
@@ -662,6 +683,32 @@ TEST_F_TIMEOUT(worker, makes_good_what_it_could_not_have_for_a_new_vm, 390)
 	EXPECT_LE(all / step / 2, tries);
 	EXPECT_TRUE(is_exact(self->g));
 	EXPECT_TRUE(WATCH_EVENTUALLY(watch_records() == 5)) TH_LOG("%d records", watch_records());
+}
+
+/*
+ * It goes while it has something to make that it tries again and again; and comes, with memory,
+ * as ever. That nobody tries when it is gone, the kernel looks: no timer may be armed in what is
+ * freed.
+ */
+TEST_F_TIMEOUT(worker, can_go_before_it_has_made_good, 120)
+{
+	int round, incomplete = 0;
+	struct guest *g;
+
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, workers_fail_all(&self->workers));
+		g = new_guest();
+		ASSERT_NE(NULL, g);
+		usleep(100000);
+		incomplete += !has_files(g);
+		ASSERT_EQ(0, watch_unload_patiently());
+		workers_stop(&self->workers);
+		sleep(1);
+		ASSERT_EQ(0, load(NULL));
+		EXPECT_TRUE(is_exact(g));
+		guest_free(g);
+	}
+	EXPECT_LT(0, incomplete);
 }
 
 /* A mapped copy is made by a worker as well; and made anew when there was no memory for one. */

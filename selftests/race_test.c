@@ -213,6 +213,42 @@ TEST_F(race, kvmwatch_cannot_go_while_one_has_it_open_or_mapped)
 	EXPECT_EQ(0, watch_refs());
 }
 
+/* --- what is due later ------------------------------------------------------------ */
+
+static bool is_copied(struct guest *g)
+{
+	int fd = watch_vm(g);
+	struct kvmwatch_map *map;
+	bool copied;
+
+	if (fd < 0)
+		return false;
+	map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (map == MAP_FAILED)
+		return false;
+	copied = WATCH_EVENTUALLY(__atomic_load_n(&map->copies, __ATOMIC_ACQUIRE) > 0);
+	munmap(map, GUEST_PAGE);
+	return copied;
+}
+
+/* The next audit and the next copy come two seconds later: when kvmwatch is gone, they don't. */
+TEST_F(race, what_is_due_later_goes_with_it)
+{
+	char args[256];
+
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, watch_unload_patiently());
+	snprintf(args, sizeof(args), "%s map_ms=2000 audit_seconds=2", getenv("MODARGS") ?: "");
+	ASSERT_EQ(0, watch_load(args));
+	EXPECT_TRUE(is_copied(self->g));
+	EXPECT_EQ(0, watch_unload_patiently());
+	sleep(3);
+	EXPECT_EQ(0, watch_load(NULL));
+	EXPECT_TRUE(works());
+}
+
 /* --- parameters --------------------------------------------------------------- */
 
 /* None may change under those who read it: the kernel lets nobody write one. */

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "guest.h"
+#include "slow.h"
 
 #define SMALL_SLOT	1
 #define SMALL_GPA	0x40000000ULL
@@ -355,7 +356,7 @@ int main(int argc, char **argv)
 		.pages_2m = 8,
 		.dirty_rounds = 3,
 		.halts = 200,
-		.halt_us = 300,
+		.halt_us = 300 * slow_times(),	/* or it never comes to a halt */
 		.exits = 1000,
 		.rounds = 1,
 		.seconds = -1,

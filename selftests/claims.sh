@@ -4,6 +4,9 @@
 
 nr=0
 said=/tmp/said
+# Seconds after which a guest ends that nobody has ended: no test needs one for longer.
+# shellcheck disable=SC2034
+long=$((300 * ${vm_slow:-1}))
 
 # A result: ok STATUS WHAT
 ok() {

@@ -80,7 +80,7 @@ finish() {
 start_guest() {
 	name=$1
 	shift
-	guest_demo --name "$name" --seconds 200 "$@" >"/tmp/$name.log" 2>&1 &
+	guest_demo --name "$name" --seconds "$long" "$@" >"/tmp/$name.log" 2>&1 &
 	eval "$name=$!"
 }
 

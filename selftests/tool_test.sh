@@ -32,7 +32,7 @@ claim "an unknown command is wrong usage" fails_with 2 "no such command" kvmwatc
 claim "an unknown VM is told" fails_with 1 "VM" kvmwatch stat -p 999999
 claim "hooks tells where it is attached" says kvm_arch_vcpu_load kvmwatch hooks
 
-guest_demo --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20 --seconds 100 \
+guest_demo --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20 --seconds "$long" \
 	>/tmp/demo.log 2>&1 &
 guest=$!
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do

@@ -58,7 +58,7 @@ is_above() {
 }
 
 start_guest() {
-	guest_demo --name "$1" --pages-4k "$2" --seconds 300 --dirty-rounds 1 >/tmp/"$1".log 2>&1 &
+	guest_demo --name "$1" --pages-4k "$2" --seconds "$long" --dirty-rounds 1 >/tmp/"$1".log 2>&1 &
 }
 
 ready() {

@@ -4,9 +4,11 @@
 
 nr=0
 said=/tmp/said
+# How many times as long all takes on this kernel
+times=${vm_slow:-1}
 # Seconds after which a guest ends that nobody has ended: no test needs one for longer.
 # shellcheck disable=SC2034
-long=$((300 * ${vm_slow:-1}))
+long=$((300 * times))
 
 # A result: ok STATUS WHAT
 ok() {
@@ -18,6 +20,16 @@ ok() {
 		[ ! -e $said ] || head -n 20 $said | sed 's/^/# /'
 	fi
 	rm -f $said
+}
+
+# Does a command come true within a minute?
+eventually() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ $tries -lt $((300 * times)) ] || return 1
+		sleep 0.2
+	done
 }
 
 # A claim, and the command that shows it.

@@ -15,16 +15,6 @@ exits_with() {
 	[ $? = "$status" ]
 }
 
-# Does a command come true? A kernel that checks all it does takes long to make an instance.
-eventually() {
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 300 ] || return 1
-		sleep 0.2
-	done
-}
-
 count() {
 	grep -c "$@" || :
 }

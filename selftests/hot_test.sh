@@ -4,15 +4,6 @@
 # shellcheck source=claims.sh
 . ./claims.sh
 
-# wait_for COMMAND...: does it come true in time?
-wait_for() {
-	for _ in $(seq 100); do
-		"$@" && return
-		sleep 0.2
-	done
-	return 1
-}
-
 refs() {
 	cat /sys/module/kvmwatch/refcnt
 }
@@ -30,9 +21,9 @@ hot() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
 	kvmwatch dirty --hot -t 300 -p "$guest" "$@" >/tmp/hot.txt 2>&1 &
 	watcher=$!
-	wait_for open_for_hot $watcher || return
+	eventually open_for_hot $watcher || return
 	kill -USR1 "$guest"
-	wait_for grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
+	eventually grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
 	sleep 0.5
 	kill "-$signal" $watcher
 	wait $watcher
@@ -43,9 +34,9 @@ rate() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
 	kvmwatch dirty --rate -i 0.5 -n 1000 -p "$guest" --csv >/tmp/rate.txt 2>&1 &
 	watcher=$!
-	wait_for grep -q ',vm,' /tmp/rate.txt || return
+	eventually grep -q ',vm,' /tmp/rate.txt || return
 	kill -USR1 "$guest"
-	wait_for grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
+	eventually grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
 	sleep 1.5
 	kill $watcher
 	wait $watcher 2>/dev/null
@@ -70,8 +61,8 @@ guest=$!
 guest_demo --name cold --pages-4k 64 --pages-2m 0 --dirty-rounds 0 --halts 1 --exits 1 \
 	>/tmp/cold.log 2>&1 &
 cold=$!
-claim "the guests run" wait_for grep -q "round 1 done" /tmp/demo.log
-claim "and the other one" wait_for grep -q "round 1 done" /tmp/cold.log
+claim "the guests run" eventually grep -q "round 1 done" /tmp/demo.log
+claim "and the other one" eventually grep -q "round 1 done" /tmp/cold.log
 
 claim "SIGINT ends it well" hot INT --csv -n 100
 claim "32 pages were in all five logs" same 32 "$(count_rows 5)"
@@ -117,7 +108,7 @@ claim "a picture is of one VM" fails_with 1 "one VM" kvmwatch dirty --hot -t 0.1
 
 kvmwatch dirty --hot -t 300 -p "$cold" >/tmp/hot.txt 2>&1 &
 watcher=$!
-claim "it counts" wait_for open_for_hot $watcher
+claim "it counts" eventually open_for_hot $watcher
 kill -9 $watcher
 wait $watcher 2>/dev/null
 claim "and leaves nothing when it is killed" same 0 "$(refs)"

@@ -35,12 +35,8 @@ claim "hooks tells where it is attached" says kvm_arch_vcpu_load kvmwatch hooks
 guest_demo --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20 --seconds "$long" \
 	>/tmp/demo.log 2>&1 &
 guest=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-	grep -q "round 1 done" /tmp/demo.log && break
-	sleep 1
-done
 
-claim "the guest did its work" grep -q "round 1 done" /tmp/demo.log
+claim "the guest did its work" eventually grep -q "round 1 done" /tmp/demo.log
 claim "list finds it by its pid" says "$guest-" kvmwatch list -p "$guest"
 claim "audit agrees" says agrees kvmwatch audit
 claim "a dirty rate without logging is unknown, not 0" \

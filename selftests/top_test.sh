@@ -2,10 +2,12 @@
 # kvmwatch top on the screen of a terminal, driven by tmux: what is there, what keys do, and
 # that it goes on when the VM that is looked at, or the module, goes away. The runner has
 # kvmwatch loaded.
+# shellcheck disable=SC2317 # what others call by its name
 export LC_ALL=C.UTF-8 TERM=linux
 echo 'set -g default-terminal screen' >/tmp/tmux.conf
 
-nr=0
+# shellcheck source=claims.sh
+. ./claims.sh
 
 ok() {
 	nr=$((nr + 1))
@@ -37,13 +39,13 @@ keys() {
 	tmux send-keys "$@"
 }
 
+on_screen() {
+	screen | grep -q -e "$1"
+}
+
 # Does it come up, a line that matches? Looks for some time.
 sees() {
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		screen | grep -q -e "$1" && return
-		sleep 1
-	done
-	return 1
+	eventually on_screen "$1"
 }
 
 shows() {
@@ -61,12 +63,12 @@ start_guest() {
 	guest_demo --name "$1" --pages-4k "$2" --seconds "$long" --dirty-rounds 1 >/tmp/"$1".log 2>&1 &
 }
 
+is_ready() {
+	kvmwatch list --csv -p "$1" 2>/dev/null | grep -q , && grep -q "1 done" /tmp/"$2".log
+}
+
 ready() {
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		kvmwatch list --csv -p "$1" 2>/dev/null | grep -q , && grep -q "1 done" /tmp/"$2".log &&
-			return
-		sleep 1
-	done
+	eventually is_ready "$1" "$2"
 }
 
 # One after the other, so that small is the first, also where both are equal.

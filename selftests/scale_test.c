@@ -21,7 +21,7 @@
 #include "watch.h"
 
 #define BUSY		16	/* a short run has a fourth: they take the CPUs */
-#define CROWD		100	/* and a fifth of these */
+#define CROWD		200	/* and a tenth of these */
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		16
@@ -369,7 +369,7 @@ TEST_F_TIMEOUT(scale, a_thousand_are_found_and_shown_and_take_what_is_documented
 /* They fault while kvmwatch comes and goes. */
 TEST_F_TIMEOUT(scale, a_crowd_at_work_is_found_with_all_its_pages, 1150)
 {
-	int part = slow_times() > 1 ? 10 : short_run() ? 5 : 1, i, round;
+	int part = slow_times() > 1 ? 20 : short_run() ? 10 : 1, i, round;
 	int each_crew = CROWD / part / BUSY_CREWS, rounds = short_run() ? 2 : ROUNDS;
 	int crowd = each_crew * BUSY_CREWS;
 

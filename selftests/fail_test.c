@@ -528,6 +528,7 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 {
 	unsigned int first = 0, all, nth, step, tries = 0, refused = 0;
 	unsigned long bytes;
+	bool failed;
 	int answer = 0, i;
 
 	ASSERT_TRUE(is_exact(self->g));
@@ -547,22 +548,30 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 		ASSERT_EQ(0, answer);
 		all = nth < all ? nth : all;
 	}
-	EXPECT_LE(variant->least, all - first);
 
 	step = stride(all - first, variant->tries);
 	for (nth = first + 1 + time(NULL) % step; nth <= all; nth += step) {
 		if (variant->load && watch_refs() >= 0)
 			ASSERT_EQ(0, watch_unload_patiently());
-		if (!with_failure(variant->run, self->g, nth, &answer))
-			tries++;
-		if (!answer) {
+		failed = !with_failure(variant->run, self->g, nth, &answer);
+		tries += failed;
+		refused += answer != 0;
+		if (answer) {
+			EXPECT_TRUE(is_clear(answer)) TH_LOG("number %u: error %d", nth, answer);
+			guest_slot_del(self->g, SLOT + 1);	/* what is left of a half */
+		} else {
 			EXPECT_TRUE(!variant->load || is_honest(self->g)) TH_LOG("number %u", nth);
-			continue;
 		}
-		refused++;
-		EXPECT_TRUE(is_clear(answer)) TH_LOG("number %u: error %d", nth, answer);
-		guest_slot_del(self->g, SLOT + 1);	/* what is left of a half */
+		if (failed || !variant->load)
+			continue;
+		/* The housekeeper was first to make directories: insmod has fewer, tried closer. */
+		all = nth - 1;
+		if (step > 1) {
+			step = stride(all - first, variant->tries);
+			nth = first + 1 + time(NULL) % step - step;
+		}
 	}
+	EXPECT_LE(variant->least, all - first);
 	TH_LOG("of %u in all %u failed, %u were refused", all - first, tries, refused);
 	EXPECT_LE((all - first) / step / 2, tries);
 	EXPECT_TRUE(refused || variant->load);

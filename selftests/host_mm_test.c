@@ -202,11 +202,11 @@ static void moving_away(struct __test_metadata *_metadata, struct subject *s, ch
 				MREMAP_MAYMOVE | MREMAP_FIXED, place));
 	EXPECT_GONE(s, 32);
 
-	ASSERT_EQ(0, munmap(place, 16 * GUEST_PAGE));
+	ASSERT_EQ(0, munmap(place, 32 * GUEST_PAGE));
 	EXPECT_STREQ("", untrue(s));
-	EXPECT_MAPPED(s, SMALL, PAGES - 16, 0);
-	ASSERT_EQ(place, fresh_small(place, 16));
-	EXPECT_GONE(s, 16);
+	EXPECT_MAPPED(s, SMALL, PAGES - 32, 0);
+	ASSERT_EQ(place, fresh_small(place, 32));
+	EXPECT_GONE(s, 32);
 }
 
 /* A page that the host moves elsewhere, its content with it. */

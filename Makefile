@@ -89,6 +89,9 @@ kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
 	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),vcpu,dirty,mapped,storm,race) vm-test
 
+fresh: ## .ci/run as on a new machine: a Debian of its own, nothing in the cache (takes root)
+	@$(VM)/fresh
+
 lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
@@ -145,5 +148,5 @@ help: ## this list
 
 export T V KERNELS
 .PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm fuzz-vm \
-	matrix races lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
+	matrix races fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
 	clean help

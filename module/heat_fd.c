@@ -55,7 +55,8 @@ static u64 slot_marks(const struct kvmw_slot *slot)
 
 /*
  * All marks of the VM but those of the slots that we have. Both are in the order of their
- * birth. A slot that was folded into the VM's sums does not change any more.
+ * birth. A slot that was folded into the VM's sums does not change any more, and one that was
+ * just born is on no list before it was absorbed.
  */
 static u64 sum_uncovered(const struct heat_file *hf)
 {
@@ -64,6 +65,7 @@ static u64 sum_uncovered(const struct heat_file *hf)
 	u64 marks, ours = 0;
 	int i = 0;
 
+	kvmw_absorb();
 	mutex_lock(&vm->lock);
 	marks = marks_of(&vm->gone_slots) + slot_marks(vm->stray);
 	list_for_each_entry(obj, &vm->slots, node) {

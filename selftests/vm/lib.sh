@@ -27,13 +27,10 @@ kernel_field() {
 }
 
 # The configuration of a kernel that is built here: debug.config, and what KERNEL.config has
-# other than that. Those that are called debug have all of it.
+# other than that, if there is one.
 kernel_config() {
 	cat "$here/debug.config"
-	case $KERNEL in
-	debug*) ;;
-	*)	cat "$here/$KERNEL.config" ;;
-	esac
+	[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 }
 
 # Of what it is made.

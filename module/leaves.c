@@ -362,6 +362,7 @@ static void count_failed(struct kvmw_vm *vm)
 
 static void count_vm(struct kvmw_vm *vm)
 {
+	kvmw_absorb();	/* no hit counts any more in those born until now either */
 	mutex_lock(&vm->lock);
 	zero_mapped(vm);
 	mutex_unlock(&vm->lock);

@@ -16,3 +16,24 @@ unload() {
 load_kvm() {
 	[ -e /dev/kvm ] || modprobe kvm-amd 2>/dev/null || modprobe kvm-intel
 }
+
+# The kernel's own patience is by a clock that goes on while a busy machine has no time for this
+# one, and 20 VMs at work on two CPUs leave little to who waits for them. Tests that hang are stopped.
+have_patience() {
+	echo 60 >/proc/sys/kernel/watchdog_thresh
+	echo 120 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+	echo $((120 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
+}
+
+# The kernel's complaints. Reading is also forgetting: each is told once, and all that it said is
+# in /tmp/dmesg. Every module that is not Debian's fails its "module verification", that says
+# nothing about kvmwatch. Of data races the kernel has many; ours are those of which one side is
+# in our code.
+splats() {
+	dmesg -c >/tmp/dmesg
+	awk '!/module verification failed/ && (!/KCSAN:/ || /\[(kvmwatch|planted)\]/)' /tmp/dmesg |
+		grep -E \
+			-e 'WARNING:|BUG:|Oops|KASAN|KCSAN|UBSAN|INFO: (task|rcu|trying|possible|inconsistent)' \
+			-e 'general protection|refcount_t:|detected stall|blocked for more than' \
+			-e 'lock held when|possible recursive locking|suspicious RCU|kvmwatch:.*fail'
+}

@@ -18,14 +18,17 @@ static char *fault = "";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed or race");
 
-/* Of a size that nobody else has; some, as the last may still be found in what was a stack. */
+/*
+ * Of a size that nobody else has, and many small ones: where something else was before, a
+ * pointer to that may be left somewhere, and kmemleak takes it for one to what is there now.
+ */
 static void leak(void)
 {
 	void *lost;
 	int i;
 
-	for (i = 0; i < 8; i++) {
-		lost = kmalloc(60001, GFP_KERNEL);
+	for (i = 0; i < 64; i++) {
+		lost = kmalloc(8201, GFP_KERNEL);
 		OPTIMIZER_HIDE_VAR(lost);
 	}
 }

@@ -4,7 +4,6 @@
  * kvmwatch's count of marks.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 
 #include "guest.h"
 #include "libkvmwatch.h"
+#include "subject.h"
 #include "watch.h"
 
 #define GIB		0x40000000ULL
@@ -948,18 +948,6 @@ TEST_F_TIMEOUT(heat, counts_and_what_is_not_covered_are_all_marks, 60)
 
 #define WORKERS	"/sys/devices/virtual/workqueue/cpumask"	/* of the housekeeper's kind */
 
-static int set_workers(const char *mask)
-{
-	int fd = open(WORKERS, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, mask, strlen(mask)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 /* Keeps CPU 1 from all but itself, for less than what the kernel lets it. */
 static void *keep_cpu_1(void *stop)
 {
@@ -988,14 +976,14 @@ TEST_F(heat, marks_of_a_slot_that_was_just_born_are_not_covered)
 		SKIP(return, "takes two CPUs");
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 1));
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
-	ASSERT_EQ(0, set_workers("2"));
+	ASSERT_EQ(0, sys_put(WORKERS, "2"));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_cpu_1, &stop));
 	EXPECT_EQ(0, guest_slot_add(g, 3, GPA_C, PAGES, GUEST_MEM_4K, LOG));
 	EXPECT_EQ(0, dirty(g, 0, GPA_C, 0, 50));
 	EXPECT_EQ(0, look(self->fd, 1, &self->view));
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, &failed);
-	EXPECT_EQ(0, set_workers("3"));
+	EXPECT_EQ(0, sys_put(WORKERS, "3"));
 	EXPECT_EQ(NULL, failed);
 	EXPECT_EQ(50, self->view.head.uncovered);
 }

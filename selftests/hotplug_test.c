@@ -3,13 +3,13 @@
  * A pCPU goes and comes back while vCPUs are at work and somebody reads: what was counted
  * there stays in the sums, and what moves away from there is counted as ever.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "subject.h"
 #include "watch.h"
 
 #define ROUNDS		4
@@ -26,14 +26,7 @@ static atomic_ulong reads;
 /* Bring pCPU 1 up or down. */
 static int set_online(int on)
 {
-	int fd = open("/sys/devices/system/cpu/cpu1/online", O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, on ? "1" : "0", 1) != 1)
-		err = -errno;
-	close(fd);
-	return err;
+	return sys_put("/sys/devices/system/cpu/cpu1/online", on ? "1" : "0");
 }
 
 /* --- a reader ---------------------------------------------------------------- */

@@ -19,8 +19,9 @@ module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed or race");
 
 /*
- * Of a size that nobody else has, and many small ones: where something else was before, a
- * pointer to that may be left somewhere, and kmemleak takes it for one to what is there now.
+ * Of a size that nobody else has, above 8192, as of less kmemleak tells the size of the cache. And
+ * many: where something else was before, a pointer to that may be left somewhere, and kmemleak
+ * takes it for one to what is there now.
  */
 static void leak(void)
 {

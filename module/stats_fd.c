@@ -238,14 +238,22 @@ static void stats_file_free(struct kref *ref)
 {
 	struct stats_file *sf = container_of(ref, struct stats_file, ref);
 
-	if (sf->map) {
-		vfree(sf->map);
-		atomic_dec(&nr_maps[sf->all]);
-	}
+	vfree(sf->map);
 	kvmw_put(sf->obj);
-	kvmw_fd_uncharge(sf->all);
 	kvfree(sf->head);
 	kfree(sf);
+}
+
+/*
+ * Its user is gone, and another may come in its place at once. What it has may stay a
+ * moment longer, but only of the one that the refresher is at.
+ */
+static void let_go(struct stats_file *sf)
+{
+	if (sf->map)
+		atomic_dec(&nr_maps[sf->all]);
+	kvmw_fd_uncharge(sf->all);
+	kref_put(&sf->ref, stats_file_free);
 }
 
 static int stats_release(struct inode *inode, struct file *file)
@@ -255,7 +263,7 @@ static int stats_release(struct inode *inode, struct file *file)
 	mutex_lock(&map_lock);
 	list_del_init(&sf->node);
 	mutex_unlock(&map_lock);
-	kref_put(&sf->ref, stats_file_free);
+	let_go(sf);
 	return 0;
 }
 
@@ -441,6 +449,6 @@ int kvmw_stats_fd(struct kvmw_object *obj, bool all)
 	if (!fd)
 		fd = kvmw_fd_install("[kvmwatch-stats]", &stats_fops, sf, FMODE_PREAD);
 	if (fd < 0)
-		kref_put(&sf->ref, stats_file_free);
+		let_go(sf);
 	return fd;
 }

@@ -22,6 +22,7 @@
 #include "libkvmwatch.h"
 #include "subject.h"
 #include "watch.h"
+#include "workers.h"
 
 #define GIB		0x40000000ULL
 #define GPA_A		(1 * GIB)
@@ -946,45 +947,23 @@ TEST_F_TIMEOUT(heat, counts_and_what_is_not_covered_are_all_marks, 60)
 
 /* --- before the housekeeper was there ------------------------------------ */
 
-#define WORKERS	"/sys/devices/virtual/workqueue/cpumask"	/* of the housekeeper's kind */
-
-/* Keeps CPU 1 from all but itself, for less than what the kernel lets it. */
-static void *keep_cpu_1(void *stop)
-{
-	const struct sched_param first = { .sched_priority = 1 };
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(1, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) ||
-	    sched_setscheduler(0, SCHED_FIFO, &first))
-		return (void *)1;
-	while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED))
-		;
-	return NULL;
-}
-
 /* A slot's record waits for the housekeeper, who has no CPU: its marks are there. */
 TEST_F(heat, marks_of_a_slot_that_was_just_born_are_not_covered)
 {
 	struct guest *g = self->g;
-	pthread_t thread;
-	void *failed;
-	int stop = 0;
+	struct workers w;
+	int err;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) != 2)
-		SKIP(return, "takes two CPUs");
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 1));
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
-	ASSERT_EQ(0, sys_put(WORKERS, "2"));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_cpu_1, &stop));
+	err = workers_hold(&w, false);
+	if (err == -ENODEV)
+		SKIP(return, "takes two CPUs");
+	ASSERT_EQ(0, err);
 	EXPECT_EQ(0, guest_slot_add(g, 3, GPA_C, PAGES, GUEST_MEM_4K, LOG));
 	EXPECT_EQ(0, dirty(g, 0, GPA_C, 0, 50));
 	EXPECT_EQ(0, look(self->fd, 1, &self->view));
-	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-	pthread_join(thread, &failed);
-	EXPECT_EQ(0, sys_put(WORKERS, "3"));
-	EXPECT_EQ(NULL, failed);
+	EXPECT_EQ(0, workers_release(&w));
 	EXPECT_EQ(50, self->view.head.uncovered);
 }
 

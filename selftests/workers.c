@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Keeps the kernel's workers from their CPU. See workers.h. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "subject.h"
+#include "workers.h"
+
+#define CPUS_OF_WORKERS	"/sys/devices/virtual/workqueue/cpumask"
+#define STEPS		3
+#define PATIENCE_NS	300000000ULL	/* for them: the test may wait for a worker */
+
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static bool stopped(struct workers *w)
+{
+	return __atomic_load_n(&w->stop, __ATOMIC_RELAXED);
+}
+
+static unsigned int steps(struct workers *w)
+{
+	return __atomic_load_n(&w->steps, __ATOMIC_RELAXED);
+}
+
+/* They are where they were when this came. */
+static void hold_once(struct workers *w)
+{
+	unsigned int begin = steps(w);
+	__u64 end = now_ns() + PATIENCE_NS;
+
+	__atomic_add_fetch(&w->held, 1, __ATOMIC_RELAXED);
+	while (!stopped(w) && steps(w) - begin < STEPS && now_ns() < end)
+		;
+}
+
+static void *first_on_cpu_1(void *arg)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	struct workers *w = arg;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) ||
+	    sched_setscheduler(0, SCHED_FIFO, &first)) {
+		__atomic_store_n(&w->err, -errno, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	while (!stopped(w)) {
+		if (!w->gaps)
+			continue;
+		usleep(rand() % 200);
+		hold_once(w);
+	}
+	return NULL;
+}
+
+int workers_hold(struct workers *w, bool gaps)
+{
+	int err;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) != 2)
+		return -ENODEV;
+	*w = (struct workers){ .gaps = gaps };
+	err = sys_put(CPUS_OF_WORKERS, "2");
+	if (err)
+		return err;
+	err = -pthread_create(&w->thread, NULL, first_on_cpu_1, w);
+	if (err)
+		sys_put(CPUS_OF_WORKERS, "3");
+	return err;
+}
+
+void workers_step(struct workers *w)
+{
+	__atomic_add_fetch(&w->steps, 1, __ATOMIC_RELAXED);
+	usleep(50);	/* an emulator that has one thread goes on with the other CPU */
+}
+
+int workers_release(struct workers *w)
+{
+	int err;
+
+	__atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
+	pthread_join(w->thread, NULL);
+	err = sys_put(CPUS_OF_WORKERS, "3");
+	return w->err ?: err;
+}

@@ -163,7 +163,7 @@ static u64 memory_of(struct kvmw_object **slots, int nr, u32 *flags)
 	for (i = 0; i < nr; i++) {
 		const struct kvmw_slot *slot = kvmw_to_slot(slots[i]);
 
-		if (!(slots[i]->subkey >> 16))
+		if (!(slots[i]->subkey >> 16) && !kvmw_slot_internal(slots[i]))
 			pages += READ_ONCE(slot->npages);
 		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
 			*flags |= KVMWATCH_VM_DIRTY_LOG;
@@ -228,6 +228,8 @@ static int put_slot(void *sink, struct kvmw_object *obj)
 		.flags = READ_ONCE(slot->flags),
 	};
 
+	if (kvmw_slot_internal(obj))
+		item.flags |= KVMWATCH_SLOT_INTERNAL;
 	return sink_put(sink, &item, sizeof(item));
 }
 

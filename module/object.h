@@ -149,6 +149,12 @@ struct kvmw_vm {
 #define kvmw_to_vcpu(o)	container_of(o, struct kvmw_vcpu, obj)
 #define kvmw_to_slot(o)	container_of(o, struct kvmw_slot, obj)
 
+/* Is it a slot that KVM made for itself? Their numbers are behind those that VMMs may use. */
+static inline bool kvmw_slot_internal(const struct kvmw_object *slot)
+{
+	return (slot->subkey & 0xffff) >= KVM_USER_MEM_SLOTS;
+}
+
 /* --- life, in the order in which it happens -------------------------------- */
 
 int kvmw_objects_init(void);

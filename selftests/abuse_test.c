@@ -20,6 +20,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define SLOT		1
@@ -391,14 +392,14 @@ TEST_F(abuse, items_may_have_any_size_up_to_a_page)
 	}
 	nr = 2;
 	ASSERT_EQ(0, list(self->dev, KVMWATCH_KIND_SLOT, self->id, whole, sizeof(whole[0]), &nr));
-	ASSERT_EQ(2, nr);
+	ASSERT_EQ(vendor_slots(2), nr);
 	for (size = 1; size <= 2048; size += size < 80 ? 1 : 123) {
 		size_t known = size < sizeof(whole[0]) ? size : sizeof(whole[0]);
 
 		memset(self->page, 0xaa, GUEST_PAGE);
 		nr = 2;
 		EXPECT_EQ(0, list(self->dev, KVMWATCH_KIND_SLOT, self->id, self->page, size, &nr));
-		EXPECT_EQ(2, nr);
+		EXPECT_EQ(vendor_slots(2), nr);
 		EXPECT_EQ(0, memcmp(self->page, &whole[0], known));
 		EXPECT_EQ(0, memcmp(self->page + size, &whole[1], known));
 		for (i = known; i < size; i++)

@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 /*
@@ -123,8 +124,8 @@ static int is_found(struct guest *g)
 {
 	struct kvmwatch_vm vm;
 
-	return !watch_find(g, &vm) && vm.pid == getpid() && vm.vcpus == 2 && vm.slots == 2 &&
-	       vm.flags == KVMWATCH_VM_DIRTY_LOG;
+	return !watch_find(g, &vm) && vm.pid == getpid() && vm.vcpus == 2 &&
+	       vm.slots == vendor_slots(2) && vm.flags == KVMWATCH_VM_DIRTY_LOG;
 }
 
 /* What is counted from here on is what happens from here on. */

@@ -17,6 +17,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "vendor.h"
 #include "watch.h"
 
 #define MAKERS		4
@@ -74,7 +75,7 @@ static int is_complete(struct guest *g, unsigned int vcpus)
 {
 	struct kvmwatch_vm vm;
 
-	return !watch_find(g, &vm) && vm.vcpus == vcpus && vm.slots == 2;
+	return !watch_find(g, &vm) && vm.vcpus == vcpus && vm.slots == vendor_slots(2);
 }
 
 /* What it does is what is counted, once all of it has been found. */

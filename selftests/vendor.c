@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whose processor KVM runs on. See vendor.h. */
 #include <cpuid.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "subject.h"
 #include "vendor.h"
@@ -10,6 +14,7 @@
 #define SYS_NPT		"/sys/module/kvm_amd/parameters/npt"
 #define SYS_EPT		"/sys/module/kvm_intel/parameters/ept"
 #define SYS_PML		"/sys/module/kvm_intel/parameters/pml"
+#define SYS_FLEX	"/sys/module/kvm_intel/parameters/flexpriority"
 
 #define CPUID_1_ECX_VMX	0x20
 
@@ -52,6 +57,18 @@ const char *vendor_without_tdp(void)
 bool vendor_has_pml(void)
 {
 	return sys_is_on(SYS_PML);
+}
+
+unsigned int vendor_slots(unsigned int made)
+{
+	int kvm, nr;
+
+	if (!sys_is_on(SYS_FLEX))
+		return made;
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	nr = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE);
+	close(kvm);
+	return made + (nr > 0 ? nr : 1);
 }
 
 const char *const *vendor_ways_to_log(void)

@@ -31,6 +31,12 @@ const char *vendor_without_tdp(void);
 bool vendor_has_pml(void);
 
 /*
+ * How many slots a VM with vCPUs has for which the VMM has made so many: KVM makes one for itself
+ * in each address space, when the guest's accesses to its APIC are left to the processor.
+ */
+unsigned int vendor_slots(unsigned int made);
+
+/*
  * Arguments with which dirty pages are found in another way, each as the exact same set of
  * them; "" is the first, NULL the last.
  */

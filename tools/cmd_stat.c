@@ -316,9 +316,10 @@ static void title(const struct vm *vm, const struct object *object, char *buf, s
 		break;
 	case KVMWATCH_KIND_SLOT:
 		q = quantity_bytes(slot->npages * PAGE_BYTES);
-		snprintf(buf, size, "VM %llu slot %u in address space %u: %s %s at 0x%llx",
-			 vm->info.id, slot->id, slot->as_id, q.value, q.unit,
-			 slot->base_gfn * PAGE_BYTES);
+		snprintf(buf, size, "VM %llu slot %u in address space %u%s: %s %s at 0x%llx",
+			 vm->info.id, slot->id, slot->as_id,
+			 slot->flags & KVMWATCH_SLOT_INTERNAL ? ", KVM's own" : "",
+			 q.value, q.unit, slot->base_gfn * PAGE_BYTES);
 		break;
 	default:
 		snprintf(buf, size, "VM %llu: name %s, pid %s, %s %s", vm->info.id,

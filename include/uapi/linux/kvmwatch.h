@@ -98,13 +98,13 @@ struct kvmwatch_list {
 /**
  * struct kvmwatch_vm - a VM, as listed
  * @id:		kvmwatch's id of it: counted up, never used again
- * @memory:	bytes in its slots of address space 0
+ * @memory:	bytes in the slots of address space 0 that the VMM made
  * @footprint:	bytes of kernel memory that kvmwatch spends on it
  * @pid:	process that owns its memory (the VMM), in the reader's pid
  *		namespace; 0: not visible there, or gone
  * @flags:	KVMWATCH_VM_*
  * @vcpus:	number of vCPUs now
- * @slots:	number of slots now
+ * @slots:	number of slots now, KVM's own among them
  * @name:	name that KVM gives its debugfs directory: "<pid>-<fd>"
  * @comm:	name of the VMM's program, at most 15 letters
  */
@@ -144,6 +144,12 @@ struct kvmwatch_vcpu {
 	__u32 reserved;
 };
 
+/*
+ * KVM made the slot for itself: such as the page of the APIC, which VMs on Intel's processors
+ * have. Beside KVM_MEM_* in flags.
+ */
+#define KVMWATCH_SLOT_INTERNAL		(1U << 16)
+
 /**
  * struct kvmwatch_slot - a memory slot, as listed
  * @vm:			id of its VM
@@ -152,7 +158,7 @@ struct kvmwatch_vcpu {
  * @userspace_addr:	where the VMM has it mapped
  * @as_id:		address space: 0 normal, 1 SMM
  * @id:			slot number within the address space
- * @flags:		KVM_MEM_* as the VMM set them
+ * @flags:		KVM_MEM_* as the VMM set them, KVMWATCH_SLOT_*
  */
 struct kvmwatch_slot {
 	__u64 vm;

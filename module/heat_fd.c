@@ -254,12 +254,12 @@ static int heat_file_begin(struct heat_file *hf, struct kvmw_slot **slots, int n
 	return 0;
 }
 
-/* With all slots of a VM, as they are now, or with the one. */
+/* With all slots of a VM that can be logged, as they are now, or with the one. */
 static int heat_file_open(struct heat_file *hf)
 {
 	struct kvmw_slot **slots, *only = kvmw_to_slot(hf->obj);
 	struct kvmw_object **objs;
-	int nr, i, err = -ENOMEM;
+	int nr, i, used = 0, err = -ENOMEM;
 
 	if (hf->obj->kind == KVMWATCH_KIND_SLOT)
 		return heat_file_begin(hf, &only, 1);
@@ -270,8 +270,9 @@ static int heat_file_open(struct heat_file *hf)
 	slots = kvcalloc(nr ?: 1, sizeof(*slots), GFP_KERNEL);
 	if (slots) {
 		for (i = 0; i < nr; i++)
-			slots[i] = kvmw_to_slot(objs[i]);
-		err = heat_file_begin(hf, slots, nr);
+			if (!kvmw_slot_internal(objs[i]))
+				slots[used++] = kvmw_to_slot(objs[i]);
+		err = heat_file_begin(hf, slots, used);
 	}
 	kvfree(slots);
 	kvmw_put_all(objs, nr);

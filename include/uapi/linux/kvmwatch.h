@@ -349,10 +349,11 @@ struct kvmwatch_all_item {
  * slot is logged. Until the VMM collects the log, further writes to it are no marks.
  *
  * read(2) and pread(2) at any offset: struct kvmwatch_heat_header, struct
- * kvmwatch_heat_slot for each slot that the VM had when the fd was opened, and for each of
- * these, where it says, struct kvmwatch_heat_page for each of its pages. Header and slots
- * are looked at anew by each read that touches them, pages whenever they are read. It all
- * stays readable after the VM has ended, then with the last values.
+ * kvmwatch_heat_slot for each slot that the VM had when the fd was opened, but for KVM's own
+ * (KVMWATCH_SLOT_INTERNAL), which nobody can have logged, and for each of these, where it
+ * says, struct kvmwatch_heat_page for each of its pages. Header and slots are looked at anew
+ * by each read that touches them, pages whenever they are read. It all stays readable after
+ * the VM has ended, then with the last values.
  *
  * A slot that comes later has no pages here: its marks are in @uncovered. One that is moved
  * takes its pages along. One that is deleted keeps what it has, also when its number is

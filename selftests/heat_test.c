@@ -878,7 +878,7 @@ static void *open_and_close(void *arg)
  * with an fd of their own, all the while, no mark is lost; the rest goes through birth and
  * death under fire.
  */
-TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 60)
+TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 {
 	struct storm s = { .g = self->g, .dev = self->dev };
 	__u64 before, vm_before;
@@ -899,7 +899,7 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 60)
 	ASSERT_EQ(0, pthread_create(&threads[0], NULL, change_slots, &s));
 	ASSERT_EQ(0, pthread_create(&threads[1], NULL, open_and_close, &s));
 	ASSERT_EQ(0, pthread_create(&threads[2], NULL, open_and_close, &s));
-	sleep(getenv("vm_short") ? 2 : 5);
+	sleep(atoi(getenv("vm_storm_seconds") ?: getenv("vm_short") ? "2" : "5"));
 	__atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);

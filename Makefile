@@ -87,7 +87,16 @@ kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and
 	@$(VM)/suite load | $(VM)/tap
 
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
-	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),vcpu,dirty,mapped,storm,race) vm-test
+	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),$(RACES)) vm-test
+
+# With commas, which is why they have names: to $(or) each part would be an argument.
+RACES	= vcpu,dirty,mapped,storm,race
+STALLED	= abi,heat,race
+STALLS	= kvmw_heat_mark,kvmw_slot_lookup,kvmw_publish,kvmw_hide,raise_peak,make_data,sum_uncovered
+
+stalls: ## races: tests in which those who come to functions of kvmwatch are held up there (T, STALL: which)
+	@STORM_SECONDS=$(or $(STORM_SECONDS),40) STALL=$(or $(STALL),$(STALLS)) \
+		$(MAKE) KERNEL=debug V=ftrace SHORT=yes T=$(or $(T),$(STALLED)) vm-test
 
 fresh: ## .ci/run as on a new machine: a Debian of its own, nothing in the cache (takes root)
 	@$(VM)/fresh
@@ -148,5 +157,5 @@ help: ## this list
 
 export T V KERNELS
 .PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm fuzz-vm \
-	matrix races fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
+	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
 	clean help

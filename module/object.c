@@ -441,6 +441,20 @@ void kvmw_lost(const struct kvm *kvm)
 	kvmw_rescan();
 }
 
+/*
+ * One that has no place in its VM was not wanted after all. VMX loads it once more while it is
+ * destroyed, when its record is hidden already: nobody's event.
+ */
+void kvmw_lost_of(const struct kvm_vcpu *kvcpu)
+{
+	struct kvm *kvm = kvcpu->kvm;
+	int i = kvcpu->vcpu_idx;
+
+	/* 5.10's kvm_get_vcpu() takes one that is not there for the first. */
+	if (i < atomic_read(&kvm->online_vcpus) && kvm_get_vcpu(kvm, i) == kvcpu)
+		kvmw_lost(kvm);
+}
+
 u64 kvmw_lost_unknown(void)
 {
 	u64 sum = 0;

@@ -259,6 +259,8 @@ void kvmw_rescan(void);
 void kvmw_rescan_later(void);
 /* An event found no record. @kvm: whose it is, as far as is known. */
 void kvmw_lost(const struct kvm *kvm);
+/* The same of an event of a vCPU that no record was found of. */
+void kvmw_lost_of(const struct kvm_vcpu *kvcpu);
 u64 kvmw_lost_unknown(void);
 
 /* Empty every CPU's cache of slots. Context: task. */

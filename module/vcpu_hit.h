@@ -27,7 +27,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
 	if (vcpu)
 		c->last_vcpu = vcpu;
 	else
-		kvmw_lost(kvcpu->kvm);
+		kvmw_lost_of(kvcpu);
 	return vcpu;
 }
 

@@ -472,7 +472,7 @@ FIXTURE_SETUP(nested)
 {
 	sys_no_khugepaged();
 	if (vendor_is_intel())
-		SKIP(return, "no SVM");
+		return;	/* (harnesses before 6.3 would go on to the test after a SKIP here.) */
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");
 	if (variant->other)
@@ -497,6 +497,8 @@ TEST_F_TIMEOUT(nested, have_true_counts, 120)
 	struct subject *s = self->s;
 	unsigned int i;
 
+	if (vendor_is_intel())
+		SKIP(return, "the test's guests of guests take SVM");
 	if (variant->early)
 		ASSERT_EQ(0, watch_unload_patiently());
 	for (i = 0; i < NR_SCENARIOS; i++, s++) {

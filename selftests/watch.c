@@ -95,6 +95,19 @@ int watch_unload_patiently(void)
 	return err;
 }
 
+bool watch_finds_owners(void)
+{
+	FILE *f = fopen("/proc/cgroups", "re");
+	bool found = false;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		found |= !strncmp(line, "memory\t", 7);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 int watch_refs(void)
 {
 	FILE *f = fopen("/sys/module/kvmwatch/refcnt", "re");

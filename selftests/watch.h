@@ -40,6 +40,12 @@ int watch_records(void);
 long long watch_slab(void);
 long long watch_percpu(void);
 
+/*
+ * Can it tell whose a VM is that was there before it? KVM knows the VMM by its memory, and of that
+ * only a kernel with memory cgroups says who owns it.
+ */
+bool watch_finds_owners(void);
+
 /* Does something come true within 5 s, of those of slow.h? */
 #define WATCH_EVENTUALLY(condition) ({					\
 	int tries = 5000 * slow_times();				\

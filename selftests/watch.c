@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,17 +96,35 @@ int watch_unload_patiently(void)
 	return err;
 }
 
-bool watch_finds_owners(void)
+/* By what cgroup2 offers: /proc/cgroups has only those of the first kind, in newer kernels. */
+static bool has_memory_cgroups(void)
 {
-	FILE *f = fopen("/proc/cgroups", "re");
-	bool found = false;
-	char line[128];
+	char dir[] = "/tmp/cgroups.XXXXXX", path[64], line[256] = "";
+	bool mounted;
+	FILE *f;
 
-	while (f && fgets(line, sizeof(line), f))
-		found |= !strncmp(line, "memory\t", 7);
+	if (!mkdtemp(dir))
+		return false;
+	mounted = !mount("none", dir, "cgroup2", 0, NULL);
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
+	f = fopen(path, "re");
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
 	if (f)
 		fclose(f);
-	return found;
+	if (mounted)
+		umount(dir);
+	rmdir(dir);
+	return strstr(line, "memory");
+}
+
+bool watch_finds_owners(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = has_memory_cgroups();
+	return known;
 }
 
 int watch_refs(void)

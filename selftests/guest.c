@@ -1795,6 +1795,9 @@ int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
 	return err;
 }
 
+/* Less than this may be too little where others storm, on a machine that is busy itself. */
+#define HALT_MS		60000
+
 int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts)
 {
 	int err, ret;
@@ -1804,13 +1807,13 @@ int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts)
 	if (err)
 		return err;
 	for (i = 1; !err && i <= halts; i++) {
-		err = guest_wait_asleep(g, vcpu, i, 10000);
+		err = guest_wait_asleep(g, vcpu, i, HALT_MS);
 		if (!err)
 			err = guest_wake(g, vcpu);
 	}
 	if (err)
 		guest_stop(g, vcpu);
-	ret = guest_wait(g, vcpu, 10000);
+	ret = guest_wait(g, vcpu, HALT_MS);
 	return err ? err : ret;
 }
 

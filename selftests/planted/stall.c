@@ -43,6 +43,7 @@ static int on_call(struct kprobe *probe, struct pt_regs *regs)
 	udelay(us % 1000);
 	return 0;
 }
+
 NOKPROBE_SYMBOL(on_call);
 
 static int put_in_place(void)

@@ -101,7 +101,7 @@ struct kvmwatch_list {
  * @memory:	bytes in the slots of address space 0 that the VMM made
  * @footprint:	bytes of kernel memory that kvmwatch spends on it
  * @pid:	process that owns its memory (the VMM), in the reader's pid
- *		namespace; 0: not visible there, or gone
+ *		namespace; 0: not visible there, not known, or gone
  * @flags:	KVMWATCH_VM_*
  * @vcpus:	number of vCPUs now
  * @slots:	number of slots now, KVM's own among them

@@ -23,6 +23,7 @@
 #include "kselftest_harness.h"
 #include "libkvmwatch.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 #include "workers.h"
@@ -502,14 +503,6 @@ static void *end_of(struct reader *r)
 static bool is_done(const struct reader *r)
 {
 	return __atomic_load_n(&r->done, __ATOMIC_ACQUIRE);
-}
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 /*

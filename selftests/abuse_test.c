@@ -20,6 +20,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -1001,7 +1002,6 @@ static unsigned long number_of(const char *variable, unsigned long other)
 static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds[3])
 {
 	unsigned long calls = 0, seed = number_of("vm_fuzz_seed", 0) ?: FUZZ_SEED;
-	struct timespec now;
 	time_t end;
 	int i;
 
@@ -1013,8 +1013,7 @@ static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds
 	for (i = 0; i < OURS; i++)
 		f.ours[i] = dup(fds[i % 3]);
 	fuzz_state = seed;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	end = now.tv_sec + number_of("vm_fuzz_seconds", FUZZ_SECONDS);
+	end = now_s() + number_of("vm_fuzz_seconds", FUZZ_SECONDS);
 	do {
 		for (i = 0; i < 1000; i++, calls++) {
 			if (any(2))
@@ -1024,8 +1023,7 @@ static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds
 			else
 				odd_map(&f);
 		}
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec < end);
+	} while (now_s() < end);
 	TH_LOG("seed %lu, %lu calls", seed, calls);
 	for (i = 0; i < OURS; i++)
 		close(f.ours[i]);

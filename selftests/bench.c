@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 
 #include "guest.h"
+#include "sys.h"
 #include "watch.h"
 
 #define ROUNDS		6
@@ -29,10 +30,7 @@
 
 static __u64 now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC_RAW);
 }
 
 static void die(const char *what, long err)

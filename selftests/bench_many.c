@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <linux/kvmwatch.h>
+#include "sys.h"
 #include "watch.h"
 
 #define ROUNDS		3
@@ -52,10 +53,7 @@ static __u64 idle(void)
 /* Who comes and goes waits in between, and that is none; what the kernel's threads do is some. */
 static __u64 now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec - idle();
+	return clock_ns(CLOCK_MONOTONIC_RAW) - idle();
 }
 
 static long check(const char *what, long result)

@@ -18,6 +18,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -35,30 +36,17 @@ static bool is_short(void)
 
 /* --- the kernel's fault injection ------------------------------------------ */
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static int injectors_put(const char *file, const char *text)
 {
 	char path[128];
 	int err;
 
 	snprintf(path, sizeof(path), DEBUGFS "failslab/%s", file);
-	err = put(path, text);
+	err = sys_put(path, text);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), DEBUGFS "fail_page_alloc/%s", file);
-	return put(path, text);
+	return sys_put(path, text);
 }
 
 static int injectors_init(void)
@@ -66,8 +54,8 @@ static int injectors_init(void)
 	return injectors_put("ignore-gfp-wait", "N") ?:
 	       injectors_put("verbose", "0") ?:
 	       injectors_put("probability", "0") ?:
-	       put(DEBUGFS "fail_page_alloc/min-order", "0") ?:
-	       put(DEBUGFS "fail_usercopy/verbose", "0");
+	       sys_put(DEBUGFS "fail_page_alloc/min-order", "0") ?:
+	       sys_put(DEBUGFS "fail_usercopy/verbose", "0");
 }
 
 /*
@@ -91,7 +79,7 @@ static unsigned int with_failure(int (*what)(void *), void *arg, unsigned int nt
 	memset(left, 0, sizeof(left));
 	if (pread(fd, left, sizeof(left) - 1, 0) < 0)
 		left[0] = '0';	/* its own copy was the one that failed */
-	put(FAIL_NTH, "0");
+	sys_put(FAIL_NTH, "0");
 	close(fd);
 	return atoi(left);
 }
@@ -130,7 +118,7 @@ static void workers_put(struct workers *w, const char *file, const char *text)
 			continue;
 		w->pids[w->nr] = atoi(entry->d_name);
 		snprintf(path, sizeof(path), "/proc/%d/%s", w->pids[w->nr], file);
-		if (!put(path, text))
+		if (!sys_put(path, text))
 			w->nr++;
 	}
 	if (proc)
@@ -184,9 +172,9 @@ static void workers_stop(const struct workers *w)
 	injectors_put("task-filter", "N");
 	for (i = 0; i < w->nr; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[i]);
-		put(path, "0");
+		sys_put(path, "0");
 		snprintf(path, sizeof(path), "/proc/%d/make-it-fail", w->pids[i]);
-		put(path, "0");
+		sys_put(path, "0");
 	}
 }
 

@@ -25,6 +25,7 @@
 
 #include "guest.h"
 #include "slow.h"
+#include "sys.h"
 
 #ifndef KVM_CAP_DIRTY_LOG_RING_ACQ_REL
 #define KVM_CAP_DIRTY_LOG_RING_ACQ_REL	223
@@ -552,14 +553,6 @@ static int vcpu_ioctl(struct vcpu *v, unsigned long request, void *arg)
 {
 	__atomic_add_fetch(&v->ioctls, 1, __ATOMIC_RELAXED);
 	return kvm_ioctl(v->fd, request, arg);
-}
-
-static __u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 static __u64 deadline_ns(int timeout_ms)

@@ -19,6 +19,7 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "sys.h"
 #include "watch.h"
 
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
@@ -35,18 +36,6 @@ static int read_file(const char *path)
 	if (fd < 0)
 		return -errno;
 	err = read(fd, buf, sizeof(buf)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
 	return err;
 }
@@ -93,9 +82,9 @@ static int our_value(void)
 
 static int our_events(void)
 {
-	int err = write_file(TRACEFS "events/kvmwatch/enable", "1");
+	int err = sys_put(TRACEFS "events/kvmwatch/enable", "1");
 
-	return err ?: write_file(TRACEFS "events/kvmwatch/enable", "0") ?:
+	return err ?: sys_put(TRACEFS "events/kvmwatch/enable", "0") ?:
 		      read_file(TRACEFS "trace");
 }
 
@@ -120,14 +109,14 @@ static int kvms_counter(void)
 
 static int kvms_events(void)
 {
-	return write_file(TRACEFS "events/kvm/kvm_exit/enable", "1") ?:
-	       write_file(TRACEFS "events/kvm/kvm_exit/enable", "0");
+	return sys_put(TRACEFS "events/kvm/kvm_exit/enable", "1") ?:
+	       sys_put(TRACEFS "events/kvm/kvm_exit/enable", "0");
 }
 
 static int kprobe_events(void)
 {
-	return write_file(TRACEFS "kprobe_events", "p:lockdown kvm_arch_vcpu_load") ?:
-	       write_file(TRACEFS "kprobe_events", "-:lockdown");
+	return sys_put(TRACEFS "kprobe_events", "p:lockdown kvm_arch_vcpu_load") ?:
+	       sys_put(TRACEFS "kprobe_events", "");	/* which takes it away */
 }
 
 /* A program that could be attached to KVM's functions and follow its pointers. */
@@ -203,7 +192,7 @@ int main(void)
 		return 1;
 	}
 	for (level = 0; level < 3; level++) {
-		err = level ? write_file(LOCKDOWN, levels[level]) : 0;
+		err = level ? sys_put(LOCKDOWN, levels[level]) : 0;
 		for (i = 0; i < WAYS; i++)
 			answers[level][i] = ways[i].try();
 		printf("%s lockdown: %s\n", err || wrong(level) ? "not ok" : "ok", levels[level]);

@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -151,20 +152,12 @@ static int counts(struct guest *g)
 	return marks == 100 && halts == 5 && loads && loads == puts;
 }
 
-static time_t seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* The runner has a limit for a test; the harness must not be sooner. */
 TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 {
 	long long slab = 0, percpu = 0;
 	struct guest *g = self->g;
-	time_t begin = seconds();
+	time_t begin = now_s();
 	__u64 progress;
 	int round, rounds = getenv("vm_short") ? ROUNDS_MIN : ROUNDS;
 	time_t end = begin + SECONDS;
@@ -173,7 +166,7 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 		end = begin + atoi(getenv("vm_storm_seconds"));
 		rounds = INT_MAX;
 	}
-	for (round = 1; round <= ROUNDS_MIN || (round <= rounds && seconds() < end); round++) {
+	for (round = 1; round <= ROUNDS_MIN || (round <= rounds && now_s() < end); round++) {
 		/* Pages go and come back while they are being counted. */
 		ASSERT_EQ(0, guest_slot_discard(g, SLOT, round % 8 * 16, 64));
 		ASSERT_LE(0, guest_dirty_get(g, SLOT, NULL));
@@ -206,7 +199,7 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 	slab = watch_slab() - slab;
 	percpu = watch_percpu() - percpu;
 	TH_LOG("%d rounds in %ld s, %lu reads, slab grew by %lld, per-CPU by %lld", round,
-	       seconds() - begin, reads, slab, percpu);
+	       now_s() - begin, reads, slab, percpu);
 	/* debugfs files are 100 KB a round; that no record is left, the module looks itself. */
 	EXPECT_GT((round - SETTLED) * 1600 + 32768, slab);
 	EXPECT_GT(65536, percpu);

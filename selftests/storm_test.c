@@ -17,6 +17,7 @@
 
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -42,14 +43,6 @@ static int dry;			/* there are not enough records ready */
 		fprintf(stderr, "# line %d: not " #condition ": " format "\n",	\
 			__LINE__, ##__VA_ARGS__);			\
 } while (0)
-
-static time_t seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* --- makers ---------------------------------------------------------------- */
 
@@ -153,7 +146,7 @@ static void *maker(void *unused)
 {
 	int round;
 
-	while ((round = atomic_fetch_sub(&rounds_left, 1)) > 0 || seconds() < end_of_storm)
+	while ((round = atomic_fetch_sub(&rounds_left, 1)) > 0 || now_s() < end_of_storm)
 		one_round(round & 0xffff);
 	return NULL;
 }
@@ -457,7 +450,7 @@ static void storm(int rounds)
 
 	stop = false;
 	rounds_left = rounds;
-	end_of_storm = seconds() + atoi(getenv("vm_storm_seconds") ?: "0");
+	end_of_storm = now_s() + atoi(getenv("vm_storm_seconds") ?: "0");
 	for (i = 0; i < MAKERS; i++)
 		pthread_create(&threads[nr++], NULL, maker, NULL);
 	for (i = 0; i < (int)ARRAY_SIZE(readers); i++)
@@ -670,8 +663,8 @@ TEST_F_TIMEOUT(storm, that_kvmwatch_comes_and_goes_in_leaves_no_vm_unknown, 7200
 	stop = false;
 	for (i = 0; i < MAKERS; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, restless_maker, &held[i]));
-	end_of_storm = seconds() + atoi(getenv("vm_storm_seconds") ?: "0");
-	for (round = 0; round < reloads || seconds() < end_of_storm; round++) {
+	end_of_storm = now_s() + atoi(getenv("vm_storm_seconds") ?: "0");
+	for (round = 0; round < reloads || now_s() < end_of_storm; round++) {
 		EXPECT_EQ(0, watch_load(NULL));
 		hold_all(1);
 		check_held();

@@ -17,31 +17,6 @@ static const unsigned int level_shift[] = { 12, 21, 30 };
 
 /* --- settings ------------------------------------------------------------------ */
 
-int sys_put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-bool sys_is_on(const char *parameter)
-{
-	int fd = open(parameter, O_RDONLY | O_CLOEXEC);
-	char value = 'N';
-
-	if (fd >= 0) {
-		if (read(fd, &value, 1) != 1)
-			value = 'N';
-		close(fd);
-	}
-	return value == 'Y' || value == '1';
-}
-
 void sys_no_khugepaged(void)
 {
 	sys_put(SYS_THP "khugepaged/scan_sleep_millisecs", "1000000");

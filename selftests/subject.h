@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "guest.h"
+#include "sys.h"
 #include "watch.h"
 
 #define GIB		0x40000000ULL
@@ -33,9 +34,6 @@
 #define SYS_EAGER	"/sys/module/kvm/parameters/eager_page_split"
 #define SYS_THP		"/sys/kernel/mm/transparent_hugepage/"
 
-int sys_put(const char *path, const char *value);
-/* Is it Y, or 1? */
-bool sys_is_on(const char *parameter);
 /* Nobody but the test merges or splits the host's pages. */
 void sys_no_khugepaged(void);
 /* Does the host give transparent huge pages to who asks? */

@@ -17,20 +17,13 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "sys.h"
 #include "watch.h"
 
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		64
 #define NOTHING		(~0ULL)
-
-static __u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 static void stay_on(int cpu)
 {

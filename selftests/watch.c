@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "oracle.h"
+#include "sys.h"
 #include "watch.h"
 
 #define UNAVAILABLE	(~0ULL)
@@ -47,18 +48,6 @@ static char *read_file(const char *path)
 	if (text)
 		text[len] = '\0';
 	return text;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err = -errno;
-	close(fd);
-	return err;
 }
 
 /* --- the module ------------------------------------------------------------ */
@@ -163,11 +152,11 @@ static long long slab_now(void)
 	size_t i;
 	FILE *f;
 
-	write_file("/proc/sys/vm/drop_caches", "2");
+	sys_put("/proc/sys/vm/drop_caches", "2");
 	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches))
 		return -ENOENT;
 	for (i = 0; i < caches.gl_pathc; i++)
-		write_file(caches.gl_pathv[i], "1");
+		sys_put(caches.gl_pathv[i], "1");
 	globfree(&caches);
 
 	f = fopen("/proc/slabinfo", "re");
@@ -476,18 +465,18 @@ static int make_instance(void)
 	int err;
 
 	if (!mkdir(INSTANCE, 0700))
-		return write_file(INSTANCE "/buffer_size_kb", "16384");
+		return sys_put(INSTANCE "/buffer_size_kb", "16384");
 	if (errno != EEXIST)
 		return -errno;
 	err = watch_trace_pause();
-	return err ?: write_file(INSTANCE "/trace", "");
+	return err ?: sys_put(INSTANCE "/trace", "");
 }
 
 int watch_trace_start(void)
 {
 	int err = make_instance();
 
-	return err ?: write_file(INSTANCE "/events/kvmwatch/enable", "1");
+	return err ?: sys_put(INSTANCE "/events/kvmwatch/enable", "1");
 }
 
 int watch_trace_also(const char *event)
@@ -495,12 +484,12 @@ int watch_trace_also(const char *event)
 	char path[256];
 
 	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	return write_file(path, "1");
+	return sys_put(path, "1");
 }
 
 int watch_trace_pause(void)
 {
-	return write_file(INSTANCE "/events/enable", "0");
+	return sys_put(INSTANCE "/events/enable", "0");
 }
 
 int watch_trace_stop(void)

@@ -13,14 +13,6 @@
 #define STEPS		3
 #define PATIENCE_NS	300000000ULL	/* for them: the test may wait for a worker */
 
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static bool stopped(struct workers *w)
 {
 	return __atomic_load_n(&w->stop, __ATOMIC_RELAXED);

@@ -10,6 +10,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
+#include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
@@ -30,6 +31,7 @@ module_param(every, uint, 0);
 MODULE_PARM_DESC(every, "one of how many is");
 
 static struct kprobe probes[MAX], *list[MAX];
+static char names[MAX][KSYM_NAME_LEN];	/* with the module: the kernel has such names, too */
 static bool registered;
 static atomic_t calls, stalls;
 
@@ -53,7 +55,8 @@ static int put_in_place(void)
 
 	memset(probes, 0, sizeof(probes));
 	for (i = 0; i < nr; i++) {
-		probes[i].symbol_name = at[i];
+		snprintf(names[i], sizeof(names[i]), "kvmwatch:%s", at[i]);
+		probes[i].symbol_name = names[i];
 		probes[i].pre_handler = on_call;
 		list[i] = &probes[i];
 	}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Clocks and files. See sys.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+__u64 clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+__u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+time_t now_s(void)
+{
+	return now_ns() / 1000000000;
+}
+
+int sys_put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+bool sys_is_on(const char *parameter)
+{
+	int fd = open(parameter, O_RDONLY | O_CLOEXEC);
+	char value = 'N';
+
+	if (fd >= 0) {
+		if (read(fd, &value, 1) != 1)
+			value = 'N';
+		close(fd);
+	}
+	return value == 'Y' || value == '1';
+}

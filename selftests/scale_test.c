@@ -346,7 +346,8 @@ TEST_F_TIMEOUT(scale, a_thousand_are_found_and_shown_and_take_what_is_documented
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_EQ(all, count(KVMWATCH_KIND_VM));
 	EXPECT_EQ(all, count(KVMWATCH_KIND_VCPU));
-	EXPECT_EQ(all * vendor_slots(1) + busy, count(KVMWATCH_KIND_SLOT));
+	/* Without an APIC in the kernel, as the idle are, KVM makes no slot of its own. */
+	EXPECT_EQ(all - busy + busy * vendor_slots(2), count(KVMWATCH_KIND_SLOT));
 	EXPECT_EQ(all, directories());
 	bytes = (memory() - bytes) / all;
 	records = bytes_of_records();

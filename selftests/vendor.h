@@ -31,8 +31,9 @@ const char *vendor_without_tdp(void);
 bool vendor_has_pml(void);
 
 /*
- * How many slots a VM with vCPUs has for which the VMM has made so many: KVM makes one for itself
- * in each address space, when the guest's accesses to its APIC are left to the processor.
+ * How many slots a VM with vCPUs and KVM's APICs has for which the VMM has made so many: KVM makes
+ * one for itself in each address space, when the guest's accesses to its APIC are left to the
+ * processor.
  */
 unsigned int vendor_slots(unsigned int made);
 

@@ -337,6 +337,35 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 		close(fds[i]);
 }
 
+/* It keeps what it has yet to show, and no more. */
+TEST(a_table_has_the_vms_that_there_were_when_its_reader_began)
+{
+	struct guest *g = guest_new(2, 0);
+	char text[8192], name[64];
+	ssize_t size = 0, more;
+	int fd;
+
+	ASSERT_NE(NULL, g);
+	strcpy(name, guest_name(g));
+	ASSERT_TRUE(is_listed(g));
+	fd = open(WATCH_DEBUGFS "/vms", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(1, read(fd, text, 1));	/* the table's head is ready, no row is */
+	guest_free(g);
+
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_records() <= 1))
+		TH_LOG("%d records", watch_records());
+	EXPECT_EQ(1, watch_records());
+	EXPECT_FALSE(table_has("vms", name));
+	while (size < (ssize_t)sizeof(text) - 1 &&
+	       (more = read(fd, text + size, sizeof(text) - 1 - size)) > 0)
+		size += more;
+	text[size] = '\0';
+	EXPECT_NE(NULL, strstr(text, name)) TH_LOG("%s", text);
+	close(fd);
+	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records())) TH_LOG("%d records", watch_records());
+}
+
 TEST(a_vm_without_its_fd_lives_as_long_as_its_vcpus)
 {
 	int room = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -1,0 +1,104 @@
+#!/bin/bash
+# What vm/tap makes of what VMs say: results, a table, and at the end what failed, and why.
+tap=$(dirname "$0")/../vm/tap
+number=0
+
+# What it is told, and what it makes of that.
+told=$(mktemp) made=$(mktemp)
+trap 'rm "$told" "$made"' EXIT
+
+hear() {
+	cat >"$told"
+	"$tap" <"$told" >"$made"
+	status=$?
+}
+
+case_is() {
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		sed 's/^/# /' "$made"
+	fi
+}
+
+# Lines of it, one after another
+says() {
+	case $(cat "$made") in
+	*"$1"*) return 0 ;;
+	esac
+	return 1
+}
+
+echo "1..9"
+hear <<END
+# == vm old
+# == test a_test[old]
+1..2
+#  RUN           global.good ...
+ok 1 global.good
+#  RUN           global.bad ...
+# a_test.c:7:bad:Expected 1 (1) == 2 (2)
+not ok 2 global.bad
+# == end 1
+# == test b_test[old]
+1..0 # SKIP there is no b
+# == end 4
+# == done 0
+# == vm new
+# == test a_test[new]
+not ok 1 void
+# == again the emulator aborted
+# == test a_test[new]
+1..2
+ok 1 global.good
+# == end 0
+# == done 0
+END
+[ "$status" = 1 ]
+case_is $? "a failure is its exit status"
+[ "$(tail -n 1 "$made")" = "2 passed, 2 failed, 1 skipped" ]
+case_is $? "the last line is how many"
+says "# a_test                 1/1/0        1/1/0"
+case_is $? "a table has tests by VMs, without what a VM said whose emulator crashed"
+says "not ok 5 - a_test[new]: only 1 of 2 results"
+case_is $? "what a test does not say is a failure"
+says "# What failed:
+#    RUN           global.bad ...
+#   a_test.c:7:bad:Expected 1 (1) == 2 (2)
+#   not ok 2 - a_test[old]: global.bad
+#   not ok 5 - a_test[new]: only 1 of 2 results
+#"
+case_is $? "what failed comes once more at the end, with what was said, and no more than that"
+
+hear <<END
+# == vm old
+# == test a_test[old]
+ok 1 good
+# kernel: BUG: it is
+# == died the VM went down
+END
+says "#   kernel: BUG: it is
+#   not ok 2 - a_test[old]: the VM ended here
+#   not ok 3 - old: the VM went down"
+case_is $? "what a VM died of is among it"
+
+hear <<END
+# == test a_test
+ok 1 good
+# == end 0
+END
+[ "$status" = 0 ] && ! says "What failed"
+case_is $? "nothing is said of failures when there are none"
+
+hear </dev/null
+[ "$status" = 1 ] && says "0 passed, 0 failed, 0 skipped"
+case_is $? "that nothing ran is a failure"
+
+for i in $(seq 200); do
+	echo "# line $i"
+	echo "not ok $i case $i"
+done | hear
+[ "$(sed -n '/^# What failed/,$p' "$made" | wc -l)" -lt 130 ] && says "# What failed, 8 of 200:"
+case_is $? "of many failures it is the first ones"

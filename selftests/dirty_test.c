@@ -332,7 +332,6 @@ TEST_F(dirty, marks_of_a_vcpu_being_put_count_for_it)
 	struct guest *g = self->g, *rival = guest_new(1, 0);
 	struct kvm_steal_time *steal = guest_slot_host(g, 1);
 	__u64 entries, before, other;
-	int i;
 
 	ASSERT_NE(NULL, rival);
 	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, GPA_A | MSR_ENABLE));
@@ -341,8 +340,7 @@ TEST_F(dirty, marks_of_a_vcpu_being_put_count_for_it)
 	ASSERT_EQ(0, oracle_debugfs(guest_name(g), "preemption_other", &before));
 	ASSERT_EQ(0, guest_start(g, 0, work_spin()));
 	ASSERT_EQ(0, guest_start(rival, 0, work_spin()));
-	for (i = 0; i < 500 && __atomic_load_n(&steal->version, __ATOMIC_RELAXED) < 40; i++)
-		usleep(10000);
+	EXPECT_TRUE(WATCH_EVENTUALLY(__atomic_load_n(&steal->version, __ATOMIC_RELAXED) >= 40));
 	guest_stop(g, 0);
 	guest_stop(rival, 0);
 	EXPECT_EQ(0, guest_wait(g, 0, -1));
@@ -715,7 +713,7 @@ TEST(with_dirty_rings_marks_are_what_the_rings_hold)
 
 /* --- kvmwatch comes while all of this goes on ----------------------------------------- */
 
-TEST_F(dirty, a_vm_from_before_insmod_counts_from_then_on)
+TEST_F_TIMEOUT(dirty, a_vm_from_before_insmod_counts_from_then_on, 60)
 {
 	struct guest *g = self->g;
 	int err;

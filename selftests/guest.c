@@ -557,7 +557,7 @@ static int vcpu_ioctl(struct vcpu *v, unsigned long request, void *arg)
 
 static __u64 deadline_ns(int timeout_ms)
 {
-	return timeout_ms < 0 ? ~0ULL : now_ns() + timeout_ms * slow_times() * 1000000ULL;
+	return timeout_ms < 0 ? ~0ULL : now_ns() + timeout_ms * patience() * 1000000ULL;
 }
 
 static void nap(void)

@@ -11,11 +11,16 @@ unsigned int slow_times(void)
 	return times && atoi(times) > 0 ? atoi(times) : 1;
 }
 
+unsigned int patience(void)
+{
+	return 4 * slow_times();
+}
+
 /*
  * The harness has constants as limits of tests, and alarm() to keep them: programs are linked so
  * that it calls this one (see Makefile).
  */
 unsigned int __wrap_alarm(unsigned int seconds)
 {
-	return __real_alarm(seconds * slow_times());
+	return __real_alarm(seconds * patience());
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How patient tests are. A limit in a test is for a kernel without checks; the runner says
- * with vm_slow how many times as long things take on the one that it runs on, and each limit
- * that guest.h, watch.h or the harness keeps is that many times as long.
+ * How patient tests are. A limit in a test is for a kernel without checks in a VM that has a CPU to
+ * itself; it ends what hangs, and is no claim of how long something takes. The runner says with
+ * vm_slow how many times as long things take on the kernel that it runs on. Each limit that
+ * guest.h, watch.h or the harness keeps is that many times as long, and four times that for a
+ * machine that others use, too.
  */
 #ifndef SELFTESTS_SLOW_H
 #define SELFTESTS_SLOW_H
 
-unsigned int slow_times(void);
+unsigned int slow_times(void);	/* of the kernel alone */
+unsigned int patience(void);	/* of limits */
 
 /* The C library's alarm(), and what is called instead of it; see slow.c. */
 unsigned int __real_alarm(unsigned int seconds);

@@ -376,14 +376,7 @@ TEST_F(alone, the_longest_stretch_is_at_most_all_of_them)
 
 static int wait_pcpu(int fd, __u64 pcpu)
 {
-	int i;
-
-	for (i = 0; i < 5000; i++) {
-		if (numbers(fd).pcpu == pcpu)
-			return 0;
-		usleep(1000);
-	}
-	return -ETIMEDOUT;
+	return WATCH_EVENTUALLY(numbers(fd).pcpu == pcpu) ? 0 : -ETIMEDOUT;
 }
 
 TEST_F(alone, each_move_of_a_running_vcpu_to_another_pcpu_counts_once)
@@ -546,7 +539,7 @@ TEST(busy_vcpus_on_one_pcpu_preempt_each_other)
 	struct guest *one, *two;
 	struct numbers n0, n;
 	struct switches s0, s;
-	int fd, other, i;
+	int fd, other;
 
 	stay_on(0);
 	one = new_guest(1);
@@ -563,14 +556,8 @@ TEST(busy_vcpus_on_one_pcpu_preempt_each_other)
 	ASSERT_EQ(0, still(one, 0, fd, &n0, &s0));
 
 	ASSERT_EQ(0, guest_start(two, 0, work_spin()));
-	for (i = 0; i < 5000; i++) {
-		n = numbers(fd);
-		if (n.preemptions - n0.preemptions >= 10 && numbers(other).preemptions >= 10)
-			break;
-		usleep(1000);
-	}
-	EXPECT_LE(10, n.preemptions - n0.preemptions);
-	EXPECT_LE(10, numbers(other).preemptions);
+	EXPECT_TRUE(WATCH_EVENTUALLY((n = numbers(fd)).preemptions - n0.preemptions >= 10 &&
+				     numbers(other).preemptions >= 10));
 	guest_stop(two, 0);
 	ASSERT_EQ(0, guest_wait(two, 0, 10000));
 

@@ -46,9 +46,9 @@ long long watch_percpu(void);
  */
 bool watch_finds_owners(void);
 
-/* Does something come true within 5 s, of those of slow.h? */
+/* Does something come true within 5 s, with the patience of slow.h? */
 #define WATCH_EVENTUALLY(condition) ({					\
-	int tries = 5000 * slow_times();				\
+	int tries = 5000 * patience();					\
 									\
 	while (tries && !(condition)) {					\
 		usleep(1000);						\

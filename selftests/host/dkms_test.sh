@@ -1,7 +1,8 @@
 #!/bin/bash
 # Debian's dkms adds, builds, installs and removes kvmwatch. All of it in directories of
 # its own: this machine's /lib/modules, /usr/src and /var/lib/dkms stay as they are.
-. "$(dirname "$0")/../vm/lib.sh"
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
 
 need_kver
 tmp=$(mktemp -d)
@@ -16,17 +17,10 @@ run_dkms() {
 		-k "$kver" </dev/null >"$tmp/log" 2>&1
 }
 
-case_is() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		cat "$tmp/log" "$tmp"/tree/kvmwatch/*/build/make.log 2>/dev/null | sed 's/^/# /'
-	fi
+seen() {
+	cat "$tmp/log" "$tmp"/tree/kvmwatch/*/build/make.log 2>/dev/null
 }
 
-number=0
 echo "1..6"
 cd "$top" || exit
 cp -r Kbuild Makefile dkms.conf module include "$tmp/kvmwatch"

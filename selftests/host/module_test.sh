@@ -1,19 +1,13 @@
 #!/bin/bash
 # What kvmwatch.ko says of itself.
-. "$(dirname "$0")/../vm/lib.sh"
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
 
 need_kver
 ko=$top/build/$kver/kvmwatch.ko
-number=0
 
-case_is() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		modinfo "$ko" 2>&1 | sed 's/^/# /'
-	fi
+seen() {
+	modinfo "$ko" 2>&1
 }
 
 echo "1..4"

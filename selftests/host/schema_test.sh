@@ -1,7 +1,8 @@
 #!/bin/bash
 # What commands print with --json (unit/golden) is what the schema promises, and the schema
 # refuses what is not.
-. "$(dirname "$0")/../vm/lib.sh"
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
 
 cd "$top" || exit
 schema=tools/kvmwatch.schema.json
@@ -21,16 +22,6 @@ for e in errors:
     print("#", "/".join(map(str, e.path)), e.message[:200])
 sys.exit(bool(errors) or not lines)
 END
-}
-
-number=0
-case_is() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-	fi
 }
 
 tmp=$(mktemp)

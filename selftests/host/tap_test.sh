@@ -1,8 +1,9 @@
 #!/bin/bash
 # What vm/tap makes of what VMs say: results, a table, and at the end what failed, and why.
-tap=$(dirname "$0")/../vm/tap
-number=0
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
 
+tap=$top/selftests/vm/tap
 # What it is told, and what it makes of that.
 told=$(mktemp) made=$(mktemp)
 trap 'rm "$told" "$made"' EXIT
@@ -13,14 +14,8 @@ hear() {
 	status=$?
 }
 
-case_is() {
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		sed 's/^/# /' "$made"
-	fi
+seen() {
+	cat "$made"
 }
 
 # Lines of it, one after another

@@ -243,7 +243,8 @@ TEST_F(asleep, each_halt_that_sleeps_is_one_and_ended_by_a_valid_wakeup)
 	EXPECT_EQ(h.kvm_waits, h.wait);
 	EXPECT_EQ(h.kvm_polls, h.poll);
 	EXPECT_LE(h.kvm_ns, h.time_ns);
-	if (variant->polls != NOTHING)
+	/* A machine that stands still for longer than LIMIT_HUGE closes the window. */
+	if (variant->polls != NOTHING && !h.shrink)
 		EXPECT_EQ(variant->polls, h.kvm_attempts);
 }
 
@@ -767,12 +768,8 @@ TEST_F(early, a_halt_that_began_before_insmod_counts_when_it_ends)
 	EXPECT_EQ(1, h.wait);
 	EXPECT_EQ(1, h.valid);
 	EXPECT_EQ(1, h.hist);
-	/*
-	 * On a slow machine loading takes longer than KVM would ever poll. KVM's own decision goes
-	 * by a time that begins a little earlier than what it counts.
-	 */
-	if (h.kvm_ns < LIMIT_HUGE / 4 * 3ULL || h.kvm_ns > LIMIT_HUGE)
-		EXPECT_EQ(h.kvm_ns < LIMIT_HUGE, h.grow);
+	/* On a slow machine loading takes longer than KVM would ever poll. */
+	EXPECT_EQ(h.time_ns < LIMIT_HUGE, h.grow);
 	EXPECT_EQ(0, h.silent);
 	EXPECT_LE(h.kvm_ns, h.time_ns);
 }

@@ -18,11 +18,12 @@ load_kvm() {
 }
 
 # The kernel's own patience is by a clock that goes on while a busy machine has no time for this
-# one, and 20 VMs at work on two CPUs leave little to who waits for them. Tests that hang are stopped.
+# one, and 20 VMs at work on two CPUs leave little to who waits for them: unloading once took over two
+# minutes, of grace periods. Tests that hang are stopped, some time after the kernel told where.
 have_patience() {
 	echo 60 >/proc/sys/kernel/watchdog_thresh
 	echo 120 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
-	echo $((120 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
+	echo $((300 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
 }
 
 # The kernel's complaints. Reading is also forgetting: each is told once, and all that it said is

@@ -26,7 +26,7 @@ says() {
 	return 1
 }
 
-echo "1..9"
+echo "1..10"
 hear <<END
 # == vm old
 # == test a_test[old]
@@ -78,6 +78,28 @@ says "#   kernel: BUG: it is
 #   not ok 2 - a_test[old]: the VM ended here
 #   not ok 3 - old: the VM went down"
 case_is $? "what a VM died of is among it"
+
+hear <<END
+# == test a_test
+not ok 1 - the shell's
+# 'this' is not 'that'
+ok 2 - good
+# == end 1
+not ok a_test: kernel: WARNING: so
+# kernel: WARNING: so
+# kernel: Call trace:
+# == test b_test
+ok 1 - good
+# == end 0
+END
+says "# What failed:
+#   not ok 1 - a_test: the shell's
+#   'this' is not 'that'
+#   not ok 3 - a_test: kernel: WARNING: so
+#   kernel: WARNING: so
+#   kernel: Call trace:
+#"
+case_is $? "what is said after a result belongs to it when it failed"
 
 hear <<END
 # == test a_test

@@ -125,6 +125,20 @@ static unsigned long long events_of_unknown_vms(void)
 	return nr;
 }
 
+/* Are at least so many records of each kind ready? The housekeeper makes them when it has time. */
+static bool are_ready(unsigned int nr)
+{
+	char *hooks = watch_debugfs_table("hooks"), *line;
+	unsigned int vms = 0, vcpus = 0, slots = 0;
+
+	line = hooks ? strstr(hooks, "# records (of them ready for new ones): ") : NULL;
+	if (line)
+		sscanf(line, "# records (of them ready for new ones): "
+		       "%*s %*u (%u), %*s %*u (%u), %*s %*u (%u)", &vms, &vcpus, &slots);
+	free(hooks);
+	return vms >= nr && vcpus >= nr && slots >= nr;
+}
+
 /* The whole data block of a stats fd; how long it is. */
 static ssize_t read_data(int fd, void *data, size_t size)
 {
@@ -208,10 +222,13 @@ TEST(creations_that_fail_are_not_listed)
 	ASSERT_NE(NULL, g);
 	ASSERT_EQ(0, watch_find(g, &vm));
 	for (i = 0; i < 100; i++) {
+		if (i % 8 == 0)
+			ASSERT_TRUE(WATCH_EVENTUALLY(are_ready(8)));
 		EXPECT_EQ(-1, ioctl(kvm, KVM_CREATE_VM, 0x12345));
 		EXPECT_EQ(-1, ioctl(guest_vm_fd(g), KVM_CREATE_VCPU, 1));
 	}
 	EXPECT_EQ(EEXIST, errno);
+	ASSERT_TRUE(WATCH_EVENTUALLY(are_ready(8)));
 	EXPECT_EQ(1, count(KVMWATCH_KIND_VM, 0));
 	EXPECT_EQ(2, count(KVMWATCH_KIND_VCPU, vm.id));
 	EXPECT_EQ(2, watch_vm_stat(g, "vcpus"));
@@ -1256,10 +1273,11 @@ FIXTURE(burst)
 FIXTURE_VARIANT(burst)
 {
 	const char *pool;
+	int lost;	/* at least: with one record ready, a quick housekeeper is in time for all */
 };
 
-FIXTURE_VARIANT_ADD(burst, one_of_each) { "pool=1,1,1" };
-FIXTURE_VARIANT_ADD(burst, none) { "pool=0,0,0" };
+FIXTURE_VARIANT_ADD(burst, one_of_each) { "pool=1,1,1", 0 };
+FIXTURE_VARIANT_ADD(burst, none) { "pool=0,0,0", 1 };
 
 FIXTURE_SETUP(burst)
 {
@@ -1317,7 +1335,7 @@ TEST_F(burst, what_had_no_record_is_counted_and_found)
 	lost = events_of_unknown_vms();
 	for (i = 0; i < 6; i++)
 		lost += watch_vm_stat(self->guests[i], "lost_events");
-	EXPECT_LT(0, lost);
+	EXPECT_LE(variant->lost, lost);
 
 	/* From then on as any other. */
 	for (i = 0; i < 6; i++) {

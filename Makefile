@@ -9,12 +9,13 @@ PREFIX	?= /usr/local
 KERNEL	?= 6.1
 export KERNEL
 MAKEFLAGS += --no-print-directory
+include lib/quiet.mk
 
 VM	:= selftests/vm
 INITRD	:= build/vm-$(KERNEL)/initrd
 VM_LOG	:= build/vm-$(KERNEL)/kernel.log
 # (What is exported reaches recipes only, before make 4.4.)
-VM_KDIR	= $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers)
+VM_KDIR	= $(eval VM_KDIR := $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers))$(VM_KDIR)
 
 # A kernel's objects are in a directory of their own, build/RELEASE, so that building for one
 # never touches those of another. It has links to our sources, and kbuild puts the rest.
@@ -32,7 +33,7 @@ all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=head
 
 module: need-headers
 	$(call link_sources,$(call objects,$(KDIR)))
-	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules
+	$(Q)$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules
 	@cp $(call objects,$(KDIR))/kvmwatch.ko .
 
 need-headers:
@@ -42,7 +43,7 @@ need-headers:
 		echo "'make demo' and 'make check' bring a kernel of their own."; exit 1; } >&2
 
 tools:
-	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 
 install: all ## install them and libkvmwatch (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
 	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules_install \
@@ -55,18 +56,27 @@ install-user: ## install the tool and libkvmwatch alone
 	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
 		VERSION=$(KVMWATCH_VERSION)
 
-deps: ## install the Debian packages that the targets below need, fetch the VM's kernel
-	@$(VM)/deps
-
-demo: deps ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
+demo: ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
+	@$(VM)/deps tool vm
 	@$(VM)/show
 
-check: deps ## all tests: on this machine and in the test VM (KERNEL=6.1)
-	@$(VM)/suite build vm,host,unit | $(VM)/tap
+check: ## the tests that matter most, in some minutes: here and in the test VM (KERNEL=6.1)
+	@$(VM)/deps tool vm unit host
+	@SET=check $(VM)/suite build unit,host,vm | $(VM)/tap
 
-unit: ## tests that need no kernel
-	$(MAKE) -C selftests unit
-	@$(VM)/suite unit | $(VM)/tap
+check-all: check ## all tests on all kernels, and all other checks, in half an hour
+	@$(MAKE) check-rest
+
+check-rest: ## what check-all has beyond check
+	@$(VM)/deps tool vm unit host lint kernel
+	@SET=all $(VM)/suite build vm,lint,cost | $(VM)/tap
+
+unit: ## tests of the tool's and the library's code; they need no kernel
+	@$(VM)/deps tool unit
+	@$(VM)/suite build_unit unit | $(VM)/tap
+
+deps: ## install the Debian packages for check and lint, fetch or build KERNEL
+	@$(VM)/deps tool vm unit host lint
 
 vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe (VM_CPU=broadwell_ult: in Bochs)
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
@@ -81,9 +91,10 @@ fuzz-vm: initrd ## random calls for minutes: FUZZ_SECONDS=120 as root, and as no
 		$(VM)/suite vm | $(VM)/tap
 
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
-	@MATRIX=yes $(VM)/suite build vm | $(VM)/tap
+	@SET=check,all $(VM)/suite build vm | $(VM)/tap
 
 kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1, T)
+	@$(VM)/deps kvm-selftests
 	@$(VM)/suite load | $(VM)/tap
 
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
@@ -106,7 +117,8 @@ lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
 
 check-intel: ## tests with Intel's VMX, EPT and PML, in Bochs, whose kernel is built first (T: which)
-	@MATRIX=yes KERNELS=intel $(VM)/suite build vm | $(VM)/tap
+	@KERNEL=intel $(VM)/deps tool vm intel
+	@SET=intel $(VM)/suite build vm | $(VM)/tap
 
 debug-kernel: ## build the kernel with KASAN, lockdep and more into the cache: KERNEL=debug
 	@$(MAKE) KERNEL=debug deps
@@ -115,38 +127,42 @@ vm: initrd ## a shell in the VM, with module, tool, tests and trace-cmd at hand
 	@$(VM)/boot $(INITRD) $(VM_LOG) shell
 
 bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,000 VMs (BENCH_VMS)
+	@$(VM)/deps bench
 	$(call build_beside,bench_modules)
-	$(MAKE) -C selftests bpf
+	@$(MAKE) -C selftests bpf
 	@$(VM)/suite bench
 
-lint: deps ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
+lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
+	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap
 
-# The VM's root, with all that it runs
-initrd: deps
-	$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+# The VM's root, with all that it runs: PROGRAMS, or all of the tests
+initrd:
+	@$(VM)/deps tool vm
+	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
-	$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
-	$(if $(filter debug% kcsan,$(KERNEL)),$(MAKE) planted)
-	$(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
-	$(MAKE) -C selftests vm
+	$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
+	$(if $(PROGRAMS),,$(call beside))
+	$(Q)$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
+
+# Modules of the tests: with faults, for the kernels that are here to find such, and to measure
+define beside
+$(if $(filter debug% kcsan,$(KERNEL)),$(call build_beside,planted))
+$(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
+endef
 
 # A module of the tests, beside ours
 define build_beside
 @mkdir -p $(call objects,$(VM_KDIR))/$(1)
 @ln -sf $(CURDIR)/selftests/$(1)/* $(call objects,$(VM_KDIR))/$(1)/
-$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) modules
+$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) modules
 endef
-
-# The module with faults, for the kernels that are here to find such
-planted:
-	$(call build_beside,planted)
 
 # The module as gcc sees it with W=1, and sparse
 sparse:
 	$(call link_sources,$(CURDIR)/build/lint)
-	$(VM)/build-module M=$(CURDIR)/build/lint C=2 W=1 modules
+	$(Q)$(VM)/build-module M=$(CURDIR)/build/lint C=2 W=1 modules
 
 clean: ## remove what was built
 	rm -rf build kvmwatch.ko
@@ -156,6 +172,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install install-user deps demo check unit vm-test storm fuzz-vm \
-	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd planted sparse \
+.PHONY: all module need-headers tools install install-user deps demo check check-all check-rest unit vm-test storm fuzz-vm \
+	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
 	clean help

@@ -26,11 +26,11 @@ says() {
 	return 1
 }
 
-echo "1..10"
+echo "1..13"
 hear <<END
 # == vm old
 # == test a_test[old]
-1..2
+1..3
 #  RUN           global.good ...
 ok 1 global.good
 #  RUN           global.bad ...
@@ -42,28 +42,35 @@ not ok 2 global.bad
 # == end 4
 # == done 0
 # == vm new
+# == test b_test[new]
+ok 1 before
+# == end 0
 # == test a_test[new]
-not ok 1 void
+1..2
+ok 1 global.good
 # == again the emulator aborted
 # == test a_test[new]
 1..2
 ok 1 global.good
+ok 2 global.better
 # == end 0
 # == done 0
 END
 [ "$status" = 1 ]
 case_is $? "a failure is its exit status"
-[ "$(tail -n 1 "$made")" = "2 passed, 2 failed, 1 skipped" ]
+[ "$(tail -n 1 "$made")" = "5 passed, 2 failed, 1 skipped" ]
 case_is $? "the last line is how many"
-says "# a_test                 1/1/0        1/1/0"
-case_is $? "a table has tests by VMs, without what a VM said whose emulator crashed"
-says "not ok 5 - a_test[new]: only 1 of 2 results"
-case_is $? "what a test does not say is a failure"
+says "# a_test                 1/2/0        3/0/0"
+case_is $? "a table has tests by VMs"
+! says "the VM ended here" && ! says "no results"
+case_is $? "a test in which the emulator crashed is run again, and those before it are not"
+says "not ok 3 - a_test[old]: only 2 of 3 results"
+case_is $? "a missing result is a failure"
 says "# What failed:
 #    RUN           global.bad ...
 #   a_test.c:7:bad:Expected 1 (1) == 2 (2)
 #   not ok 2 - a_test[old]: global.bad
-#   not ok 5 - a_test[new]: only 1 of 2 results
+#   not ok 3 - a_test[old]: only 2 of 3 results
 #"
 case_is $? "what failed comes once more at the end, with what was said, and no more than that"
 
@@ -108,6 +115,29 @@ ok 1 good
 END
 [ "$status" = 0 ] && ! says "What failed"
 case_is $? "nothing is said of failures when there are none"
+
+hear <<END
+# == plan 2
+@1 # == vm old
+@1 # == test a_test[old]
+@2 # == step build
+@2 # cc: no such file
+@1 #  RUN           global.good ...
+@2 # == end 1
+@1 ok 1 global.good
+@1 # == end 0
+@1 # == done 0
+END
+says "# cc: no such file
+not ok 1 - build
+ok 2 - a_test[old]: global.good" && ! says RUN && [ "$status" = 1 ]
+case_is $? "jobs that speak at the same time are told apart, and what a good test said is not shown"
+
+says "# What failed:
+#   cc: no such file
+#   not ok 1 - build
+#"
+case_is $? "a step that failed is shown with what it said"
 
 hear </dev/null
 [ "$status" = 1 ] && says "0 passed, 0 failed, 0 skipped"

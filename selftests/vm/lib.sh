@@ -15,6 +15,18 @@ die() {
 	exit 1
 }
 
+# One result for tap: step NAME COMMAND... What the command says matters only when it fails.
+step() {
+	echo "# == step $1"
+	shift
+	step_log=$(mktemp)
+	step_status=0
+	"$@" >"$step_log" 2>&1 </dev/null || step_status=$?
+	[ "$step_status" = 0 ] || tail -n 60 "$step_log" | sed 's/^/# /'
+	rm "$step_log"
+	echo "# == end $step_status"
+}
+
 # A list file without its comments.
 entries() {
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"

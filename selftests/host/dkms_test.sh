@@ -14,7 +14,7 @@ export sign_file=/nonexistent
 
 run_dkms() {
 	dkms "$@" --dkmstree "$tmp/tree" --sourcetree "$tmp/src" --installtree "$tmp/modules" \
-		-k "$kver" </dev/null >"$tmp/log" 2>&1
+		-k "$kver" --kernelsourcedir "$("$here/kernel-headers")" </dev/null >"$tmp/log" 2>&1
 }
 
 seen() {

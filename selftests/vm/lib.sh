@@ -5,6 +5,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/selftests/vm
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvmwatch
 : "${KERNEL:=6.1}"
+# The kernel whose selftests' headers and checkpatch are used
+tests_source=linux-source-6.1
 
 say() {
 	echo "kvmwatch: $*" >&2
@@ -45,35 +47,38 @@ kernel_config() {
 	[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 }
 
-# Of what it is made.
+# Where the newest source package of that name is in the cache, see kernel-source. Empty: none.
+source_dir() {
+	find "$cache" -mindepth 1 -maxdepth 1 -name "$1-*" 2>/dev/null | sort -V | tail -n 1
+}
+
+# Its version
+source_version() {
+	basename "$(source_dir "$1")" | sed "s/^$1-//"
+}
+
+# A kernel that is built here, by what it is made of
 kernel_hash() {
 	{
-		dpkg-query -W -f '${Version}\n' "$(kernel_field 3)"
+		source_version "$(kernel_field 3)"
 		kernel_config
 	} | sha256sum | cut -c -8
 }
 
-# The build of KERNEL in the test VM: the newest whose headers are here, because what the
-# module is built against must be what boots. Empty: none.
+# The newest build of KERNEL in the cache. Empty: none.
 kver() {
 	pattern=$(kernel_field 2) || exit 1
-	case $(kernel_field 4) in
-	installed)
-		dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'linux-headers-*' 2>/dev/null |
-			sed -nE "s/^installed linux-headers-($pattern)\$/\1/p" ;;
-	built)
-		find "$cache" -mindepth 1 -maxdepth 1 -name "*-$KERNEL-$(kernel_hash)" \
-			-printf '%f\n' 2>/dev/null | grep -xE "$pattern" || : ;;
-	*)
-		find "$cache" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null |
-			grep -xE "$pattern" || : ;;
-	esac | sort -V | tail -n 1
+	[ "$(kernel_field 4)" != built ] || pattern=".*-$KERNEL-$(kernel_hash)"
+	find "$cache" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null |
+		grep -xE "$pattern" | sort -V | tail -n 1
 }
 
-# The same, for those who cannot go on without.
+# The same, and where its image is, for those who cannot go on without.
 need_kver() {
 	kver=$(kver)
-	[ -n "$kver" ] || die "no headers of kernel $KERNEL here; 'make deps' installs them"
+	[ -n "$kver" ] || die "kernel $KERNEL is not in the cache; 'make deps KERNEL=$KERNEL' gets it"
+	# shellcheck disable=SC2034
+	image=$cache/$kver
 }
 
 # Make a directory in the cache, whole or not at all: unpack DIR COMMAND...

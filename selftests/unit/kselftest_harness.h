@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The words of the kernel's test harness for tests on this machine, so that these read like those
+ * in the VM, and need no kernel source: made of libcheck, which runs each test in a process of its
+ * own. Unlike the kernel's, EXPECT_*() ends a test at once, as ASSERT_*() does. What follows an
+ * assertion as a statement, TH_LOG() for one, runs when the assertion fails.
+ */
+#ifndef UNIT_KSELFTEST_HARNESS_H
+#define UNIT_KSELFTEST_HARNESS_H
+
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
+
+#define UNIT_TIMEOUT	60	/* seconds; it ends what hangs */
+
+/* A test adds itself to the suite before main() runs. */
+static Suite *unit_suite;
+
+static __attribute__((unused)) void unit_add(const TTest *test)
+{
+	TCase *one = tcase_create(test->name);
+
+	if (!unit_suite)
+		unit_suite = suite_create("unit");
+	tcase_set_timeout(one, UNIT_TIMEOUT);
+	tcase_add_test(one, test);
+	suite_add_tcase(unit_suite, one);
+}
+
+#define TEST(name)								\
+	static void name(void);							\
+	START_TEST(unit_##name)							\
+	{									\
+		name();								\
+	}									\
+	END_TEST								\
+	static __attribute__((constructor)) void unit_add_##name(void)		\
+	{									\
+		unit_add(unit_##name);						\
+	}									\
+	static void name(void)
+
+#define FIXTURE(name)		struct unit_##name
+#define FIXTURE_SETUP(name)	static void name##_setup(struct unit_##name *self)
+#define FIXTURE_TEARDOWN(name)	static void name##_teardown(struct unit_##name *self)
+
+#define TEST_F(fixture, name)							\
+	static void fixture##_##name(struct unit_##fixture *self);		\
+	START_TEST(unit_##fixture##_##name)					\
+	{									\
+		struct unit_##fixture self = { 0 };				\
+										\
+		fixture##_setup(&self);						\
+		fixture##_##name(&self);					\
+		fixture##_teardown(&self);					\
+	}									\
+	END_TEST								\
+	static __attribute__((constructor)) void unit_add_##fixture##_##name(void) \
+	{									\
+		unit_add(unit_##fixture##_##name);				\
+	}									\
+	static void fixture##_##name(struct unit_##fixture *self)
+
+/* Why the current assertion fails */
+static char unit_why[1024];
+
+static __attribute__((unused)) bool unit_fail(void)
+{
+	ck_abort_msg("%s", unit_why);
+	return false;
+}
+
+/* False when it holds. */
+#define UNIT_FAILS(holds, format, ...) ({					\
+	mark_point();								\
+	bool unit_bad = !(holds);						\
+	if (unit_bad)								\
+		snprintf(unit_why, sizeof(unit_why), format, __VA_ARGS__);	\
+	unit_bad;								\
+})
+#define UNIT_HANDLER(fails)	for (bool unit_bad = (fails); unit_bad; unit_bad = unit_fail())
+
+#define UNIT_COMPARE(expected, seen, op)	UNIT_HANDLER(({			\
+	__auto_type unit_expected = (expected);					\
+	__auto_type unit_seen = (seen);						\
+	UNIT_FAILS(unit_expected op unit_seen, "Expected %s (%lld) " #op " %s (%lld)", #expected, \
+		   (long long)(intptr_t)unit_expected, #seen, (long long)(intptr_t)unit_seen); \
+}))
+#define UNIT_STRINGS(expected, seen, op)	UNIT_HANDLER(({			\
+	const char *unit_expected = (expected), *unit_seen = (seen);		\
+	UNIT_FAILS(unit_expected && unit_seen && strcmp(unit_expected, unit_seen) op 0, \
+		   "Expected '%s' " #op " '%s'", unit_expected ?: "(null)", unit_seen ?: "(null)"); \
+}))
+
+#define EXPECT_EQ(expected, seen)	UNIT_COMPARE(expected, seen, ==)
+#define EXPECT_NE(expected, seen)	UNIT_COMPARE(expected, seen, !=)
+#define EXPECT_LT(expected, seen)	UNIT_COMPARE(expected, seen, <)
+#define EXPECT_LE(expected, seen)	UNIT_COMPARE(expected, seen, <=)
+#define EXPECT_GT(expected, seen)	UNIT_COMPARE(expected, seen, >)
+#define EXPECT_GE(expected, seen)	UNIT_COMPARE(expected, seen, >=)
+#define EXPECT_TRUE(seen)		UNIT_HANDLER(UNIT_FAILS(seen, "%s is not true", #seen))
+#define EXPECT_FALSE(seen)		UNIT_HANDLER(UNIT_FAILS(!(seen), "%s is not false", #seen))
+#define EXPECT_STREQ(expected, seen)	UNIT_STRINGS(expected, seen, ==)
+#define EXPECT_STRNE(expected, seen)	UNIT_STRINGS(expected, seen, !=)
+
+#define ASSERT_EQ	EXPECT_EQ
+#define ASSERT_NE	EXPECT_NE
+#define ASSERT_LT	EXPECT_LT
+#define ASSERT_LE	EXPECT_LE
+#define ASSERT_GT	EXPECT_GT
+#define ASSERT_GE	EXPECT_GE
+#define ASSERT_TRUE	EXPECT_TRUE
+#define ASSERT_FALSE	EXPECT_FALSE
+#define ASSERT_STREQ	EXPECT_STREQ
+#define ASSERT_STRNE	EXPECT_STRNE
+
+#define TH_LOG(format, ...) \
+	fprintf(stdout, "# %s:%d: " format "\n", __FILE__, __LINE__, ##__VA_ARGS__)
+
+static int unit_main(void)
+{
+	SRunner *runner = srunner_create(unit_suite);
+	int i, failed, n;
+	TestResult **results;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	srunner_run_all(runner, CK_SILENT);
+	n = srunner_ntests_run(runner);
+	failed = srunner_ntests_failed(runner);
+	results = srunner_results(runner);
+	printf("1..%d\n", n);
+	for (i = 0; i < n; i++) {
+		if (tr_rtype(results[i]) != CK_PASS)
+			printf("# %s:%d: %s\nnot ", tr_lfile(results[i]), tr_lno(results[i]),
+			       tr_msg(results[i]));
+		printf("ok %d %s\n", i + 1, tr_tcname(results[i]));
+	}
+	free(results);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#define TEST_HARNESS_MAIN	int main(void) { return unit_main(); }
+
+#endif /* UNIT_KSELFTEST_HARNESS_H */

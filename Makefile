@@ -110,7 +110,7 @@ stalls: ## races: tests in which those who come to functions of kvmwatch are hel
 		$(MAKE) KERNEL=debug V=ftrace SHORT=yes T=$(or $(T),$(STALLED)) vm-test
 
 fresh: ## .ci/run as on a new machine: a Debian of its own, nothing in the cache (takes root)
-	@$(VM)/fresh
+	@$(VM)/fresh $(SUITE) $(RUN)
 
 lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@$(MAKE) KERNEL=debug initrd

@@ -5,8 +5,10 @@
  *
  * Counting goes region by region, so that mmu_lock is held for short. A cursor says how
  * far it is: hits below it count, hits beyond do not, as the region's own count will
- * include what they did. Both run under mmu_lock, so every leaf is counted once. Regions
- * are aligned to 1 GiB, the largest leaf, which therefore never lies across the cursor.
+ * include what they did. Both run under mmu_lock, so every leaf is counted once. A leaf
+ * belongs to the region that its first page is in, whatever it maps beyond: a leaf of
+ * 1 GiB is larger than a region. A hit that is about many leaves, the split of a huge one,
+ * counts those of them whose first page is below the cursor (kvmw_leaves_below()).
  *
  * An audit compares our numbers with KVM's own, or where it keeps none with its page
  * tables, under the lock under which both change. One that fails withdraws what the
@@ -100,20 +102,43 @@ static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, 
 	return (gfn >> shift) - (kslot->base_gfn >> shift);
 }
 
-/* Each present leaf of the shadow MMU is in its slot's reverse map once. */
+/* Where the first reverse map of a level is that begins at or behind a page. */
+static unsigned long rmap_from(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
+{
+	return rmap_index(kslot, ALIGN(gfn, 1ULL << KVM_HPAGE_GFN_SHIFT(level)), level);
+}
+
+/*
+ * Each present leaf of the shadow MMU is in its slot's reverse map once, at its first page.
+ * Those that begin in another region, or before the slot, are not ours.
+ */
 static void count_shadow(const struct region *region, s64 leaves[KVMW_NR_LEVELS])
 {
 	const struct kvm_memory_slot *kslot = region->kslot;
-	unsigned long i, last;
+	unsigned long i, end;
 	int level;
 
 	for (level = PG_LEVEL_4K; level <= KVMW_NR_LEVELS; level++) {
 		if (!kslot->arch.rmap[level - 1])
 			continue;
-		last = rmap_index(kslot, region->end - 1, level);
-		for (i = rmap_index(kslot, region->start, level); i <= last; i++)
+		end = rmap_from(kslot, region->end, level);
+		for (i = rmap_from(kslot, region->start, level); i < end; i++)
 			leaves[level - 1] += kvmw_rmap_count(&kslot->arch.rmap[level - 1][i]);
 	}
+}
+
+u64 kvmw_leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, int level,
+		      u64 leaves)
+{
+	const unsigned int shift = KVM_HPAGE_GFN_SHIFT(level);
+	gfn_t cursor;
+
+	if (likely(READ_ONCE(vm->armed)))
+		return leaves;
+	cursor = READ_ONCE(vm->cursor[as_id]);
+	if (cursor <= gfn)
+		return 0;
+	return min(leaves, ((cursor - gfn - 1) >> shift) + 1);
 }
 
 /*

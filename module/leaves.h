@@ -3,10 +3,19 @@
 #ifndef KVMW_LEAVES_H
 #define KVMW_LEAVES_H
 
+#include <linux/kvm_types.h>
+
 struct kvmw_vm;
 
 /* Count all VMs that are not counted yet, or are to be counted again. For the housekeeper. */
 void kvmw_leaves_count(void);
+
+/*
+ * Of @leaves of a level in a row, the first at @gfn, those that a hit counts: all, or while the
+ * VM is being counted those that begin below the cursor. Context: hit, mmu_lock held.
+ */
+u64 kvmw_leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, int level,
+		      u64 leaves);
 
 /*
  * Compare with KVM. Returns 1 when it agrees, 0 when it does not: then the VM is about to be

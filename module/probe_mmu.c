@@ -11,6 +11,7 @@
 #include <trace/events/kvmwatch.h>
 
 #include "hook.h"
+#include "leaves.h"
 #include "object.h"
 #include "site.h"
 #include "slot_hit.h"
@@ -124,11 +125,12 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	gfn_t gfn = KVMW_ARG3(regs);
 	int level = KVMW_ARG6(regs);
 	bool was = kvmw_spte_leaf(old, level), is = kvmw_spte_leaf(new, level);
+	unsigned int as_id = kvmw_spte_change_as(regs);
 	struct kvmw_slot *slot;
 
 	if (was == is || unlikely(level > KVMW_NR_LEVELS))
 		return;
-	slot = slot_at(kvm, kvmw_spte_change_as(regs), gfn);
+	slot = slot_at(kvm, as_id, gfn);
 	if (!slot)
 		return;
 	if (is) {
@@ -142,7 +144,8 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
 		__this_cpu_inc(slot->cpu->splits);
-		leaf_mapped(slot, gfn, level - 1, 512, true);
+		leaf_mapped(slot, gfn, level - 1,
+			    kvmw_leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
 	}
 }
 

@@ -585,4 +585,94 @@ TEST_F_TIMEOUT(host_mm, each_leaf_says_why_it_came_or_went, 90)
 	watch_trace_end();
 }
 
+/* --- a page of 1 GiB ------------------------------------------------------------- */
+
+#define GIANT		3	/* a slot, at GPA_C */
+
+FIXTURE(giant) {
+	struct subject s;
+};
+
+FIXTURE_VARIANT(giant) {
+	bool other;		/* the MMU is not KVM's default */
+	bool early;		/* the VM ran before kvmwatch came */
+};
+
+FIXTURE_VARIANT_ADD(giant, default_mmu) { };
+FIXTURE_VARIANT_ADD(giant, default_mmu_before_insmod) { .early = true };
+FIXTURE_VARIANT_ADD(giant, other_mmu) { .other = true };
+FIXTURE_VARIANT_ADD(giant, other_mmu_before_insmod) { .other = true, .early = true };
+
+FIXTURE_SETUP(giant)
+{
+	struct subject *s = &self->s;
+
+	if (!sys_has_1g())
+		SKIP(return, "the host has no free 1G page");
+	if (variant->other)
+		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
+	if (variant->early)
+		ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, subject_init(s, variant->early, 0));
+	ASSERT_EQ(0, guest_slot_add(s->g, GIANT, GPA_C, GIB / GUEST_PAGE, GUEST_MEM_1G, 0));
+	ASSERT_EQ(0, touch(s, GPA_C + 5 * HUGE_SIZE, 1));
+	if (variant->early)
+		ASSERT_EQ(0, watch_load(NULL));
+}
+
+FIXTURE_TEARDOWN(giant)
+{
+	guest_free(self->s.g);
+	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	if (variant->other)
+		EXPECT_EQ(0, reload_kvm("", ""));
+	watch_trace_end();
+}
+
+static __u64 giants(const struct told *t, const char *event)
+{
+	return watch_trace_count(event, t->vm, "slot 0:3 ", " level 1g", NULL);
+}
+
+TEST_F_TIMEOUT(giant, splits_collapses_goes_and_tells, 120)
+{
+	struct subject *s = &self->s;
+	struct told t;
+
+	if (!s->g)
+		return;
+	if (variant->early && s->counted)
+		note_base(s);
+	ASSERT_EQ(1ULL, watch_vm_stat(s->g, "mapped_1g"));
+	ASSERT_EQ(0ULL, watch_vm_stat(s->g, "audit_failures"));
+
+	/* The log splits it, or the next write lets small ones take its place. */
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_dirty_log(s->g, GIANT, 1));
+	ASSERT_EQ(0, touch(s, GPA_C + 8 * HUGE_SIZE, 8));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(1, giants(&t, " kvmwatch_unmap: "));
+	EXPECT_EQ(0ULL, watch_slot_stat(s->g, GIANT, "mapped_1g"));
+	EXPECT_EQ(1, watch_audit(s->g, NULL));
+
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_dirty_log(s->g, GIANT, 0));
+	ASSERT_EQ(0, touch(s, GPA_C + 9 * HUGE_SIZE, 1));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(1, giants(&t, " kvmwatch_map: "));
+	EXPECT_LEAVES(s, GIANT, 0, 0, 1);
+	EXPECT_EQ(1, watch_audit(s->g, NULL));
+
+	/* The host takes it back. */
+	listen(_metadata, s, &t);
+	ASSERT_EQ(0, guest_slot_discard(s->g, GIANT, 0, GIB / GUEST_PAGE));
+	heard(_metadata, s, &t);
+	EXPECT_EQ(1, giants(&t, " kvmwatch_unmap: "));
+	EXPECT_EQ(1, unmapped_for(&t, "mm"));
+	EXPECT_LEAVES(s, GIANT, 0, 0, 0);
+	ASSERT_EQ(0, touch(s, GPA_C, 1));
+	EXPECT_LEAVES(s, GIANT, 0, 0, 1);
+	EXPECT_STREQ("", untrue_anew(s, 1));
+}
+
 TEST_HARNESS_MAIN

@@ -60,6 +60,7 @@ enum needs {
 	NEEDS_NOTHING,
 	NEEDS_THP,
 	NEEDS_HUGETLB,
+	NEEDS_1G,
 };
 
 struct scenario {
@@ -83,6 +84,8 @@ static const char *missing(enum needs needs)
 		if (reserve_hugetlb(NR_HUGETLB) < NR_HUGETLB)
 			return "the host has no 2M pages for " SYS_HUGETLB;
 		break;
+	case NEEDS_1G:
+		return sys_has_1g() ? NULL : "the host has no free 1G page (hugepagesz=1G hugepages=1)";
 	}
 	return NULL;
 }
@@ -242,6 +245,51 @@ SCENARIO_THEN(pages_given_back_are_not_mapped, NEEDS_THP)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 1, 800, 0);
 	EXPECT_MAPPED(s, 0, GUEST_SLOT0_PAGES, 0);
+}
+
+/*
+ * One leaf maps 1 GiB, eight times as much as kvmwatch counts at a time. With the log on KVM
+ * splits it, down to 4K; or a write replaces it.
+ */
+SCENARIO_FIRST(a_1g_page_is_mapped_and_split)
+{
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, GIB / GUEST_PAGE, GUEST_MEM_1G, 0));
+	ASSERT_EQ(0, touch(s, GPA_A + 700 * HUGE_SIZE / 2, 1));
+}
+
+SCENARIO_THEN(a_1g_page_is_mapped_and_split, NEEDS_1G)
+{
+	__u64 small = GIB / GUEST_PAGE;
+
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_EQ(s->paging ? 0ULL : 1ULL, watch_vm_stat(s->g, "mapped_1g"));
+	if (s->paging)		/* the guest's own tables have no page as large */
+		return;
+	EXPECT_LEAVES(s, 1, 0, 0, 1);
+	EXPECT_EQ(1, watch_audit(s->g, NULL));
+
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_LEAVES(s, 1, s->eager ? small : 0, 0, s->eager ? 0 : 1);
+	EXPECT_SPLITS(s, s->eager ? 1 + HUGE_PAGES : 0);
+	ASSERT_EQ(0, touch(s, GPA_A + 3 * HUGE_SIZE, 8));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_LEAVES(s, 1, s->eager ? small : 8, 0, 0);
+	EXPECT_EQ(1, watch_audit(s->g, NULL));
+
+	/* KVM lets go of the small ones, or makes the large one of them at once. */
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 0));
+	EXPECT_STREQ("", untrue(s));
+	ASSERT_EQ(0, touch(s, GPA_A, 1));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_LEAVES(s, 1, 0, 0, 1);
+	ASSERT_EQ(0, guest_slot_discard(s->g, 1, 0, small));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_LEAVES(s, 1, 0, 0, 0);
+	ASSERT_EQ(0, touch(s, GPA_A, 1));
+	EXPECT_STREQ("", untrue(s));
+	EXPECT_LEAVES(s, 1, 0, 0, 1);
+	EXPECT_EQ(1, watch_audit(s->g, NULL));
 }
 
 /*
@@ -599,6 +647,7 @@ static const struct scenario *const scenarios[] = {
 	&touched_transparent_huge_pages_are_mapped,
 	&touched_hugetlb_pages_are_mapped,
 	&small_and_huge_pages_are_told_apart,
+	&a_1g_page_is_mapped_and_split,
 	&pages_given_back_are_not_mapped,
 	&dirty_logging_splits_and_merges,
 	&writes_to_logged_huge_pages_replace_them,
@@ -761,6 +810,51 @@ TEST_F_TIMEOUT(adoption, of_a_vm_at_work_counts_each_leaf_once, 60)
 		EXPECT_STREQ("", untrue(s));
 		EXPECT_MAPPED(s, 1, 256, 0);
 		EXPECT_MAPPED(s, 2, 256, 0);
+	}
+}
+
+/*
+ * A 1G leaf splits, and comes again, while kvmwatch has counted a part of what it maps. The
+ * steps of counting and the changes of the log take turns for mmu_lock.
+ */
+struct splitter {
+	struct guest *g;
+	int stop;
+};
+
+static void *split_again_and_again(void *arg)
+{
+	struct splitter *it = arg;
+
+	while (!__atomic_load_n(&it->stop, __ATOMIC_RELAXED)) {
+		guest_run(it->g, 0, work_write(GPA_A, 1, GUEST_PAGE, 1));
+		guest_dirty_log(it->g, 1, 1);
+		guest_dirty_log(it->g, 1, 0);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(adoption, of_a_1g_page_that_splits_meanwhile_counts_each_leaf_once, 120)
+{
+	struct splitter it = { .g = self->s.g };
+	struct subject *s = &self->s;
+	pthread_t thread;
+	int round;
+
+	if (missing(NEEDS_1G))
+		SKIP(return, "%s", missing(NEEDS_1G));
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, GIB / GUEST_PAGE, GUEST_MEM_1G, 0));
+	for (round = 0; round < 8; round++) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		it.stop = 0;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, split_again_and_again, &it));
+		usleep(20000 + round * 3000);
+		EXPECT_EQ(0, watch_load(NULL));
+		EXPECT_TRUE(WATCH_EVENTUALLY(watch_audit(s->g, NULL) >= 0));
+		__atomic_store_n(&it.stop, 1, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		EXPECT_EQ(0, watch_vm_stat(s->g, "audit_failures"));
+		EXPECT_EQ(1, watch_audit(s->g, NULL));
 	}
 }
 

@@ -34,6 +34,15 @@ bool sys_has_thp(void)
 	return huge == HUGE_SIZE;
 }
 
+bool sys_has_1g(void)
+{
+	struct guest *g = guest_new(0, 0);
+	bool has = g && !guest_slot_add(g, 1, GPA_A, GIB / GUEST_PAGE, GUEST_MEM_1G, 0);
+
+	guest_free(g);
+	return has;
+}
+
 int reload_kvm(const char *kvm, const char *vendor)
 {
 	char command[128];

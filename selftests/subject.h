@@ -38,6 +38,8 @@
 void sys_no_khugepaged(void);
 /* Does the host give transparent huge pages to who asks? */
 bool sys_has_thp(void);
+/* Has it a page of 1 GiB that nobody has? */
+bool sys_has_1g(void);
 /* Start KVM again, with other parameters of its two modules. */
 int reload_kvm(const char *kvm, const char *vendor);
 
@@ -85,13 +87,15 @@ const char *picture(struct subject *s, char *text, size_t size);
 const char *untrue_anew(struct subject *s, unsigned int nr);
 
 /* Leaves of a slot by level. */
-#define EXPECT_MAPPED(s, slot, n4k, n2m) do {					\
+#define EXPECT_LEAVES(s, slot, n4k, n2m, n1g) do {				\
 	EXPECT_EQ((__u64)(n4k), watch_slot_stat((s)->g, slot, "mapped_4k"));	\
 	EXPECT_EQ((__u64)(n2m), watch_slot_stat((s)->g, slot, "mapped_2m"));	\
-	EXPECT_EQ(0ULL, watch_slot_stat((s)->g, slot, "mapped_1g"));		\
-	EXPECT_EQ(((n4k) + (n2m) * HUGE_PAGES) * GUEST_PAGE,			\
+	EXPECT_EQ((__u64)(n1g), watch_slot_stat((s)->g, slot, "mapped_1g"));	\
+	EXPECT_EQ((n4k) * GUEST_PAGE + (n2m) * HUGE_SIZE + (n1g) * GIB,		\
 		  watch_slot_stat((s)->g, slot, "mapped_bytes"));		\
 } while (0)
+
+#define EXPECT_MAPPED(s, slot, n4k, n2m)	EXPECT_LEAVES(s, slot, n4k, n2m, 0)
 
 #define EXPECT_SPLITS(s, n) do {						\
 	if (!(s)->shadow)							\

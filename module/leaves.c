@@ -17,6 +17,7 @@
  *
  * All of it is done by one at a time, under house_lock.
  */
+#include <linux/delay.h>
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -197,84 +198,233 @@ static bool agrees(const struct finding *it)
 	return !memcmp(it->ours, it->kvms, sizeof(it->ours));
 }
 
-#if KVMW_KVM_COUNTS_LEAVES
-/* All slots together against KVM's own numbers. Context: mmu_lock held for write. */
-static bool compare_locked(struct kvmw_vm *vm, struct kvm *kvm, struct finding *it)
-{
-	s64 part[KVMW_NR_LEVELS];
-	struct kvmw_object *obj;
-	int i;
+/*
+ * What hits have counted. These sums only grow: when two that were taken one after the other are
+ * the same, nothing was counted in between, and each is what a sum at any moment in between would
+ * have been.
+ */
+struct tally {
+	u64	map[KVMW_NR_LEVELS];
+	u64	unmap[KVMW_NR_LEVELS];
+};
 
-	kvmw_slot_mapped(vm->stray, it->ours);
-	list_for_each_entry(obj, &vm->slots, node) {
-		kvmw_slot_mapped(kvmw_to_slot(obj), part);
-		for (i = 0; i < KVMW_NR_LEVELS; i++)
-			it->ours[i] += part[i];
-	}
-	for (i = 0; i < KVMW_NR_LEVELS; i++)
-		it->kvms[i] = kvmw_kvm_pages(kvm, i + 1);
-	return agrees(it);
-}
-#else
-/* Each slot against the page tables, which takes about 1 ms for each GiB of 4 KiB pages. */
-static bool compare_locked(struct kvmw_vm *vm, struct kvm *kvm, struct finding *it)
+static void tally_slot(const struct kvmw_slot *slot, struct tally *tally)
 {
-	struct kvm_memory_slot *kslot;
-	struct kvmw_object *slot;
-	struct region region;
-	int as_id, bkt;
+	const struct kvmw_slot_cpu *c;
+	int cpu, i;
 
-	for (as_id = 0; as_id < kvmw_nr_as(kvm); as_id++) {
-		kvmw_for_each_kslot(kslot, bkt, __kvm_memslots(kvm, as_id)) {
-			slot = kvmw_find(vm, (u32)as_id << 16 | (u16)kslot->id);
-			if (!slot)
-				continue;
-			region.kslot = kslot;
-			region.start = kslot->base_gfn;
-			region.end = kslot->base_gfn + kslot->npages;
-			memset(it, 0, sizeof(*it));
-			kvmw_slot_mapped(kvmw_to_slot(slot), it->ours);
-			if (!count_tdp(kvm, as_id, &region, it->kvms))
-				return false;
-			count_shadow(&region, it->kvms);
-			if (!agrees(it))
-				return false;
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(slot->cpu, cpu);
+		for (i = 0; i < KVMW_NR_LEVELS; i++) {
+			tally->map[i] += READ_ONCE(c->map[i]);
+			tally->unmap[i] += READ_ONCE(c->unmap[i]);
 		}
 	}
-	return true;
+}
+
+static void add_mapped(const struct kvmw_slot *slot, struct tally *tally, struct finding *it)
+{
+	int i;
+
+	memset(tally, 0, sizeof(*tally));
+	tally_slot(slot, tally);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		it->ours[i] += slot->base[i] + (s64)(tally->map[i] - tally->unmap[i]);
+}
+
+#if KVMW_KVM_COUNTS_LEAVES
+/*
+ * How sure a comparison has to be. Without mmu_lock what differs may be a change that we have
+ * counted and KVM has not yet. With it that cannot be, and it is held for three numbers, not for
+ * the sums. A VM that never stands still for the time of two sums is compared while it has to,
+ * if its sums are few.
+ */
+enum how { WITHOUT_LOCK, LOCK_TO_READ, LOCK_TO_SUM, COMPARE_TRIES = 16 };
+
+/* Slots times possible CPUs whose counters are added up under mmu_lock and kvm_lock at most. */
+#define SUM_LOCKED_MAX	4096
+
+static void tally_vm(struct kvmw_vm *vm, struct tally *tally)
+{
+	struct kvmw_object *obj;
+
+	memset(tally, 0, sizeof(*tally));
+	tally_slot(vm->stray, tally);
+	list_for_each_entry(obj, &vm->slots, node)
+		tally_slot(kvmw_to_slot(obj), tally);
+}
+
+/* All slots together. Context: vm->lock held. */
+static void sum_ours(struct kvmw_vm *vm, struct tally *tally, struct finding *it)
+{
+	struct kvmw_object *obj;
+	struct tally part;
+	int i;
+
+	memset(tally, 0, sizeof(*tally));
+	memset(it->ours, 0, sizeof(it->ours));
+	add_mapped(vm->stray, &part, it);
+	*tally = part;
+	list_for_each_entry(obj, &vm->slots, node) {
+		add_mapped(kvmw_to_slot(obj), &part, it);
+		for (i = 0; i < KVMW_NR_LEVELS; i++) {
+			tally->map[i] += part.map[i];
+			tally->unmap[i] += part.unmap[i];
+		}
+	}
+}
+
+static bool may_sum_locked(struct kvmw_vm *vm)
+{
+	unsigned int sums = num_possible_cpus();
+	struct kvmw_object *obj;
+
+	list_for_each_entry(obj, &vm->slots, node)
+		sums += num_possible_cpus();
+	return sums <= SUM_LOCKED_MAX;
+}
+
+/* KVM's own numbers. Context: the VM is pinned. */
+static void read_kvms(struct kvmw_vm *vm, struct kvm *kvm, enum how how, struct tally *tally,
+		      struct finding *it)
+{
+	int i;
+
+	if (how != WITHOUT_LOCK)
+		kvmw_mmu_lock(kvm);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		it->kvms[i] = kvmw_kvm_pages(kvm, i + 1);
+	if (how == LOCK_TO_SUM)
+		sum_ours(vm, tally, it);
+	if (how != WITHOUT_LOCK)
+		kvmw_mmu_unlock(kvm);
+}
+
+/*
+ * Returns 1 or 0 when it is sure, else -EAGAIN. A slot's record that came between the list and
+ * KVM's numbers is not on the list, though hits may have counted in it. Context: vm->lock held.
+ */
+static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
+{
+	struct tally before, after;
+	struct kvm *kvm;
+
+	sum_ours(vm, &before, it);
+	smp_rmb();	/* whatever of KVM's is read comes after all of ours, ... */
+	kvm = kvmw_pin(vm);
+	if (!kvm)
+		return -ESRCH;
+	read_kvms(vm, kvm, how, &before, it);
+	kvmw_unpin();
+	smp_rmb();	/* ... and before all of ours once more */
+	if (how != LOCK_TO_SUM) {
+		tally_vm(vm, &after);
+		if (memcmp(&before, &after, sizeof(before)))
+			return -EAGAIN;
+	}
+	if (agrees(it))
+		return 1;
+	return how == WITHOUT_LOCK || kvmw_any_newborn() ? -EAGAIN : 0;
+}
+
+static enum how how_to_compare(struct kvmw_vm *vm, int tries)
+{
+	if (!tries)
+		return WITHOUT_LOCK;
+	return tries > COMPARE_TRIES / 2 && may_sum_locked(vm) ? LOCK_TO_SUM : LOCK_TO_READ;
+}
+#else
+enum { COMPARE_TRIES = 16 };
+
+/* Add the leaves of a region, in which @region->start is. Context: the VM is pinned. */
+static int add_region(const struct kvmw_slot *slot, struct kvm *kvm, struct region *region,
+		      s64 leaves[KVMW_NR_LEVELS])
+{
+	int as_id = slot->obj.subkey >> 16, srcu, err = -EAGAIN;
+
+	kvmw_mmu_lock(kvm);
+	srcu = srcu_read_lock(&kvm->srcu);
+	region->kslot = id_to_memslot(__kvm_memslots(kvm, as_id), slot->obj.subkey & 0xffff);
+	if (!region->kslot || region->kslot->base_gfn != slot->base_gfn ||
+	    region->kslot->npages != slot->npages)
+		goto out;
+	region->end = min(slot->base_gfn + slot->npages, ALIGN(region->start + 1, REGION_PAGES));
+	if (!count_tdp(kvm, as_id, region, leaves))
+		goto out;
+	count_shadow(region, leaves);
+	err = 0;
+out:
+	srcu_read_unlock(&kvm->srcu, srcu);
+	kvmw_mmu_unlock(kvm);
+	return err;
+}
+
+/*
+ * A slot against its page tables, a region at a time, as mmu_lock is held for each. They are of
+ * one moment if nothing was counted from before the first to after the last.
+ */
+static int compare_slot(struct kvmw_vm *vm, const struct kvmw_slot *slot, struct finding *it)
+{
+	struct region region = { .end = slot->base_gfn };
+	struct tally before, after = {};
+	struct kvm *kvm;
+	int err;
+
+	memset(it, 0, sizeof(*it));
+	add_mapped(slot, &before, it);
+	while (region.end < slot->base_gfn + slot->npages) {
+		kvm = kvmw_pin(vm);
+		if (!kvm)
+			return -ESRCH;
+		region.start = region.end;
+		err = add_region(slot, kvm, &region, it->kvms);
+		kvmw_unpin();
+		if (err)
+			return err;
+		cond_resched();
+	}
+	tally_slot(slot, &after);
+	if (memcmp(&before, &after, sizeof(before)))
+		return -EAGAIN;
+	return agrees(it);
+}
+
+/* Each slot that KVM has. Returns 1 or 0 when it is sure, else -EAGAIN. Context: vm->lock held. */
+static int compare_once(struct kvmw_vm *vm, int how, struct finding *it)
+{
+	struct kvmw_object *obj;
+	int same;
+
+	list_for_each_entry(obj, &vm->slots, node) {
+		if (!READ_ONCE(obj->key) || !READ_ONCE(kvmw_to_slot(obj)->committed))
+			continue;
+		same = compare_slot(vm, kvmw_to_slot(obj), it);
+		if (same != 1)
+			return same;
+	}
+	return 1;
+}
+
+static int how_to_compare(struct kvmw_vm *vm, int tries)
+{
+	return 0;
 }
 #endif
 
-/*
- * A slot's record that came between the list and the lock is not on the list, though
- * hits may have counted in it: then look again.
- */
+/* Returns 1 or 0, or -ESRCH; -EAGAIN: too much goes on in the VM to be sure. */
 static int compare(struct kvmw_vm *vm, struct finding *it)
 {
-	struct kvm *kvm;
-	bool same, late;
-	int tries, srcu;
+	int tries, same = -EAGAIN;
 
-	for (tries = 0; tries < 16; tries++) {
+	for (tries = 0; same == -EAGAIN && tries < COMPARE_TRIES; tries++) {
+		if (tries > 1)
+			usleep_range(100, 1000);
 		kvmw_absorb();
 		mutex_lock(&vm->lock);
-		kvm = kvmw_pin(vm);
-		if (!kvm) {
-			mutex_unlock(&vm->lock);
-			return -ESRCH;
-		}
-		kvmw_mmu_lock(kvm);
-		srcu = srcu_read_lock(&kvm->srcu);
-		same = compare_locked(vm, kvm, it);
-		late = !same && kvmw_any_newborn();
-		srcu_read_unlock(&kvm->srcu, srcu);
-		kvmw_mmu_unlock(kvm);
-		kvmw_unpin();
+		same = compare_once(vm, how_to_compare(vm, tries), it);
 		mutex_unlock(&vm->lock);
-		if (!late)
-			return same;
 	}
-	return -EAGAIN;
+	return same;
 }
 
 static void report(const struct kvmw_vm *vm, const struct finding *it)

@@ -92,6 +92,7 @@ static struct kvmw_vm *vm_alloc(void)
 	}
 	vm->stray->obj.vm = vm;
 	mutex_init(&vm->lock);
+	mutex_init(&vm->log_lock);
 	INIT_LIST_HEAD(&vm->vcpus);
 	INIT_LIST_HEAD(&vm->slots);
 	return vm;
@@ -417,6 +418,9 @@ void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslo
 	WRITE_ONCE(slot->live_pages, kslot->npages);
 	/* The upper half is KVM's own, such as that the slot is about to go. */
 	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
+	if (slot->log != kslot->dirty_bitmap)
+		WRITE_ONCE(slot->log_life, slot->log_life + 1);
+	smp_wmb();	/* who has seen another log sees another life */
 	WRITE_ONCE(slot->log, kslot->dirty_bitmap);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
 }

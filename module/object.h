@@ -94,7 +94,8 @@ struct kvmw_slot {
 	unsigned long		npages;
 	unsigned long		live_pages;	/* npages, or 0 when hidden */
 	u32			flags;
-	const void		*log;		/* KVM's dirty bitmap; never followed */
+	const void		*log;		/* KVM's dirty bitmap; see kvmw_log_weight() */
+	u64			log_life;	/* so many bitmaps have come and gone */
 	struct kvmw_heat	*heat;		/* counts marks of each page; NULL: nobody asked */
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
@@ -103,6 +104,9 @@ struct kvmw_slot {
 	/* Leaves before we counted: mapped = base + map - unmap. Under mmu_lock. */
 	s64			base[KVMW_NR_LEVELS];
 	u64			dirty_pages;	/* last value read while logging was on */
+	/* Of a large log: when, and of which one. Under the VM's log_lock. */
+	unsigned long		counted_at;
+	u64			counted_life;
 };
 
 /* Of no VM: holds no page. What CPUs remember that have had no other. */
@@ -136,6 +140,8 @@ struct kvmw_vm {
 	s64			kvms_last[KVMW_NR_LEVELS];
 	u64			collects;	/* under KVM's slots_lock */
 	bool			ring;		/* dirty rings instead of bitmaps */
+
+	struct mutex		log_lock;	/* one counts a large dirty log at a time */
 
 	struct kvmw_slot	*stray;	/* counts what no slot could be found for */
 

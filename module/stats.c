@@ -2,6 +2,7 @@
 /* The numbers of an object as readers get them. See stats.h. */
 #include <linux/percpu.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <uapi/linux/kvmwatch.h>
 
 #include "object.h"
@@ -237,29 +238,93 @@ void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS])
 	mapped_of(slot->base, &sum, mapped);
 }
 
-/* Bits set in KVM's dirty log of the slot now; -1: it has none. */
-static s64 dirty_pages(struct kvmw_slot *slot)
+/* --- dirty logs ------------------------------------------------------------ */
+
+/* Of KVM's dirty log so many words are read at a time. */
+#define LOG_WORDS	64
+
+/* Logs up to this size are counted for each reader, larger ones (32 GiB) now and then. */
+#define LOG_BYTES_EACH	(1UL << 20)
+#define LOG_INTERVAL	(HZ / 10)
+
+/*
+ * Is the log that @life and @log tell of still KVM's? KVM frees it after the hook that changes
+ * these, or marks the slot or the VM as gone. So what was read before is of the log if it is.
+ */
+static bool is_log(const struct kvmw_slot *slot, u64 life, const void *log)
+{
+	smp_rmb();	/* what was read of it is read */
+	return READ_ONCE(slot->log_life) == life && READ_ONCE(slot->log) == log &&
+	       READ_ONCE(slot->obj.key) && !READ_ONCE(slot->obj.vm->dying);
+}
+
+/*
+ * No lock of KVM's is held, as it would be for as long as 32 MiB take for a slot of 1 TiB. So the
+ * log may be freed meanwhile: then reading fails, or what was read is thrown away.
+ */
+s64 kvmw_log_weight(const struct kvmw_slot *slot)
+{
+	u64 life = READ_ONCE(slot->log_life);
+	unsigned long words[LOG_WORDS], left, n, i;
+	const unsigned long *log, *from;
+	s64 weight = 0;
+
+	smp_rmb();	/* a log that changes after this changes its life, too */
+	log = READ_ONCE(slot->log);
+	if (!log || !is_log(slot, life, log))
+		return -1;
+	left = BITS_TO_LONGS(READ_ONCE(slot->npages));
+	for (from = log; left; from += n, left -= n) {
+		n = min_t(unsigned long, left, LOG_WORDS);
+		if (copy_from_kernel_nofault(words, from, n * sizeof(*words)))
+			return -1;
+		for (i = 0; i < n; i++)
+			weight += hweight_long(words[i]);
+		cond_resched();
+	}
+	return is_log(slot, life, log) ? weight : -1;
+}
+
+/* Once more if the log changed meanwhile. It stays as it was last if there is none any more. */
+static u64 count_log(struct kvmw_slot *slot)
+{
+	s64 weight = -1;
+	int tries;
+
+	for (tries = 0; weight < 0 && tries < 3; tries++)
+		weight = kvmw_log_weight(slot);
+	if (weight >= 0)
+		WRITE_ONCE(slot->dirty_pages, weight);
+	return READ_ONCE(slot->dirty_pages);
+}
+
+/*
+ * Bits set in KVM's dirty log of the slot. A large log is counted by one reader at a time, and
+ * not again for a while: what readers ask for often shall not cost more than that.
+ */
+static u64 dirty_pages(struct kvmw_slot *slot)
 {
 	struct kvmw_vm *vm = slot->obj.vm;
-	struct kvm_memory_slot *kslot;
-	s64 pages = -1;
-	struct kvm *kvm;
-	int srcu;
+	u64 life, pages;
 
 	if (!(READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES))
-		return -1;
-	kvm = kvmw_pin(vm);
-	if (!kvm)
-		return -1;
-	srcu = srcu_read_lock(&kvm->srcu);
-	kslot = id_to_memslot(__kvm_memslots(kvm, slot->obj.subkey >> 16),
-			      slot->obj.subkey & 0xffff);
-	if (kslot && kslot->dirty_bitmap)
-		pages = bitmap_weight(kslot->dirty_bitmap, kslot->npages);
-	srcu_read_unlock(&kvm->srcu, srcu);
-	kvmw_unpin();
+		return READ_ONCE(slot->dirty_pages);
+	if (BITS_TO_LONGS(READ_ONCE(slot->npages)) * sizeof(long) <= LOG_BYTES_EACH)
+		return count_log(slot);
+	mutex_lock(&vm->log_lock);
+	life = READ_ONCE(slot->log_life);
+	if (slot->counted_life != life ||
+	    time_after_eq(jiffies, slot->counted_at + LOG_INTERVAL)) {
+		count_log(slot);
+		slot->counted_life = life;
+		slot->counted_at = jiffies;
+	}
+	pages = READ_ONCE(slot->dirty_pages);
+	mutex_unlock(&vm->log_lock);
 	return pages;
 }
+
+/* --- slots as readers see them ----------------------------------------------- */
 
 static u64 marks_by(const struct kvmw_slot_cpu *sum, enum kvmw_cause cause)
 {
@@ -278,7 +343,7 @@ static u64 marks_of(const struct kvmw_slot_cpu *sum)
 
 static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 {
-	s64 mapped[KVMW_NR_LEVELS], pages = dirty_pages(slot);
+	s64 mapped[KVMW_NR_LEVELS];
 	struct kvmw_slot_cpu sum;
 
 	kvmw_slot_cpu_sum(slot->cpu, &sum);
@@ -294,10 +359,8 @@ static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 		.mapped_bytes = { kvmw_mapped_bytes(mapped) },
 		.dirty_marks = { marks_of(&sum) },
 		.dirty_marks_new = { sum.marks_new },
+		.dirty_pages = { dirty_pages(slot) },
 	};
-	if (pages >= 0)
-		WRITE_ONCE(slot->dirty_pages, pages);
-	out->dirty_pages[0] = READ_ONCE(slot->dirty_pages);
 }
 
 /* --- vCPUs ----------------------------------------------------------------- */

@@ -174,6 +174,9 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 struct kvmw_slot;
 void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS]);
 
+/* Pages marked in KVM's dirty log of a slot now; -1: it has none. Context: task, may sleep. */
+s64 kvmw_log_weight(const struct kvmw_slot *slot);
+
 static __always_inline u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
 {
 	return ((u64)mapped[0] << KVMW_LEVEL_SHIFT(1)) +

@@ -25,6 +25,8 @@ static bool is_proven(unsigned int id)
 	PUBLIC(vcpu_destroy, kvm_arch_vcpu_destroy, void (struct kvm_vcpu *));
 	PUBLIC(vcpu_load, kvm_arch_vcpu_load, void (struct kvm_vcpu *, int));
 	PUBLIC(vcpu_put, kvm_arch_vcpu_put, void (struct kvm_vcpu *));
+	PUBLIC(log_word, kvm_arch_mmu_enable_log_dirty_pt_masked,
+	       void (struct kvm *, struct kvm_memory_slot *, gfn_t, unsigned long));
 #if KVMW_SINCE(6, 1)
 	PUBLIC(slot_commit, kvm_arch_commit_memory_region,
 	       void (struct kvm *, struct kvm_memory_slot *, const struct kvm_memory_slot *,

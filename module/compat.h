@@ -48,7 +48,7 @@
 	     "kvm_set_pte_rmapp")
 #define KVMW_HOOK_ROW_dirty_mark_vm
 #define KVMW_HOOK_ROW_rmap_repoint
-#define KVMW_NEED_DIRTY_KERNEL	(HOOK(dirty_mark_vm) | HOOK(dirty_mark_vcpu))
+#define KVMW_NEED_DIRTY_KERNEL	(KVMW_HOOK_BIT(dirty_mark_vm) | KVMW_HOOK_BIT(dirty_mark_vcpu))
 #define KVMW_NEED_RMAP_KERNEL	HOOK(rmap_repoint)
 #else
 #define KVMW_SYM_HALT		"kvm_vcpu_halt"

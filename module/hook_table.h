@@ -41,6 +41,8 @@
 	     "kvm_get_dirty_log_protect")					\
 	RARE(log_clear, "the VMM clears a slot's dirty log",			\
 	     "kvm_clear_dirty_log_protect")					\
+	HOT(log_word, "pages are taken from a slot's dirty log",		\
+	    "kvm_arch_mmu_enable_log_dirty_pt_masked")				\
 	HOT(vcpu_load, "a vCPU is loaded on a pCPU", "kvm_arch_vcpu_load")	\
 	HOT(vcpu_put, "a vCPU is put from a pCPU", "kvm_arch_vcpu_put")	\
 	HOT(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\

@@ -25,6 +25,7 @@
 #include <linux/workqueue.h>
 
 #include "leaves.h"
+#include "marks.h"
 #include "object.h"
 
 /* Small enough that mmu_lock and kvm_lock are not held for long: 32 Ki leaves at most. */
@@ -434,8 +435,8 @@ static void report(const struct kvmw_vm *vm, const struct finding *it)
 			    it->kvms[0], it->kvms[1], it->kvms[2]);
 }
 
-/* Count the comparison. Returns as kvmw_audit() does. */
-static int audit(struct kvmw_vm *vm)
+/* Count the comparison of leaves. Returns as kvmw_audit() does. */
+static int audit_leaves(struct kvmw_vm *vm)
 {
 	struct finding it;
 	int same = compare(vm, &it);
@@ -445,6 +446,7 @@ static int audit(struct kvmw_vm *vm)
 	mutex_lock(&vm->lock);
 	vm->audits++;
 	vm->audit_failures += !same;
+	vm->leaf_failures += !same;
 	mutex_unlock(&vm->lock);
 	if (!same)
 		report(vm, &it);
@@ -454,16 +456,18 @@ static int audit(struct kvmw_vm *vm)
 int kvmw_audit(struct kvmw_vm *vm)
 {
 	int same = -EAGAIN;
+	bool marks;
 
 	kvmw_house_lock();
 	if (vm->armed && !READ_ONCE(vm->unsure) && !vm->mapped_bad)
-		same = audit(vm);
+		same = audit_leaves(vm);
 	if (!same) {
 		WRITE_ONCE(vm->unsure, true);
 		kvmw_rescan();
 	}
+	marks = kvmw_marks_audit(vm);
 	kvmw_house_unlock();
-	return same;
+	return marks ? same : 0;
 }
 
 void kvmw_audit_end(struct kvmw_vm *vm)
@@ -483,6 +487,7 @@ void kvmw_audit_end(struct kvmw_vm *vm)
 	if (agrees(&it))
 		return;
 	vm->audit_failures++;
+	vm->leaf_failures++;
 	report(vm, &it);
 }
 
@@ -547,7 +552,7 @@ static void count_vm(struct kvmw_vm *vm)
 	}
 	/* Every region counts, so this changes for no hit whether it counts. */
 	WRITE_ONCE(vm->armed, true);
-	if (audit(vm) <= 0)
+	if (audit_leaves(vm) <= 0)
 		count_failed(vm);
 	else
 		vm->retry_after = 0;

@@ -66,6 +66,7 @@ static struct kvmw_slot *slot_alloc(void)
 static void slot_free(struct kvmw_slot *slot)
 {
 	free_percpu(slot->cpu);
+	kfree(slot->looked);
 	kfree(slot);
 }
 

@@ -32,6 +32,7 @@
 
 struct dentry;
 struct kvmw_heat;
+struct kvmw_log_look;
 struct kvmw_vm;
 
 struct kvmw_object {
@@ -107,6 +108,9 @@ struct kvmw_slot {
 	/* Of a large log: when, and of which one. Under the VM's log_lock. */
 	unsigned long		counted_at;
 	u64			counted_life;
+	u64			collected;	/* pages taken from its logs; under mmu_lock */
+	u64			collects;	/* in so many calls; under KVM's slots_lock */
+	struct kvmw_log_look	*looked;	/* at the last audit; under house_lock */
 };
 
 /* Of no VM: holds no page. What CPUs remember that have had no other. */
@@ -134,6 +138,7 @@ struct kvmw_vm {
 	u64			mapped_peak;	/* bytes, seen before an unmap */
 	u64			mapped_now;	/* the same now, where KVM keeps no count */
 	u64			audits, audit_failures;	/* under lock */
+	u64			leaf_failures, mark_failures;	/* those of leaves and marks */
 	unsigned long		retry_at, retry_after;	/* when mapped_bad, in jiffies */
 	/* What gone slots had: 0, if all was seen. KVM's own count before it freed the VM. */
 	s64			gone_mapped[KVMW_NR_LEVELS];

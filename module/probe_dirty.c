@@ -186,12 +186,17 @@ static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 	return kslot && kslot->dirty_bitmap ? kslot : NULL;
 }
 
-static void count_collect(const struct kvm *kvm)
+static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *kslot)
 {
 	struct kvmw_vm *vm = kvmw_vm_find(kvm);
+	struct kvmw_object *obj;
 
-	if (vm)
-		WRITE_ONCE(vm->collects, vm->collects + 1);
+	if (!vm)
+		return;
+	WRITE_ONCE(vm->collects, vm->collects + 1);
+	obj = kvmw_find(vm, (u32)kslot->as_id << 16 | (u16)kslot->id);
+	if (obj)
+		WRITE_ONCE(kvmw_to_slot(obj)->collects, kvmw_to_slot(obj)->collects + 1);
 }
 
 /* kvm_get_dirty_log_protect(kvm, log), under slots_lock; what KVM refuses is none */
@@ -199,9 +204,10 @@ static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long
 {
 	const struct kvm_dirty_log *log = (void *)KVMW_ARG2(regs);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	const struct kvm_memory_slot *kslot = logged_slot(kvm, log->slot);
 
-	if (logged_slot(kvm, log->slot))
-		count_collect(kvm);
+	if (kslot)
+		count_collect(kvm, kslot);
 }
 
 /* kvm_clear_dirty_log_protect(kvm, log): whole words, or up to the slot's end */
@@ -217,8 +223,27 @@ static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned lo
 	left = kslot->npages - log->first_page;
 	if (log->num_pages > left || (log->num_pages < left && log->num_pages % BITS_PER_LONG))
 		return;
-	count_collect(kvm);
+	count_collect(kvm, kslot);
+}
+
+/*
+ * kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask): KVM has taken the pages of
+ * @mask from the log, for either of the two above, and protects them again. For dirty rings, too,
+ * which have no log.
+ */
+static __always_inline void on_log_word(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG2(regs);
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	struct kvmw_slot *slot;
+
+	if (!kslot->dirty_bitmap)
+		return;
+	slot = slot_of(this_cpu_ptr(&kvmw_cpu), kvm, kslot, kslot->base_gfn + KVMW_ARG3(regs));
+	if (slot)
+		WRITE_ONCE(slot->collected, slot->collected + hweight64(KVMW_ARG4(regs)));
 }
 
 KVMW_FUNC_HANDLER(log_get, on_log_get);
 KVMW_FUNC_HANDLER(log_clear, on_log_clear);
+KVMW_LOCKED_HANDLER(log_word, on_log_word);

@@ -24,7 +24,8 @@
 #define NEED_MAP_EVENTS	(NEED_LEAVES | KVMW_NEED_SEEN)
 #define NEED_MAPPED	(NEED_LEAVES | HOOK(vm_init) | HOOK(slot_commit) | KVMW_NEED_MAPPED)
 #define NEED_ONCPU	(HOOK(vcpu_load) | HOOK(vcpu_put))
-#define NEED_DIRTY	(HOOK(dirty_mark) | KVMW_NEED_DIRTY_KERNEL | NEED_ONCPU)
+#define NEED_DIRTY	(HOOK(dirty_mark) | KVMW_NEED_DIRTY_KERNEL | NEED_ONCPU |	\
+			 KVMW_NEED_MARKED)
 #define NEED_NEW	(NEED_DIRTY | KVMW_NEED_BITMAP)
 #define NEED_COLLECTS	(HOOK(log_get) | HOOK(log_clear) | RING_HOOK(ring_reset))
 #define NEED_HALT	(HOOK(halt) | HOOK(wakeup) | NEED_ONCPU)
@@ -133,5 +134,6 @@
 	  "pages marked dirty while the slot's dirty logging is on")			\
 	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW,					\
 	  "dirty_marks whose page was not marked yet since the log was last collected")	\
-	X(dirty_pages, INSTANT, NONE, NEED_NEW | KVMW_NEED_LOGGING,			\
-	  "pages marked in the slot's dirty log now")
+	X(dirty_pages, INSTANT, NONE,							\
+	  HOOK(slot_commit) | HOOK(vm_destroy) | KVMW_NEED_BITMAP | KVMW_NEED_LOGGING,	\
+	  "pages marked in the slot's dirty log now; of slots above 32 GiB up to 0.1 s ago")

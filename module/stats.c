@@ -139,8 +139,10 @@ static u64 met_by(const struct kvmw_object *obj)
 
 	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad))
 		met |= KVMW_NEED_MAPPED;
-	if (!READ_ONCE(vm->audit_failures))
+	if (!READ_ONCE(vm->leaf_failures))
 		met |= KVMW_NEED_SEEN;
+	if (!READ_ONCE(vm->mark_failures))
+		met |= KVMW_NEED_MARKED;
 	if (!vm->ring)
 		met |= KVMW_NEED_BITMAP;
 	if (obj->kind == KVMWATCH_KIND_SLOT) {
@@ -162,7 +164,7 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	u64 met = READ_ONCE(kvmw_hooks_attached) | (obj ? met_by(obj) : ~0ULL << KVMW_NEED_FIRST);
 
-	if (kvmw_no_reasons())	/* the same for all objects */
+	if (kvmw_no_reasons())
 		met &= ~KVMW_NEED_REASONS;
 	else
 		met |= KVMW_NEED_REASONS;
@@ -173,7 +175,9 @@ bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	const struct kvmw_vm *vm = obj->vm;
 
-	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->audit_failures))
+	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->leaf_failures))
+		return true;
+	if (stat->needs & KVMW_NEED_MARKED && READ_ONCE(vm->mark_failures))
 		return true;
 	return stat->needs & KVMW_NEED_MAPPED &&
 	       (READ_ONCE(vm->unsure) || READ_ONCE(vm->mapped_bad));

@@ -18,8 +18,9 @@
 struct kvmw_object;
 
 /* Conditions beside hooks, in the same mask. */
-#define KVMW_NEED_FIRST		58
-#define KVMW_NEED_SEEN		BIT_ULL(58)	/* no audit of the VM has failed */
+#define KVMW_NEED_FIRST		57
+#define KVMW_NEED_MARKED	BIT_ULL(57)	/* no audit of the VM's dirty marks has failed */
+#define KVMW_NEED_SEEN		BIT_ULL(58)	/* none of its leaves */
 #define KVMW_NEED_REASONS	BIT_ULL(59)	/* exit reasons can be read */
 #define KVMW_NEED_MAPPED	BIT_ULL(60)	/* mapped pages of the VM are known */
 #define KVMW_NEED_BITMAP	BIT_ULL(61)	/* the VM has dirty bitmaps, no rings */

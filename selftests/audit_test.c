@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits: kvmwatch compares its mapped pages with KVM's. They agree whatever a guest
- * does; they differ when a hook is missing, and then the numbers are counted anew.
+ * Audits: kvmwatch compares its mapped pages with KVM's, and its dirty marks with what KVM's logs
+ * got. They agree whatever a guest does; they differ when a hook is missing: then mapped pages
+ * are counted anew, and marks are withdrawn.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -272,6 +273,197 @@ TEST_F(dropped, is_found_at_the_vms_end)
 	/* Who sees nothing come, nor go, is right in the end. */
 	EXPECT_EQ(strcmp(variant->hook, "spte_change") ? 1 : 0, number(fd, "audit_failures"));
 	close(fd);
+}
+
+/* --- dirty marks --------------------------------------------------------------- */
+
+/* How the VMM collects. */
+FIXTURE(marks) {
+	struct guest *g;
+};
+
+FIXTURE_VARIANT(marks) {
+	__u64 manual;		/* KVM_DIRTY_LOG_* */
+};
+
+FIXTURE_VARIANT_ADD(marks, get) { };
+FIXTURE_VARIANT_ADD(marks, clear) { .manual = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE };
+FIXTURE_VARIANT_ADD(marks, initially_set) {
+	.manual = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET,
+};
+
+static struct guest *new_logged(__u64 manual, unsigned int vcpus)
+{
+	struct guest *g = guest_new(vcpus, 0);
+
+	if (g && ((manual && guest_dirty_manual(g, manual)) ||
+		  guest_slot_add(g, 1, GPA, PAGES, GUEST_MEM_4K, 0) ||
+		  guest_run(g, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)) ||
+		  guest_dirty_log(g, 1, 1))) {
+		guest_free(g);
+		return NULL;
+	}
+	return g;
+}
+
+/* Collect all; with KVM_CLEAR_DIRTY_LOG in three parts. */
+static int collect(struct guest *g, __u64 manual)
+{
+	long got = guest_dirty_get(g, 1, NULL);
+
+	if (got < 0 || !manual)
+		return got < 0 ? got : 0;
+	return guest_dirty_clear(g, 1, 0, 640, NULL) ?: guest_dirty_clear(g, 1, 640, 640, NULL) ?:
+	       guest_dirty_clear(g, 1, 1280, PAGES - 1280, NULL);
+}
+
+FIXTURE_SETUP(marks)
+{
+	self->g = new_logged(variant->manual, 1);
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(marks)
+{
+	guest_free(self->g);
+}
+
+TEST_F(marks, agree_with_what_the_vmm_collects)
+{
+	struct kvmwatch_audit first, then;
+	int round;
+
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	ASSERT_EQ(0, collect(self->g, variant->manual));
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	for (round = 0; round < 5; round++) {
+		ASSERT_EQ(1, watch_audit(self->g, &first));
+		ASSERT_EQ(0, touch(self->g, round * 100, 700));
+		if (round % 2)
+			ASSERT_EQ(0, collect(self->g, variant->manual));
+		ASSERT_EQ(1, watch_audit(self->g, &then));
+		EXPECT_EQ(first.audits + 2, then.audits);	/* leaves and marks */
+		EXPECT_EQ(0, then.failures);
+	}
+	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "dirty_marks_new"));
+}
+
+TEST_F(marks, start_anew_with_each_log)
+{
+	int round;
+
+	for (round = 0; round < 4; round++) {
+		ASSERT_EQ(1, watch_audit(self->g, NULL));
+		ASSERT_EQ(0, touch(self->g, 0, 500));
+		if (round % 2)
+			ASSERT_EQ(1, watch_audit(self->g, NULL));
+		ASSERT_EQ(0, guest_dirty_log(self->g, 1, 0));
+		ASSERT_EQ(0, touch(self->g, 500, 300));
+		if (round / 2)
+			ASSERT_EQ(1, watch_audit(self->g, NULL));
+		ASSERT_EQ(0, guest_dirty_log(self->g, 1, 1));
+	}
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+TEST_F(marks, of_a_log_from_before_insmod_agree)
+{
+	ASSERT_EQ(0, touch(self->g, 0, 900));
+	ASSERT_EQ(0, load_with(""));
+	ASSERT_TRUE(WATCH_EVENTUALLY(watch_audit(self->g, NULL) == 1));
+	ASSERT_EQ(0, touch(self->g, 500, 900));
+	ASSERT_EQ(0, collect(self->g, variant->manual));
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	ASSERT_EQ(0, touch(self->g, 0, PAGES));
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+/* The hook that sees marks by faults: 5.10 has one of their own. */
+static const char *hook_of_faults(void)
+{
+	struct kvmwatch_hook *hooks = NULL;
+	int nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks)), i;
+	const char *name = "dirty_mark";
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(hooks[i].name, "dirty_mark_vcpu"))
+			name = "dirty_mark_vcpu";
+	free(hooks);
+	return name;
+}
+
+TEST_F(marks, that_a_hook_misses_are_found)
+{
+	const char *const gone[] = {
+		"dirty_marks", "dirty_marks_new", "dirty_marks_fault", "dirty_marks_host",
+	};
+	char args[48];
+	__u64 before;
+	int i, fd;
+
+	guest_free(self->g);
+	snprintf(args, sizeof(args), "drop=%s", hook_of_faults());
+	ASSERT_EQ(0, load_with(args));
+	self->g = new_logged(variant->manual, 1);
+	ASSERT_NE(NULL, self->g);
+	fd = watch_vm(self->g);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, collect(self->g, variant->manual));
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "dirty_marks_new"));
+
+	ASSERT_EQ(0, touch(self->g, 0, 400));
+	ASSERT_EQ(0, collect(self->g, variant->manual));
+	ASSERT_EQ(0, touch(self->g, 0, 400));
+	EXPECT_EQ(400, watch_slot_stat(self->g, 1, "dirty_pages"));
+	before = number(fd, "audit_failures");
+	ASSERT_EQ(0, watch_audit(self->g, NULL));
+	EXPECT_EQ(before + 1, number(fd, "audit_failures"));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, gone[i]));
+		EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, gone[i]));
+	}
+	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "dirty_marks"));
+	EXPECT_EQ(UNAVAILABLE, watch_slot_stat(self->g, 1, "dirty_marks_new"));
+	/* What is asked of KVM, or counted by other hooks, stays. */
+	EXPECT_EQ(400, watch_slot_stat(self->g, 1, "dirty_pages"));
+	EXPECT_LE(PAGES, watch_vm_stat(self->g, "mapped_4k"));
+	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
+	close(fd);
+	guest_free(self->g);
+	self->g = NULL;
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, watch_load(NULL));
+	forget_messages();
+}
+
+/* Two vCPUs mark the same pages while they are collected: all that may differ does. */
+TEST_F_TIMEOUT(marks, at_any_moment_of_a_storm_agree, 120)
+{
+	int i, vcpu, rounds = 48;
+
+	guest_free(self->g);
+	self->g = new_logged(variant->manual, 2);
+	ASSERT_NE(NULL, self->g);
+	for (vcpu = 0; vcpu < 2; vcpu++)
+		ASSERT_EQ(0, guest_start(self->g, vcpu, work_write(GPA, PAGES, GUEST_PAGE,
+								   GUEST_FOREVER)));
+	for (i = 0; i < rounds; i++) {
+		if (i % 12 == 11) {
+			ASSERT_EQ(0, guest_dirty_log(self->g, 1, 0));
+			ASSERT_EQ(0, guest_dirty_log(self->g, 1, 1));
+		}
+		ASSERT_EQ(0, collect(self->g, variant->manual));
+		if (i % 3 == 0)
+			EXPECT_NE(0, watch_audit(self->g, NULL));
+	}
+	for (vcpu = 0; vcpu < 2; vcpu++) {
+		guest_stop(self->g, vcpu);
+		EXPECT_EQ(0, guest_wait(self->g, vcpu, -1));
+	}
+	EXPECT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
 }
 
 TEST_HARNESS_MAIN

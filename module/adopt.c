@@ -267,6 +267,7 @@ static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
 		return NULL;
 	vm = kvmw_to_vm(obj);
 	vm->ring = kvmw_has_rings(kvm);
+	vm->opaque = kvmw_vm_opaque(kvmw_vm_type(kvm));
 	set_owner(vm, kvm);
 	return kvmw_to_vm(kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm));
 }

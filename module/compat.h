@@ -495,6 +495,28 @@ static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *ks
 
 /* --- VMs ------------------------------------------------------------------- */
 
+/*
+ * The type of VM whose page tables and VMCS tell us nothing: TDX. KVM's private tables of it only
+ * mirror those of the TDX module, which may refuse an entry after the hook has seen it. Its other
+ * tables are indexed by the page's number with a bit set that says "shared": a walk finds no slot
+ * for what it finds there, and some of KVM's changes have the bit in the number, others not. And
+ * the VMCS that is current at its exit is another VM's.
+ */
+#ifdef KVM_X86_TDX_VM
+#define KVMW_TYPE_OPAQUE	KVM_X86_TDX_VM
+#else
+#define KVMW_TYPE_OPAQUE	UINT_MAX
+#endif
+
+static __always_inline unsigned int kvmw_vm_type(const struct kvm *kvm)
+{
+#if KVMW_SINCE(6, 12)
+	return kvm->arch.vm_type;
+#else
+	return 0;
+#endif
+}
+
 /* Has its creation come so far that it has a name in debugfs, if there is debugfs? */
 static inline bool kvmw_complete(const struct kvm *kvm)
 {
@@ -560,7 +582,7 @@ static __always_inline void kvmw_tp_leave(void)
 #else
 #define KVMW_EXIT_ARGS		2
 #define KVMW_TP_EXIT(name)	void name(void *data, struct kvm_vcpu *kvcpu, u32 isa)
-#define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason()
+#define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason(kvcpu)
 #endif
 
 /* On VMX, KVM may enter again right after an exit, and only tell of the latter. */
@@ -572,22 +594,24 @@ static __always_inline const struct vmcb *kvmw_vmcb_of(const struct kvm_vcpu *kv
 	return *(struct vmcb **)(kvcpu + 1);
 }
 
-/* The VMCS of the exit is current where the event comes from. ~0: it is not. */
-static __always_inline u64 kvmw_vmread_reason(void)
+/* The VMCS of the exit is current where the event comes from. ~0: it is not, or another's is. */
+static __always_inline u64 kvmw_vmread_reason(const struct kvm_vcpu *kvcpu)
 {
 	unsigned long reason;
 	bool failed;
 
+	if (IS_ENABLED(CONFIG_KVM_INTEL_TDX) && kvmw_vm_type(kvcpu->kvm) == KVMW_TYPE_OPAQUE)
+		return ~0ULL;
 	asm volatile("vmread %[field], %[reason]"
 		     : [reason] "=r" (reason), "=@ccbe" (failed)
 		     : [field] "r" (0x4402UL));
 	return failed ? ~0ULL : reason;
 }
 
-/* Guests whose VMCS the CPU does not have: nested on Hyper-V, or TDX. */
+/* Guests whose VMCS the CPU does not have: nested on Hyper-V. TDX's are told by the VM's type. */
 static inline bool kvmw_vmcs_readable(void)
 {
-	return !IS_ENABLED(CONFIG_KVM_INTEL_TDX) && !hypervisor_is_type(X86_HYPER_MS_HYPERV);
+	return !hypervisor_is_type(X86_HYPER_MS_HYPERV);
 }
 
 /* --- KVM's own counts ---------------------------------------------------- */

@@ -39,6 +39,15 @@ static unsigned int audit_seconds = 60;
 module_param(audit_seconds, uint, 0444);
 MODULE_PARM_DESC(audit_seconds, "seconds between audits of all VMs (default 60); 0: none");
 
+static uint opaque_type = KVMW_TYPE_OPAQUE;
+module_param(opaque_type, uint, 0444);
+MODULE_PARM_DESC(opaque_type, "for tests: treat VMs of this type (KVM_CREATE_VM) as TDX VMs");
+
+bool kvmw_vm_opaque(unsigned long type)
+{
+	return type == opaque_type;
+}
+
 /* --- page tables ------------------------------------------------------------ */
 
 struct region {
@@ -455,7 +464,7 @@ static int audit_leaves(struct kvmw_vm *vm)
 
 int kvmw_audit(struct kvmw_vm *vm)
 {
-	int same = -EAGAIN;
+	int same = vm->opaque ? -EOPNOTSUPP : -EAGAIN;
 	bool marks;
 
 	kvmw_house_lock();
@@ -572,7 +581,7 @@ static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 	while (!vm && (pos = pos->next) != &kvmw_vms) {
 		obj = list_entry(pos, struct kvmw_object, node);
 		if (READ_ONCE(obj->key) && !obj->vm->armed && !obj->vm->mapped_bad &&
-		    !READ_ONCE(obj->vm->dying))
+		    !obj->vm->opaque && !READ_ONCE(obj->vm->dying))
 			vm = obj->vm;
 	}
 	mutex_unlock(&kvmw_lock);

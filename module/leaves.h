@@ -7,6 +7,12 @@
 
 struct kvmw_vm;
 
+/*
+ * Is a VM of this type one whose leaves cannot be counted? Then it is never armed, and its hits
+ * count nothing, as none is below a cursor that stays at 0. Context: any.
+ */
+bool kvmw_vm_opaque(unsigned long type);
+
 /* Count all VMs that are not counted yet, or are to be counted again. For the housekeeper. */
 void kvmw_leaves_count(void);
 
@@ -19,7 +25,8 @@ u64 kvmw_leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, i
 
 /*
  * Compare with KVM. Returns 1 when it agrees, 0 when it does not: then the VM is about to be
- * counted anew; or -ESRCH when it is gone, -EAGAIN when it is being counted or could not be.
+ * counted anew; or -ESRCH when it is gone, -EAGAIN when it is being counted or does too much to be
+ * sure, -EOPNOTSUPP when its leaves cannot be counted. Dirty marks are compared as well.
  * Context: task, no lock held.
  */
 int kvmw_audit(struct kvmw_vm *vm);

@@ -131,6 +131,7 @@ struct kvmw_vm {
 	 * Mapped pages. A VM that ran before us is counted region by region; until
 	 * that is done, hits beyond the cursor do not count. See leaves.c.
 	 */
+	bool			opaque;		/* KVM's page tables say nothing: never counted */
 	bool			armed;		/* all regions count */
 	bool			unsure;		/* a slot's record came late: count again */
 	bool			mapped_bad;	/* an audit failed: withdrawn */

@@ -5,6 +5,7 @@
 #include <trace/events/kvmwatch.h>
 
 #include "hook.h"
+#include "leaves.h"
 #include "object.h"
 
 /* --- VMs ------------------------------------------------------------------- */
@@ -28,7 +29,8 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 		return;
 	}
 	vm = kvmw_to_vm(obj);
-	vm->armed = true;	/* nothing is mapped yet: all will be seen */
+	vm->opaque = kvmw_vm_opaque(KVMW_ARG2(regs));
+	vm->armed = !vm->opaque;	/* nothing is mapped yet: all will be seen */
 	vm->pid = get_pid(task_tgid(current));
 	vm->tgid = current->tgid;
 	/* Not get_task_comm(), which takes a lock: a name that changes meanwhile is cut. */

@@ -139,7 +139,7 @@ static u64 met_by(const struct kvmw_object *obj)
 
 	if (READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad))
 		met |= KVMW_NEED_MAPPED;
-	if (!READ_ONCE(vm->leaf_failures))
+	if (!READ_ONCE(vm->leaf_failures) && !vm->opaque)
 		met |= KVMW_NEED_SEEN;
 	if (!READ_ONCE(vm->mark_failures))
 		met |= KVMW_NEED_MARKED;
@@ -164,7 +164,7 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	u64 met = READ_ONCE(kvmw_hooks_attached) | (obj ? met_by(obj) : ~0ULL << KVMW_NEED_FIRST);
 
-	if (kvmw_no_reasons())
+	if (kvmw_no_reasons() || (obj && obj->vm->opaque))
 		met &= ~KVMW_NEED_REASONS;
 	else
 		met |= KVMW_NEED_REASONS;

@@ -275,6 +275,53 @@ TEST_F(dropped, is_found_at_the_vms_end)
 	close(fd);
 }
 
+/* --- VMs whose page tables say nothing ------------------------------------------- */
+
+/*
+ * There is no TDX here, so VMs of the usual type are treated as if they were TDX VMs. What is
+ * known of those stays.
+ */
+TEST(of_vms_that_hide_their_page_tables_there_are_none)
+{
+	const char *const gone[] = {
+		"mapped_4k", "mapped_bytes", "mapped_bytes_peak", "map_4k", "unmap_2m",
+		"huge_splits", "exit_reasons",
+	};
+	struct guest *g[2];
+	unsigned int i, j;
+
+	g[0] = new_guest();
+	ASSERT_NE(NULL, g[0]);
+	ASSERT_EQ(0, touch(g[0], 0, 100));
+	ASSERT_EQ(0, load_with("opaque_type=0"));
+	g[1] = new_guest();
+	ASSERT_NE(NULL, g[1]);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, touch(g[i], 0, 200));
+		ASSERT_EQ(0, guest_slot_discard(g[i], 1, 50, 100));
+		ASSERT_EQ(0, guest_dirty_log(g[i], 1, 1));
+		ASSERT_EQ(0, touch(g[i], 0, 300));
+		for (j = 0; j < sizeof(gone) / sizeof(gone[0]); j++)
+			EXPECT_EQ(UNAVAILABLE, watch_vm_stat(g[i], gone[j]));
+		EXPECT_EQ(UNAVAILABLE, watch_slot_stat(g[i], 1, "mapped_4k"));
+		EXPECT_EQ(300, watch_slot_stat(g[i], 1, "dirty_pages"));
+		EXPECT_EQ(300, watch_slot_stat(g[i], 1, "dirty_marks_new"));
+		EXPECT_LT(0, watch_vm_stat(g[i], "exits"));
+		EXPECT_EQ(0, watch_vm_stat(g[i], "lost_events"));
+		EXPECT_EQ(-EOPNOTSUPP, watch_audit(g[i], NULL));
+		EXPECT_EQ(-EOPNOTSUPP, watch_audit(g[i], NULL));
+		EXPECT_EQ(0, watch_vm_stat(g[i], "audit_failures"));
+	}
+	guest_free(g[1]);
+	/* And for others it changes nothing. */
+	ASSERT_EQ(0, load_with("opaque_type=5"));
+	ASSERT_TRUE(WATCH_EVENTUALLY(watch_audit(g[0], NULL) == 1));
+	EXPECT_LE(300, watch_vm_stat(g[0], "mapped_4k"));
+	guest_free(g[0]);
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, watch_load(NULL));
+}
+
 /* --- dirty marks --------------------------------------------------------------- */
 
 /* How the VMM collects. */

@@ -35,6 +35,8 @@ static const char *result_of(int err, const struct kvmwatch_audit *answer)
 		return answer->agrees ? "agrees" : "differs";
 	case -EAGAIN:
 		return "counting";
+	case -EOPNOTSUPP:
+		return "unavailable";
 	}
 	return NULL;
 }

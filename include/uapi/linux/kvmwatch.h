@@ -446,12 +446,14 @@ struct kvmwatch_heat_page {
 /* --- KVMWATCH_AUDIT ------------------------------------------------------ */
 
 /**
- * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, now
+ * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, and the
+ *	dirty marks since the last audit with what KVM's dirty logs got, now
  * @size:	in: sizeof(struct kvmwatch_audit)
- * @agrees:	out: 1: they are the same. 0: they differ; the statistics mapped_* of
- *		the VM are unavailable until they have been counted anew
+ * @agrees:	out: 1: they are the same. 0: they differ. If it was the mapped pages, the
+ *		statistics mapped_* of the VM are unavailable until they have been counted
+ *		anew; if it was the marks, dirty_marks* are unavailable from then on
  * @vm:		in: kvmwatch id of the VM
- * @audits:	out: comparisons so far, this one included
+ * @audits:	out: comparisons so far, the one or two of this call included
  * @failures:	out: those of them that differed
  */
 struct kvmwatch_audit {
@@ -486,7 +488,8 @@ struct kvmwatch_audit {
  * KVMWATCH_AUDIT:
  *   ENOENT	no VM with id @vm
  *   ESRCH	the VM is being destroyed
- *   EAGAIN	its pages are being counted anew at the moment
+ *   EAGAIN	its pages are being counted anew at the moment, or change too fast to compare
+ *   EOPNOTSUPP	they cannot be counted: a TDX VM
  *
  * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN,
  * KVMWATCH_OPEN_ALL and KVMWATCH_OPEN_HEAT with KVMWATCH_OPEN_BY_FD, and KVMWATCH_LIST with

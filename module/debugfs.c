@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The text interface. See debugfs.h. */
 #include <linux/ctype.h>
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -35,6 +36,9 @@ static int value_show(struct seq_file *m, void *unused)
 
 	if (WARN_ON_ONCE(!stat))
 		return -EINVAL;
+	/* The next of this name may be there already, and wait for this directory to go. */
+	if (!kvmw_shown(obj))
+		return -ENODEV;
 	if (!kvmw_stat_available(stat, obj)) {
 		seq_puts(m, "unavailable\n");
 		return 0;
@@ -65,12 +69,26 @@ static bool add_files(struct kvmw_object *obj)
 	return true;
 }
 
+/*
+ * Does another object have a directory of this name? debugfs_create_dir() fails then too, but
+ * also complains in the kernel's log. Only the housekeeper makes directories here.
+ */
+static bool is_taken(struct dentry *parent, const char *name)
+{
+	struct dentry *dir = debugfs_lookup(name, parent);
+
+	dput(dir);
+	return dir;
+}
+
 static bool add_dir(struct kvmw_object *obj, struct dentry *parent, const char *name)
 {
 	struct dentry *dir;
 
-	/* Under this name there may still be one that is on its way out: next time. */
+	/* The directory of a predecessor goes when the housekeeper buries that: next time. */
 	if (!obj->dir) {
+		if (is_taken(parent, name))
+			return false;
 		dir = debugfs_create_dir(name, parent);
 		if (IS_ERR(dir))
 			return false;

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -960,6 +961,84 @@ TEST(a_slot_made_again_starts_from_nothing)
 				     value == 20));
 	close(old);
 	guest_free(g);
+}
+
+/* How often the kernel's log has @text. */
+static int kernel_said(const char *text)
+{
+	int size = klogctl(10 /* size of the buffer */, NULL, 0), nr = 0;
+	char *log = calloc(1, size + 1), *at = log;
+
+	klogctl(3 /* read all */, log, size);
+	for (; (at = strstr(at, text)); at++)
+		nr++;
+	free(log);
+	return nr;
+}
+
+/*
+ * debugfs complains in the kernel's log when somebody makes a directory under a name that it has
+ * already, in words that depend on the kernel.
+ */
+static int debugfs_complaints(void)
+{
+	return kernel_said("already present") + kernel_said("already exists");
+}
+
+/* A BIOS makes QEMU delete a slot and make another of the same number at once. */
+TEST(a_slot_made_again_at_once_gets_its_own_directory_without_a_complaint)
+{
+	int before = debugfs_complaints(), round;
+	struct guest *g = guest_new(1, 0);
+	__u64 value;
+
+	ASSERT_NE(NULL, g);
+	for (round = 1; round <= 100; round++) {
+		ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, round, GUEST_MEM_4K, 0));
+		ASSERT_EQ(0, guest_slot_add(g, SLOT + 1, OTHER_GPA, round, GUEST_MEM_4K, 0));
+		/* Now and then the slot lives long enough to get a directory. */
+		if (round % 5 == 0) {
+			ASSERT_EQ(0, watch_debugfs(g, "slot0-1/npages", &value));
+			EXPECT_EQ(round, value);
+		}
+		ASSERT_EQ(0, guest_slot_del(g, SLOT));
+		ASSERT_EQ(0, guest_slot_del(g, SLOT + 1));
+	}
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 7, GUEST_PAGE, 1)));
+	ASSERT_EQ(0, watch_debugfs(g, "slot0-1/npages", &value));
+	EXPECT_EQ(PAGES, value);
+	ASSERT_EQ(0, watch_debugfs(g, "slot0-1/mapped_4k", &value));
+	EXPECT_EQ(7, value);
+	EXPECT_EQ(before, debugfs_complaints());
+	guest_free(g);
+}
+
+/* A VMM that starts its VM again gets the same fds, so that KVM calls the VM as before. */
+TEST(a_vm_made_again_at_once_gets_its_own_directory_without_a_complaint)
+{
+	int before = debugfs_complaints(), round;
+	char name[64] = "";
+	struct guest *g;
+	__u64 value;
+
+	for (round = 1; round <= 60; round++) {
+		g = guest_new(1 + round % 2, 0);
+		ASSERT_NE(NULL, g);
+		if (*name)
+			EXPECT_STREQ(name, guest_name(g));
+		strcpy(name, guest_name(g));
+		ASSERT_EQ(0, guest_run(g, 0, work_out(round)));
+		if (round % 5 == 0) {
+			ASSERT_EQ(0, watch_debugfs(g, "vcpus", &value));
+			EXPECT_EQ(1 + round % 2, value);
+			ASSERT_EQ(0, watch_debugfs(g, "vcpu0/user_exits", &value));
+			EXPECT_EQ(round + 1, value);
+		}
+		guest_free(g);
+	}
+	EXPECT_EQ(before, debugfs_complaints());
+	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
 }
 
 /* A change of what is listed that the generation does not tell is never seen by a reader. */

@@ -22,12 +22,12 @@
 
 /* --- files ------------------------------------------------------------------- */
 
-/* A file that does not tell its size, whole. */
+/* A file that does not tell its size, whole. NULL: it is not there, or cannot be read. */
 static char *read_file(const char *path)
 {
 	size_t len = 0, room = 0;
 	char *text = NULL, *more;
-	ssize_t got;
+	ssize_t got = 0;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -45,6 +45,10 @@ static char *read_file(const char *path)
 		len += got > 0 ? got : 0;
 	} while (got > 0);
 	close(fd);
+	if (got < 0) {
+		free(text);
+		return NULL;
+	}
 	if (text)
 		text[len] = '\0';
 	return text;

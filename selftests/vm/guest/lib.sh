@@ -36,5 +36,6 @@ splats() {
 		grep -E \
 			-e 'WARNING:|BUG:|Oops|KASAN|KCSAN|UBSAN|INFO: (task|rcu|trying|possible|inconsistent)' \
 			-e 'general protection|refcount_t:|detected stall|blocked for more than' \
+			-e 'debugfs: .*already (present|exists)' \
 			-e 'lock held when|possible recursive locking|suspicious RCU|kvmwatch:.*fail'
 }

@@ -190,9 +190,30 @@ static bool adopt_children(struct kvmw_vm *vm)
 }
 
 /*
+ * A vCPU that was loaded before we watched. Its numbers are this CPU's, and the interrupt may come
+ * while a hit changes them: then it is the hit that tells readers when they belong together.
+ */
+static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
+{
+	bool in_hit = raw_read_seqcount(&vcpu->seq) & 1;
+
+	if (!in_hit)
+		raw_write_seqcount_begin(&vcpu->seq);
+	vcpu->where = KVMW_VCPU_ON_CPU;
+	vcpu->since = kvmw_now();
+	if (kvmw_runs_here(kvcpu))
+		vcpu->tid = current->pid;
+	kvmw_set(vcpu, pcpu, smp_processor_id());
+	if (!in_hit)
+		raw_write_seqcount_end(&vcpu->seq);
+}
+
+/*
  * A vCPU whose load we did not see: the thread that runs here carries KVM's
  * notifier of it. Nothing is followed but a pointer that one of our records has.
- * Runs in an interrupt, so the vCPU cannot be put meanwhile.
+ * Runs in an interrupt, so the vCPU cannot be put meanwhile. When this interrupts the hit of a load,
+ * that has put the vCPU into kvmw_cpu and does the rest itself; that of a put takes it out of
+ * there at its end.
  */
 static void find_loaded(void *unused)
 {
@@ -203,15 +224,10 @@ static void find_loaded(void *unused)
 	hlist_for_each_entry(notifier, &current->preempt_notifiers, link) {
 		kvcpu = container_of(notifier, struct kvm_vcpu, preempt_notifier);
 		vcpu = kvmw_vcpu_find(kvcpu);
-		if (!vcpu || vcpu->where != KVMW_VCPU_UNKNOWN)
+		if (!vcpu || vcpu->where != KVMW_VCPU_UNKNOWN ||
+		    this_cpu_read(kvmw_cpu.vcpu) == vcpu)
 			continue;
-		raw_write_seqcount_begin(&vcpu->seq);
-		vcpu->where = KVMW_VCPU_ON_CPU;
-		vcpu->since = kvmw_now();
-		if (kvmw_runs_here(kvcpu))
-			vcpu->tid = current->pid;
-		kvmw_set(vcpu, pcpu, smp_processor_id());
-		raw_write_seqcount_end(&vcpu->seq);
+		set_loaded(vcpu, kvcpu);
 		this_cpu_write(kvmw_cpu.vcpu, vcpu);
 	}
 }

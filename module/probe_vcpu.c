@@ -124,6 +124,7 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 		trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
 }
 
+/* After the put is counted: see find_loaded(). */
 static __always_inline void leave(struct kvmw_cpu *c, struct kvmw_vcpu *vcpu)
 {
 	c->vcpu = NULL;
@@ -137,9 +138,9 @@ static noinline void put_unusual(const struct kvm_vcpu *kvcpu)
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
 
-	leave(c, vcpu);
 	if (vcpu)
 		put(vcpu, kvcpu, false);
+	leave(c, vcpu);
 }
 
 /* kvm_arch_vcpu_put(kvcpu) */
@@ -153,8 +154,8 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 		put_unusual(kvcpu);
 		return;
 	}
-	leave(c, vcpu);
 	put(vcpu, kvcpu, true);
+	leave(c, vcpu);
 }
 
 /* A vCPU is loaded and put by get_cpu(), and by the scheduler. */

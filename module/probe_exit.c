@@ -64,12 +64,17 @@ static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct 
 
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
 {
+	bool begun = false;
+
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_inc(vcpu, exits);
 	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
-	if (unlikely(vcpu->exit_early))
+	if (unlikely(vcpu->exit_early)) {
+		/* Not of this exit if there was an entry since: KVM has no event of one that failed. */
+		begun = vcpu->exit_since;
 		vcpu->exit_early = false;
-	else
+	}
+	if (!begun)
 		vcpu->exit_since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
 }

@@ -17,6 +17,7 @@
 #include <linux/ptrace.h>
 #include <linux/timekeeping.h>
 #include <linux/version.h>
+#include <asm/asm.h>
 #include <asm/hypervisor.h>
 #include <asm/svm.h>
 
@@ -594,24 +595,33 @@ static __always_inline const struct vmcb *kvmw_vmcb_of(const struct kvm_vcpu *kv
 	return *(struct vmcb **)(kvcpu + 1);
 }
 
-/* The VMCS of the exit is current where the event comes from. ~0: it is not, or another's is. */
+/* Guests whose VMCS the CPU does not have: nested on Hyper-V. TDX's are told by the VM's type. */
+static inline bool kvmw_vmcs_readable(void)
+{
+	return !hypervisor_is_type(X86_HYPER_MS_HYPERV);
+}
+
+/*
+ * The VMCS of the exit is current where the event comes from. ~0: it is not, or another's is. The
+ * carry flag says that VMREAD failed. It is set before, so that it also says so when the CPU, or a
+ * hypervisor below, does not know the instruction.
+ */
 static __always_inline u64 kvmw_vmread_reason(const struct kvm_vcpu *kvcpu)
 {
 	unsigned long reason;
 	bool failed;
 
+	if (!kvmw_vmcs_readable())
+		return ~0ULL;
 	if (IS_ENABLED(CONFIG_KVM_INTEL_TDX) && kvmw_vm_type(kvcpu->kvm) == KVMW_TYPE_OPAQUE)
 		return ~0ULL;
-	asm volatile("vmread %[field], %[reason]"
+	asm volatile("stc\n"
+		     "1:	vmread %[field], %[reason]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
 		     : [reason] "=r" (reason), "=@ccbe" (failed)
 		     : [field] "r" (0x4402UL));
 	return failed ? ~0ULL : reason;
-}
-
-/* Guests whose VMCS the CPU does not have: nested on Hyper-V. TDX's are told by the VM's type. */
-static inline bool kvmw_vmcs_readable(void)
-{
-	return !hypervisor_is_type(X86_HYPER_MS_HYPERV);
 }
 
 /* --- KVM's own counts ---------------------------------------------------- */

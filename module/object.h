@@ -254,7 +254,8 @@ size_t kvmw_vm_footprint(struct kvmw_vm *vm);
 
 /*
  * Look into KVM's own structures of a VM: it cannot go while pinned. Holds KVM's
- * kvm_lock, so be short, and wait for none of KVM's mutexes. NULL: the VM is gone or going.
+ * kvm_lock, so be short, and wait for none of KVM's mutexes. NULL: the VM is gone or going, or
+ * is still being created.
  */
 struct kvm *kvmw_pin(struct kvmw_vm *vm);
 void kvmw_unpin(void);

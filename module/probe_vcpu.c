@@ -210,15 +210,19 @@ static __always_inline void on_halt(const struct pt_regs *regs, unsigned long ca
 
 KVMW_FUNC_HANDLER(halt, on_halt);
 
-/* The events below do not say whose they are: of the vCPU that is loaded here. */
+/*
+ * The events below do not say whose they are: of the vCPU that is loaded here. If the hook of a
+ * put was missed, because somebody has switched ftrace off, that is not the one we remember.
+ */
 static struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 
 	c->hits[hook]++;
-	if (!c->vcpu)
-		kvmw_lost(NULL);
-	return c->vcpu;
+	if (likely(c->vcpu && kvmw_vcpu_loaded_by_current(c->vcpu)))
+		return c->vcpu;
+	kvmw_lost(NULL);
+	return NULL;
 }
 
 static void set_window(struct kvmw_vcpu *vcpu, unsigned int window)
@@ -269,7 +273,7 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 	kvmw_tp_enter();
 	vcpu = vcpu_here(KVMW_HOOK_wakeup);
 	if (vcpu) {
-		kvcpu = vcpu->obj.key;	/* it is what runs here */
+		kvcpu = vcpu->obj.key;	/* loaded here, says vcpu_here() */
 		raw_write_seqcount_begin(&vcpu->seq);
 		if (vcpu->halted)
 			ns = kvmw_elapsed(kvmw_now(), vcpu->halted_since);

@@ -42,6 +42,17 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 	return kvmw_vcpu_of(c, kvcpu);	/* it was loaded before we watched */
 }
 
+/*
+ * Has the current thread loaded it? Then it carries KVM's notifier of it, as the first of its list,
+ * and what KVM has of it stays for the time of the hit. Only addresses are compared.
+ */
+static __always_inline bool kvmw_vcpu_loaded_by_current(const struct kvmw_vcpu *vcpu)
+{
+	const struct kvm_vcpu *kvcpu = READ_ONCE(vcpu->obj.key);
+
+	return current->preempt_notifiers.first == &kvcpu->preempt_notifier.link;
+}
+
 /* How often a thread has left its pCPU. */
 static __always_inline unsigned long kvmw_switches(const struct task_struct *task)
 {

@@ -41,9 +41,10 @@ kernel_field() {
 }
 
 # The configuration of a kernel that is built here: debug.config, and what KERNEL.config has
-# other than that, if there is one.
+# other than that, if there is one. builtin starts from intel.config, the small one.
 kernel_config() {
 	cat "$here/debug.config"
+	[ "$KERNEL" != builtin ] || cat "$here/intel.config"
 	[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 }
 

@@ -57,7 +57,7 @@ struct kvmw_hook {
 	int		(*on_entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	int		(*on_return)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	void		*on_tp;		/* a tracepoint row when set */
-	unsigned int	tp_args;	/* bit n: it may have n arguments */
+	int		tp_args;	/* how many arguments the event has */
 
 	/* How it is attached; written under the attach lock. */
 	const char	*target;	/* one of targets[]; NULL: not attached */
@@ -69,6 +69,7 @@ struct kvmw_hook {
 	struct kprobe	kp;
 	struct kretprobe rp;
 	struct tracepoint *tp;
+	void		*tp_handler;	/* the one that is registered there */
 };
 
 extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
@@ -222,6 +223,7 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
 		       unsigned int new, unsigned int old);
 KVMW_TP_EXIT(kvmw_tp_exit);
 void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu);
+void kvmw_tp_entry_forced(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit);
 void kvmw_tp_user_exit(void *data, __u32 reason, int error);
 void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset);
 void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu);

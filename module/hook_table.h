@@ -12,15 +12,13 @@
  * newest first; the first that kvm.ko has is taken, under exactly that name. Its
  * handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the probe_*.c
  * files, that of a RET row what KVMW_RET_HANDLER(id, ...) does. A tracepoint row gives
- * the numbers of arguments that kvm.ko may report for the event, as ARGS(n) or
- * ARGS(n) | ARGS(m) where more than the handler takes come last; its handler is
- * kvmw_tp_<id>().
+ * the number of arguments of the event; its handler kvmw_tp_<id>() has exactly these behind
+ * its first. A kernel with kCFI stops a call through a pointer of another type. An event that has
+ * more of them on some kernels has another handler there: see handler_for() in hook_tp.c.
  *
  * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
  * depend on the kernel: see compat.h, which is to be included before this is expanded.
  */
-#define ARGS(n)	(1U << (n))
-
 #define KVMW_HOOKS(HOT, RARE, RET, TP)						\
 	RARE(vm_init, "a VM is being created", "kvm_arch_init_vm")		\
 	RARE(vm_destroy, "a VM lost its last user", "kvm_destroy_vm")		\
@@ -51,13 +49,13 @@
 	    "kvm_arch_vcpu_load")						\
 	RET(put_cost, "KVM's putting of a vCPU, from entry to return",		\
 	    "kvm_arch_vcpu_put")						\
-	TP(wakeup, "a halt ends", ARGS(3), kvm_vcpu_wakeup)			\
-	TP(halt_poll, "the halt polling window grows or shrinks", ARGS(4),	\
+	TP(wakeup, "a halt ends", 3, kvm_vcpu_wakeup)			\
+	TP(halt_poll, "the halt polling window grows or shrinks", 4,	\
 	   kvm_halt_poll_ns)							\
-	TP(exit, "a vCPU leaves guest mode", ARGS(KVMW_EXIT_ARGS), kvm_exit)	\
-	TP(entry, "a vCPU enters guest mode", ARGS(1) | ARGS(2), kvm_entry)	\
-	TP(user_exit, "KVM_RUN returns to userspace", ARGS(2), kvm_userspace_exit) \
-	TP(ring_push, "KVM puts a page into a dirty ring", ARGS(3), kvm_dirty_ring_push) \
-	TP(ring_full, "KVM_RUN ends because a dirty ring is full", ARGS(1),	\
+	TP(exit, "a vCPU leaves guest mode", KVMW_EXIT_ARGS, kvm_exit)	\
+	TP(entry, "a vCPU enters guest mode", 1, kvm_entry)	\
+	TP(user_exit, "KVM_RUN returns to userspace", 2, kvm_userspace_exit) \
+	TP(ring_push, "KVM puts a page into a dirty ring", 3, kvm_dirty_ring_push) \
+	TP(ring_full, "KVM_RUN ends because a dirty ring is full", 1,	\
 	   kvm_dirty_ring_exit)							\
-	TP(ring_reset, "the VMM has a dirty ring reset", ARGS(1), kvm_dirty_ring_reset)
+	TP(ring_reset, "the VMM has a dirty ring reset", 1, kvm_dirty_ring_reset)

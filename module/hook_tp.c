@@ -39,10 +39,24 @@ static int tracepoint_args(struct module *kvm, const struct tracepoint *tp)
 	return -1;
 }
 
+/*
+ * The handler whose type is that of the event, or NULL. Only kvm_entry has two types: a version
+ * does not tell which, as stable kernels took the later one over.
+ */
+static void *handler_for(const struct kvmw_hook *hook, int args)
+{
+	if (args == hook->tp_args)
+		return hook->on_tp;
+	if (args == 2 && hook->on_tp == kvmw_tp_entry)
+		return kvmw_tp_entry_forced;
+	return NULL;
+}
+
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 {
 	struct tracepoint *tp = find_tracepoint(kvm, hook->targets[0]);
 	const char *unproven = kvmw_hook_unproven(hook - kvmw_hooks);
+	void *handler;
 	int args, err;
 
 	if (!tp) {
@@ -56,19 +70,21 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 		return -EOPNOTSUPP;
 	}
 	args = tracepoint_args(kvm, tp);
-	if (args < 0 || !(hook->tp_args & ARGS(args))) {
+	handler = handler_for(hook, args);
+	if (!handler) {
 		snprintf(hook->reason, sizeof(hook->reason),
-			 "tracepoint %s has %d arguments, expected %lu",
-			 hook->targets[0], args, __ffs(hook->tp_args));
+			 "tracepoint %s has %d arguments, expected %d",
+			 hook->targets[0], args, hook->tp_args);
 		return -EPROTO;
 	}
-	err = tracepoint_probe_register(tp, hook->on_tp, hook);
+	err = tracepoint_probe_register(tp, handler, hook);
 	if (err) {
 		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: error %d",
 			 hook->targets[0], err);
 		return err;
 	}
 	hook->tp = tp;
+	hook->tp_handler = handler;
 	hook->target = hook->targets[0];
 	hook->via = "tracepoint";
 	return 0;
@@ -77,7 +93,7 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 /* The caller owes tracepoint_synchronize_unregister(). */
 void kvmw_tp_detach(struct kvmw_hook *hook)
 {
-	tracepoint_probe_unregister(hook->tp, hook->on_tp, hook);
+	tracepoint_probe_unregister(hook->tp, hook->tp_handler, hook);
 	hook->tp = NULL;
 	hook->target = NULL;
 	hook->via = NULL;

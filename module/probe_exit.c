@@ -125,8 +125,7 @@ static noinline void entry_unusual(const struct kvm_vcpu *kvcpu)
 		count_entry(vcpu, false);
 }
 
-/* Whatever arguments follow, the first is the vCPU. */
-void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
+static __always_inline void on_entry(const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu;
 
@@ -138,6 +137,17 @@ void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 	else
 		entry_unusual(kvcpu);
 	kvmw_tp_leave();
+}
+
+void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
+{
+	on_entry(kvcpu);
+}
+
+/* Since Linux 6.9, and in later builds of 6.1, the event also says whether an exit is forced. */
+void notrace kvmw_tp_entry_forced(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit)
+{
+	on_entry(kvcpu);
 }
 
 /* --- exits to userspace ---------------------------------------------------- */

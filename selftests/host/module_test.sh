@@ -10,7 +10,62 @@ seen() {
 	modinfo "$ko" 2>&1
 }
 
-echo "1..4"
+# "event handler" for each tracepoint that the module hooks.
+tracepoint_rows() {
+	tr -s '\\\n\t ' ' ' <"$top/module/hook_table.h" |
+		sed -E 's/TP\(/\n&/g' |
+		sed -nE 's/^TP\(([a-z_]+), "[^"]*", [A-Z0-9_]+, ([a-z_]+)\).*/\2 kvmw_tp_\1/p'
+}
+
+# "event count": how many arguments each event of kvm.ko has, from what it tells BPF.
+event_arguments() {
+	local kvm tmp at event image
+
+	image=$("$here/kernel-image")
+	kvm=$(find "$image/" -name 'kvm.ko*' | head -n 1)
+	tmp=$(mktemp -d)
+	case $kvm in
+	*.xz) xz -dc "$kvm" ;;
+	*) cat "$kvm" ;;
+	esac >"$tmp/kvm.ko"
+	objcopy -O binary --only-section=__bpf_raw_tp_map --set-section-flags \
+		__bpf_raw_tp_map=alloc "$tmp/kvm.ko" "$tmp/map"
+	readelf -rW "$tmp/kvm.ko" | awk '
+		/^Relocation section/ { here = /\.rela__bpf_raw_tp_map/ }
+		here && sub("__tracepoint_", "", $5) { print $1, $5 }' |
+		while read -r at event; do
+			echo "$event $(od -A n -t u4 -j $((0x$at + 16)) -N 4 "$tmp/map" | tr -d ' ')"
+		done
+	rm -r "$tmp"
+}
+
+# How many parameters a handler has behind the first, which is its own data.
+handler_arguments() {
+	pfunct --prototypes "$ko" 2>/dev/null | grep -m 1 -E "^(void|int) $1\(" | tr -cd , | wc -c
+}
+
+# The handler that hook_tp.c takes for an event: handler EVENT COUNT HANDLER
+handler_for() {
+	[ "$1 $2" != "kvm_entry 2" ] && echo "$3" || echo "$3_forced"
+}
+
+# Each handler's type is that of its event: kernels with kCFI stop a call where they differ.
+handlers_fit() {
+	local event handler count fit=0
+
+	event_arguments >"$1"
+	while read -r event handler; do
+		count=$(sed -n "s/^$event //p" "$1")
+		handler=$(handler_for "$event" "$count" "$handler")
+		[ -z "$count" ] || [ "$count" = "$(handler_arguments "$handler")" ] || {
+			echo "# $event has $count arguments, $handler $(handler_arguments "$handler")"
+			fit=1
+		}
+	done < <(tracepoint_rows)
+	[ -s "$1" ] && [ -n "$(tracepoint_rows)" ] && return $fit
+}
+
+echo "1..5"
 modinfo "$ko" >/dev/null 2>&1
 case_is $? "modinfo reads it"
 # kvm.ko, kvm-intel.ko and kvm-amd.ko must come and go while kvmwatch stays.
@@ -20,3 +75,7 @@ modinfo -F vermagic "$ko" | grep -q "^$kver "
 case_is $? "it is for the kernel of the VM"
 nm -u "$ko" | grep -qE ' (__)?kvm_'
 case_is $((!$?)) "it uses no symbol of KVM"
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+handlers_fit "$list"
+case_is $? "handlers of tracepoints have the arguments of their events"

@@ -435,6 +435,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	code = options_parse(cmd, argc, argv, &options.common);
 	if (code >= 0)
 		return code;
+	if (options.windows && options.top) {
+		complain(cmd->name, "--windows shows no pages; leave out --top or --windows");
+		return EXIT_USAGE;
+	}
 	if (!options.time_ns)
 		options.time_ns = DEFAULT_TIME;
 	if (!options.top)
@@ -456,27 +460,18 @@ static struct hot_options *of(struct options *options)
 	return (struct hot_options *)options;
 }
 
+/* An abbreviation that only the live view understands has not led here. */
 static const char *set_hot(struct options *options, const char *arg)
 {
-	(void)options;
 	(void)arg;
-	return NULL;
+	return options->cmd == &cmd_hot ? NULL : "write it in full";
 }
 
 static const char *set_slot(struct options *options, const char *arg)
 {
-	const char *colon = strchr(arg, ':');
-	__u64 as_id = 0, slot;
-	char as[8] = "0";
-
-	if (colon)
-		snprintf(as, sizeof(as), "%.*s", (int)(colon - arg), arg);
-	if (!text_parse_u64(as, &as_id) || as_id > 0xffff ||
-	    !text_parse_u64(colon ? colon + 1 : arg, &slot) || slot > 0xffff)
+	if (!text_parse_slot(arg, &of(options)->as_id, &of(options)->slot))
 		return "give a slot's number, or <address space>:<number>";
 	of(options)->has_slot = true;
-	of(options)->as_id = as_id;
-	of(options)->slot = slot;
 	return NULL;
 }
 

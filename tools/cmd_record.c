@@ -51,6 +51,8 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 
 static const char *set_file(struct options *options, const char *arg)
 {
+	if (!*arg)
+		return "give the name of a file";
 	((struct record_options *)options)->file = arg;
 	return NULL;
 }

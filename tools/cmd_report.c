@@ -58,10 +58,11 @@ static int make_filter(const struct view_options *o, struct report_filter *filte
 			 "in a file a VM has no name; give its id or its pid, as id:N or pid:N");
 		return EXIT_USAGE;
 	}
-	filter->by_vcpu = o->vcpu && text_parse_u64(o->vcpu, &filter->vcpu);
-	filter->by_slot = o->slot;
+	filter->by_vcpu = o->has_vcpu;
+	filter->vcpu = o->vcpu;
+	filter->by_slot = o->has_slot;
 	filter->as_id = o->as_id;
-	filter->slot = o->slot_id;
+	filter->slot = o->slot;
 	return EXIT_DONE;
 }
 
@@ -182,7 +183,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return code;
 	if (options.common.operand)
 		report[3] = (char *)options.common.operand;
-	if (options.common.vm || options.vcpu || options.slot)
+	if (options.common.vm || options.has_vcpu || options.has_slot)
 		shown.filter = &filter;
 	code = trace_cmd(report, show_line, &shown);
 	return code ? code : tell_what_was_lost(report[3], shown.events);

@@ -542,6 +542,8 @@ static const char *set_sort(struct options *options, const char *arg)
 
 static const char *set_columns(struct options *options, const char *arg)
 {
+	if (!*arg)
+		return "give headings of columns";
 	((struct top *)options)->columns = arg;
 	return NULL;
 }

@@ -23,7 +23,7 @@
 
 struct vcpu_options {
 	struct view_options view;	/* first: options_parse() knows only its first part */
-	enum { EXACT_IF_ALLOWED, EXACT, COUNTED } how;
+	enum how { EXACT_IF_ALLOWED, EXACT, COUNTED } how;
 };
 
 struct vcpus {
@@ -194,10 +194,7 @@ static void show_growths(struct output *out, const struct sample *now, size_t it
 /* All that there are, or those that --vcpu asks for. */
 static bool is_chosen(const struct vcpus *vcpus, const struct kvmwatch_all_item *it)
 {
-	__u64 number;
-
-	return !vcpus->special->view.vcpu ||
-	       (text_parse_u64(vcpus->special->view.vcpu, &number) && number == it->number);
+	return !vcpus->special->view.has_vcpu || vcpus->special->view.vcpu == it->number;
 }
 
 /* One that was not there before has nothing to be compared with, and waits. */
@@ -372,7 +369,7 @@ static void end_in_time(struct vcpu_options *options)
 	if (!options->view.time_ns)
 		return;
 	count = (options->view.time_ns + common->interval_ns - 1) / common->interval_ns;
-	if (common->count <= 1 || common->count > count)
+	if (!common->counted || common->count > count)
 		common->count = count;
 }
 
@@ -403,18 +400,26 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const char *set_how(struct options *options, enum how how)
+{
+	struct vcpu_options *o = (struct vcpu_options *)options;
+
+	if (o->how != EXACT_IF_ALLOWED && o->how != how)
+		return "choose one of --exact and --counters";
+	o->how = how;
+	return NULL;
+}
+
 static const char *set_exact(struct options *options, const char *arg)
 {
 	(void)arg;
-	((struct vcpu_options *)options)->how = EXACT;
-	return NULL;
+	return set_how(options, EXACT);
 }
 
 static const char *set_counters(struct options *options, const char *arg)
 {
 	(void)arg;
-	((struct vcpu_options *)options)->how = COUNTED;
-	return NULL;
+	return set_how(options, COUNTED);
 }
 
 static const struct opt opt_exact = {

@@ -112,15 +112,62 @@ static void show_help(const struct cmd *cmd)
 	}
 }
 
-static const struct opt *find_opt(const struct cmd *cmd, int letter)
+/* The place of an option among those of a command; -1: it has no such option. */
+static int find_opt(const struct cmd *cmd, int letter)
+{
+	int i;
+
+	for (i = 0; cmd->options[i]; i++) {
+		if (cmd->options[i]->letter == letter)
+			return i;
+	}
+	return -1;
+}
+
+/* Options in the form that getopt_long() wants. */
+struct table {
+	struct option longs[MAX_OPTIONS + 1];
+	char shorts[2 * MAX_OPTIONS + 3];
+	size_t nr;
+};
+
+static bool has_long(const struct table *table, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < table->nr; i++) {
+		if (!strcmp(table->longs[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Add the options of a command; those of an earlier command with the same name stay. */
+static void add_options(struct table *table, const struct cmd *cmd)
 {
 	const struct opt *const *opt;
+	char *end;
 
 	for (opt = cmd->options; *opt; opt++) {
-		if ((*opt)->letter == letter)
-			return *opt;
+		if (table->nr == MAX_OPTIONS || has_long(table, (*opt)->name))
+			continue;
+		table->longs[table->nr].name = (*opt)->name;
+		table->longs[table->nr].has_arg = (*opt)->arg ? required_argument : no_argument;
+		table->longs[table->nr++].val = (*opt)->letter;
+		end = table->shorts + strlen(table->shorts);
+		*end++ = (*opt)->letter;
+		if ((*opt)->arg)
+			*end = ':';
 	}
-	return NULL;
+}
+
+/* Zero starts getopt_long() afresh, wherever an earlier round of it has ended. */
+static void begin_getopt(struct table *table)
+{
+	memset(table, 0, sizeof(*table));
+	table->shorts[0] = ':';
+	opterr = 0;
+	optind = 0;
 }
 
 /* What getopt_long() refused, as the user wrote it where that is known. */
@@ -137,55 +184,56 @@ static int complain_usage(const struct cmd *cmd, char **argv, int how)
 	return EXIT_USAGE;
 }
 
-bool options_given(int argc, char **argv, const struct opt *opt)
+bool options_given(const struct cmd *const *cmds, int argc, char **argv, const struct opt *opt)
 {
-	const char letter[] = { '-', opt->letter, '\0' };
-	int i;
+	struct table table;
+	bool given = false;
+	int letter;
 
-	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], letter) ||
-		    (!strncmp(argv[i], "--", 2) && !strcmp(argv[i] + 2, opt->name)))
-			return true;
-	}
-	return false;
+	begin_getopt(&table);
+	for (; *cmds; cmds++)
+		add_options(&table, *cmds);
+	while ((letter = getopt_long(argc, argv, table.shorts, table.longs, NULL)) != -1)
+		given |= letter == opt->letter;
+	return given;
+}
+
+/* NULL, or what is wrong with an option. @seen has a bit for each option that came before. */
+static const char *take(const struct opt *opt, __u64 bit, __u64 *seen, struct options *options)
+{
+	if (opt->arg && *seen & bit)
+		return "given twice; give it once";
+	*seen |= bit;
+	return opt->set(options, optarg);
 }
 
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
 {
-	struct option longs[MAX_OPTIONS + 1] = { };
-	char shorts[2 * MAX_OPTIONS + 3] = ":";
-	bool repeat = false, counted = false;
 	const struct opt *opt;
+	struct table table;
+	bool repeat = false;
 	const char *wrong;
-	char *s = shorts + 1;
+	__u64 seen = 0;
 	int letter, i;
 
-	for (i = 0; i < MAX_OPTIONS && cmd->options[i]; i++) {
-		opt = cmd->options[i];
-		longs[i].name = opt->name;
-		longs[i].has_arg = opt->arg ? required_argument : no_argument;
-		longs[i].val = opt->letter;
-		*s++ = opt->letter;
-		if (opt->arg)
-			*s++ = ':';
-	}
-
+	begin_getopt(&table);
+	add_options(&table, cmd);
 	memset(options, 0, sizeof(*options));
+	options->cmd = cmd;
 	options->interval_ns = DEFAULT_INTERVAL_NS;
-	opterr = 0;
-	optind = 1;
-	while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		opt = find_opt(cmd, letter);
-		if (!opt)
+	while ((letter = getopt_long(argc, argv, table.shorts, table.longs, NULL)) != -1) {
+		i = find_opt(cmd, letter);
+		if (i < 0)
 			return complain_usage(cmd, argv, letter);
-		wrong = opt->set(options, optarg);
+		opt = cmd->options[i];
+		wrong = take(opt, 1ULL << i, &seen, options);
 		if (wrong) {
 			complain(cmd->name, "--%s%s%s: %s", opt->name, opt->arg ? " " : "",
 				 opt->arg ? optarg : "", wrong);
 			return EXIT_USAGE;
 		}
 		repeat |= opt == &opt_interval;
-		counted |= opt == &opt_count;
+		options->counted |= opt == &opt_count;
 	}
 	if (options->help) {
 		show_help(cmd);
@@ -198,7 +246,7 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 			 argv[optind], cmd->name);
 		return EXIT_USAGE;
 	}
-	if (!repeat && !counted)
+	if (!repeat && !options->counted)
 		options->count = 1;
 	return -1;
 }

@@ -23,7 +23,9 @@ struct cmd;
  * @vm:		--vm: as given; NULL: all
  * @interval_ns: --interval, or one second
  * @count:	how often to show; 0: until interrupted
+ * @counted:	--count was given
  * @operand:	the word behind the options, of a command that takes one; NULL: none
+ * @cmd:	the command whose options these are
  */
 struct options {
 	enum output_format format;
@@ -32,7 +34,9 @@ struct options {
 	const char *vm;
 	__u64 interval_ns;
 	__u64 count;
+	bool counted;
 	const char *operand;
+	const struct cmd *cmd;
 };
 
 /**
@@ -75,7 +79,17 @@ extern const struct opt opt_help;
  */
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
 
-/* Is an option among the arguments, alone, in either form? Before they are parsed. */
-bool options_given(int argc, char **argv, const struct opt *opt);
+/**
+ * options_given() - look for an option among arguments that are not parsed yet
+ * @cmds: the commands whose arguments they may be, ended by NULL; an option that several of
+ *	them have takes a value in all of them or in none
+ * @argc: as for options_parse()
+ * @argv: likewise
+ * @opt: the option to look for
+ *
+ * Return: whether it is there, in any form that getopt_long() knows: in full, abbreviated, or
+ * bundled with other letters.
+ */
+bool options_given(const struct cmd *const *cmds, int argc, char **argv, const struct opt *opt);
 
 #endif /* KVMWATCH_OPTIONS_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How values are written for people. */
-#include <ctype.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,12 +276,13 @@ void text_clean(char *s)
 	*to = '\0';
 }
 
+/* Digits alone: strtod() would take hexadecimal numbers and exponents, too. */
 bool text_parse_seconds(const char *s, __u64 *ns)
 {
 	double seconds;
 	char *end;
 
-	if (!isdigit((unsigned char)*s) && *s != '.')
+	if (s[strspn(s, "0123456789.")])
 		return false;
 	seconds = strtod(s, &end);
 	if (end == s || *end)
@@ -293,13 +293,49 @@ bool text_parse_seconds(const char *s, __u64 *ns)
 	return true;
 }
 
+/* The one parser of whole numbers: @len decimal digits, and no number above @max. */
+static bool parse_number(const char *s, size_t len, __u64 max, __u64 *number)
+{
+	__u64 digit, n = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+		digit = s[i] - '0';
+		if (n > max / 10 || n * 10 > max - digit)
+			return false;
+		n = n * 10 + digit;
+	}
+	*number = n;
+	return len;
+}
+
 bool text_parse_u64(const char *s, __u64 *number)
 {
-	char *end;
+	return parse_number(s, strlen(s), ~0ULL, number);
+}
 
-	if (!isdigit((unsigned char)*s))
+bool text_parse_vcpu(const char *s, __u32 *vcpu)
+{
+	__u64 number;
+
+	if (!parse_number(s, strlen(s), INT_MAX, &number))
 		return false;
-	errno = 0;
-	*number = strtoull(s, &end, 10);
-	return !errno && !*end;
+	*vcpu = number;
+	return true;
+}
+
+bool text_parse_slot(const char *s, __u16 *as_id, __u16 *slot)
+{
+	const char *colon = strchr(s, ':'), *id = colon ? colon + 1 : s;
+	__u64 space = 0, number;
+
+	if (colon && !parse_number(s, colon - s, USHRT_MAX, &space))
+		return false;
+	if (!parse_number(id, strlen(id), USHRT_MAX, &number))
+		return false;
+	*as_id = space;
+	*slot = number;
+	return true;
 }

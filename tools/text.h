@@ -45,7 +45,13 @@ void text_clean(char *s);
 /* "0.5" to nanoseconds; false if it is no number of seconds from 1 ms to a year. */
 bool text_parse_seconds(const char *s, __u64 *ns);
 
-/* A decimal number, nothing around it. */
+/* A decimal number, nothing around it; leading zeros do not make it octal. */
 bool text_parse_u64(const char *s, __u64 *number);
+
+/* "3" or "0:3": the number of a slot, of address space 0 if none is named. */
+bool text_parse_slot(const char *s, __u16 *as_id, __u16 *slot);
+
+/* The number of a vCPU, as trace events have it: KVM's numbers are below 2^31. */
+bool text_parse_vcpu(const char *s, __u32 *vcpu);
 
 #endif /* KVMWATCH_TEXT_H */

@@ -248,27 +248,21 @@ void view_vcpu(const struct view_row *row, size_t column)
 
 static const char *set_vcpu(struct options *options, const char *arg)
 {
-	__u64 number;
+	struct view_options *o = (struct view_options *)options;
 
-	if (!text_parse_u64(arg, &number))
+	if (!text_parse_vcpu(arg, &o->vcpu))
 		return "give the number of a vCPU, as its VMM counts them";
-	((struct view_options *)options)->vcpu = arg;
+	o->has_vcpu = true;
 	return NULL;
 }
 
-/* "AS:ID", or "ID" in address space 0. */
 static const char *set_slot(struct options *options, const char *arg)
 {
 	struct view_options *o = (struct view_options *)options;
-	const char *colon = strchr(arg, ':');
-	char as_id[8] = "0";
 
-	if (colon)
-		snprintf(as_id, sizeof(as_id), "%.*s", (int)(colon - arg), arg);
-	if (!text_parse_u64(as_id, &o->as_id) ||
-	    !text_parse_u64(colon ? colon + 1 : arg, &o->slot_id))
+	if (!text_parse_slot(arg, &o->as_id, &o->slot))
 		return "give the number of a slot, or of its address space and the slot: 0:3";
-	o->slot = arg;
+	o->has_slot = true;
 	return NULL;
 }
 
@@ -339,13 +333,12 @@ static int filter_of(const struct view_options *options, const struct selection 
 		fprintf(file, "(%s)", vms);
 		and = " && ";
 	}
-	if (options->vcpu) {
-		fprintf(file, "%svcpu == %s", and, options->vcpu);
+	if (options->has_vcpu) {
+		fprintf(file, "%svcpu == %u", and, options->vcpu);
 		and = " && ";
 	}
-	if (options->slot)
-		fprintf(file, "%sas_id == %llu && slot == %llu", and, options->as_id,
-			options->slot_id);
+	if (options->has_slot)
+		fprintf(file, "%sas_id == %u && slot == %u", and, options->as_id, options->slot);
 	free(vms);
 	return fclose(file) ? complain("filter", "no memory") : EXIT_DONE;
 }

@@ -10,18 +10,19 @@
 /**
  * struct view_options - options of live views
  * @common:	those of all commands
- * @vcpu:	--vcpu, as given; NULL: all
- * @slot:	--slot, as given; NULL: all
+ * @has_vcpu:	--vcpu was given
+ * @has_slot:	--slot was given
+ * @vcpu:	--vcpu
  * @as_id:	--slot, taken apart
- * @slot_id:	likewise
+ * @slot:	likewise
  * @time_ns:	--time; 0: until interrupted
  * @buffer_kb:	--buffer; 0: as much as is usual
  */
 struct view_options {
 	struct options common;	/* first: options_parse() knows only that */
-	const char *vcpu;
-	const char *slot;
-	__u64 as_id, slot_id;
+	bool has_vcpu, has_slot;
+	__u32 vcpu;
+	__u16 as_id, slot;
 	__u64 time_ns;
 	__u64 buffer_kb;
 };

@@ -317,6 +317,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 
 static const struct stream_spec *stream_spec;
 static __u64 stream_was_lost;
+static char stream_filter[128];
 
 bool stream_allowed(void)
 {
@@ -327,6 +328,7 @@ int stream_open(const struct stream_spec *spec, struct stream **stream)
 {
 	stream_spec = spec;
 	stream_was_lost = 0;
+	snprintf(stream_filter, sizeof(stream_filter), "%s", spec->filter ? spec->filter : "");
 	*stream = NULL;
 	return 0;
 }
@@ -407,6 +409,9 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
+/* How the last command ended. */
+static int exit_code;
+
 /* What a command prints with some arguments, to be freed. */
 static char *print(const struct cmd *cmd, const char *const *options, const char *format)
 {
@@ -433,7 +438,38 @@ static char *print(const struct cmd *cmd, const char *const *options, const char
 	close(fd);
 	if (code)
 		strcpy(text, "exit code");
+	exit_code = code;
 	return text;
+}
+
+/* How a command ends with these arguments: as many words as there are, by blanks. */
+static int code_of(const struct cmd *cmd, const char *words)
+{
+	char *copy = strdup(words), *options[8] = { };
+	size_t i = 0;
+	char *word;
+
+	for (word = strtok(copy, " "); word && i < 7; word = strtok(NULL, " "))
+		options[i++] = word;
+	free(print(cmd, (const char *const *)options, NULL));
+	free(copy);
+	return exit_code;
+}
+
+/* Do these arguments print what is in this file? */
+static int is_golden_as(const struct cmd *cmd, const char *const *options, const char *file)
+{
+	char path[128], *text = print(cmd, options, NULL), *golden;
+	int same;
+
+	snprintf(path, sizeof(path), GOLDEN "%s", file);
+	golden = read_file(path);
+	same = *golden && !strcmp(text, golden);
+	if (!same)
+		printf("# %s is not what is printed:\n%s", path, text);
+	free(golden);
+	free(text);
+	return same;
 }
 
 static int is_golden(const struct cmd *cmd, const char *const *options, const char *name,
@@ -502,6 +538,164 @@ TEST(dirty_rate_prints_what_it_always_did)
 	static const char *const rate[] = { "--rate", NULL };
 
 	EXPECT_TRUE(all_golden(&cmd_dirty, rate, "dirty-rate"));
+}
+
+/* --rate and --hot make another command of it, however they are written. */
+TEST(dirty_finds_its_mode_in_all_forms_of_its_options)
+{
+	static const char *const rate[][3] = {
+		{ "-jR" }, { "-Rj" }, { "-j", "-R" }, { "--json", "--rat" }, { "-rjR" },
+	};
+	static const char *const hot[][4] = {
+		{ "-jH", "-t6" }, { "-Hjt6" }, { "-jHt", "6" }, { "--ho", "-j", "-t6" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rate) / sizeof(*rate); i++) {
+		const char *words[] = { rate[i][0], rate[i][1], rate[i][2], NULL };
+
+		EXPECT_TRUE(is_golden_as(&cmd_dirty, words, "dirty-rate.json"));
+	}
+	for (i = 0; i < sizeof(hot) / sizeof(*hot); i++) {
+		const char *words[] = { hot[i][0], hot[i][1], hot[i][2], NULL };
+
+		EXPECT_TRUE(is_golden_as(&cmd_dirty, words, "dirty-hot.json"));
+	}
+}
+
+/* The value of another option is none, and what could be two options is none. */
+TEST(dirty_takes_no_value_for_its_mode)
+{
+	EXPECT_EQ(1, code_of(&cmd_dirty, "-pR"));	/* no VM of that name */
+	EXPECT_EQ(1, code_of(&cmd_dirty, "--vm -H"));
+	EXPECT_EQ(2, code_of(&cmd_dirty, "-- -R"));
+	EXPECT_EQ(2, code_of(&cmd_dirty, "--ra"));	/* --rate or --raw */
+	EXPECT_EQ(2, code_of(&cmd_dirty, "--hot --rate"));
+	EXPECT_EQ(2, code_of(&cmd_dirty, "-R -w"));
+}
+
+static const char *filter_of(const struct cmd *cmd, const char *words)
+{
+	*stream_filter = '\0';
+	code_of(cmd, words);
+	return stream_filter;
+}
+
+/* The kernel's filters take 010 for 8 and refuse 08. */
+TEST(numbers_go_to_the_kernel_as_decimal)
+{
+	EXPECT_STREQ("vcpu == 10", filter_of(&cmd_wakeups, "-v 010"));
+	EXPECT_STREQ("vcpu == 8", filter_of(&cmd_dirty, "-v 08"));
+	EXPECT_STREQ("vcpu == 2147483647", filter_of(&cmd_haltpoll, "-v 2147483647"));
+	EXPECT_STREQ("as_id == 1 && slot == 3", filter_of(&cmd_pages, "-s 00000001:3"));
+	EXPECT_STREQ("as_id == 0 && slot == 65535", filter_of(&cmd_pages, "-s 065535"));
+	EXPECT_STREQ("(vm == 1) && vcpu == 7 && as_id == 1 && slot == 8",
+		     filter_of(&cmd_pages, "-p id:01 -v 07 -s 01:08"));
+}
+
+/* Slots' numbers have 16 bits in events, vCPUs' 31; what is more would match another one. */
+TEST(numbers_out_of_range_are_wrong_usage_everywhere)
+{
+	static const char *const vcpus[] = {
+		"-v 2147483648", "-v 4294967295", "-v 4294967296", "-v -1", "-v 0x1", "-v +1",
+		"-v 1x", "-v 99999999999999999999",
+	};
+	static const char *const slots[] = {
+		"-s 65536", "-s 0:65536", "-s 65536:0", "-s 4294967296:0", "-s 1:", "-s :1", "-s 1:2:3",
+		"-s -1", "-s 0x1", "-s 00000000000000065536:1",
+	};
+	static const char *const others[] = {
+		"-i 0x10", "-i 1e1", "-i 0", "-n 0", "-n -1", "-n 18446744073709551616", "-n 0x1",
+	};
+	const struct cmd *const with_vcpu[] = {
+		&cmd_wakeups, &cmd_haltpoll, &cmd_dirty, &cmd_pages, &cmd_vcpu, &cmd_record,
+		&cmd_report,
+	};
+	const struct cmd *const with_slot[] = { &cmd_dirty, &cmd_pages, &cmd_report };
+	const struct cmd *const repeating[] = {
+		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_hooks, &cmd_audit,
+	};
+	char words[80];
+	size_t i, j;
+
+	for (i = 0; i < sizeof(vcpus) / sizeof(*vcpus); i++) {
+		for (j = 0; j < sizeof(with_vcpu) / sizeof(*with_vcpu); j++) {
+			EXPECT_EQ(2, code_of(with_vcpu[j], vcpus[i])) {
+				TH_LOG("%s %s", with_vcpu[j]->name, vcpus[i]);
+			}
+		}
+	}
+	for (i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+		for (j = 0; j < sizeof(with_slot) / sizeof(*with_slot); j++) {
+			EXPECT_EQ(2, code_of(with_slot[j], slots[i])) {
+				TH_LOG("%s %s", with_slot[j]->name, slots[i]);
+			}
+		}
+		snprintf(words, sizeof(words), "-H %s", slots[i]);
+		EXPECT_EQ(2, code_of(&cmd_dirty, words)) {
+			TH_LOG("dirty %s", words);
+		}
+	}
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		for (j = 0; j < sizeof(repeating) / sizeof(*repeating); j++) {
+			EXPECT_EQ(2, code_of(repeating[j], others[i])) {
+				TH_LOG("%s %s", repeating[j]->name, others[i]);
+			}
+		}
+	}
+}
+
+static int lines_of(const struct cmd *cmd, const char *const *options)
+{
+	char *text = print(cmd, options, "--csv"), *at;
+	int lines = 0;
+
+	for (at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	free(text);
+	return lines;
+}
+
+/* One line of names, and one for each interval. */
+TEST(vcpu_shows_as_many_intervals_as_both_options_allow)
+{
+	static const char *const one[] = { "-n", "1", "-t", "3", NULL };
+	static const char *const two[] = { "-n", "2", "-t", "3", NULL };
+	static const char *const three[] = { "-t", "3", NULL };
+	static const char *const least[] = { "-t", "3", "-n", "5", NULL };
+
+	EXPECT_EQ(2, lines_of(&cmd_vcpu, one));
+	EXPECT_EQ(3, lines_of(&cmd_vcpu, two));
+	EXPECT_EQ(4, lines_of(&cmd_vcpu, three));
+	EXPECT_EQ(4, lines_of(&cmd_vcpu, least));
+}
+
+/* Two options that cannot both be meant. */
+TEST(options_that_contradict_are_wrong_usage)
+{
+	EXPECT_EQ(2, code_of(&cmd_vcpu, "-x -C"));
+	EXPECT_EQ(2, code_of(&cmd_vcpu, "-C --exact"));
+	EXPECT_EQ(2, code_of(&cmd_list, "--json --csv"));
+	EXPECT_EQ(2, code_of(&cmd_list, "-p 4242-5 -p nobody"));
+	EXPECT_EQ(2, code_of(&cmd_stat, "-n 1 --count 2"));
+	EXPECT_EQ(2, code_of(&cmd_pages, "-s 1 -s 2"));
+	EXPECT_EQ(2, code_of(&cmd_top, "--json -o cpu -o dirty"));
+	EXPECT_EQ(2, code_of(&cmd_dirty, "-H --windows --top 3"));
+	EXPECT_EQ(0, code_of(&cmd_vcpu, "-C -C"));
+}
+
+TEST(an_empty_value_is_wrong_usage)
+{
+	static const char *const columns[] = { "-o", "", NULL };
+	static const char *const json[] = { "--json", "-o", "", NULL };
+	static const char *const vm[] = { "-p", "", NULL };
+
+	free(print(&cmd_top, json, NULL));
+	EXPECT_EQ(2, exit_code);
+	free(print(&cmd_record, columns, NULL));
+	EXPECT_EQ(2, exit_code);
+	free(print(&cmd_list, vm, NULL));
+	EXPECT_EQ(2, exit_code);
 }
 
 TEST(a_vm_that_is_not_there_is_refused)

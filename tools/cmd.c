@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "libkvmwatch.h"
+#include "text.h"
 
 static char *complaint;
 static size_t complaint_size;
@@ -18,26 +20,42 @@ void complain_into(char *buf, size_t size)
 	complaint_size = size;
 }
 
+/* What is complained of may have its name from a tenant, or from a file. */
 int complain(const char *what, const char *why, ...)
 {
+	char *reason = NULL, *all = NULL;
 	va_list args;
-	int n;
 
-	if (complaint) {
-		n = snprintf(complaint, complaint_size, "%s: ", what);
-		va_start(args, why);
-		if (n >= 0 && (size_t)n < complaint_size)
-			vsnprintf(complaint + n, complaint_size - n, why, args);
-		va_end(args);
-		return EXIT_COULD_NOT;
-	}
-	fflush(stdout);
-	fprintf(stderr, "kvmwatch: %s: ", what);
 	va_start(args, why);
-	vfprintf(stderr, why, args);
+	if (vasprintf(&reason, why, args) < 0)
+		reason = NULL;
 	va_end(args);
-	fputc('\n', stderr);
+	if (asprintf(&all, "%s: %s", what, reason ? reason : "no memory") < 0)
+		all = NULL;
+	if (all)
+		text_clean(all);
+	if (complaint) {
+		snprintf(complaint, complaint_size, "%s", all ? all : "no memory");
+	} else {
+		fflush(stdout);
+		fprintf(stderr, "kvmwatch: %s\n", all ? all : "no memory");
+	}
+	free(all);
+	free(reason);
 	return EXIT_COULD_NOT;
+}
+
+int complain_output(int err)
+{
+	switch (err) {
+	case -EPIPE:
+		return EXIT_COULD_NOT;
+	case -EINTR:
+		return complain("standard output",
+				"nobody read it any more, so what came last is not shown");
+	default:
+		return complain("standard output", "%s", strerror(-err));
+	}
 }
 
 /* The module may be there without its node, as in a container. */

@@ -58,6 +58,12 @@ extern const struct cmd cmd_audit;
  */
 int __printf(2, 3) complain(const char *what, const char *why, ...);
 
+/*
+ * Say why standard output did not take it all, where @err is -errno; of a pipe whose reader has
+ * gone there is nothing to say. Returns EXIT_COULD_NOT.
+ */
+int complain_output(int err);
+
 /* Have complaints written to @buf instead; NULL: to stderr again. */
 void complain_into(char *buf, size_t size);
 

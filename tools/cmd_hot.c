@@ -4,16 +4,15 @@
  * several lengths, and a picture of the guest's memory over time.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "cmd_dirty.h"
 #include "hot.h"
+#include "interrupt.h"
 #include "libkvmwatch.h"
 #include "options.h"
 #include "output.h"
@@ -65,35 +64,6 @@ struct hots {
 
 /* --- waiting ------------------------------------------------------------- */
 
-static int interrupted;	/* by a signal */
-
-static void on_signal(int nr)
-{
-	(void)nr;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-static bool is_over(void)
-{
-	return __atomic_load_n(&interrupted, __ATOMIC_RELAXED);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
-static void sleep_until(__u64 ns)
-{
-	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
-
-	while (!is_over() && now_ns() < ns)
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
-}
-
 /* One picture is of one VM. */
 static int look_for_map(struct hots *hots)
 {
@@ -114,8 +84,8 @@ static int wait_and_look(struct hots *hots)
 		steps = time / 125000000;
 		steps = steps > HOT_MAP_COLUMNS ? HOT_MAP_COLUMNS : steps ? steps : 1;
 	}
-	for (i = 1; i <= steps && !is_over() && !err; i++) {
-		sleep_until(hots->begin_ns + time / steps * i);
+	for (i = 1; i <= steps && !interrupted() && !err; i++) {
+		interrupt_sleep_until(hots->begin_ns + time / steps * i);
 		if (hots->options->svg)
 			err = look_for_map(hots);
 	}
@@ -369,7 +339,7 @@ static int show(const struct hots *hots)
 	if (err)
 		return device_complain(err);
 	err = output_flush(&out);
-	return err ? complain("standard output", "%s", strerror(-err)) : EXIT_DONE;
+	return err ? complain_output(err) : EXIT_DONE;
 }
 
 static int watch(struct hots *hots)
@@ -416,7 +386,7 @@ static int watch_vms(int dev, const struct hot_options *options, struct selectio
 		code = vms_none(selection, "dirty");
 	else
 		code = open_all(&hots, dev, vms, nr);
-	catch_signals();
+	interrupt_catch(false);
 	if (!code && hots.nr)
 		code = options->svg ? watch_and_draw(&hots) : watch(&hots);
 	for (i = 0; i < hots.nr; i++)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "interrupt.h"
 #include "options.h"
 #include "output.h"
 #include "repeat.h"
@@ -31,6 +32,7 @@ struct vcpus {
 	const struct options *options;
 	const struct vcpu_options *special;
 	struct stretches *stretches;
+	bool begun;		/* the first look was taken */
 	int code;		/* what went wrong between two looks */
 	__u64 intervals;	/* shown so far */
 	struct selection selection;
@@ -250,7 +252,7 @@ static bool read_events(void *arg)
 
 	if (err)
 		vcpus->code = complain_events(err);
-	return err || view_interrupted();
+	return err || interrupted();
 }
 
 /* Returns whether events are to be asked, and says what that means if not. */
@@ -269,7 +271,7 @@ static int go_on_without(const struct vcpus *vcpus, int code)
 {
 	if (vcpus->special->how == EXACT)
 		return code;
-	view_release_signals();
+	interrupt_release();
 	complain("vcpu", "no events, so MIN and MAX are bounds; see --counters");
 	return EXIT_DONE;
 }
@@ -285,7 +287,7 @@ static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 		if (!filter)
 			return complain("vcpu", "no memory");
 	}
-	view_catch_signals();
+	interrupt_catch(true);
 	code = stretches_open(filter, &vcpus->stretches);
 	free(filter);
 	if (code)
@@ -321,29 +323,40 @@ static int show_vcpus(struct output *out, struct vcpus *vcpus, const struct samp
 	return shown || now->nr_vms ? EXIT_DONE : vms_none(&vcpus->selection, "vcpu");
 }
 
+/*
+ * The first look shows nothing, but what comes later is compared with it. Events are attached to
+ * even if there is no vCPU yet: those to come are to be exact, too.
+ */
+static int begin(struct vcpus *vcpus, struct beat *beat)
+{
+	bool waits = vcpus->options->count != 1;
+	int code;
+
+	code = look(vcpus, &vcpus->before);
+	if (code || !choose_how(vcpus->special) || (!vcpus->before.all->nr && !waits))
+		return code;
+	code = begin_exact(vcpus, beat);
+	if (code)
+		return code;
+	sample_free(&vcpus->before);
+	return look(vcpus, &vcpus->before);
+}
+
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct vcpus *vcpus = arg;
 	struct sample now;
-	int code;
+	int code = EXIT_DONE;
 
-	code = look(vcpus, &now);
-	if (!code && !vcpus->before.all && now.all->nr) {
-		vcpus->before = now;
-		if (choose_how(vcpus->special)) {
-			code = begin_exact(vcpus, beat);
-			if (code)
-				return code;
-			sample_free(&vcpus->before);
-			code = look(vcpus, &vcpus->before);
-			if (code)
-				return code;
-		}
-		beat_wait(beat);
-		if (beat->stopped)
-			return EXIT_DONE;
-		code = look(vcpus, &now);
+	if (!vcpus->begun) {
+		vcpus->begun = true;
+		code = begin(vcpus, beat);
+		if (!code && vcpus->before.all->nr)
+			beat_wait(beat);
 	}
+	if (code || beat->stopped)
+		return code;
+	code = look(vcpus, &now);
 	if (code)
 		return code;
 	code = show_vcpus(out, vcpus, &now);

@@ -26,6 +26,13 @@ static void note(struct output *out, int err)
 		out->err = err;
 }
 
+/* Whoever writes calls it while errno still says what was wrong. */
+static void note_write(struct output *out)
+{
+	if (ferror(out->file))
+		note(out, errno ? -errno : -EIO);
+}
+
 /* --- JSON ---------------------------------------------------------------- */
 
 struct json_object *output_json_string(const char *s)
@@ -51,6 +58,7 @@ void output_json(struct output *out, struct json_object *object)
 		note(out, -ENOMEM);
 	else if (!out->err)
 		fprintf(out->file, "%s\n", s);
+	note_write(out);
 	json_object_put(object);
 }
 
@@ -176,6 +184,7 @@ static void csv_line(struct output *out, bool names)
 			csv_cell(out->file, &out->cells[i]);
 	}
 	fputc('\n', out->file);
+	note_write(out);
 }
 
 /* --- Tables -------------------------------------------------------------- */
@@ -281,14 +290,20 @@ static void endless_line(struct output *out, bool headings)
 		pad = column->width > pad ? column->width - pad + 1 : 1;
 	}
 	fputc('\n', out->file);
+	note_write(out);
 }
 
 static void table_end(struct output *out)
 {
+	int err;
+
 	if (!out->table)
 		return;
-	if (!out->err)
-		note(out, scols_print_table(out->table));
+	if (!out->err) {
+		err = scols_print_table(out->table);
+		note_write(out);
+		note(out, err);
+	}
 	scols_unref_table(out->table);
 	out->table = NULL;
 }
@@ -417,8 +432,10 @@ void output_text(struct output *out, size_t column, const char *text)
 
 int output_flush(struct output *out)
 {
+	if (out->err)
+		return out->err;
 	errno = 0;
-	if (fflush(out->file) || ferror(out->file))
-		note(out, errno ? -errno : -EIO);
+	fflush(out->file);
+	note_write(out);
 	return out->err;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Show something again and again. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd.h"
+#include "interrupt.h"
 #include "options.h"
 #include "repeat.h"
 
@@ -27,28 +27,29 @@ static void beat_start(struct beat *beat, __u64 interval_ns)
 	beat->next_ns = now_ns() + interval_ns;
 }
 
-static void sleep_until(__u64 ns)
+/* Signals are looked for in any case: an interval may be too short for the caller's idling. */
+static bool is_over(struct beat *beat)
 {
-	struct timespec ts = { .tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC };
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
+	beat->stopped |= interrupted();
+	return beat->stopped;
 }
 
 void beat_wait(struct beat *beat)
 {
 	__u64 now, late;
 
-	while (beat->idle && !beat->stopped) {
+	while (beat->idle && !is_over(beat)) {
 		now = now_ns();
 		if (now + IDLE_NS >= beat->next_ns)
 			break;
-		sleep_until(now + IDLE_NS);
+		interrupt_sleep_until(now + IDLE_NS);
 		beat->stopped = beat->idle(beat->idle_arg);
 	}
-	if (beat->stopped)
+	if (is_over(beat))
 		return;
-	sleep_until(beat->next_ns);
+	interrupt_sleep_until(beat->next_ns);
+	if (is_over(beat))
+		return;
 	late = now_ns() - beat->next_ns;
 	beat->next_ns += (late / beat->interval_ns + 1) * beat->interval_ns;
 }
@@ -66,7 +67,7 @@ int repeat(const struct options *options, show_fn show, void *arg)
 		code = show(&out, &beat, arg);
 		err = output_flush(&out);
 		if (err)
-			return complain("standard output", "%s", strerror(-err));
+			return complain_output(err);
 		if (code || beat.stopped || round == options->count)
 			return code;
 		beat_wait(&beat);

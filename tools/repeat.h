@@ -24,7 +24,7 @@ struct beat {
 };
 
 __u64 now_ns(void);
-/* Until the next beat, or less if it is stopped. */
+/* Until the next beat, or less if it is stopped, as by a signal that interrupt.h catches. */
 void beat_wait(struct beat *beat);
 
 /* Shows it once. May wait for a beat. Returns an exit code; not EXIT_DONE ends it. */

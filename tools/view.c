@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Live views: commands that show trace events as they happen. See view.h. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "interrupt.h"
 #include "libkvmwatch.h"
 #include "output.h"
 #include "repeat.h"
@@ -379,52 +379,14 @@ struct viewing {
 	__u64 lost_told;	/* of what was lost */
 };
 
-static int interrupted;
-
-static void interrupt(int sig)
-{
-	(void)sig;
-	__atomic_store_n(&interrupted, 1, __ATOMIC_RELAXED);
-}
-
-static void handle_signals(sighandler_t ending, sighandler_t pipe)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = ending };
-	size_t i;
-
-	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigaction(signals[i], &action, NULL);
-	action.sa_handler = pipe;
-	sigaction(SIGPIPE, &action, NULL);
-}
-
-/* A pipe that nobody reads any more ends it too, but by an error of the writing. */
-void view_catch_signals(void)
-{
-	interrupted = 0;
-	handle_signals(interrupt, SIG_IGN);
-}
-
-/* What came meanwhile is not forgotten. */
-void view_release_signals(void)
-{
-	handle_signals(SIG_DFL, SIG_DFL);
-	if (interrupted)
-		raise(SIGTERM);
-}
-
-bool view_interrupted(void)
-{
-	return __atomic_load_n(&interrupted, __ATOMIC_RELAXED);
-}
-
 static void show_row(const struct happening *h, void *arg)
 {
 	struct viewing *v = arg;
 	struct view_row row = { &v->out, v->options, h, stream_lost(v->stream) - v->lost_told };
 	size_t i;
 
+	if (v->out.err)
+		return;
 	v->lost_told += row.lost;
 	if (row.lost)
 		complain("lost", "%llu events", row.lost);
@@ -495,7 +457,7 @@ static int watch(struct viewing *v)
 	__u64 begin = now_ns(), passed = 0, limit = v->options->time_ns;
 	int more = 0, err;
 
-	while (!view_interrupted() && (!limit || passed < limit) && !all_ended(v)) {
+	while (!interrupted() && (!limit || passed < limit) && !all_ended(v)) {
 		if (!more)
 			pause_for(limit && limit - passed < ROUND_NS ? limit - passed : ROUND_NS);
 		forget_freshness();
@@ -510,20 +472,20 @@ static int watch(struct viewing *v)
 	return 0;
 }
 
+/* The stream is closed first: what writes may have to wait for somebody who reads. */
 static int end(struct viewing *v, const char *name, int err, __u64 ns)
 {
 	int finish = stream_finish(v->stream, show_row, v);
 	__u64 lost = stream_lost(v->stream);
-	int flush = output_flush(&v->out);
+	int flush;
 
 	stream_close(v->stream);
+	flush = output_flush(&v->out);
 	complain(name, "%llu events in %.1f s, %llu lost", v->shown, ns / 1e9, lost);
 	if (err == -ENODEV)
 		return complain(name, "the module was unloaded");
-	if (flush == -EPIPE)
-		return EXIT_COULD_NOT;
 	if (flush)
-		return complain("standard output", "%s", strerror(-flush));
+		return complain_output(flush);
 	err = err ? err : finish;
 	return err ? complain(name, "can't read events: %s", strerror(-err)) : EXIT_DONE;
 }
@@ -545,7 +507,7 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 		columns[i] = v->view->columns[i].column;
 		fields[i] = v->view->columns[i].field;
 	}
-	view_catch_signals();
+	interrupt_catch(true);
 	begin = now_ns();
 	code = stream_open(&spec, &v->stream);
 	if (code)

@@ -114,14 +114,6 @@ struct view_choice {
 int view_choose(const struct view_options *options, struct view_choice *choice);
 void view_choice_free(struct view_choice *choice);
 
-/*
- * From the first on, signals that end a program make the second true instead; until the third,
- * if there is nothing to be put away after all.
- */
-void view_catch_signals(void);
-bool view_interrupted(void);
-void view_release_signals(void);
-
 /* Show it until it is time to end. Returns an exit code. */
 int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options);
 

@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio_ext.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <kselftest_harness.h>
@@ -36,6 +38,15 @@ static const struct {
 } growths[] = {
 	{ "on_cpu_ns", 250000000 }, { "dirty_marks", 640 }, { "dirty_marks_new", 512 },
 };
+
+/* What else happens, between listing and reading. */
+static enum { NOTHING, VM_ENDS, OBJECTS_COME, VM_BEGINS } meanwhile;
+
+/* With VM_BEGINS there is no VM at the first moment. */
+static bool nothing_yet(void)
+{
+	return meanwhile == VM_BEGINS && !moment;
+}
 
 static char corpus_file[65536];
 
@@ -90,6 +101,10 @@ static int device_list(struct kvmwatch_list *list)
 		.help = "time inside KVM's load function",
 	};
 
+	if (nothing_yet() && list->kind <= KVMWATCH_KIND_SLOT) {
+		list->nr = 0;
+		return 0;
+	}
 	switch (list->kind) {
 	case KVMWATCH_KIND_VM:
 		return give(&vm, sizeof(vm), list);
@@ -124,9 +139,6 @@ static void grow(struct kvmwatch_all_header *header, const struct kvmwatch_stats
 			*(__u64 *)(data + item * header->item_size) += moment * growths[i].by;
 	}
 }
-
-/* What else happens, between listing and reading. */
-static enum { NOTHING, VM_ENDS, OBJECTS_COME } meanwhile;
 
 static struct {
 	struct kvmwatch_all_header head;
@@ -200,8 +212,8 @@ static int device_open_all(__u32 kind)
 	head->desc_offset = sizeof(*head);
 	head->desc_size = sizeof(struct kvmwatch_stats_desc);
 	head->kind = kind;
-	head->begin_ns = 1 + moment * 1000000000;
-	head->nr = meanwhile == OBJECTS_COME ? 2 : 1;
+	head->begin_ns = (1000 + moment) * 1000000000;
+	head->nr = nothing_yet() ? 0 : meanwhile == OBJECTS_COME ? 2 : 1;
 	head->filled = head->nr;
 	item = (void *)(end - head->item_size);
 	memcpy(end, item, head->item_size);
@@ -315,9 +327,11 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 
 /* --- trace events: two, the second not on a vCPU; between them three are lost --- */
 
-static const struct stream_spec *stream_spec;
+static struct stream_spec stream_spec;
 static __u64 stream_was_lost;
 static char stream_filter[128];
+/* How often it is read before a signal comes; -1: it comes before that. */
+static int reads_before_signal;
 
 bool stream_allowed(void)
 {
@@ -326,10 +340,12 @@ bool stream_allowed(void)
 
 int stream_open(const struct stream_spec *spec, struct stream **stream)
 {
-	stream_spec = spec;
+	stream_spec = *spec;
 	stream_was_lost = 0;
 	snprintf(stream_filter, sizeof(stream_filter), "%s", spec->filter ? spec->filter : "");
 	*stream = NULL;
+	if (reads_before_signal < 0)
+		raise(SIGINT);
 	return 0;
 }
 
@@ -350,11 +366,11 @@ static void happen(bool second, stream_fn fn, void *arg)
 	struct happening h = { .ns = 25157639001 + second * 1000, .seq = second };
 	size_t i, j;
 
-	h.event = second && stream_spec->events[1];
-	for (i = 0; i < stream_spec->nr_fields; i++) {
+	h.event = second && stream_spec.events[1];
+	for (i = 0; i < stream_spec.nr_fields; i++) {
 		for (j = 0; j < sizeof(stream_fields) / sizeof(*stream_fields); j++) {
-			if (!stream_spec->fields[i] ||
-			    strcmp(stream_spec->fields[i], stream_fields[j].name))
+			if (!stream_spec.fields[i] ||
+			    strcmp(stream_spec.fields[i], stream_fields[j].name))
 				continue;
 			h.has |= 1U << i;
 			h.values[i] = second ? stream_fields[j].second : stream_fields[j].first;
@@ -366,7 +382,8 @@ static void happen(bool second, stream_fn fn, void *arg)
 int stream_read(struct stream *stream, stream_fn fn, void *arg)
 {
 	happen(false, fn, arg);
-	raise(SIGINT);
+	if (!reads_before_signal--)
+		raise(SIGINT);
 	return 0;
 }
 
@@ -427,6 +444,8 @@ static char *print(const struct cmd *cmd, const char *const *options, const char
 	if (format)
 		argv[argc++] = (char *)format;
 	moment = 0;
+	if (reads_before_signal < 0)
+		reads_before_signal = 0;
 	fflush(stdout);
 	dup2(fd, 1);
 	code = cmd->run(cmd, argc, argv);
@@ -668,6 +687,101 @@ TEST(vcpu_shows_as_many_intervals_as_both_options_allow)
 	EXPECT_EQ(3, lines_of(&cmd_vcpu, two));
 	EXPECT_EQ(4, lines_of(&cmd_vcpu, three));
 	EXPECT_EQ(4, lines_of(&cmd_vcpu, least));
+}
+
+/* Whatever comes between two looks: at 0.05 s nothing is done between them. */
+TEST(vcpu_ends_at_the_first_signal_at_any_interval)
+{
+	static const char *const words[] = {
+		"-x -i 0.001", "-x -i 0.049", "-x -i 0.05", "-x -i 0.051", "-x -i 1", "-x -i 86400",
+		"-x -i 0.05 -n 100000",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		reads_before_signal = 3;
+		EXPECT_EQ(0, code_of(&cmd_vcpu, words[i]));
+		EXPECT_GT(10, moment) {
+			TH_LOG("%s went on", words[i]);
+		}
+	}
+}
+
+/* It is exact from the first VM on, though none was there when it began. */
+TEST(vcpu_is_exact_for_vms_that_come_later)
+{
+	static const char *const exact[] = { "-x", "-i1", "-n4", NULL };
+	char *text, *at;
+	int rows = 0;
+
+	meanwhile = VM_BEGINS;
+	reads_before_signal = 1000;
+	text = print(&cmd_vcpu, exact, "--json");
+	meanwhile = NOTHING;
+	EXPECT_EQ(0, exit_code);
+	for (at = text; (at = strstr(at, "\"vcpu_id\":")); at++)
+		rows++;
+	EXPECT_EQ(2, rows);
+	EXPECT_EQ(NULL, strstr(text, "\"exact\":false"));
+	EXPECT_NE(NULL, strstr(text, "\"on_min_ns\":1000000000,"));
+	EXPECT_NE(NULL, strstr(text, "\"on_max_ns\":1000000000,"));
+	free(text);
+}
+
+TEST(vcpu_does_not_wait_for_the_first_vm)
+{
+	meanwhile = VM_BEGINS;
+	EXPECT_EQ(0, code_of(&cmd_vcpu, "-x"));
+	EXPECT_EQ(0, moment);
+	meanwhile = NOTHING;
+}
+
+/* Who ends a view that fills a pipe, as that of a pager, is not to wait for the pager. */
+TEST(a_view_that_nobody_reads_ends_at_the_first_signal)
+{
+	int fds[2], status, size;
+	char byte = '\n';
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(fds));
+	size = fcntl(fds[1], F_GETPIPE_SZ);
+	while (size--)
+		ASSERT_EQ(1, write(fds[1], &byte, 1));
+	pid = fork();
+	if (!pid) {
+		reads_before_signal = -1;
+		dup2(fds[1], 1);
+		_exit(cmd_wakeups.run(&cmd_wakeups, 1, (char *[]){ "wakeups", NULL }));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(1, WEXITSTATUS(status));
+}
+
+/* The error is that of the write that failed, also where more was written than is buffered. */
+TEST(a_full_disk_is_called_that)
+{
+	static const char *const formats[] = { NULL, "--json", "--csv" };
+	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits, &cmd_wakeups };
+	int full = syscall(SYS_openat, AT_FDCWD, "/dev/full", O_WRONLY), out = dup(1);
+	char said[256];
+	size_t i, j;
+
+	fflush(stdout);
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		for (j = 0; j < 3; j++) {
+			char *argv[] = { (char *)cmds[i]->name, (char *)formats[j], NULL };
+
+			complain_into(said, sizeof(said));
+			dup2(full, 1);
+			EXPECT_EQ(1, cmds[i]->run(cmds[i], formats[j] ? 2 : 1, argv));
+			dup2(out, 1);
+			__fpurge(stdout);
+			clearerr(stdout);
+			complain_into(NULL, 0);
+			EXPECT_STREQ("standard output: No space left on device", said);
+		}
+	}
 }
 
 /* Two options that cannot both be meant. */

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ending in good order when a signal asks for it. See interrupt.h. */
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "interrupt.h"
+#include "repeat.h"
+
+#define NSEC_PER_SEC	1000000000ULL
+#define CHUNK_NS	50000000ULL
+#define UNBLOCK_US	500000
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define NR_SIGNALS	(sizeof(signals) / sizeof(*signals))
+
+static int noted;
+static bool catching, unblocking;
+
+/* setitimer() is a bare system call, and one timer serves however many signals come. */
+static void note(int signal)
+{
+	const struct itimerval often = { { 0, UNBLOCK_US }, { 0, UNBLOCK_US } };
+
+	(void)signal;
+	if (unblocking && !noted)
+		setitimer(ITIMER_REAL, &often, NULL);
+	__atomic_store_n(&noted, 1, __ATOMIC_RELAXED);
+}
+
+/* That it comes is all: the system call that it meets fails with EINTR. */
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+static void handle(int signal, void (*handler)(int), int flags)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+
+	sigaction(signal, &action, NULL);
+}
+
+/* nohup(1) has its user's word that a hangup is to be ignored. */
+static bool is_ignored_hangup(int signal)
+{
+	struct sigaction now;
+
+	return signal == SIGHUP && !sigaction(signal, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
+void interrupt_catch(bool unblock)
+{
+	size_t i;
+
+	noted = 0;
+	catching = true;
+	unblocking = unblock;
+	if (unblock)
+		handle(SIGALRM, do_nothing, 0);
+	for (i = 0; i < NR_SIGNALS; i++) {
+		if (!is_ignored_hangup(signals[i]))
+			handle(signals[i], note, unblock ? 0 : SA_RESETHAND);
+	}
+	handle(SIGPIPE, SIG_IGN, 0);
+}
+
+void interrupt_release(void)
+{
+	const struct itimerval never = { };
+	size_t i;
+
+	catching = false;
+	setitimer(ITIMER_REAL, &never, NULL);
+	for (i = 0; i < NR_SIGNALS; i++) {
+		if (!is_ignored_hangup(signals[i]))
+			handle(signals[i], SIG_DFL, 0);
+	}
+	handle(SIGPIPE, SIG_DFL, 0);
+	if (interrupted())
+		raise(SIGTERM);
+}
+
+bool interrupted(void)
+{
+	return __atomic_load_n(&noted, __ATOMIC_RELAXED);
+}
+
+/*
+ * In short pieces: a signal that comes between the question whether one has come and the sleep
+ * does not interrupt the sleep.
+ */
+void interrupt_sleep_until(__u64 ns)
+{
+	struct timespec ts;
+	__u64 now, until;
+
+	for (now = now_ns(); now < ns && !interrupted(); now = now_ns()) {
+		until = catching && ns - now > CHUNK_NS ? now + CHUNK_NS : ns;
+		ts.tv_sec = until / NSEC_PER_SEC;
+		ts.tv_nsec = until % NSEC_PER_SEC;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	}
+}

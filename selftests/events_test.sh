@@ -50,7 +50,7 @@ attached() {
 
 # How many there are.
 views_now() {
-	find $instances -name 'kvmwatch-*' -maxdepth 1 | wc -l
+	find $instances -maxdepth 1 -name 'kvmwatch-view-*' | wc -l
 }
 
 one_view() {
@@ -197,9 +197,42 @@ kill -9 "$killed"
 wait "$killed" 2>/dev/null
 view next wakeups
 attached next
-claim "a view removes the instance of one that was killed" test ! -e "$instances/kvmwatch-$killed"
-claim "and of no other one" test -d "$instances/kvmwatch-$alive"
+instances_of() {
+	find $instances -maxdepth 1 -name "kvmwatch-view-$1-*" | wc -l
+}
+claim "a view removes the instance of one that was killed" same "$(instances_of "$killed")" 0
+claim "and of no other one" same "$(instances_of "$alive")" 1
 finish alive next
+
+# Instances that look like a view's, but that no view has made. Nobody holds a lock on them.
+others="kvmwatch-1 kvmwatch-mine kvmwatch-view-1 kvmwatch-view-1-0123456789abcde"
+for other in $others; do
+	mkdir "$instances/$other"
+done
+view next wakeups
+attached next
+finish next
+left=
+for other in $others; do
+	left=$left${left:+ }$(basename "$(find $instances -maxdepth 1 -name "$other")")
+	rmdir "$instances/$other"
+done
+claim "a view leaves instances of others alone" same "$left" "$others"
+
+# Two programs of one pid, as in containers, each with a view.
+for name in one other; do
+	rm -f "/tmp/$name.csv"
+	unshare -p -f kvmwatch wakeups --csv >"/tmp/$name.csv" 2>"/tmp/$name.err" &
+	eval "$name=$!"
+done
+attached one other
+claim "views of the same pid do not meet" same "$(instances_of 1)" 2
+for pid in $(pidof kvmwatch); do
+	kill "$pid"
+done
+wait "$one" "$other"
+claim "and leave nothing" same "$(views_now)" 0
+claim "having lost nothing" same 2 "$(cat /tmp/one.err /tmp/other.err | grep -c ' 0 lost$')"
 
 claim "a view ends after --time, and its text has headings" \
 	sh -c 'kvmwatch pages -t 0.1 >/tmp/text && grep -q "^ *TIME  *VM .*CAUSE" /tmp/text'
@@ -360,6 +393,36 @@ refused() {
 		grep -q ',false$' /tmp/refused.csv
 }
 claim "it goes on where the kernel refuses, but not when told to be exact" refused
+# At any interval, by either signal
+ends_by() {
+	signal=$1
+	shift
+	kvmwatch vcpu -x "$@" --csv >/tmp/busy.csv 2>/tmp/busy.err &
+	busy=$!
+	eventually grep -q "^[0-9]" /tmp/busy.csv
+	kill "-$signal" "$busy"
+	wait "$busy"
+	same "$? $(views_now)" "0 0"
+}
+for signal in INT TERM; do
+	claim "vcpu -i 0.05 ends by SIG$signal and leaves nothing" ends_by $signal -i 0.05
+done
+# A reader that has stopped: who waits for it would never end.
+mkfifo /tmp/stopped
+sleep $long </tmp/stopped &
+reader=$!
+kvmwatch vcpu -x -i 0.01 --json >/tmp/stopped 2>/tmp/busy.err &
+busy=$!
+waits_for_reader() {
+	grep -q pipe_write "/proc/$busy/wchan"
+}
+eventually waits_for_reader
+kill "$busy"
+wait "$busy"
+claim "a command whose output nobody reads ends by a signal" same "$? $(views_now)" "1 0"
+claim "and says what is missing" grep -q "nobody read it any more" /tmp/busy.err
+kill "$reader"
+wait "$reader" 2>/dev/null
 kvmwatch vcpu -x -i 100 --csv >/tmp/busy.csv 2>/tmp/busy.err &
 busy=$!
 eventually one_view

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <event-parse.h>
@@ -19,7 +20,8 @@
 #include "stream.h"
 
 #define SYSTEM		"kvmwatch"
-#define INSTANCES	"kvmwatch-"	/* and the owner's pid */
+#define INSTANCES	"kvmwatch-view-"	/* and the owner's pid, and NONCE_DIGITS */
+#define NONCE_DIGITS	16
 
 /* Pages of one CPU that are read in a row, before the next one's turn. */
 #define PAGES_PER_TURN	64
@@ -85,12 +87,40 @@ static void remove_instance(const char *name)
 	tracefs_instance_free(instance);
 }
 
+/*
+ * A pid tells people whose instance it is, but another pid namespace has that pid, too. The nonce
+ * makes sure that no other view has this name, and nobody else who names an instance by hand.
+ */
+static int name_instance(char *name, size_t size)
+{
+	__u64 nonce;
+
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return complain("getrandom", "%s", strerror(errno));
+	snprintf(name, size, INSTANCES "%d-%0*llx", getpid(), NONCE_DIGITS, nonce);
+	return EXIT_DONE;
+}
+
+bool stream_made_instance(const char *name)
+{
+	const char *at = name + strlen(INSTANCES);
+	size_t digits;
+
+	if (strncmp(name, INSTANCES, strlen(INSTANCES)))
+		return false;
+	digits = strspn(at, "0123456789");
+	if (!digits || at[digits] != '-')
+		return false;
+	at += digits + 1;
+	return strspn(at, "0123456789abcdef") == NONCE_DIGITS && !at[NONCE_DIGITS];
+}
+
 static int remove_dead(const char *name, void *arg)
 {
 	int fd;
 
 	(void)arg;
-	if (strncmp(name, INSTANCES, strlen(INSTANCES)))
+	if (!stream_made_instance(name))
 		return 0;
 	fd = lock_instance(name, LOCK_EX | LOCK_NB);
 	if (fd < 0)
@@ -122,15 +152,21 @@ static int complain_tracing(int err)
 
 static int make_instance(struct stream *s)
 {
-	char name[40];
+	char name[64];
 
-	snprintf(name, sizeof(name), INSTANCES "%d", getpid());
+	if (name_instance(name, sizeof(name)))
+		return EXIT_COULD_NOT;
 	s->instance = tracefs_instance_create(name);
-	if (s->instance)
-		s->lock = lock_instance(name, LOCK_EX | LOCK_NB);
-	if (s->instance && s->lock >= 0)
-		return EXIT_DONE;
-	return complain_tracing(errno);
+	if (!s->instance)
+		return complain_tracing(errno);
+	/* One that was there before is not ours to remove. */
+	if (!tracefs_instance_is_new(s->instance)) {
+		tracefs_instance_free(s->instance);
+		s->instance = NULL;
+		return complain_tracing(EEXIST);
+	}
+	s->lock = lock_instance(name, LOCK_EX | LOCK_NB);
+	return s->lock < 0 ? complain_tracing(errno) : EXIT_DONE;
 }
 
 /*

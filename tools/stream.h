@@ -3,7 +3,7 @@
  * The module's trace events as they happen, from a trace instance of our own.
  *
  * The instance is gone when the stream is closed. One whose owner died without doing that
- * is removed by the next stream that is opened.
+ * is removed by the next stream that is opened. Instances that no stream made stay.
  */
 #ifndef KVMWATCH_STREAM_H
 #define KVMWATCH_STREAM_H
@@ -53,6 +53,9 @@ struct happening {
 struct stream;
 
 typedef void (*stream_fn)(const struct happening *happening, void *arg);
+
+/* Is an instance of this name one that a stream has made? */
+bool stream_made_instance(const char *name);
 
 /* May we trace, as far as can be told beforehand? */
 bool stream_allowed(void);

@@ -65,6 +65,7 @@ static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long
 		vm->kvms_last[i] = kvmw_kvm_pages(kvm, i + 1);
 	/* While hooks are being removed, others have missed what went: nothing to compare. */
 	vm->freed = READ_ONCE(kvmw_hooks_attached);
+	trace_kvmwatch_vm_free(vm);
 	kvmw_hide(&vm->obj);
 }
 

@@ -968,6 +968,8 @@ TEST(a_vm_that_comes_and_goes_has_one_event_for_each)
 	EXPECT_EQ(1, watch_trace_count(" kvmwatch_vm_create: ", who, NULL));
 	EXPECT_EQ(1, watch_trace_count(" kvmwatch_vm_destroy: ", NULL));
 	EXPECT_EQ(1, watch_trace_count(" kvmwatch_vm_destroy: ", who, NULL));
+	EXPECT_EQ(1, watch_trace_count(" kvmwatch_vm_free: ", NULL));
+	EXPECT_EQ(1, watch_trace_count(" kvmwatch_vm_free: ", who, NULL));
 	watch_trace_end();
 }
 

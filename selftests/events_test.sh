@@ -334,7 +334,12 @@ claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p
 
 # A VM's end: what was mapped goes.
 view gone pages -p "$alice"
-attached gone
+# One in a mount namespace where debugfs is not
+rm -f /tmp/bare.csv
+unshare -m sh -c "umount /sys/kernel/debug && exec kvmwatch pages --csv -p $bob" \
+	>/tmp/bare.csv 2>/tmp/bare.err &
+bare=$!
+attached gone bare
 note before
 kill "$alice" "$bob"
 wait "$alice" "$bob"
@@ -353,6 +358,13 @@ claim "huge ones, too" same "$(rows_with gone '$9 == "unmap" && $10 == "2m"')" \
 claim "because of its end" same "$(rows_with gone '$9 == "unmap" && $15 == "end"')" \
 	"$(rows_with gone '$9 == "unmap"')"
 claim "of this VM" same "$(rows_with gone "\$3 == $(vm_id alice)")" "$(rows gone)"
+
+claim "without debugfs a view of a VM that ends, ends" eventually ended "$bare"
+wait "$bare"
+claim "well, too" same "$?" 0
+claim "and has all that goes with the VM" same "$(rows_with bare '$9 == "unmap" && $10 == "4k"')" \
+	"$(stat_at bob before vm mapped_4k)"
+claim "in time" same "$(grep -c 'this VM has ended' /tmp/bare.err)" 1
 
 # A VM's life, of which a view of all knows before it begins.
 view born pages

@@ -194,9 +194,16 @@ static int set_file(struct stream *s, const char *file, const char *value)
 	return complain(file, "can't write '%s': %s", value, strerror(errno ? errno : EIO));
 }
 
+/* The last one is behind the NULL that ends the others. */
+static const char *event_name(const struct stream *s, size_t i)
+{
+	return s->spec.events[i] ? s->spec.events[i] : s->spec.last;
+}
+
 static int set_up(struct stream *s)
 {
 	char number[16], file[96];
+	const char *filter;
 	int code;
 	size_t i;
 
@@ -204,9 +211,12 @@ static int set_up(struct stream *s)
 	snprintf(number, sizeof(number), "%u", s->spec.buffer_kb);
 	if (!code)
 		code = set_file(s, "buffer_size_kb", number);
-	for (i = 0; i < s->nr_events && !code && s->spec.filter; i++) {
-		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/filter", s->spec.events[i]);
-		code = set_file(s, file, s->spec.filter);
+	for (i = 0; i < s->nr_events && !code; i++) {
+		filter = s->spec.events[i] ? s->spec.filter : s->spec.last_filter;
+		if (!filter)
+			continue;
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/filter", event_name(s, i));
+		code = set_file(s, file, filter);
 	}
 	return code;
 }
@@ -218,7 +228,7 @@ static int start(struct stream *s)
 	size_t i;
 
 	for (i = 0; i < s->nr_events && !code; i++) {
-		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/enable", s->spec.events[i]);
+		snprintf(file, sizeof(file), "events/" SYSTEM "/%s/enable", event_name(s, i));
 		code = set_file(s, file, "1");
 	}
 	s->enable = tracefs_instance_get_file(s->instance, file);
@@ -293,6 +303,14 @@ static int learn_event(struct stream *s, const char *name)
 	return e->tid ? EXIT_DONE : complain(name, "a trace event without common_pid");
 }
 
+static bool has_event(const char *name)
+{
+	char file[96];
+
+	snprintf(file, sizeof(file), "events/" SYSTEM "/%s/format", name);
+	return tracefs_file_exists(NULL, file);
+}
+
 static int learn(struct stream *s)
 {
 	const char *const *name;
@@ -303,6 +321,8 @@ static int learn(struct stream *s)
 		return complain_tracing(ENOMEM);
 	for (name = s->spec.events; *name && !code; name++)
 		code = learn_event(s, *name);
+	if (!code && s->spec.last && has_event(s->spec.last))
+		code = learn_event(s, s->spec.last);
 	return code;
 }
 

@@ -22,6 +22,9 @@
  * @fields:	names of their fields; those that are NULL are nobody's
  * @nr_fields:	how many
  * @filter:	which of them, as the kernel's filters have it; NULL: all
+ * @last:	one more event, which comes behind @events and has a filter of its own; left out if
+ *		the module has none of this name. NULL: none
+ * @last_filter: its filter, as the kernel's filters have it; NULL: all
  * @buffer_kb:	how much each CPU's buffer holds
  */
 struct stream_spec {
@@ -29,6 +32,8 @@ struct stream_spec {
 	const char *const *fields;
 	size_t nr_fields;
 	const char *filter;
+	const char *last;
+	const char *last_filter;
 	unsigned int buffer_kb;
 };
 

@@ -18,7 +18,7 @@
 
 #define ROUND_NS	50000000	/* between two looks */
 #define VMS_NS		500000000	/* between two looks whether VMs have ended */
-#define VM_DIRECTORY	"/sys/kernel/debug/kvmwatch/vm/"
+#define GONE_NS		10000000000ULL	/* from when it is not listed until nothing more is awaited */
 #define BUFFER_KB	1024
 #define MAX_BUFFER_KB	1048576
 #define MAX_THREADS	256		/* whose names are remembered */
@@ -314,21 +314,16 @@ char *view_filter_vms(const struct selection *selection)
 	return fclose(file) ? NULL : filter;
 }
 
-static int filter_of(const struct view_options *options, const struct selection *selection,
-		     char **filter)
+/* What the options ask for, of those VMs. */
+static int filter_of(const struct view_options *options, const char *vms, char **filter)
 {
 	const char *and = "";
-	char *vms = NULL;
 	size_t size;
 	FILE *file;
 
-	if (selection->arg)
-		vms = view_filter_vms(selection);
-	file = selection->arg && !vms ? NULL : open_memstream(filter, &size);
-	if (!file) {
-		free(vms);
+	file = open_memstream(filter, &size);
+	if (!file)
 		return complain("filter", "no memory");
-	}
 	if (vms) {
 		fprintf(file, "(%s)", vms);
 		and = " && ";
@@ -339,7 +334,6 @@ static int filter_of(const struct view_options *options, const struct selection 
 	}
 	if (options->has_slot)
 		fprintf(file, "%sas_id == %u && slot == %u", and, options->as_id, options->slot);
-	free(vms);
 	return fclose(file) ? complain("filter", "no memory") : EXIT_DONE;
 }
 
@@ -354,8 +348,13 @@ int view_choose(const struct view_options *options, struct view_choice *choice)
 		return EXIT_COULD_NOT;
 	code = vms_get(dev, &selection, &choice->vms, &choice->nr);
 	close(dev);
+	if (!code && selection.arg) {
+		choice->vms_filter = view_filter_vms(&selection);
+		if (!choice->vms_filter)
+			code = complain("filter", "no memory");
+	}
 	if (!code)
-		code = filter_of(options, &selection, &choice->filter);
+		code = filter_of(options, choice->vms_filter, &choice->filter);
 	selection_free(&selection);
 	return code;
 }
@@ -363,15 +362,28 @@ int view_choose(const struct view_options *options, struct view_choice *choice)
 void view_choice_free(struct view_choice *choice)
 {
 	vms_put(choice->vms, choice->nr);
+	free(choice->vms_filter);
 	free(choice->filter);
 }
 
 /* --- the view ------------------------------------------------------------------ */
 
+/**
+ * struct end - how far the end of a chosen VM is known
+ * @freed:	its last event has been read
+ * @unlisted_ns: since when it is not listed any more; 0: it is
+ */
+struct end {
+	bool freed;
+	__u64 unlisted_ns;
+};
+
 struct viewing {
 	const struct view *view;
 	const struct view_options *options;
 	struct view_choice choice;
+	struct end *ends;	/* of each VM of the choice */
+	size_t vm_column;	/* where events say whose they are */
 	struct stream *stream;
 	struct output out;
 	__u64 next_vms_ns;	/* when to look for them again */
@@ -379,12 +391,24 @@ struct viewing {
 	__u64 lost_told;	/* of what was lost */
 };
 
+static void note_free(struct viewing *v, __u64 id)
+{
+	size_t i;
+
+	for (i = 0; i < v->choice.nr; i++)
+		v->ends[i].freed |= v->choice.vms[i].info.id == id;
+}
+
 static void show_row(const struct happening *h, void *arg)
 {
 	struct viewing *v = arg;
 	struct view_row row = { &v->out, v->options, h, stream_lost(v->stream) - v->lost_told };
 	size_t i;
 
+	if (!v->view->events[h->event]) {
+		note_free(v, h->values[v->vm_column]);
+		return;
+	}
 	if (v->out.err)
 		return;
 	v->lost_told += row.lost;
@@ -403,48 +427,48 @@ static void pause_for(__u64 ns)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
-static bool has_directory(const char *name)
+static bool is_listed(__u64 id, const struct kvmwatch_vm *list, size_t nr)
 {
-	char path[sizeof(VM_DIRECTORY) + KVMWATCH_NAME_SIZE];
+	size_t i;
 
-	snprintf(path, sizeof(path), VM_DIRECTORY "%s", name);
-	return !access(path, F_OK);
+	for (i = 0; i < nr && list[i].id != id; i++)
+		;
+	return i < nr;
 }
 
 /*
  * Has it ended, and all that happens to it? It is not listed any more from when its last user is
- * gone, but what it had mapped is unmapped after that, and then its directory goes. (One of
- * its name may be that of another VM, which the same program has made since.)
+ * gone, but what it had mapped is unmapped after that. The event of its being freed comes behind
+ * all others. Where there is no such event, as it was lost, it is awaited for GONE_NS.
  */
-static bool has_ended(const struct vm *vm, const struct kvmwatch_vm *list, size_t nr)
+static bool has_ended(struct end *end, bool listed, __u64 now)
 {
-	bool again = false;
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		if (list[i].id == vm->info.id)
-			return false;
-		again |= !strcmp(list[i].name, vm->info.name);
-	}
-	return again || !has_directory(vm->info.name);
+	if (end->freed)
+		return true;
+	if (listed)
+		end->unlisted_ns = 0;
+	else if (!end->unlisted_ns)
+		end->unlisted_ns = now;
+	return end->unlisted_ns && now - end->unlisted_ns >= GONE_NS;
 }
 
 /* All that were picked. It is asked now and then. */
 static bool all_ended(struct viewing *v)
 {
 	const struct view_choice *choice = &v->choice;
+	size_t i, nr, ended = 0;
 	struct kvmwatch_vm *list;
-	size_t i, nr;
+	__u64 now = now_ns();
 
-	if (!v->options->common.vm || now_ns() < v->next_vms_ns)
+	if (!v->options->common.vm || now < v->next_vms_ns)
 		return false;
-	v->next_vms_ns = now_ns() + VMS_NS;
+	v->next_vms_ns = now + VMS_NS;
 	if (get_vms(&list, &nr))
 		return false;
-	for (i = 0; i < choice->nr && has_ended(&choice->vms[i], list, nr); i++)
-		;
+	for (i = 0; i < choice->nr; i++)
+		ended += has_ended(&v->ends[i], is_listed(choice->vms[i].info.id, list, nr), now);
 	free(list);
-	if (i < choice->nr)
+	if (ended < choice->nr)
 		return false;
 	complain(v->options->common.vm, "%s",
 		 i == 1 ? "this VM has ended" : "these VMs have ended");
@@ -506,6 +530,12 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 	for (i = 0; i < spec.nr_fields; i++) {
 		columns[i] = v->view->columns[i].column;
 		fields[i] = v->view->columns[i].field;
+		if (fields[i] && !strcmp(fields[i], "vm"))
+			v->vm_column = i;
+	}
+	if (v->options->common.vm) {
+		spec.last = "kvmwatch_vm_free";
+		spec.last_filter = v->choice.vms_filter;
 	}
 	interrupt_catch(true);
 	begin = now_ns();
@@ -527,8 +557,13 @@ int view_run(const struct view *view, const struct cmd *cmd, const struct view_o
 
 	code = view_choose(options, &v.choice);
 	if (!code)
+		v.ends = calloc(v.choice.nr + 1, sizeof(*v.ends));
+	if (!code && !v.ends)
+		code = complain(cmd->name, "no memory");
+	if (!code)
 		code = run(&v, cmd, v.choice.filter);
 	view_choice_free(&v.choice);
+	free(v.ends);
 	free(vms);
 	vms = NULL;
 	nr_vms = 0;

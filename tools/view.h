@@ -102,11 +102,13 @@ char *view_filter_vms(const struct selection *selection);
  * struct view_choice - what the options ask for
  * @vms:	the VMs that there are, of those
  * @nr:		how many
- * @filter:	their events, as the kernel's filters have it; "" for all
+ * @vms_filter:	all events of these VMs, as the kernel's filters have it; NULL: of all VMs
+ * @filter:	those of them that are asked for; "" for all
  */
 struct view_choice {
 	struct vm *vms;
 	size_t nr;
+	char *vms_filter;
 	char *filter;
 };
 

@@ -40,12 +40,12 @@ static const struct {
 };
 
 /* What else happens, between listing and reading. */
-static enum { NOTHING, VM_ENDS, OBJECTS_COME, VM_BEGINS } meanwhile;
+static enum { NOTHING, VM_ENDS, OBJECTS_COME, VM_BEGINS, VM_UNLISTED } meanwhile;
 
-/* With VM_BEGINS there is no VM at the first moment. */
-static bool nothing_yet(void)
+/* With VM_BEGINS there is no VM at the first moment, with VM_UNLISTED at later ones. */
+static bool nothing_now(void)
 {
-	return meanwhile == VM_BEGINS && !moment;
+	return (meanwhile == VM_BEGINS && !moment) || (meanwhile == VM_UNLISTED && moment);
 }
 
 static char corpus_file[65536];
@@ -101,7 +101,7 @@ static int device_list(struct kvmwatch_list *list)
 		.help = "time inside KVM's load function",
 	};
 
-	if (nothing_yet() && list->kind <= KVMWATCH_KIND_SLOT) {
+	if (nothing_now() && list->kind <= KVMWATCH_KIND_SLOT) {
 		list->nr = 0;
 		return 0;
 	}
@@ -213,7 +213,7 @@ static int device_open_all(__u32 kind)
 	head->desc_size = sizeof(struct kvmwatch_stats_desc);
 	head->kind = kind;
 	head->begin_ns = (1000 + moment) * 1000000000;
-	head->nr = nothing_yet() ? 0 : meanwhile == OBJECTS_COME ? 2 : 1;
+	head->nr = nothing_now() ? 0 : meanwhile == OBJECTS_COME ? 2 : 1;
 	head->filled = head->nr;
 	item = (void *)(end - head->item_size);
 	memcpy(end, item, head->item_size);
@@ -332,6 +332,8 @@ static __u64 stream_was_lost;
 static char stream_filter[128];
 /* How often it is read before a signal comes; -1: it comes before that. */
 static int reads_before_signal;
+/* And before the last event of the VM; 0: there is none. */
+static int reads_before_free;
 
 bool stream_allowed(void)
 {
@@ -379,9 +381,21 @@ static void happen(bool second, stream_fn fn, void *arg)
 	fn(&h, arg);
 }
 
+static void happen_last(stream_fn fn, void *arg)
+{
+	struct happening h = { .ns = 25157639001 };
+
+	while (stream_spec.events[h.event])
+		h.event++;
+	h.values[2] = h.values[3] = 1;	/* the VM, by which its name is found */
+	fn(&h, arg);
+}
+
 int stream_read(struct stream *stream, stream_fn fn, void *arg)
 {
 	happen(false, fn, arg);
+	if (reads_before_free && !--reads_before_free)
+		happen_last(fn, arg);
 	if (!reads_before_signal--)
 		raise(SIGINT);
 	return 0;
@@ -796,6 +810,36 @@ TEST(options_that_contradict_are_wrong_usage)
 	EXPECT_EQ(2, code_of(&cmd_top, "--json -o cpu -o dirty"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-H --windows --top 3"));
 	EXPECT_EQ(0, code_of(&cmd_vcpu, "-C -C"));
+}
+
+static int rows_at_end(int reads)
+{
+	static const char *const one[] = { "-p", "4242-5", NULL };
+	int lines;
+
+	meanwhile = VM_UNLISTED;
+	reads_before_signal = 1000;
+	reads_before_free = reads;
+	lines = lines_of(&cmd_pages, one);
+	meanwhile = NOTHING;
+	return lines;
+}
+
+/* Names, a row for each read, and one of what came at last: all that goes with a VM is shown. */
+TEST(a_view_goes_on_until_its_vm_is_freed)
+{
+	EXPECT_EQ(1 + 5 + 1, rows_at_end(5));
+	EXPECT_EQ(0, exit_code);
+	EXPECT_STREQ("kvmwatch_vm_free", stream_spec.last);
+	EXPECT_STREQ("(vm == 1)", stream_filter);
+	EXPECT_EQ(1 + 9 + 1, rows_at_end(9));
+}
+
+/* Where that event is lost it ends all the same, 10 s after the VM is unlisted. */
+TEST(a_view_does_not_wait_for_ever_for_its_vm_to_be_freed)
+{
+	EXPECT_EQ(1 + 11 + 1, rows_at_end(0));
+	EXPECT_EQ(0, exit_code);
 }
 
 TEST(an_empty_value_is_wrong_usage)

@@ -63,6 +63,8 @@ DEFINE_EVENT(kvmwatch_vm, kvmwatch_vm_create,
 	TP_PROTO(const struct kvmw_vm *vm), TP_ARGS(vm));
 DEFINE_EVENT(kvmwatch_vm, kvmwatch_vm_destroy,
 	TP_PROTO(const struct kvmw_vm *vm), TP_ARGS(vm));
+DEFINE_EVENT(kvmwatch_vm, kvmwatch_vm_free,
+	TP_PROTO(const struct kvmw_vm *vm), TP_ARGS(vm));
 
 TRACE_EVENT(kvmwatch_slot,
 	TP_PROTO(const struct kvmw_slot *slot, unsigned int change),

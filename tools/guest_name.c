@@ -202,12 +202,24 @@ fail:
 	return NULL;
 }
 
+/* A pid namespace may have been entered without a /proc of its own: then pids there are others'. */
+static bool proc_has_our_pids(void)
+{
+	char self[16];
+	ssize_t len = readlink("/proc/self", self, sizeof(self) - 1);
+
+	if (len <= 0)
+		return false;
+	self[len] = '\0';
+	return atoi(self) == getpid();
+}
+
 char *guest_name_of(int pid)
 {
 	char path[32], *cmdline, *name;
 	size_t len;
 
-	if (pid <= 0)
+	if (pid <= 0 || !proc_has_our_pids())
 		return NULL;
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	cmdline = read_all(path, &len);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #define BUFFER_KB	1024
 #define MAX_BUFFER_KB	1048576
 #define MAX_THREADS	256		/* whose names are remembered */
+#define INITIAL_PID_NS	0xeffffffcU	/* PROC_PID_INIT_INO */
 
 /* --- whose it is --------------------------------------------------------------- */
 
@@ -45,13 +47,24 @@ static void forget_freshness(void)
 	vms_fresh = false;
 }
 
+/*
+ * Events have pids of the initial pid namespace. In another one /proc has other processes of the
+ * same numbers, or none. The initial namespace has a fixed number, of the kernel's interface.
+ */
+static bool proc_has_events_pids(void)
+{
+	struct stat ns;
+
+	return !stat("/proc/self/ns/pid", &ns) && ns.st_ino == INITIAL_PID_NS;
+}
+
 static void read_comm(int tid, char *comm, size_t size)
 {
 	char path[32];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", tid);
-	file = fopen(path, "re");
+	file = proc_has_events_pids() ? fopen(path, "re") : NULL;
 	if (!file)
 		return;
 	if (fgets(comm, size, file))
@@ -60,7 +73,7 @@ static void read_comm(int tid, char *comm, size_t size)
 	text_clean(comm);
 }
 
-/* NULL: it had ended before we heard of it. */
+/* NULL: it had ended before we heard of it, or has another pid here. */
 static const char *comm_of(int tid)
 {
 	size_t i = (unsigned int)tid % MAX_THREADS;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio_ext.h>
@@ -332,6 +333,8 @@ static __u64 stream_was_lost;
 static char stream_filter[128];
 /* How often it is read before a signal comes; -1: it comes before that. */
 static int reads_before_signal;
+/* In which thread all happens */
+static int stream_tid;
 /* And before the last event of the VM; 0: there is none. */
 static int reads_before_free;
 
@@ -365,7 +368,9 @@ static const struct {
 
 static void happen(bool second, stream_fn fn, void *arg)
 {
-	struct happening h = { .ns = 25157639001 + second * 1000, .seq = second };
+	struct happening h = {
+		.ns = 25157639001 + second * 1000, .seq = second, .tid = stream_tid
+	};
 	size_t i, j;
 
 	h.event = second && stream_spec.events[1];
@@ -840,6 +845,25 @@ TEST(a_view_does_not_wait_for_ever_for_its_vm_to_be_freed)
 {
 	EXPECT_EQ(1 + 11 + 1, rows_at_end(0));
 	EXPECT_EQ(0, exit_code);
+}
+
+/* There is a process of that number here, but it is not the one in which it happened. */
+TEST(a_thread_of_another_pid_namespace_has_no_name)
+{
+	int status;
+	char *text;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID))
+		SKIP(return, "no right to make a pid namespace");
+	pid = fork();
+	if (!pid) {
+		stream_tid = getpid();
+		text = print(&cmd_wakeups, NULL, "--json");
+		_exit(stream_tid == 1 && strstr(text, "\"tid\":1,\"comm\":null,") ? 0 : 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST(an_empty_value_is_wrong_usage)

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Names of guests, from command lines as VMMs have them and as nobody should. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
+
 #include <kselftest_harness.h>
 
 #include "guest_name.h"
@@ -85,6 +89,58 @@ TEST(process_that_is_not_there_has_no_name)
 	EXPECT_EQ(NULL, guest_name_of(-1));
 	EXPECT_EQ(NULL, guest_name_of(0x7fffffff));
 	EXPECT_EQ(NULL, guest_name_of(getpid()));
+}
+
+/* A process that is called like a VMM, and waits until its input ends. */
+static pid_t start_vmm(int *input)
+{
+	char *argv[] = { "qemu-sh", "-s", "-name", "web1", NULL };
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		dup2(fds[0], 0);
+		execv("/bin/sh", argv);
+		_exit(1);
+	}
+	close(fds[0]);
+	*input = fds[1];
+	return pid;
+}
+
+/* The name is to be there soon after exec; it is looked for as long as a test may take. */
+static char *name_of(pid_t pid)
+{
+	char *name;
+
+	while (!(name = guest_name_of(pid)))
+		usleep(1000);
+	return name;
+}
+
+/* In a pid namespace without a /proc of its own, that pid is another process. */
+TEST(a_process_of_another_pid_namespace_gives_no_name)
+{
+	int input, status;
+	pid_t vmm, pid;
+
+	vmm = start_vmm(&input);
+	ASSERT_LT(0, vmm);
+	EXPECT_STREQ("web1", name_of(vmm));
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID)) {
+		close(input);
+		SKIP(return, "no right to make a pid namespace");
+	}
+	pid = fork();
+	if (!pid)
+		_exit(guest_name_of(vmm) ? 1 : 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(input);
+	waitpid(vmm, NULL, 0);
 }
 
 TEST_HARNESS_MAIN

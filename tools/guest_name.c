@@ -28,66 +28,103 @@ struct vmm {
 	const char *program;	/* how the name of the program starts */
 	const char *option;	/* which option has the name, without its dashes */
 	bool one_dash;		/* -option counts as --option */
-	char *(*name)(const char *value);
+	/* Sets *@name to what the option's value says; leaves it if that says nothing of it. */
+	void (*take)(const char *value, char **name);
+	/*
+	 * Options whose value may be anything, "-name" too, each with a blank behind it. Of others
+	 * it does not matter here whether they have a value: that does not begin with a dash.
+	 */
+	const char *valued;
 };
 
-static char *plain_name(const char *value)
+static void set_name(char **name, const char *value)
 {
-	return strdup(value);
+	free(*name);
+	*name = strdup(value);
 }
 
 /*
- * Copy an item of a QEMU option to @item: up to a comma, where ",," stands for one
- * in the item. Returns what follows the comma, or NULL if there was none.
+ * Copy a value of QEMU's to @text: up to a comma, where ",," stands for one in the value.
+ * Returns what follows the comma; the end of the string if there was none.
  */
-static const char *qemu_item(const char *value, char *item)
+static const char *qemu_value(const char *from, char *text)
 {
-	while (*value) {
-		if (*value == ',' && *++value != ',') {
-			*item = '\0';
-			return value;
-		}
-		*item++ = *value++;
+	while (*from) {
+		if (*from == ',' && *++from != ',')
+			break;
+		*text++ = *from++;
 	}
-	*item = '\0';
-	return NULL;
+	*text = '\0';
+	return from;
 }
 
 /*
- * QEMU's "guest=web1,debug-threads=on", or "web1,debug-threads=on". The last guest=
- * wins, as it does in QEMU.
+ * One item of -name, as QEMU reads it: KEY=VALUE, or KEY alone, which switches it on. The first
+ * may be a value alone, which is the guest's name; then it may have a '=' behind a ",,".
  */
-static char *qemu_name(const char *value)
+static const char *qemu_item(const char *at, bool first, char *text, char **name)
 {
-	const char *begin = value;
-	char *name = NULL, *item;
+	size_t len = strcspn(at, "=,");
+	bool guest = len == 5 && !strncmp(at, "guest", len);
 
-	item = malloc(strlen(value) + 1);
-	if (!item)
-		return NULL;
-	while (value) {
-		bool first = value == begin;
-
-		value = qemu_item(value, item);
-		if (!strncmp(item, "guest=", 6)) {
-			free(name);
-			name = strdup(item + 6);
-		} else if (first && !strchr(item, '=')) {
-			name = strdup(item);
-		}
+	if (at[len] == '=') {
+		at = qemu_value(at + len + 1, text);
+		if (guest)
+			set_name(name, text);
+		return at;
 	}
-	free(item);
-	return name;
+	if (first) {
+		at = qemu_value(at, text);
+		set_name(name, text);
+		return at;
+	}
+	if (guest)
+		set_name(name, "on");
+	return at + len + (at[len] == ',');
 }
+
+/*
+ * "web1,debug-threads=on", or "guest=web1,debug-threads=on". QEMU merges what several -name say,
+ * so one that says nothing of the guest leaves its name as it was.
+ */
+static void qemu_name(const char *value, char **name)
+{
+	char *text = malloc(strlen(value) + 1);
+	const char *at;
+
+	for (at = value; text && *at;)
+		at = qemu_item(at, at == value, text, name);
+	free(text);
+}
+
+static void plain_name(const char *value, char **name)
+{
+	set_name(name, value);
+}
+
+/* Those of QEMU 7.2 on x86, of others that came and went, and of Proxmox VE (id). */
+static const char qemu_valued[] =
+	"accel acpitable action add-fd append audio audiodev balloon bios blockdev boot cdrom "
+	"chardev chroot compat cpu d D debugcon device dfilter display drive drive-file dtb "
+	"dump-vmstate echr fda fdb fsdev fw_cfg gdb global hda hdb hdc hdd icount id incoming "
+	"initrd iscsi k kernel L loadvm m M machine mem-path mon monitor msg mtdblock name net "
+	"netdev nic numa object option-rom overcommit parallel pflash pidfile plugin prom-env "
+	"qmp qmp-pretty qtest qtest-log readconfig realtime redir rotate rtc run-with runas "
+	"sandbox sd seed serial set shim smbios smp soundhw spice startdate tb-size tpmdev trace "
+	"usbdevice uuid vga virtfs virtfs_synth vnc watchdog watchdog-action writeconfig "
+	"xen-domid ";
 
 static const struct vmm vmms[] = {
-	{ "qemu",		"name",	true,	qemu_name },
-	{ "kvm",		"name",	true,	qemu_name },
-	{ "firecracker",	"id",	false,	plain_name },
-	{ "crosvm",		"name",	false,	plain_name },
-	{ "lkvm",		"name",	false,	plain_name },
+	{ "qemu",		"name",	true,	qemu_name, qemu_valued },
+	{ "kvm",		"name",	true,	qemu_name, qemu_valued },
+	{ "firecracker",	"id",	false,	plain_name, "api-sock config-file metadata " },
+	{ "crosvm",		"name",	false,	plain_name, "p params " },
+	{ "lkvm",		"name",	false,	plain_name, "p params " },
 	{ }
 };
+
+/* They run the program that comes first behind their own options, in their own process. */
+static const char *const loaders[] = { "ld-linux", "ld-musl", "ld64.", "ld.so", "valgrind", NULL };
 
 /* The next argument, or NULL; the buffer ends with a NUL of ours. */
 static const char *next_arg(struct args *args)
@@ -100,35 +137,86 @@ static const char *next_arg(struct args *args)
 	return arg;
 }
 
-static const struct vmm *find_vmm(const char *argv0)
+/* Some distributions have a program under its name with a dot before it, behind a wrapper. */
+static const char *program_of(const char *arg)
 {
-	const char *slash = strrchr(argv0, '/');
-	const char *program = slash ? slash + 1 : argv0;
+	const char *slash = strrchr(arg, '/'), *program = slash ? slash + 1 : arg;
+
+	return *program == '.' ? program + 1 : program;
+}
+
+static bool is_loader(const char *arg)
+{
+	const char *const *loader;
+
+	for (loader = loaders; *loader; loader++) {
+		if (!strncmp(program_of(arg), *loader, strlen(*loader)))
+			return true;
+	}
+	return false;
+}
+
+static const struct vmm *vmm_of(const char *arg)
+{
 	const struct vmm *vmm;
 
 	for (vmm = vmms; vmm->program; vmm++) {
-		if (!strncmp(program, vmm->program, strlen(vmm->program)))
+		if (!strncmp(program_of(arg), vmm->program, strlen(vmm->program)))
 			return vmm;
 	}
 	return NULL;
+}
+
+/*
+ * The VMM is the program itself, or comes behind a wrapper's own name; then before any option,
+ * but for a loader, which has options of its own.
+ */
+static const struct vmm *find_vmm(struct args *args)
+{
+	const char *arg = next_arg(args);
+	bool loader = arg && is_loader(arg);
+	const struct vmm *vmm;
+
+	for (; arg && (loader || *arg != '-'); arg = next_arg(args)) {
+		vmm = vmm_of(arg);
+		if (vmm)
+			return vmm;
+	}
+	return NULL;
+}
+
+/* Is an option, without its dashes, one whose value may be anything? */
+static bool is_valued(const struct vmm *vmm, const char *option)
+{
+	size_t len = strlen(option);
+	const char *at = vmm->valued;
+
+	while (*at) {
+		if (!strncmp(at, option, len) && at[len] == ' ')
+			return true;
+		at += strcspn(at, " ") + 1;
+	}
+	return false;
 }
 
 /* The value of the option if @arg is it: after "=", or the next argument. */
 static const char *option_value(const struct vmm *vmm, const char *arg, struct args *args)
 {
 	size_t len = strlen(vmm->option);
+	const char *option = arg;
 
-	if (!strncmp(arg, "--", 2))
-		arg += 2;
-	else if (vmm->one_dash && *arg == '-')
-		arg++;
-	else
+	if (*option != '-')
 		return NULL;
-	if (strncmp(arg, vmm->option, len))
-		return NULL;
-	if (!arg[len])
-		return next_arg(args);
-	return arg[len] == '=' ? arg + len + 1 : NULL;
+	option += option[1] == '-' ? 2 : 1;
+	if ((vmm->one_dash || option == arg + 2) && !strncmp(option, vmm->option, len)) {
+		if (!option[len])
+			return next_arg(args);
+		if (option[len] == '=')
+			return option + len + 1;
+	}
+	if (is_valued(vmm, option))
+		next_arg(args);
+	return NULL;
 }
 
 char *guest_name_parse(const char *cmdline, size_t len)
@@ -146,14 +234,11 @@ char *guest_name_parse(const char *cmdline, size_t len)
 	args.pos = copy;
 	args.end = copy + len;
 
-	arg = next_arg(&args);
-	vmm = arg ? find_vmm(arg) : NULL;
+	vmm = find_vmm(&args);
 	while (vmm && (arg = next_arg(&args))) {
 		value = option_value(vmm, arg, &args);
-		if (value) {
-			free(name);
-			name = vmm->name(value);
-		}
+		if (value)
+			vmm->take(value, &name);
 	}
 	free(copy);
 

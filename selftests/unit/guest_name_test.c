@@ -66,6 +66,53 @@ TEST(programs_that_are_no_vmm_have_no_name)
 	EXPECT_EQ(NULL, NAME("/opt/qemu/bin/other\0-name\0web1"));
 }
 
+/* As QEMU merges them: see qemu_name_opts there. */
+TEST(qemu_merges_what_several_names_say)
+{
+	EXPECT_STREQ("web1", NAME("kvm\0-id\000100\0-name\0web1,debug-threads=on\0-name\0"
+				  "debug-threads=off"));
+	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-name\0process=vm100"));
+	EXPECT_STREQ("web1", NAME("qemu\0-name\0guest=web1\0-S\0-name\0process=a,debug-threads=on"));
+	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-name\0"));
+	EXPECT_EQ(NULL, NAME("qemu\0-name\0web1\0-name\0guest="));
+	EXPECT_STREQ("web2", NAME("qemu\0-name\0web1\0-name\0process=a,guest=web2"));
+}
+
+TEST(qemu_with_an_equals_sign_in_the_name)
+{
+	EXPECT_STREQ("web1,role=db", NAME("qemu\0-name\0web1,,role=db,debug-threads=on"));
+	EXPECT_STREQ("web1,role=db", NAME("qemu\0-name\0guest=web1,,role=db,debug-threads=on"));
+	EXPECT_STREQ("a=b", NAME("qemu\0-name\0guest=a=b"));
+	EXPECT_EQ(NULL, NAME("qemu\0-name\0a=b"));	/* a key that QEMU does not know */
+	EXPECT_STREQ("b", NAME("qemu\0-name\0a,guest=b,,c\0-name\0guest=b"));
+	EXPECT_STREQ("on", NAME("qemu\0-name\0a,guest"));
+}
+
+TEST(values_of_other_options_are_no_options)
+{
+	EXPECT_EQ(NULL, NAME("qemu\0-append\0-name\0web1"));
+	EXPECT_STREQ("web2", NAME("qemu\0-append\0-name\0-name\0web2"));
+	EXPECT_STREQ("web2", NAME("qemu\0--append\0-name\0--name\0web2\0-kernel\0--name\0x"));
+	EXPECT_STREQ("-append", NAME("qemu\0-name\0-append\0-name"));
+	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-append\0-name\0web2"));
+	EXPECT_STREQ("web1", NAME("qemu\0-S\0-nographic\0-enable-kvm\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("qemu\0-what-comes-later\0-name\0web1"));
+	EXPECT_EQ(NULL, NAME("lkvm\0run\0-p\0--name\0web1"));
+	EXPECT_STREQ("fc-1", NAME("firecracker\0--api-sock\0--id\0--id\0fc-1"));
+}
+
+TEST(a_vmm_behind_a_wrapper_or_loader_is_one)
+{
+	EXPECT_STREQ("web1", NAME("/lib64/ld-linux-x86-64.so.2\0--library-path\0/opt/lib\0"
+				  "/usr/bin/qemu-system-x86_64\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("ld-linux-x86-64.so.2\0/usr/bin/qemu-system-x86_64\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("/usr/bin/valgrind\0-q\0qemu-system-x86_64\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("/usr/bin/run-vm\0/usr/bin/kvm\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("/nix/x/bin/.qemu-system-x86_64-wrapped\0-name\0web1"));
+	EXPECT_EQ(NULL, NAME("/usr/bin/other\0--with\0/usr/bin/qemu-system-x86_64\0-name\0web1"));
+	EXPECT_EQ(NULL, NAME("/lib64/ld-linux-x86-64.so.2\0/usr/bin/find\0-name\0web1"));
+}
+
 TEST(odd_command_lines_are_survived)
 {
 	EXPECT_EQ(NULL, guest_name_parse("", 0));

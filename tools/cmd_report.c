@@ -7,6 +7,7 @@
  * among them, and without a word.)
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,25 +18,110 @@
 #include "cmd_report.h"
 #include "text.h"
 
-bool report_line_is_of(const char *line, const struct report_filter *filter)
-{
-	unsigned int as_id = 0, slot = 0;
+/* Whose an event is, as far as its line says. */
+struct who {
 	unsigned long long vm;
-	int pid, vcpu, n = 0;
+	int pid, vcpu;
+	bool in_slot;
+	unsigned int as_id, slot;
+};
+
+/* What an event says behind its time; NULL: the line is not an event. */
+static const char *event_of(const char *line)
+{
 	const char *at = line;
+	unsigned int cpu;
+	double time;
+	int end = 0;
+
+	/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags before the time. */
+	for (; (at = strchr(at, '[')); at++) {
+		if (sscanf(at, "[%u] %lf:%n", &cpu, &time, &end) != 2)
+			sscanf(at, "[%u] %*s %lf:%n", &cpu, &time, &end);
+		if (end)
+			return at + end;
+	}
+	return NULL;
+}
+
+bool report_line_is_event(const char *line)
+{
+	return event_of(line);
+}
+
+/* Where libtraceevent does not understand an event's format, it lists the event's fields. */
+static bool read_field(const char *line, const char *name, long long *value)
+{
+	const char *at = strstr(line, name);
+	char *end;
+
+	if (!at)
+		return false;
+	at += strlen(name);
+	*value = strtoll(at, &end, 0);
+	return end > at;
+}
+
+static bool read_fields(const char *line, struct who *who)
+{
+	long long vm, pid, vcpu, as_id, slot;
+
+	if (!strstr(line, "[FAILED TO PARSE]") || !read_field(line, " vm=", &vm) ||
+	    !read_field(line, " pid=", &pid) || !read_field(line, " vcpu=", &vcpu))
+		return false;
+	who->vm = vm;
+	who->pid = pid;
+	who->vcpu = vcpu;
+	who->in_slot = read_field(line, " as_id=", &as_id) && read_field(line, " slot=", &slot);
+	who->as_id = who->in_slot ? as_id : 0;
+	who->slot = who->in_slot ? slot : 0;
+	return true;
+}
+
+static bool read_who(const char *line, struct who *who)
+{
+	const char *at = line;
+	int n = 0;
 
 	/* A thread may have part of this in its name, but not all: that has 15 letters. */
 	for (; n < 3 && (at = strstr(at, " vm ")); at++)
-		n = sscanf(at, " vm %llu pid %d vcpu %d slot %u:%u", &vm, &pid, &vcpu, &as_id,
-			   &slot);
-	if (n < 3)
+		n = sscanf(at, " vm %llu pid %d vcpu %d slot %u:%u", &who->vm, &who->pid,
+			   &who->vcpu, &who->as_id, &who->slot);
+	who->in_slot = n == 5;
+	return n >= 3 || read_fields(line, who);
+}
+
+static bool is_of_vm(const struct who *who, const struct report_filter *filter)
+{
+	if (!filter->by_id && !filter->by_pid)
+		return true;
+	return (filter->by_id && who->vm == filter->vm) ||
+	       (filter->by_pid && who->pid > 0 && (__u64)who->pid == filter->vm);
+}
+
+bool report_line_is_of(const char *line, const struct report_filter *filter)
+{
+	struct who who;
+
+	if (!read_who(line, &who) || !is_of_vm(&who, filter))
 		return false;
-	if ((filter->by_id || filter->by_pid) && !(filter->by_id && vm == filter->vm) &&
-	    !(filter->by_pid && pid > 0 && (__u64)pid == filter->vm))
+	if (filter->by_vcpu && (who.vcpu < 0 || (__u64)who.vcpu != filter->vcpu))
 		return false;
-	if (filter->by_vcpu && (vcpu < 0 || (__u64)vcpu != filter->vcpu))
+	return !filter->by_slot ||
+	       (who.in_slot && who.as_id == filter->as_id && who.slot == filter->slot);
+}
+
+bool report_line_is_unread(const char *line)
+{
+	const char *event = event_of(line);
+	struct who who;
+
+	if (!event)
 		return false;
-	return !filter->by_slot || (n == 5 && as_id == filter->as_id && slot == filter->slot);
+	event += strspn(event, " ");
+	if (!strncmp(event, "kvmwatch_", 9))
+		return !read_who(line, &who);
+	return !strncmp(event, "[UNKNOWN ", 9);
 }
 
 /* A file knows no names, and what runs now says nothing of what ran then. */
@@ -66,21 +152,6 @@ static int make_filter(const struct view_options *o, struct report_filter *filte
 	return EXIT_DONE;
 }
 
-/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags before the time. */
-bool report_line_is_event(const char *line)
-{
-	const char *at = line;
-	unsigned int cpu;
-	double time;
-	int end = 0;
-
-	for (; !end && (at = strchr(at, '[')); at++) {
-		if (sscanf(at, "[%u] %lf:%n", &cpu, &time, &end) != 2)
-			sscanf(at, "[%u] %*s %lf:%n", &cpu, &time, &end);
-	}
-	return end;
-}
-
 void report_account_add(struct report_account *account, const char *line)
 {
 	unsigned long long events;
@@ -96,56 +167,131 @@ void report_account_add(struct report_account *account, const char *line)
 
 /* --- what trace-cmd prints ------------------------------------------------------- */
 
-typedef void (*line_fn)(const char *line, void *arg);
+typedef void (*line_fn)(char *line, void *arg);
 
 struct shown {
 	const struct report_filter *filter;	/* NULL: all */
 	unsigned long long events;		/* in the file */
+	unsigned long long unread;		/* of which nobody knows whose they are */
 };
 
-static void show_line(const char *line, void *arg)
+/* Threads choose their names; the text of events comes from a file. */
+static void show_line(char *line, void *arg)
 {
 	struct shown *shown = arg;
 
 	shown->events += report_line_is_event(line);
-	if (!shown->filter || report_line_is_of(line, shown->filter))
-		fputs(line, stdout);
+	shown->unread += report_line_is_unread(line);
+	if (shown->filter && !report_line_is_of(line, shown->filter))
+		return;
+	text_clean(line);
+	puts(line);
 }
 
-static void account_line(const char *line, void *arg)
+/* What trace-cmd complains of may quote the file. */
+static void complain_line(char *line, void *arg)
+{
+	(void)arg;
+	text_clean(line);
+	fprintf(stderr, "%s\n", line);
+}
+
+static void account_line(char *line, void *arg)
 {
 	report_account_add(arg, line);
+}
+
+/* A line without its end, with no bytes in it that would hide what follows. */
+static void make_line(char *line, size_t len)
+{
+	size_t i;
+
+	if (len && line[len - 1] == '\n')
+		line[--len] = '\0';
+	for (i = 0; i < len; i++) {
+		if (line[i] == '\t')
+			line[i] = ' ';
+		else if (!line[i])
+			line[i] = '?';
+	}
+}
+
+static void read_lines(int fd, line_fn fn, void *arg)
+{
+	FILE *from = fdopen(fd, "r");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while (from && (len = getline(&line, &size, from)) >= 0) {
+		make_line(line, len);
+		fn(line, arg);
+	}
+	free(line);
+	if (from)
+		fclose(from);
+}
+
+/* trace-cmd, with its output and what it complains of in pipes. */
+static pid_t start_trace_cmd(char **argv, int out, int err)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	_exit(run_trace_cmd("report", argv));
+}
+
+/* Complaints are read beside the output, so that neither pipe fills. */
+static pid_t start_complaining(int out, int err)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	close(out);
+	read_lines(err, complain_line, NULL);
+	_exit(0);
+}
+
+static int exit_code_of(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return EXIT_COULD_NOT;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
 }
 
 /* With each line. The exit code is trace-cmd's. */
 static int trace_cmd(char **argv, line_fn fn, void *arg)
 {
-	char *line = NULL;
-	int fds[2], status;
-	size_t size = 0;
-	FILE *from;
-	pid_t pid;
+	pid_t pid, complaining;
+	int out[2], err[2];
 
-	if (pipe(fds))
+	fflush(stdout);
+	if (pipe2(out, O_CLOEXEC))
 		return complain("report", "%s", strerror(errno));
-	pid = fork();
-	if (!pid) {
-		dup2(fds[1], STDOUT_FILENO);
-		close(fds[0]);
-		close(fds[1]);
-		_exit(run_trace_cmd("report", argv));
+	if (pipe2(err, O_CLOEXEC)) {
+		close(out[0]);
+		close(out[1]);
+		return complain("report", "%s", strerror(errno));
 	}
-	close(fds[1]);
-	from = fdopen(fds[0], "r");
-	if (pid < 0 || !from)
-		return complain("report", "%s", strerror(errno));
-	while (getline(&line, &size, from) >= 0)
-		fn(line, arg);
-	free(line);
-	fclose(from);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
+	pid = start_trace_cmd(argv, out[1], err[1]);
+	close(out[1]);
+	close(err[1]);
+	complaining = start_complaining(out[0], err[0]);
+	close(err[0]);
+	read_lines(out[0], fn, arg);
+	if (complaining > 0)
+		exit_code_of(complaining);
+	if (pid < 0 || complaining < 0)
+		complain("report", "%s", strerror(EAGAIN));
+	return pid < 0 ? EXIT_COULD_NOT : exit_code_of(pid);
 }
 
 /*
@@ -186,7 +332,13 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	if (options.common.vm || options.has_vcpu || options.has_slot)
 		shown.filter = &filter;
 	code = trace_cmd(report, show_line, &shown);
-	return code ? code : tell_what_was_lost(report[3], shown.events);
+	if (!code)
+		code = tell_what_was_lost(report[3], shown.events);
+	if (!shown.filter || !shown.unread)
+		return code;
+	return complain("report",
+			"%llu events could not be read, and may be of what was asked for; leave out -p, -v and -s to see them",
+			shown.unread);
 }
 
 static const struct opt opt_recorded_vm = {

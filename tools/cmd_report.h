@@ -24,6 +24,9 @@ bool report_line_is_of(const char *line, const struct report_filter *filter);
 /* Or is it about the report itself? */
 bool report_line_is_event(const char *line);
 
+/* Or an event that may be one of ours, but does not say whose? */
+bool report_line_is_unread(const char *line);
+
 /**
  * struct report_account - what the kernel said of its buffer when a recording ended
  * @written:	events that were in it at any time, read or not

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which lines of trace-cmd's are about a VM, vCPU or slot. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <kselftest_harness.h>
 
+#include "cmd.h"
 #include "cmd_report.h"
 
 #define MARK	" CPU 0/KVM-124 [001] 23.34: kvmwatch_dirty:  vm 2 pid 116 vcpu 0 slot 1:3 gfn 0x4000e"
@@ -64,6 +68,116 @@ TEST(a_thread_may_be_called_a_vm)
 		       .by_id = true, .vm = 2));
 	EXPECT_FALSE(OF(" vm 1 pid 9 vc-7 [000] 1.1: kvmwatch_halt: vm 2 pid 3 vcpu 4 ns 1",
 			.by_id = true, .vm = 1));
+}
+
+#define RAW_MARK	" CPU 0/KVM-124 [001] 23.34: kvmwatch_dirty:       " \
+	"[FAILED TO PARSE] vm=2 pid=116 vcpu=0 gfn=0x4000e rel_gfn=0xe as_id=1 slot=3 cause=0"
+#define RAW_HALT	" CPU 1/KVM-125 [001] 23.34: kvmwatch_halt:        " \
+	"[FAILED TO PARSE] vm=3 pid=2 vcpu=-1 ns=12 waited=1 valid=1"
+
+/* A libtraceevent that does not understand a format lists the fields. */
+TEST(of_whom_fields_say)
+{
+	EXPECT_TRUE(OF(RAW_MARK, .by_id = true, .vm = 2));
+	EXPECT_FALSE(OF(RAW_MARK, .by_id = true, .vm = 3));
+	EXPECT_TRUE(OF(RAW_MARK, .by_pid = true, .vm = 116, .by_vcpu = true));
+	EXPECT_TRUE(OF(RAW_MARK, .by_slot = true, .as_id = 1, .slot = 3));
+	EXPECT_FALSE(OF(RAW_MARK, .by_slot = true, .as_id = 0, .slot = 3));
+	EXPECT_TRUE(OF(RAW_HALT, .by_pid = true, .vm = 2));
+	EXPECT_FALSE(OF(RAW_HALT, .by_vcpu = true));
+	EXPECT_FALSE(OF(RAW_HALT, .by_slot = true));
+	EXPECT_FALSE(OF(" sh-1 [000] 1.1: other: vm=2 pid=116 vcpu=0", .by_id = true, .vm = 2));
+}
+
+TEST(what_does_not_say_whose_it_is_is_unread)
+{
+	EXPECT_TRUE(report_line_is_unread(" a-1 [000] 1.1: kvmwatch_halt: [FAILED TO PARSE]"));
+	EXPECT_TRUE(report_line_is_unread(" a-1 [000] 1.1: kvmwatch_halt: [FAILED TO PARSE] ns=1"));
+	EXPECT_TRUE(report_line_is_unread(" a-1 [000] 1.1: kvmwatch_new: something"));
+	EXPECT_TRUE(report_line_is_unread(" a-1 [000] d..1. 1.1: [UNKNOWN EVENT]"));
+	EXPECT_TRUE(report_line_is_unread(" a-1 [000] 1.1: [UNKNOWN TYPE]"));
+	EXPECT_FALSE(report_line_is_unread(MARK));
+	EXPECT_FALSE(report_line_is_unread(RAW_MARK));
+	EXPECT_FALSE(report_line_is_unread(" a-1 [000] 1.1: sched_switch: [FAILED TO PARSE] a=1"));
+	EXPECT_FALSE(report_line_is_unread(" [UNKNOWN TYPE]-7 [000] 1.1: sched_switch: prev"));
+	EXPECT_FALSE(report_line_is_unread("cpus=2"));
+}
+
+/*
+ * A whole report, of a trace-cmd that says these lines: the first are its output, the others
+ * what it complains of.
+ */
+static int report(struct __test_metadata *_metadata, const char *const *lines, char *out, char *err,
+		  size_t size, char *option)
+{
+	char dir[] = "/tmp/report.XXXXXX", path[64], command[256];
+	char *argv[] = { "report", option, NULL };
+	int saved[2] = { dup(1), dup(2) }, code;
+	FILE *script;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
+	script = fopen(path, "w");
+	/* Asked for statistics it has none. */
+	fputs("#!/bin/sh\n[ \"$2\" != --stat ] || exit 0\n", script);
+	for (; *lines; lines++)
+		fprintf(script, "printf '%%b\\n' '%s'\n", *lines);
+	for (lines++; *lines; lines++)
+		fprintf(script, "printf '%%b\\n' '%s' >&2\n", *lines);
+	fclose(script);
+	chmod(path, 0755);
+	snprintf(command, sizeof(command), "%s:%s", dir, getenv("PATH"));
+	setenv("PATH", command, 1);
+	fflush(stdout);
+	snprintf(path, sizeof(path), "%s/out", dir);
+	dup2(open(path, O_RDWR | O_CREAT, 0600), 1);
+	snprintf(path, sizeof(path), "%s/err", dir);
+	dup2(open(path, O_RDWR | O_CREAT, 0600), 2);
+	code = cmd_report.run(&cmd_report, option ? 2 : 1, argv);
+	fflush(stdout);
+	memset(out, 0, size);
+	memset(err, 0, size);
+	EXPECT_LE(0, pread(1, out, size - 1, 0));
+	EXPECT_LE(0, pread(2, err, size - 1, 0));
+	dup2(saved[0], 1);
+	dup2(saved[1], 2);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	EXPECT_EQ(0, system(command));
+	return code;
+}
+
+/* Threads choose names, and a file may have anything: none of it reaches the terminal. */
+TEST(a_report_is_cleaned)
+{
+	static const char *const lines[] = {
+		" a\\033[31m\\0b-1 [000] 1.1: kvmwatch_halt: vm 1 pid 2 vcpu 0 ns\\t1",
+		NULL,
+		"evil \\033]0;title\\007 event", NULL
+	};
+	char out[1024], err[1024];
+
+	EXPECT_EQ(0, report(_metadata, lines, out, err, sizeof(out), NULL));
+	EXPECT_STREQ(" a?[31m?b-1 [000] 1.1: kvmwatch_halt: vm 1 pid 2 vcpu 0 ns 1\n", out);
+	EXPECT_STREQ("evil ?]0;title? event\n", err);
+}
+
+TEST(a_report_tells_what_it_could_not_read)
+{
+	static const char *const lines[] = {
+		RAW_MARK,
+		" a-1 [000] 1.1: kvmwatch_halt: [FAILED TO PARSE]",
+		" a-1 [000] 1.2: [UNKNOWN EVENT]",
+		NULL, NULL
+	};
+	char out[1024], err[1024];
+
+	EXPECT_EQ(1, report(_metadata, lines, out, err, sizeof(out), "-p2"));
+	EXPECT_STREQ(RAW_MARK "\n", out);
+	EXPECT_NE(NULL, strstr(err, "2 events could not be read"));
+	/* All are shown to who asks for all. */
+	EXPECT_EQ(0, report(_metadata, lines, out, err, sizeof(out), NULL));
+	EXPECT_STREQ("", err);
+	EXPECT_NE(NULL, strstr(out, "[UNKNOWN EVENT]\n"));
 }
 
 static const char *const account_lines[] = {

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "guest_name.h"
-#include "text.h"
 
 /* The kernel has no limit; someone with this long a command line has no name. */
 #define MAX_CMDLINE	(4U << 20)
@@ -246,8 +245,6 @@ char *guest_name_parse(const char *cmdline, size_t len)
 		free(name);
 		return NULL;
 	}
-	if (name)
-		text_clean(name);
 	return name;
 }
 

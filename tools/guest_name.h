@@ -11,7 +11,7 @@
  *	follows the last NUL counts as an argument too
  * @len: its length
  *
- * Return: the name, cleaned for output, which the caller frees; NULL if the VMM is
+ * Return: the name as it is there, which the caller frees; NULL if the VMM is
  * not one that we know, gives no name, or there is no memory.
  */
 char *guest_name_parse(const char *cmdline, size_t len);

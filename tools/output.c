@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <json-c/json.h>
+#include <json-c/printbuf.h>
 #include <libsmartcols/libsmartcols.h>
 
 #include "output.h"
@@ -33,19 +34,55 @@ static void note_write(struct output *out)
 		note(out, errno ? -errno : -EIO);
 }
 
+/* No string leaves by here that a terminal chokes on. */
+static char *clean_copy(struct output *out, const char *s)
+{
+	char *new = s ? strdup(s) : NULL;
+
+	if (new)
+		text_clean(new);
+	else if (s)
+		note(out, -ENOMEM);
+	return new;
+}
+
 /* --- JSON ---------------------------------------------------------------- */
+
+static void put_letter(struct printbuf *to, const char *s, struct text_letter letter)
+{
+	if (letter.code == TEXT_NO_LETTER)
+		sprintbuf(to, "\\ufffd");
+	else if (text_controls_terminal(letter.code))
+		sprintbuf(to, "\\u%04x", letter.code);
+	else if (*s == '"' || *s == '\\')
+		sprintbuf(to, "\\%c", *s);
+	else
+		printbuf_memappend(to, s, letter.len);
+}
+
+/* Whole, and yet as safe to look at as a table: json-c leaves C1 and the like as they are. */
+static int put_string(struct json_object *string, struct printbuf *to, int level, int flags)
+{
+	const char *s = json_object_get_string(string);
+	struct text_letter letter;
+
+	(void)level;
+	(void)flags;
+	printbuf_memappend(to, "\"", 1);
+	for (; *s; s += letter.len) {
+		letter = text_letter(s);
+		put_letter(to, s, letter);
+	}
+	printbuf_memappend(to, "\"", 1);
+	return 0;
+}
 
 struct json_object *output_json_string(const char *s)
 {
-	struct json_object *string;
-	char *clean;
+	struct json_object *string = s ? json_object_new_string(s) : NULL;
 
-	clean = s ? strdup(s) : NULL;
-	if (!clean)
-		return NULL;
-	text_clean(clean);
-	string = json_object_new_string(clean);
-	free(clean);
+	if (string)
+		json_object_set_serializer(string, put_string, NULL, NULL);
 	return string;
 }
 
@@ -147,7 +184,7 @@ static void csv_cell(FILE *file, const struct cell *cell)
 	case CELL_UNKNOWN:
 		break;
 	case CELL_STRING:
-		csv_string(file, cell->string ? cell->string : "");
+		csv_string(file, cell->text ? cell->text : "");
 		break;
 	case CELL_BOOL:
 		fputs(cell->number ? "true" : "false", file);
@@ -189,6 +226,15 @@ static void csv_line(struct output *out, bool names)
 
 /* --- Tables -------------------------------------------------------------- */
 
+static void put_title(struct output *out, const char *title)
+{
+	char *clean = clean_copy(out, title);
+
+	if (clean)
+		fprintf(out->file, "%s\n", clean);
+	free(clean);
+}
+
 static void table_begin(struct output *out, const char *title)
 {
 	size_t i;
@@ -198,8 +244,7 @@ static void table_begin(struct output *out, const char *title)
 		fputc('\n', out->file);
 	out->text_begun = true;
 	if (title)
-		fprintf(out->file, "%s\n", title);
-
+		put_title(out, title);
 	out->table = scols_new_table();
 	if (!out->table) {
 		note(out, -ENOMEM);
@@ -224,8 +269,6 @@ static const char *cell_text(const struct cell *cell, char *buf, size_t size)
 		return cell->text;
 
 	switch (cell->kind) {
-	case CELL_STRING:
-		return cell->string;
 	case CELL_UNKNOWN:
 		return "unknown";
 	case CELL_BOOL:
@@ -374,30 +417,22 @@ void output_end(struct output *out)
 		table_end(out);
 }
 
-/* No string leaves by here that a terminal or a parser of JSON chokes on. */
-static char *copy(struct output *out, const char *s)
-{
-	char *new = s ? strdup(s) : NULL;
-
-	if (new)
-		text_clean(new);
-	else if (s)
-		note(out, -ENOMEM);
-	return new;
-}
-
 static struct cell *set(struct output *out, size_t column, enum cell_kind kind, const char *text)
 {
 	struct cell *cell = &out->cells[column];
 
 	cell->kind = kind;
-	cell->text = copy(out, text);
+	cell->text = clean_copy(out, text);
 	return cell;
 }
 
 void output_string(struct output *out, size_t column, const char *s)
 {
-	set(out, column, CELL_STRING, NULL)->string = copy(out, s);
+	struct cell *cell = set(out, column, CELL_STRING, s);
+
+	cell->string = s ? strdup(s) : NULL;
+	if (s && !cell->string)
+		note(out, -ENOMEM);
 }
 
 void output_bool(struct output *out, size_t column, bool b, const char *text)

@@ -52,8 +52,8 @@ struct cell {
 	enum cell_kind kind;
 	__u64 number;
 	double real;
-	char *string;	/* of CELL_STRING */
-	char *text;	/* in tables; NULL: the value itself */
+	char *string;	/* of CELL_STRING, as it came */
+	char *text;	/* in tables, and of a string in CSV: cleaned; NULL: the value itself */
 };
 
 #define OUTPUT_MAX_COLUMNS	24
@@ -100,7 +100,10 @@ void output_text(struct output *out, size_t column, const char *text);
 /* A line of JSON that is more than a row; takes @object over, which may be NULL. */
 void output_json(struct output *out, struct json_object *object);
 
-/* A JSON string of @s, cleaned; null when there is none. */
+/*
+ * A JSON string of @s; null when there is none. What controls a terminal is escaped; what is not
+ * UTF-8 becomes U+FFFD.
+ */
 struct json_object *output_json_string(const char *s);
 /* A number with as many digits as rates and shares have everywhere. */
 struct json_object *output_json_real(double number);

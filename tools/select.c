@@ -135,8 +135,6 @@ static int get_all(int dev, struct vm **vms, size_t *nr)
 	}
 	for (i = 0; i < *nr; i++) {
 		all[i].info = infos[i];
-		text_clean(all[i].info.name);
-		text_clean(all[i].info.comm);
 		all[i].guest = guest_name_of(infos[i].pid);
 	}
 	free(infos);

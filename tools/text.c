@@ -207,70 +207,58 @@ char *text_bucket_list(const struct kvmwatch_value *value)
 	return text;
 }
 
-/*
- * Length of the UTF-8 sequence that starts at @s, or 0 if none does. Refuses what
- * is longer than need be, surrogates, and what lies beyond Unicode.
- */
-static size_t utf8_length(const unsigned char *s)
+/* Of a sequence of @len bytes that begins with these bits of its code. */
+static struct text_letter utf8_rest(const unsigned char *s, size_t len, unsigned int code)
 {
-	unsigned int min, code;
-	size_t len, i;
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t i;
 
-	if (s[0] < 0x80)
-		return 1;
-	if ((s[0] & 0xe0) == 0xc0) {
-		len = 2;
-		min = 0x80;
-		code = s[0] & 0x1f;
-	} else if ((s[0] & 0xf0) == 0xe0) {
-		len = 3;
-		min = 0x800;
-		code = s[0] & 0x0f;
-	} else if ((s[0] & 0xf8) == 0xf0) {
-		len = 4;
-		min = 0x10000;
-		code = s[0] & 0x07;
-	} else {
-		return 0;
-	}
 	for (i = 1; i < len; i++) {
 		if ((s[i] & 0xc0) != 0x80)	/* the final NUL as well */
-			return 0;
+			return (struct text_letter){ 1, TEXT_NO_LETTER };
 		code = code << 6 | (s[i] & 0x3f);
 	}
-	if (code < min || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return len;
+	/* Longer than need be, a surrogate, or beyond Unicode */
+	if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return (struct text_letter){ 1, TEXT_NO_LETTER };
+	return (struct text_letter){ len, code };
 }
 
-/* C0, DEL, C1, and the marks that turn the direction of what follows. */
-static bool controls_terminal(const unsigned char *s, size_t len)
+struct text_letter text_letter(const char *text)
 {
-	if (len == 1)
-		return s[0] < 0x20 || s[0] == 0x7f;
-	if (len == 2)
-		return s[0] == 0xc2 && s[1] < 0xa0;
-	if (len == 3 && s[0] == 0xe2 && s[1] == 0x80)
-		return s[2] >= 0xa8 && s[2] <= 0xae;	/* U+2028 to U+202E */
-	if (len == 3 && s[0] == 0xe2 && s[1] == 0x81)
-		return s[2] >= 0xa6 && s[2] <= 0xa9;	/* U+2066 to U+2069 */
-	return false;
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (s[0] < 0x80)
+		return (struct text_letter){ 1, s[0] };
+	if ((s[0] & 0xe0) == 0xc0)
+		return utf8_rest(s, 2, s[0] & 0x1f);
+	if ((s[0] & 0xf0) == 0xe0)
+		return utf8_rest(s, 3, s[0] & 0x0f);
+	if ((s[0] & 0xf8) == 0xf0)
+		return utf8_rest(s, 4, s[0] & 0x07);
+	return (struct text_letter){ 1, TEXT_NO_LETTER };
+}
+
+/* C0, DEL, C1, line separators, and the marks that turn the direction of what follows. */
+bool text_controls_terminal(unsigned int code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+	       code == 0x61c || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void text_clean(char *s)
 {
-	unsigned char *from = (unsigned char *)s, *to = from;
-	size_t len;
+	struct text_letter letter;
+	char *to = s;
 
-	while (*from) {
-		len = utf8_length(from);
-		if (!len || controls_terminal(from, len)) {
+	for (; *s; s += letter.len) {
+		letter = text_letter(s);
+		if (letter.code == TEXT_NO_LETTER || text_controls_terminal(letter.code)) {
 			*to++ = '?';
-			from += len ? len : 1;
 		} else {
-			memmove(to, from, len);
-			to += len;
-			from += len;
+			memmove(to, s, letter.len);
+			to += letter.len;
 		}
 	}
 	*to = '\0';

@@ -36,6 +36,23 @@ bool text_quantile(const struct kvmwatch_value *value, double part, unsigned int
 /* "3 0 0 12": all buckets. The caller frees it; NULL: no memory. */
 char *text_bucket_list(const struct kvmwatch_value *value);
 
+#define TEXT_NO_LETTER	(~0U)
+
+/**
+ * struct text_letter - what a string begins with
+ * @len:	how many bytes
+ * @code:	its number in Unicode; TEXT_NO_LETTER: a byte that is not UTF-8
+ */
+struct text_letter {
+	size_t len;
+	unsigned int code;
+};
+
+struct text_letter text_letter(const char *text);
+
+/* Would a terminal do anything else with it than to show it? */
+bool text_controls_terminal(unsigned int code);
+
 /*
  * Make @s, which came from anywhere, fit for terminals and files: what is not
  * UTF-8 or controls a terminal becomes '?'.

@@ -70,7 +70,6 @@ static void read_comm(int tid, char *comm, size_t size)
 	if (fgets(comm, size, file))
 		comm[strcspn(comm, "\n")] = '\0';
 	fclose(file);
-	text_clean(comm);
 }
 
 /* NULL: it had ended before we heard of it, or has another pid here. */

@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 
+#include "cmd.h"
 #include "output.h"
 
 enum { COL_NAME, COL_COUNT, COL_RATE, COL_NOTE, NR_COLS };
@@ -47,11 +48,64 @@ TEST(json_is_exact_and_says_null_for_unknown)
 TEST(json_escapes_and_stays_utf8)
 {
 	const char *text = print(OUTPUT_JSON, "a\"/\\\n\xc3\xa9\xff");
-	static const char begin[] = "{\"name\":\"a\\\"/\\\\?\xc3\xa9?\",";
+	static const char begin[] = "{\"name\":\"a\\\"/\\\\\\u000a\xc3\xa9\\ufffd\",";
 
 	EXPECT_EQ(0, strncmp(text, begin, strlen(begin))) {
 		TH_LOG("%s", text);
 	}
+}
+
+/* All that a terminal obeys, with letters between: C0, DEL, C1, bidirectional marks. */
+static const char hostile[] =
+	"a\033[2J\007\r\nb\177c\302\233d\342\200\256e\342\201\246f\330\234g\342\200\217h\342\200\250i";
+static const char cleaned[] = "a?[2J???b?c?d?e?f?g?h?i";
+
+/* A parser gets the string as it was; a terminal that shows the JSON gets none of it. */
+TEST(json_has_strings_whole)
+{
+	struct json_object *object = json_tokener_parse(print(OUTPUT_JSON, hostile)), *name;
+	const char *text = print(OUTPUT_JSON, hostile);
+
+	ASSERT_TRUE(json_object_object_get_ex(object, "name", &name));
+	EXPECT_STREQ(hostile, json_object_get_string(name));
+	for (; *text; text++)
+		EXPECT_TRUE(*text == '\n' || (*text >= ' ' && *text < 0x7f));
+}
+
+TEST(tables_and_csv_have_strings_cleaned)
+{
+	char *text = print(OUTPUT_TEXT, hostile), *csv = print(OUTPUT_CSV, hostile);
+
+	EXPECT_NE(NULL, strstr(text, cleaned));
+	EXPECT_EQ(NULL, strchr(text, '\033'));
+	EXPECT_NE(NULL, strstr(csv, cleaned));
+}
+
+TEST(titles_are_cleaned)
+{
+	struct output out;
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	f = open_memstream(&text, &len);
+	output_init(&out, f, OUTPUT_TEXT);
+	output_begin(&out, hostile, columns, NR_COLS);
+	output_end(&out);
+	fclose(f);
+	EXPECT_EQ(0, strncmp(text, cleaned, strlen(cleaned)));
+	EXPECT_EQ(NULL, strchr(text, '\033'));
+}
+
+TEST(complaints_are_cleaned)
+{
+	char said[256];
+
+	complain_into(said, sizeof(said));
+	complain(hostile, "%s", hostile);
+	complain_into(NULL, 0);
+	EXPECT_EQ(0, strncmp(said, cleaned, strlen(cleaned)));
+	EXPECT_STREQ(cleaned, said + strlen(cleaned) + 2);
 }
 
 TEST(csv_is_exact_and_empty_for_unknown)

@@ -15,7 +15,8 @@
 
 /* Enough for a few small VMs; what there is tells how much is needed. */
 #define FIRST_SIZE		(64U << 10)
-#define MAX_SIZE		(1024ULL << 20)
+/* The kernel's limit for one read(2). */
+#define MAX_SIZE		0x7ffff000ULL
 #define MAX_DESCS		16384U
 #define READ_TRIES		16
 
@@ -125,7 +126,7 @@ static int parse(struct kvmwatch_all *all, size_t len)
 static int read_all(int fd, struct kvmwatch_all *all, size_t *size, size_t *len)
 {
 	const struct kvmwatch_all_header *header;
-	__u64 need;
+	__u64 need, roomy;
 	ssize_t n;
 
 	free(all->raw);
@@ -141,10 +142,13 @@ static int read_all(int fd, struct kvmwatch_all *all, size_t *size, size_t *len)
 	header = (const void *)all->raw;
 	if (header->filled >= header->nr)
 		return 0;
-	need = header->item_offset + (header->nr + header->nr / 8 + 8ULL) * header->item_size;
-	if (need > MAX_SIZE || need <= *size)
+	need = header->item_offset + (__u64)header->nr * header->item_size;
+	roomy = need + (header->nr / 8 + 8ULL) * header->item_size;
+	if (need <= *size)
 		return -EBADMSG;
-	*size = need;
+	if (need > MAX_SIZE)
+		return -EFBIG;
+	*size = roomy < MAX_SIZE ? roomy : MAX_SIZE;
 	return -EAGAIN;
 }
 

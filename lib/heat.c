@@ -218,9 +218,11 @@ int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch
 		return -EINVAL;
 	now = &heat->slots[slot];
 	if (before) {
-		if (slot >= before->nr)
+		if (slot >= before->nr || before->head.vm != heat->head.vm)
 			return -EINVAL;
 		was = &before->slots[slot];
+		if (was->ticks > now->ticks)
+			return -EINVAL;
 	}
 	*windows = (now->ticks >> window) - (was ? was->ticks >> window : 0);
 	*pages = now->distinct[window] - (was ? was->distinct[window] : 0);

@@ -165,7 +165,8 @@ int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_map
  * @head: filled, if it is not NULL: when the copy was made, and whether it is the last
  *
  * Return: 0; -ENODATA: the kernel has not made the first copy yet; -EAGAIN: it is just
- * making one. Both pass; kvmwatch_stats_update() works meanwhile.
+ * making one. Both pass; kvmwatch_stats_update() works meanwhile. -EINVAL: @stats are those of
+ * another object.
  */
 int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_stats *stats,
 		      struct kvmwatch_map *head);
@@ -200,7 +201,15 @@ struct kvmwatch_all {
 	size_t item_size;
 };
 
-/* Read an fd of kvmwatch_open_all(); to be freed with kvmwatch_all_free(). */
+/**
+ * kvmwatch_all_read() - take the numbers of all objects
+ * @fd: of kvmwatch_open_all()
+ * @all: set; to be freed with kvmwatch_all_free()
+ *
+ * Return: 0; -EFBIG: there are more than one read(2) can take, which is 2 GiB: leave out
+ * histograms, or read VM by VM; -EBADMSG if it is no such fd or a broken one; -ENOMEM; -EAGAIN:
+ * objects came faster than they were read; or -errno of read(2).
+ */
 int kvmwatch_all_read(int fd, struct kvmwatch_all **all);
 void kvmwatch_all_free(struct kvmwatch_all *all);
 

@@ -15,6 +15,9 @@ struct kvmwatch_mapping {
 	const char *address;
 	size_t size;
 	const char *data;
+	/* Of the statistics that it was made with */
+	size_t data_size;
+	char *id;
 };
 
 static size_t whole_pages(size_t size)
@@ -58,7 +61,9 @@ static int map_whole(int fd, struct kvmwatch_mapping *m, const struct kvmwatch_s
 			return err;
 	}
 	m->data = m->address + head.data_offset;
-	return 0;
+	m->data_size = stats->data_size;
+	m->id = strdup(stats->id);
+	return m->id ? 0 : -ENOMEM;
 }
 
 int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_mapping **mapping)
@@ -111,6 +116,9 @@ int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_st
 	struct kvmwatch_map mine;
 	int err = -EAGAIN, try;
 
+	/* Those of another object may be longer than what is mapped, and mean something else. */
+	if (stats->data_size != mapping->data_size || strcmp(stats->id, mapping->id))
+		return -EINVAL;
 	memset(&mine, 0, sizeof(mine));
 	for (try = 0; try < READ_TRIES && err; try++)
 		err = try_read(mapping, stats, &mine);
@@ -130,5 +138,6 @@ void kvmwatch_unmap(struct kvmwatch_mapping *mapping)
 		return;
 	if (mapping->address)
 		munmap((void *)mapping->address, mapping->size);
+	free(mapping->id);
 	free(mapping);
 }

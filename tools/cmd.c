@@ -114,6 +114,9 @@ int device_complain(int err)
 	case -EBADMSG:
 		return complain(KVMWATCH_DEVICE,
 				"the answer is broken; install module and program from one version");
+	case -EFBIG:
+		return complain(KVMWATCH_DEVICE,
+				"there are more objects than one read can take; choose a VM with -p");
 	case -EMFILE:
 	case -ENFILE:
 		return complain(KVMWATCH_DEVICE,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,12 +101,26 @@ void output_json(struct output *out, struct json_object *object)
 	json_object_put(object);
 }
 
+/* With as few digits as say which number it is: what reads it gets the same one. */
+static const char *real_text(double number, char *buf, size_t size)
+{
+	int digits;
+
+	for (digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+		snprintf(buf, size, "%.*g", digits, number);
+		if (strtod(buf, NULL) == number)
+			break;
+	}
+	return buf;
+}
+
 struct json_object *output_json_real(double number)
 {
 	char s[40];
 
-	snprintf(s, sizeof(s), "%.6g", number);
-	return json_object_new_double_s(number, s);
+	if (!isfinite(number))
+		return NULL;
+	return json_object_new_double_s(number, real_text(number, s, sizeof(s)));
 }
 
 void output_json_add(struct json_object *object, const char *key, struct json_object *value)
@@ -179,6 +195,8 @@ static void csv_string(FILE *file, const char *s)
 
 static void csv_cell(FILE *file, const struct cell *cell)
 {
+	char buf[40];
+
 	switch (cell->kind) {
 	case CELL_NONE:
 	case CELL_UNKNOWN:
@@ -196,7 +214,7 @@ static void csv_cell(FILE *file, const struct cell *cell)
 		fprintf(file, "%lld", cell->number);
 		break;
 	case CELL_REAL:
-		fprintf(file, "%.6g", cell->real);
+		fputs(real_text(cell->real, buf, sizeof(buf)), file);
 		break;
 	}
 }
@@ -280,8 +298,7 @@ static const char *cell_text(const struct cell *cell, char *buf, size_t size)
 		snprintf(buf, size, "%lld", cell->number);
 		return buf;
 	case CELL_REAL:
-		snprintf(buf, size, "%.6g", cell->real);
-		return buf;
+		return real_text(cell->real, buf, size);
 	default:
 		return NULL;
 	}
@@ -452,7 +469,9 @@ void output_s64(struct output *out, size_t column, __s64 number)
 
 void output_real(struct output *out, size_t column, double number, const char *text)
 {
-	set(out, column, CELL_REAL, text)->real = number;
+	enum cell_kind kind = isfinite(number) ? CELL_REAL : CELL_UNKNOWN;
+
+	set(out, column, kind, text)->real = number;
 }
 
 void output_unknown(struct output *out, size_t column, const char *text)

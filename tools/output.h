@@ -105,7 +105,7 @@ void output_json(struct output *out, struct json_object *object);
  * UTF-8 becomes U+FFFD.
  */
 struct json_object *output_json_string(const char *s);
-/* A number with as many digits as rates and shares have everywhere. */
+/* A number with all its digits; null if it is none. */
 struct json_object *output_json_real(double number);
 
 /*

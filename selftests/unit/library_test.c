@@ -774,7 +774,6 @@ TEST(all_objects_in_the_wrong_place_are_refused)
 	REFUSED(header.filled, 3);
 	REFUSED(header.nr, 1);
 	REFUSED(header.nr = image.header.filled, 3);
-	REFUSED(header.nr = image.header.filled, ~0U);
 	REFUSED(header.num_desc, 3);
 	REFUSED(header.num_desc, ~0U);
 	REFUSED(header.desc_offset, 0);
@@ -796,6 +795,93 @@ TEST(all_objects_in_the_wrong_place_are_refused)
 	REFUSED(descs[1].offset, ~7U);
 	REFUSED(descs[0].name[0], '\0');
 	REFUSED(descs[0].name[0], '\033');
+}
+
+/* Four billion objects are no broken answer, but more than can be read at once. */
+TEST(all_objects_that_are_too_many_are_refused_as_that)
+{
+	struct all_image image = good_all;
+
+	image.header.nr = ~0U;
+	EXPECT_EQ(-EFBIG, try_all_image(&image));
+	image.header.nr = 0x7ffff000U / sizeof(image.items[0]);
+	EXPECT_EQ(-EFBIG, try_all_image(&image));
+	image.header.filled = ~0U;
+	EXPECT_EQ(-EBADMSG, try_all_image(&image));
+	/* This file does not have as many as it says, but they could be read. */
+	image = good_all;
+	image.header.nr = 3;
+	EXPECT_EQ(-EBADMSG, try_all_image(&image));
+}
+
+/* --- Mapped -------------------------------------------------------------- */
+
+#define CELLS	600	/* longer than a page */
+
+struct stats_image {
+	struct kvmwatch_stats_header header;
+	char id[KVMWATCH_NAME_SIZE];
+	struct kvmwatch_stats_desc desc;
+	__u64 cells[CELLS];
+};
+
+/* A stats fd of one histogram of so many buckets. */
+static struct kvmwatch_stats *stats_of(const char *id, size_t cells)
+{
+	struct stats_image image = {
+		.header = {
+			.name_size = sizeof(image.desc.name), .num_desc = 1,
+			.id_offset = offsetof(struct stats_image, id),
+			.desc_offset = offsetof(struct stats_image, desc),
+			.data_offset = offsetof(struct stats_image, cells),
+		},
+		.desc = { KVMWATCH_STATS_LINEAR_HIST, 0, cells, 0, 1, "reasons" },
+	};
+	struct kvmwatch_stats *stats;
+	int fd, err;
+
+	strcpy(image.id, id);
+	fd = stats_fd(&image, sizeof(image));
+	err = kvmwatch_stats_read(fd, &stats);
+	close(fd);
+	return err ? NULL : stats;
+}
+
+/* What the kernel maps: a page with a copy of so many cells, each 7. */
+static int map_fd(size_t cells)
+{
+	struct {
+		struct kvmwatch_map head;
+		__u64 cells[512 - sizeof(struct kvmwatch_map) / 8];
+	} page = {
+		.head = { .copies = 1, .data_offset = sizeof(page.head), .data_size = cells * 8 },
+	};
+	size_t i;
+
+	for (i = 0; i < cells; i++)
+		page.cells[i] = 7;
+	return stats_fd(&page, sizeof(page));
+}
+
+TEST(a_mapping_is_read_with_its_own_statistics_alone)
+{
+	struct kvmwatch_stats *own = stats_of("kvmwatch-1", 4), *again = stats_of("kvmwatch-1", 4);
+	struct kvmwatch_stats *longer = stats_of("kvmwatch-1", CELLS);
+	struct kvmwatch_stats *other = stats_of("kvmwatch-2", 4);
+	struct kvmwatch_mapping *mapping;
+	int fd = map_fd(4);
+
+	ASSERT_TRUE(own && again && longer && other);
+	ASSERT_EQ(0, kvmwatch_map(fd, own, &mapping));
+	close(fd);
+	EXPECT_EQ(-EINVAL, kvmwatch_map_read(mapping, longer, NULL));
+	EXPECT_EQ(-EINVAL, kvmwatch_map_read(mapping, other, NULL));
+	EXPECT_EQ(0, longer->values[0].data[0] | other->values[0].data[0]);
+	EXPECT_EQ(0, kvmwatch_map_read(mapping, own, NULL));
+	EXPECT_EQ(7, own->values[0].data[3]);
+	EXPECT_EQ(0, kvmwatch_map_read(mapping, again, NULL));
+	EXPECT_EQ(7, again->values[0].data[0]);
+	kvmwatch_unmap(mapping);
 }
 
 /* --- Buckets ------------------------------------------------------------- */

@@ -169,6 +169,42 @@ TEST(json_leaves_out_what_was_not_said)
 	EXPECT_STREQ("{\"count\":-1}\n{\"count\":true,\"rate\":0.5}\n", text);
 }
 
+static char *print_real(enum output_format format, double number)
+{
+	struct output out;
+	char *text = NULL;
+	size_t len;
+	FILE *f;
+
+	f = open_memstream(&text, &len);
+	output_init(&out, f, format);
+	output_begin(&out, NULL, columns, NR_COLS);
+	output_real(&out, COL_RATE, number, NULL);
+	output_row(&out);
+	output_end(&out);
+	fclose(f);
+	return text;
+}
+
+/* What reads it gets the very number, and no more digits than that takes. */
+TEST(reals_keep_their_digits)
+{
+	static const double numbers[] = {
+		1.0 / 3, 0.1, 1234567.5, 16777217, 123456789.125, 1e300, 5e-324, 0, 4096e9 / 7,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		EXPECT_EQ(numbers[i], strtod(strstr(print_real(OUTPUT_JSON, numbers[i]), "\"rate\":") +
+					     7, NULL));
+		EXPECT_EQ(numbers[i], strtod(strstr(print_real(OUTPUT_CSV, numbers[i]), "\n,,") + 3,
+					     NULL));
+	}
+	EXPECT_STREQ("{\"rate\":0.1}\n", print_real(OUTPUT_JSON, 0.1));
+	EXPECT_STREQ("{\"rate\":1234567.5}\n", print_real(OUTPUT_JSON, 1234567.5));
+	EXPECT_STREQ("{\"rate\":null}\n", print_real(OUTPUT_JSON, 0.0 / 0.0));
+}
+
 TEST(full_disk_is_noticed)
 {
 	struct output out;

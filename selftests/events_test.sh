@@ -319,6 +319,33 @@ record_a_life() {
 }
 eventually record_a_life
 trace-cmd report -q -i /tmp/life.dat >/tmp/report 2>&1
+# A thread whose name would clear the screen, and a file whose events cannot be read
+evil=$(printf '/tmp/a\033[2Jb')
+cp "$(command -v guest_demo)" "$evil"
+record_evil() {
+	trace-cmd record -q -o /tmp/evil.dat -e kvmwatch:kvmwatch_slot "$evil" --exits 0 \
+		--pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0
+	[ "$(not_read /tmp/evil.dat)" = 0 ] && trace-cmd report -i /tmp/evil.dat | grep -q "$(printf 'a\033')"
+}
+claim "trace-cmd shows a thread's name as it is" eventually record_evil
+kvmwatch report /tmp/evil.dat >/tmp/report 2>&1
+claim "report does not" same "$(grep -c 'a?\[2Jb-' /tmp/report) $(grep -c "$(printf '\033')" /tmp/report)" \
+	"$(count kvmwatch_slot </tmp/report) 0"
+cp /tmp/evil.dat /tmp/broken.dat
+strings -t d /tmp/broken.dat | sed -n 's/^ *//; /REC->vm, REC->pid/p' | while read -r at line; do
+	before=${line%%REC->vm, REC->pid*}
+	printf '?' | dd of=/tmp/broken.dat bs=1 seek=$((at + ${#before} + 3)) conv=notrunc 2>/dev/null
+done
+trace-cmd report -i /tmp/broken.dat >/tmp/broken 2>/dev/null
+if claim "a format that libtraceevent does not understand is told by it" \
+	grep -q 'FAILED TO PARSE' /tmp/broken; then
+	id=$(sed -n 's/.* vm=\([0-9]*\) .*/\1/p' /tmp/broken | sed -n 1p)
+	kvmwatch report -p "id:$id" /tmp/broken.dat >/tmp/report 2>$said
+	claim "report reads its fields" same "$(count kvmwatch_slot </tmp/report)" \
+		"$(count kvmwatch_slot </tmp/broken)"
+	kvmwatch report -p "id:$((id + 1))" /tmp/broken.dat >/tmp/report 2>$said
+	claim "and knows that they are not another VM's" same "$? $(count . </tmp/report)" "0 0"
+fi
 for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB, to gfn 0x40007]$' \
 	'slot 0:1 flags base_gfn 0x40000 .* flags log \[32.0 KiB, to gfn 0x40007]$' \
 	'slot 0:2 gfn 0x80000 level 2m leaves 1 cause fault \[2.00 MiB, to gfn 0x801ff]$' \
@@ -330,6 +357,7 @@ done
 
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
+claim "by the clock of the views" grep -q '\[mono\]' /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody
 
 # A VM's end: what was mapped goes.

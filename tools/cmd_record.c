@@ -13,9 +13,10 @@ struct record_options {
 
 static int record(const struct record_options *o, char *filter)
 {
-	char *argv[16] = { "trace-cmd", "record", "-e", "kvmwatch" };
+	/* The clock of the live views, so that their times can be compared. */
+	char *argv[16] = { "trace-cmd", "record", "-C", "mono", "-e", "kvmwatch" };
 	char seconds[40];
-	int n = 4;
+	int n = 6;
 
 	if (*filter) {
 		argv[n++] = "-f";

@@ -866,6 +866,33 @@ TEST(a_thread_of_another_pid_namespace_has_no_name)
 	EXPECT_EQ(0, status);
 }
 
+/* What trace-cmd is asked to do: here it only says it. */
+TEST(a_recording_has_the_clock_of_the_views)
+{
+	char dir[] = "/tmp/golden.XXXXXX", path[64], words[256] = "";
+	int fds[2], status;
+	pid_t pid;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
+	write_file(path, "#!/bin/sh\necho \"$@\"\n");
+	ASSERT_EQ(0, chmod(path, 0755));
+	ASSERT_EQ(0, pipe(fds));
+	pid = fork();
+	if (!pid) {
+		setenv("PATH", dir, 1);
+		dup2(fds[1], 1);
+		_exit(cmd_record.run(&cmd_record, 7, (char *[]){ "record", "-p", "4242-5", "-v",
+								 "01", "-t", "2", NULL }));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_LT(0, read(fds[0], words, sizeof(words) - 1));
+	EXPECT_STREQ("record -C mono -e kvmwatch -f (vm == 1) && vcpu == 1 sleep 2.000\n", words);
+	unlink(path);
+	rmdir(dir);
+}
+
 TEST(an_empty_value_is_wrong_usage)
 {
 	static const char *const columns[] = { "-o", "", NULL };

@@ -7,6 +7,7 @@
  * and looking goes on.
  */
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -471,10 +472,22 @@ static enum what_next on_key(struct top *top, int key)
 
 /* --- the screen --------------------------------------------------------------- */
 
+/*
+ * Reading from a terminal that has gone fails at once, for ever. That it goes is told by SIGHUP
+ * only to those whose controlling terminal it is.
+ */
+static bool terminal_is_gone(void)
+{
+	struct pollfd terminal = { .fd = STDIN_FILENO };
+
+	return poll(&terminal, 1, 0) > 0 && terminal.revents & (POLLHUP | POLLERR | POLLNVAL);
+}
+
 static void watch(struct top *top)
 {
 	__u64 next = 0, rounds = 0, now;
 	enum what_next what = LOOK_NOW;
+	int key;
 
 	while (!told_to_end) {
 		now = now_ns();
@@ -487,7 +500,10 @@ static void watch(struct top *top)
 		}
 		draw(top);
 		timeout(next > now ? (next - now) / NSEC_PER_MSEC + 1 : 0);
-		what = on_key(top, getch());
+		key = getch();
+		if (key == ERR && terminal_is_gone())
+			return;
+		what = on_key(top, key);
 		if (what == QUIT)
 			return;
 	}

@@ -18,7 +18,7 @@
 
 #define FEATURES	(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP |	\
 			 KVMWATCH_FEATURE_POLL | KVMWATCH_FEATURE_LIST_BY_FD |	\
-			 KVMWATCH_FEATURE_HEAT)
+			 KVMWATCH_FEATURE_HEAT | KVMWATCH_FEATURE_SLOT_ID)
 
 /* What an open file may do is settled when it is opened, and goes along with it. */
 struct dev_file {
@@ -163,7 +163,7 @@ static u64 memory_of(struct kvmw_object **slots, int nr, u32 *flags)
 	for (i = 0; i < nr; i++) {
 		const struct kvmw_slot *slot = kvmw_to_slot(slots[i]);
 
-		if (!(slots[i]->subkey >> 16) && !kvmw_slot_internal(slots[i]))
+		if (kvmw_slot_is_memory(slots[i]))
 			pages += READ_ONCE(slot->npages);
 		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
 			*flags |= KVMWATCH_VM_DIRTY_LOG;
@@ -182,6 +182,8 @@ static int put_vm(void *sink, struct kvmw_object *obj)
 	if (nr_slots < 0)
 		return nr_slots;
 	item.memory = memory_of(slots, nr_slots, &item.flags);
+	if (READ_ONCE(vm->ring))
+		item.flags |= KVMWATCH_VM_DIRTY_RING;
 	item.slots = nr_slots;
 	kvmw_put_all(slots, nr_slots);
 
@@ -226,6 +228,7 @@ static int put_slot(void *sink, struct kvmw_object *obj)
 		.as_id = obj->subkey >> 16,
 		.id = obj->subkey & 0xffff,
 		.flags = READ_ONCE(slot->flags),
+		.life = obj->id,
 	};
 
 	if (kvmw_slot_internal(obj))

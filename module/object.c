@@ -42,7 +42,7 @@ static LIST_HEAD(todo);
 /* VMs and vCPUs by id. Under kvmw_lock. */
 static DEFINE_HASHTABLE(ids, 10);
 
-static atomic64_t last_vm_id, last_vcpu_id, changes_begun, changes_ended;
+static atomic64_t last_id[ARRAY_SIZE(pool)], changes_begun, changes_ended;
 static DEFINE_PER_CPU(u64, lost_unknown);
 static bool rescan_wanted, rescan_later;
 bool kvmw_adopted;
@@ -344,10 +344,7 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 	obj->bucket = chain;
 	if (&vm->obj != obj)
 		kvmw_get(&vm->obj);
-	if (obj->kind == KVMWATCH_KIND_VM)
-		obj->id = atomic64_inc_return(&last_vm_id);
-	else if (obj->kind == KVMWATCH_KIND_VCPU)
-		obj->id = atomic64_inc_return(&last_vcpu_id);
+	obj->id = atomic64_inc_return(&last_id[obj->kind - KVMWATCH_KIND_VM]);
 
 	/*
 	 * Nobody frees a record while we run (see bury()), so an unchanged head
@@ -531,7 +528,7 @@ static void absorb(void)
 	list = llist_reverse_order(llist_del_all(&newborn));
 	llist_for_each_entry(obj, list, born) {
 		list_add_tail(&obj->todo, &todo);
-		if (obj->id)
+		if (obj->kind != KVMWATCH_KIND_SLOT)
 			hash_add(ids, &obj->by_id, obj->id);
 		if (obj->kind == KVMWATCH_KIND_VM) {
 			list_add_tail(&obj->node, &kvmw_vms);

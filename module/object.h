@@ -43,7 +43,7 @@ struct kvmw_object {
 	struct kvmw_object	**bucket; /* head of its hash chain */
 	struct kvmw_object	*chain;	/* next there: only the housekeeper cuts one out */
 	struct kvmw_vm		*vm;	/* its VM (itself for a VM); holds a reference */
-	u64			id;	/* kvmwatch id; slots: 0 */
+	u64			id;	/* kvmwatch id, of its kind; a VM's stray slot: 0 */
 	/* The table's, one for each vCPU and slot of a VM, one for each open fd. */
 	struct kref		ref;
 	struct llist_node	born;	/* on its way to the lists */
@@ -165,6 +165,15 @@ struct kvmw_vm {
 static inline bool kvmw_slot_internal(const struct kvmw_object *slot)
 {
 	return (slot->subkey & 0xffff) >= KVM_USER_MEM_SLOTS;
+}
+
+/*
+ * Does it hold the guest's memory? Address space 1, that of SMM, shows the same memory again, and
+ * KVM's own slots hold none.
+ */
+static inline bool kvmw_slot_is_memory(const struct kvmw_object *slot)
+{
+	return !(slot->subkey >> 16) && !kvmw_slot_internal(slot);
 }
 
 /* --- life, in the order in which it happens -------------------------------- */

@@ -65,6 +65,10 @@
 	  "dirty_marks with no vCPU of the VM loaded on the marking pCPU")		\
 	X(dirty_collects, CUMULATIVE, NONE, NEED_COLLECTS,					\
 	  "times the VMM fetched or cleared the dirty log of a slot, or reset the dirty rings") \
+	X(dirty_logged_bytes, INSTANT, BYTES, HOOK(slot_commit),			\
+	  "guest memory whose dirty logging is on: slots of address space 0 that the VMM made") \
+	X(dirty_logged_slots, INSTANT, NONE, HOOK(slot_commit),			\
+	  "slots whose dirty logging is on, in all address spaces")			\
 	X(vcpus, INSTANT, NONE, HOOK(vcpu_created), "vCPUs now")			\
 	X(slots, INSTANT, NONE, HOOK(slot_commit), "memory slots now")			\
 	X(lost_events, CUMULATIVE, NONE, 0,						\

@@ -428,6 +428,16 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 
 /* --- VMs ------------------------------------------------------------------- */
 
+/* The slot that readers see: how much of it is logged goes to the numbers of its VM. */
+static void add_logged(struct kvmw_vm_stats *out, const struct kvmw_slot *slot)
+{
+	if (!(READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES))
+		return;
+	out->dirty_logged_slots[0]++;
+	if (kvmw_slot_is_memory(&slot->obj))
+		out->dirty_logged_bytes[0] += (u64)READ_ONCE(slot->npages) << PAGE_SHIFT;
+}
+
 static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
 		       struct kvmw_vcpu_stats *scratch)
 {
@@ -437,6 +447,8 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
 	u64 vcpus = 0, slots = 0;
 	int i;
 
+	out->dirty_logged_bytes[0] = 0;
+	out->dirty_logged_slots[0] = 0;
 	mutex_lock(&vm->lock);
 	total = vm->gone_slots;
 	list_for_each_entry(obj, &vm->slots, node) {
@@ -448,7 +460,10 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
 			mapped[i] += part[i];
 		kvmw_slot_cpu_add(&total, &sum);
 		/* A dying VM's slots go without a word. */
-		slots += !READ_ONCE(vm->dying) && kvmw_shown(obj);
+		if (READ_ONCE(vm->dying) || !kvmw_shown(obj))
+			continue;
+		slots++;
+		add_logged(out, slot);
 	}
 	kvmw_slot_cpu_sum(vm->stray->cpu, &sum);
 	mapped_of(vm->stray->base, &sum, part);

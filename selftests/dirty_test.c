@@ -194,6 +194,33 @@ TEST_F(dirty, dirty_pages_are_those_not_collected)
 	EXPECT_EQ(5ULL, watch_slot_stat(g, 1, "dirty_pages"));
 }
 
+/* Of slots 0, 1 and 2; nothing of this depends on what the guest writes. */
+TEST_F(dirty, how_much_is_logged_is_the_size_of_the_slots_that_are)
+{
+	struct guest *g = self->g;
+
+	EXPECT_EQ(2 * PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
+	EXPECT_EQ(2ULL, vm(g, "dirty_logged_slots"));
+	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
+	EXPECT_EQ(PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
+	EXPECT_EQ(1ULL, vm(g, "dirty_logged_slots"));
+	ASSERT_EQ(0, guest_slot_add(g, 3, GPA_C, 2 * PAGES, GUEST_MEM_4K, LOG));
+	EXPECT_EQ(3 * PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
+	EXPECT_EQ(2ULL, vm(g, "dirty_logged_slots"));
+	ASSERT_EQ(0, guest_slot_del(g, 3));
+	ASSERT_EQ(0, guest_dirty_log(g, 2, 0));
+	EXPECT_EQ(0ULL, vm(g, "dirty_logged_bytes"));
+	EXPECT_EQ(0ULL, vm(g, "dirty_logged_slots"));
+	ASSERT_EQ(0, guest_dirty_log(g, 0, 1));
+	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
+
+	/* Address space 1 shows the same memory: it is not more for that. */
+	if (guest_slot_add(g, GUEST_SMM_SLOT(4), GPA_C, PAGES, GUEST_MEM_4K, LOG))
+		return;
+	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
+	EXPECT_EQ(2ULL, vm(g, "dirty_logged_slots"));
+}
+
 /* KVM calls its marking function for its own writes, with the log on or off. */
 TEST_F(dirty, nothing_counts_with_logging_off)
 {

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "libkvmwatch.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -919,6 +920,65 @@ TEST(slots_are_listed_as_they_come_move_change_and_go)
 	EXPECT_EQ(0, stat_of(fd, "mapped_4k"));
 	EXPECT_TRUE(watch_mapped_is_kvms(g));
 	close(fd);
+	guest_free(g);
+}
+
+/* The id in the item of a slot, of all items of a VM's slots; 0: none has this number. */
+static __u64 item_id(__u64 vm, __u32 number)
+{
+	int dev = watch_device(), fd = kvmwatch_open_all(dev, KVMWATCH_KIND_SLOT, vm, 0);
+	struct kvmwatch_all *all = NULL;
+	__u64 id = 0;
+	size_t i;
+
+	if (fd >= 0 && !kvmwatch_all_read(fd, &all)) {
+		for (i = 0; i < all->nr; i++) {
+			if (kvmwatch_all_item(all, i)->number == number)
+				id = kvmwatch_all_item(all, i)->id;
+		}
+	}
+	kvmwatch_all_free(all);
+	close(fd);
+	close(dev);
+	return id;
+}
+
+TEST(each_life_of_a_slot_has_an_id_of_its_own)
+{
+	struct guest *g = guest_new(1, 0), *other = guest_new(1, 0);
+	struct kvmwatch_slot slot = {}, first = {}, others = {};
+	struct kvmwatch_vm vm = {}, other_vm = {};
+	__u64 last = 0;
+	int round;
+
+	ASSERT_NE(NULL, g);
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	ASSERT_EQ(0, watch_find(other, &other_vm));
+	ASSERT_EQ(0, find_slot(vm.id, 0, &first));
+	ASSERT_EQ(0, find_slot(other_vm.id, 0, &others));
+	EXPECT_NE(0, first.life);
+	EXPECT_NE(0, others.life);
+	EXPECT_NE(first.life, others.life);
+	for (round = 0; round < 5; round++) {
+		ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
+		ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+		EXPECT_LT(last, slot.life);
+		EXPECT_EQ(slot.life, item_id(vm.id, SLOT));
+		last = slot.life;
+
+		/* It is moved, and logged: still the same slot. */
+		ASSERT_EQ(0, guest_slot_move(g, SLOT, OTHER_GPA));
+		ASSERT_EQ(0, guest_slot_flags(g, SLOT, KVM_MEM_LOG_DIRTY_PAGES));
+		ASSERT_EQ(0, find_slot(vm.id, SLOT, &slot));
+		EXPECT_EQ(last, slot.life);
+		EXPECT_EQ(last, item_id(vm.id, SLOT));
+		ASSERT_EQ(0, guest_slot_del(g, SLOT));
+	}
+	ASSERT_EQ(0, find_slot(vm.id, 0, &slot));
+	EXPECT_EQ(first.life, slot.life);
+	EXPECT_EQ(first.life, item_id(vm.id, 0));
+	guest_free(other);
 	guest_free(g);
 }
 

@@ -257,6 +257,23 @@ TEST_F(ring, what_needs_a_bitmap_is_unavailable)
 		  watch_slot_stat(self->g, SLOT, "dirty_marks"));
 }
 
+/* Whoever shows a rate has to know what it is of. */
+TEST_F(ring, the_list_says_that_it_is_a_ring_and_how_much_it_covers)
+{
+	struct kvmwatch_vm vm;
+
+	if (!self->g)
+		SKIP(return, "KVM has no dirty rings");
+	ASSERT_EQ(0, watch_find(self->g, &vm));
+	EXPECT_EQ(KVMWATCH_VM_DIRTY_LOG | KVMWATCH_VM_DIRTY_RING, vm.flags);
+	EXPECT_EQ(PAGES * GUEST_PAGE, watch_vm_stat(self->g, "dirty_logged_bytes"));
+	EXPECT_EQ(1, watch_vm_stat(self->g, "dirty_logged_slots"));
+	ASSERT_EQ(0, guest_slot_flags(self->g, SLOT, 0));
+	ASSERT_EQ(0, watch_find(self->g, &vm));
+	EXPECT_EQ(KVMWATCH_VM_DIRTY_RING, vm.flags);
+	EXPECT_EQ(0, watch_vm_stat(self->g, "dirty_logged_bytes"));
+}
+
 /* Slot 0 was there first, and nothing was said about slots since. */
 TEST(rings_are_known_from_the_first_vcpu_on)
 {

@@ -44,6 +44,8 @@
 #define KVMWATCH_FEATURE_LIST_BY_FD	(1ULL << 3)
 /* KVMWATCH_OPEN_HEAT is there. */
 #define KVMWATCH_FEATURE_HEAT		(1ULL << 4)
+/* Slots have a kvmwatch id: in struct kvmwatch_slot and in struct kvmwatch_all_item. */
+#define KVMWATCH_FEATURE_SLOT_ID	(1ULL << 5)
 
 /**
  * struct kvmwatch_info - what this kvmwatch is
@@ -94,6 +96,8 @@ struct kvmwatch_list {
 
 /* Dirty logging is on for at least one slot of the VM. */
 #define KVMWATCH_VM_DIRTY_LOG		(1U << 0)
+/* KVM reports dirty pages of this VM in dirty rings instead of bitmaps. */
+#define KVMWATCH_VM_DIRTY_RING		(1U << 1)
 
 /**
  * struct kvmwatch_vm - a VM, as listed
@@ -159,6 +163,9 @@ struct kvmwatch_vcpu {
  * @as_id:		address space: 0 normal, 1 SMM
  * @id:			slot number within the address space
  * @flags:		KVM_MEM_* as the VMM set them, KVMWATCH_SLOT_*
+ * @life:		kvmwatch's id of this slot, from its creation to its deletion: counted up,
+ *			never used again. A slot that the VMM moves or whose flags it changes keeps
+ *			it; one that it deletes and creates with the same number has a new one
  */
 struct kvmwatch_slot {
 	__u64 vm;
@@ -168,6 +175,7 @@ struct kvmwatch_slot {
 	__u16 as_id;
 	__u16 id;
 	__u32 flags;
+	__u64 life;
 };
 
 /* The hook is in place and counts. */
@@ -326,7 +334,7 @@ struct kvmwatch_all_header {
 /**
  * struct kvmwatch_all_item - starts an object's item
  * @vm:		kvmwatch id of its VM
- * @id:		its own kvmwatch id; of a slot 0
+ * @id:		its own kvmwatch id; of a slot its @life in struct kvmwatch_slot
  * @number:	of a vCPU: the number that the VMM gave it; of a slot: address space << 16 |
  *		slot number; of a VM 0
  * @flags:	KVMWATCH_ITEM_*

@@ -12,9 +12,14 @@ mkdir -p "$tmp/tree" "$tmp/src" "$tmp/modules/$kver" "$tmp/kvmwatch"
 # Signing is dkms' business, and would leave a key in /var/lib/dkms.
 export sign_file=/nonexistent
 
+# Headers of another Debian ask for a compiler that is not here.
+headers=$("$here/kernel-headers")
+MAKEFLAGS="CC=$(compiler_of "$headers")"
+export MAKEFLAGS
+
 run_dkms() {
 	dkms "$@" --dkmstree "$tmp/tree" --sourcetree "$tmp/src" --installtree "$tmp/modules" \
-		-k "$kver" --kernelsourcedir "$("$here/kernel-headers")" </dev/null >"$tmp/log" 2>&1
+		-k "$kver" --kernelsourcedir "$headers" </dev/null >"$tmp/log" 2>&1
 }
 
 seen() {

@@ -82,6 +82,12 @@ need_kver() {
 	image=$cache/$kver
 }
 
+# The compiler that the headers in $1 ask for, when it is here.
+compiler_of() {
+	wanted=$(sed -nE 's/.*\b(gcc-[0-9]+).*/\1/p' "$1/.kernelvariables" | head -n 1)
+	command -v "$wanted" || echo gcc
+}
+
 # Make a directory in the cache, whole or not at all: unpack DIR COMMAND...
 # runs COMMAND in a new directory and calls it DIR when that went well. set -e does
 # not reach into COMMAND; its exit status must tell.

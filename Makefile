@@ -56,6 +56,20 @@ install-user: ## install the tool and libkvmwatch alone
 	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
 		VERSION=$(KVMWATCH_VERSION)
 
+# Where modules_install puts modules that are not the kernel's own: in one or the other, by version.
+installed_modules = $(wildcard $(or $(INSTALL_MOD_PATH),$(DESTDIR))/lib/modules/$(1)/extra/kvmwatch.ko* \
+			       $(or $(INSTALL_MOD_PATH),$(DESTDIR))/lib/modules/$(1)/updates/kvmwatch.ko*)
+installed_for	= $(or $(call release,$(KDIR)),$(shell uname -r))
+
+uninstall: ## remove what install has installed (PREFIX, DESTDIR, INSTALL_MOD_PATH, KDIR: as then)
+	$(RM) $(call installed_modules,$(installed_for))
+	$(if $(INSTALL_MOD_PATH)$(DESTDIR),,depmod $(installed_for))
+	@$(MAKE) uninstall-user
+
+uninstall-user: ## remove what install-user has installed
+	$(MAKE) -C lib uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(MAKE) -C tools uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
 demo: ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
 	@$(VM)/deps tool vm
 	@$(VM)/show
@@ -172,6 +186,6 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install install-user deps demo check check-all check-rest unit vm-test storm fuzz-vm \
+.PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check check-all check-rest unit vm-test storm fuzz-vm \
 	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
 	clean help

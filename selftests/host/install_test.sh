@@ -80,6 +80,73 @@ plugin_is_found() {
 		-name plugin_kvmwatch.so)") trace-cmd list -P | grep "^ *$tmp/root.*/plugin_kvmwatch.so"
 }
 
+# In a mount namespace with an /etc and a /usr/local of its own, and no help for the dynamic
+# linker: as somebody who follows libkvmwatch(3) would do.
+# shellcheck disable=SC2016 # that shell is to expand it
+as_on_a_machine() {
+	unshare -m --propagation private bash -ec '
+		etc=$(mktemp -d "$0/etc.XXXXXX")
+		cp -a /etc/. "$etc"
+		mount --bind "$etc" /etc
+		mount -t tmpfs none /usr/local
+		mkdir -p /usr/local/lib
+		"$@"' "$tmp" "$@"
+}
+
+# The plugin's place does not follow PREFIX.
+here() {
+	make -s "$@" PLUGINDIR=/usr/local/lib/plugins
+}
+
+link_it() {
+	local flags
+
+	read -ra flags <<<"$(pkg-config --cflags --libs libkvmwatch)"
+	cc -o "$tmp/here" "$tmp/prog.c" "${flags[@]}"
+}
+
+install_and_run() {
+	here install-user
+	link_it
+	ldd "$tmp/here" | grep 'libkvmwatch.so.1 => /usr/local/lib/'
+	"$tmp/here"
+}
+
+uninstall_leaves_nothing() {
+	here install-user
+	ldconfig -p | grep libkvmwatch
+	here uninstall-user
+	[ -z "$(find /usr/local ! -type d)" ]
+	[ ! -e /usr/local/share/kvmwatch ]
+	ldconfig -p >"$tmp/cache"
+	[ "$(grep -c libkvmwatch "$tmp/cache")" = 0 ]
+}
+
+elsewhere() {
+	here install-user PREFIX=/usr/local/else | grep 'echo /usr/local/else/lib >/etc/ld.so.conf.d/'
+	mkdir -p /etc/ld.so.conf.d
+	echo /usr/local/else/lib >/etc/ld.so.conf.d/kvmwatch.conf
+	here install-user PREFIX=/usr/local/else >"$tmp/again"
+	[ "$(grep -c ld.so.conf "$tmp/again")" = 0 ]
+	PKG_CONFIG_PATH=/usr/local/else/lib/pkgconfig
+	export PKG_CONFIG_PATH
+	link_it
+	"$tmp/here"
+}
+
+# All that install installs, the module too, which others may have beside theirs.
+module_goes() {
+	local modules=$tmp/all/lib/modules/$kver all=(-s KDIR="$headers" DESTDIR="$tmp/all" PREFIX=/usr)
+
+	make "${all[@]}" install
+	ls "$modules"/*/kvmwatch.ko*
+	touch "$modules/extra/other.ko" || return
+	make "${all[@]}" uninstall
+	[ "$(find "$tmp/all" ! -type d)" = "$modules/extra/other.ko" ]
+}
+export tmp
+export -f here link_it install_and_run uninstall_leaves_nothing elsewhere
+
 cat >"$tmp/prog.c" <<'END'
 #include <libkvmwatch.h>
 #include <stdio.h>
@@ -92,7 +159,7 @@ int main(void)
 }
 END
 
-echo "1..15"
+echo "1..19"
 try "make install" make -s install-user PREFIX=/opt/k DESTDIR="$tmp/root"
 try "the program is there" test -x "$tmp/root/opt/k/sbin/kvmwatch"
 try "trace-cmd finds its plugin" plugin_is_found
@@ -110,3 +177,9 @@ try "the tool's man page is well formed" pages tools/kvmwatch.8
 try "the library's man page is well formed" pages lib/libkvmwatch.3
 try "the device's man page is well formed" pages tools/kvmwatch.4
 try "it has all parameters of the module" parameters_in_man_page
+try "after make install a program starts" as_on_a_machine install_and_run
+try "after make uninstall nothing is left" as_on_a_machine uninstall_leaves_nothing
+try "where the linker does not look, install says what to do" as_on_a_machine elsewhere
+need_kver
+headers=$(selftests/vm/kernel-headers)
+try "make uninstall removes the module, and no other one" module_goes

@@ -320,11 +320,20 @@ record_a_life() {
 }
 eventually record_a_life
 trace-cmd report -q -i /tmp/life.dat >/tmp/report 2>&1
+for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:1 flags base_gfn 0x40000 .* flags log \[32.0 KiB, to gfn 0x40007]$' \
+	'slot 0:2 gfn 0x80000 level 2m leaves 1 cause fault \[2.00 MiB, to gfn 0x801ff]$' \
+	'slot 0:1 gfn 0x40003 level 4k cause end \[4.00 KiB, to gfn 0x40003]$' \
+	'pcpu [0-9]* off_ns [0-9]*.* \[[0-9.]* [mun]*s]$' \
+	'pcpu [0-9]* on_ns [0-9]*.* \[[0-9.]* [mun]*s]$'; do
+	claim "trace-cmd names and reckons: $line" grep -q "$line" /tmp/report
+done
+
 # A thread whose name would clear the screen, and a file whose events cannot be read
 evil=$(printf '/tmp/a\033[2Jb')
 cp "$(command -v guest_demo)" "$evil"
 record_evil() {
-	trace-cmd record -q -o /tmp/evil.dat -e kvmwatch:kvmwatch_slot "$evil" --exits 0 \
+	trace-cmd record -q --compression none -o /tmp/evil.dat -e kvmwatch:kvmwatch_slot "$evil" --exits 0 \
 		--pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0
 	[ "$(not_read /tmp/evil.dat)" = 0 ] && trace-cmd report -i /tmp/evil.dat | grep -q "$(printf 'a\033')"
 }
@@ -347,14 +356,6 @@ if claim "a format that libtraceevent does not understand is told by it" \
 	kvmwatch report -p "id:$((id + 1))" /tmp/broken.dat >/tmp/report 2>$said
 	claim "and knows that they are not another VM's" same "$? $(count . </tmp/report)" "0 0"
 fi
-for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB, to gfn 0x40007]$' \
-	'slot 0:1 flags base_gfn 0x40000 .* flags log \[32.0 KiB, to gfn 0x40007]$' \
-	'slot 0:2 gfn 0x80000 level 2m leaves 1 cause fault \[2.00 MiB, to gfn 0x801ff]$' \
-	'slot 0:1 gfn 0x40003 level 4k cause end \[4.00 KiB, to gfn 0x40003]$' \
-	'pcpu [0-9]* off_ns [0-9]*.* \[[0-9.]* [mun]*s]$' \
-	'pcpu [0-9]* on_ns [0-9]*.* \[[0-9.]* [mun]*s]$'; do
-	claim "trace-cmd names and reckons: $line" grep -q "$line" /tmp/report
-done
 
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
@@ -450,7 +451,8 @@ for signal in INT TERM; do
 done
 # A reader that has stopped: who waits for it would never end.
 mkfifo /tmp/stopped
-sleep $long </tmp/stopped &
+# shellcheck disable=SC2217 # it is not to read
+sleep "$long" </tmp/stopped &
 reader=$!
 kvmwatch vcpu -x -i 0.01 --json >/tmp/stopped 2>/tmp/busy.err &
 busy=$!

@@ -34,7 +34,7 @@ static const char *event_of(const char *line)
 	double time;
 	int end = 0;
 
-	/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags before the time. */
+	/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags between. */
 	for (; (at = strchr(at, '[')); at++) {
 		if (sscanf(at, "[%u] %lf:%n", &cpu, &time, &end) != 2)
 			sscanf(at, "[%u] %*s %lf:%n", &cpu, &time, &end);

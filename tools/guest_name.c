@@ -30,10 +30,10 @@ struct vmm {
 	/* Sets *@name to what the option's value says; leaves it if that says nothing of it. */
 	void (*take)(const char *value, char **name);
 	/*
-	 * Options whose value may be anything, "-name" too, each with a blank behind it. Of others
-	 * it does not matter here whether they have a value: that does not begin with a dash.
+	 * Options whose value may be anything, "-name" too, ended by NULL. Of others it does not
+	 * matter here whether they have a value: that does not begin with a dash.
 	 */
-	const char *valued;
+	const char *const *valued;
 };
 
 static void set_name(char **name, const char *value)
@@ -102,23 +102,31 @@ static void plain_name(const char *value, char **name)
 }
 
 /* Those of QEMU 7.2 on x86, of others that came and went, and of Proxmox VE (id). */
-static const char qemu_valued[] =
-	"accel acpitable action add-fd append audio audiodev balloon bios blockdev boot cdrom "
-	"chardev chroot compat cpu d D debugcon device dfilter display drive drive-file dtb "
-	"dump-vmstate echr fda fdb fsdev fw_cfg gdb global hda hdb hdc hdd icount id incoming "
-	"initrd iscsi k kernel L loadvm m M machine mem-path mon monitor msg mtdblock name net "
-	"netdev nic numa object option-rom overcommit parallel pflash pidfile plugin prom-env "
-	"qmp qmp-pretty qtest qtest-log readconfig realtime redir rotate rtc run-with runas "
-	"sandbox sd seed serial set shim smbios smp soundhw spice startdate tb-size tpmdev trace "
-	"usbdevice uuid vga virtfs virtfs_synth vnc watchdog watchdog-action writeconfig "
-	"xen-domid ";
+static const char *const qemu_valued[] = {
+	"accel", "acpitable", "action", "add-fd", "append", "audio", "audiodev", "balloon",
+	"bios", "blockdev", "boot", "cdrom", "chardev", "chroot", "compat", "cpu", "d",
+	"D", "debugcon", "device", "dfilter", "display", "drive", "drive-file", "dtb",
+	"dump-vmstate", "echr", "fda", "fdb", "fsdev", "fw_cfg", "gdb", "global", "hda",
+	"hdb", "hdc", "hdd", "icount", "id", "incoming", "initrd", "iscsi", "k", "kernel",
+	"L", "loadvm", "m", "M", "machine", "mem-path", "mon", "monitor", "msg",
+	"mtdblock", "name", "net", "netdev", "nic", "numa", "object", "option-rom",
+	"overcommit", "parallel", "pflash", "pidfile", "plugin", "prom-env", "qmp",
+	"qmp-pretty", "qtest", "qtest-log", "readconfig", "realtime", "redir", "rotate",
+	"rtc", "run-with", "runas", "sandbox", "sd", "seed", "serial", "set", "shim",
+	"smbios", "smp", "soundhw", "spice", "startdate", "tb-size", "tpmdev", "trace",
+	"usbdevice", "uuid", "vga", "virtfs", "virtfs_synth", "vnc", "watchdog",
+	"watchdog-action", "writeconfig", "xen-domid", NULL
+};
+
+static const char *const firecracker_valued[] = { "api-sock", "config-file", "metadata", NULL };
+static const char *const other_valued[] = { "p", "params", NULL };
 
 static const struct vmm vmms[] = {
 	{ "qemu",		"name",	true,	qemu_name, qemu_valued },
 	{ "kvm",		"name",	true,	qemu_name, qemu_valued },
-	{ "firecracker",	"id",	false,	plain_name, "api-sock config-file metadata " },
-	{ "crosvm",		"name",	false,	plain_name, "p params " },
-	{ "lkvm",		"name",	false,	plain_name, "p params " },
+	{ "firecracker",	"id",	false,	plain_name, firecracker_valued },
+	{ "crosvm",		"name",	false,	plain_name, other_valued },
+	{ "lkvm",		"name",	false,	plain_name, other_valued },
 	{ }
 };
 
@@ -187,13 +195,11 @@ static const struct vmm *find_vmm(struct args *args)
 /* Is an option, without its dashes, one whose value may be anything? */
 static bool is_valued(const struct vmm *vmm, const char *option)
 {
-	size_t len = strlen(option);
-	const char *at = vmm->valued;
+	const char *const *valued;
 
-	while (*at) {
-		if (!strncmp(at, option, len) && at[len] == ' ')
+	for (valued = vmm->valued; *valued; valued++) {
+		if (!strcmp(*valued, option))
 			return true;
-		at += strcspn(at, " ") + 1;
 	}
 	return false;
 }

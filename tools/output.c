@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,10 @@
 
 #include "output.h"
 #include "text.h"
+
+/* A double has at least the first, and takes at most the second to be told from any other. */
+#define LEAST_DIGITS	15
+#define MOST_DIGITS	17
 
 #define JSON_STYLE	(JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
@@ -106,7 +109,7 @@ static const char *real_text(double number, char *buf, size_t size)
 {
 	int digits;
 
-	for (digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+	for (digits = LEAST_DIGITS; digits <= MOST_DIGITS; digits++) {
 		snprintf(buf, size, "%.*g", digits, number);
 		if (strtod(buf, NULL) == number)
 			break;

@@ -19,7 +19,7 @@
 
 #define ROUND_NS	50000000	/* between two looks */
 #define VMS_NS		500000000	/* between two looks whether VMs have ended */
-#define GONE_NS		10000000000ULL	/* from when it is not listed until nothing more is awaited */
+#define GONE_NS		10000000000ULL	/* so long the last event of an unlisted VM is awaited */
 #define BUFFER_KB	1024
 #define MAX_BUFFER_KB	1048576
 #define MAX_THREADS	256		/* whose names are remembered */

@@ -392,7 +392,8 @@ static void happen_last(stream_fn fn, void *arg)
 
 	while (stream_spec.events[h.event])
 		h.event++;
-	h.values[2] = h.values[3] = 1;	/* the VM, by which its name is found */
+	h.values[2] = 1;	/* the VM */
+	h.values[3] = 1;	/* and by which its name is found */
 	fn(&h, arg);
 }
 
@@ -581,23 +582,19 @@ TEST(dirty_rate_prints_what_it_always_did)
 /* --rate and --hot make another command of it, however they are written. */
 TEST(dirty_finds_its_mode_in_all_forms_of_its_options)
 {
-	static const char *const rate[][3] = {
+	static const char *const rate[][4] = {
 		{ "-jR" }, { "-Rj" }, { "-j", "-R" }, { "--json", "--rat" }, { "-rjR" },
 	};
-	static const char *const hot[][4] = {
+	static const char *const hot[][5] = {
 		{ "-jH", "-t6" }, { "-Hjt6" }, { "-jHt", "6" }, { "--ho", "-j", "-t6" },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(rate) / sizeof(*rate); i++) {
-		const char *words[] = { rate[i][0], rate[i][1], rate[i][2], NULL };
-
-		EXPECT_TRUE(is_golden_as(&cmd_dirty, words, "dirty-rate.json"));
+		EXPECT_TRUE(is_golden_as(&cmd_dirty, rate[i], "dirty-rate.json"));
 	}
 	for (i = 0; i < sizeof(hot) / sizeof(*hot); i++) {
-		const char *words[] = { hot[i][0], hot[i][1], hot[i][2], NULL };
-
-		EXPECT_TRUE(is_golden_as(&cmd_dirty, words, "dirty-hot.json"));
+		EXPECT_TRUE(is_golden_as(&cmd_dirty, hot[i], "dirty-hot.json"));
 	}
 }
 
@@ -639,8 +636,8 @@ TEST(numbers_out_of_range_are_wrong_usage_everywhere)
 		"-v 1x", "-v 99999999999999999999",
 	};
 	static const char *const slots[] = {
-		"-s 65536", "-s 0:65536", "-s 65536:0", "-s 4294967296:0", "-s 1:", "-s :1", "-s 1:2:3",
-		"-s -1", "-s 0x1", "-s 00000000000000065536:1",
+		"-s 65536", "-s 0:65536", "-s 65536:0", "-s 4294967296:0", "-s 1:", "-s :1",
+		"-s 1:2:3", "-s -1", "-s 0x1", "-s 00000000000000065536:1",
 	};
 	static const char *const others[] = {
 		"-i 0x10", "-i 1e1", "-i 0", "-n 0", "-n -1", "-n 18446744073709551616", "-n 0x1",
@@ -783,14 +780,14 @@ TEST(a_full_disk_is_called_that)
 	static const char *const formats[] = { NULL, "--json", "--csv" };
 	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits, &cmd_wakeups };
 	int full = syscall(SYS_openat, AT_FDCWD, "/dev/full", O_WRONLY), out = dup(1);
-	char said[256];
+	char said[256], *argv[3] = { };
 	size_t i, j;
 
 	fflush(stdout);
 	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
 		for (j = 0; j < 3; j++) {
-			char *argv[] = { (char *)cmds[i]->name, (char *)formats[j], NULL };
-
+			argv[0] = (char *)cmds[i]->name;
+			argv[1] = (char *)formats[j];
 			complain_into(said, sizeof(said));
 			dup2(full, 1);
 			EXPECT_EQ(1, cmds[i]->run(cmds[i], formats[j] ? 2 : 1, argv));
@@ -870,6 +867,7 @@ TEST(a_thread_of_another_pid_namespace_has_no_name)
 TEST(a_recording_has_the_clock_of_the_views)
 {
 	char dir[] = "/tmp/golden.XXXXXX", path[64], words[256] = "";
+	char *argv[] = { "record", "-p", "4242-5", "-v", "01", "-t", "2", NULL };
 	int fds[2], status;
 	pid_t pid;
 
@@ -882,8 +880,7 @@ TEST(a_recording_has_the_clock_of_the_views)
 	if (!pid) {
 		setenv("PATH", dir, 1);
 		dup2(fds[1], 1);
-		_exit(cmd_record.run(&cmd_record, 7, (char *[]){ "record", "-p", "4242-5", "-v",
-								 "01", "-t", "2", NULL }));
+		_exit(cmd_record.run(&cmd_record, 7, argv));
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);

@@ -72,7 +72,8 @@ TEST(qemu_merges_what_several_names_say)
 	EXPECT_STREQ("web1", NAME("kvm\0-id\000100\0-name\0web1,debug-threads=on\0-name\0"
 				  "debug-threads=off"));
 	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-name\0process=vm100"));
-	EXPECT_STREQ("web1", NAME("qemu\0-name\0guest=web1\0-S\0-name\0process=a,debug-threads=on"));
+	EXPECT_STREQ("web1", NAME("qemu\0-name\0guest=web1\0-S\0-name\0"
+				  "process=a,debug-threads=on"));
 	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-name\0"));
 	EXPECT_EQ(NULL, NAME("qemu\0-name\0web1\0-name\0guest="));
 	EXPECT_STREQ("web2", NAME("qemu\0-name\0web1\0-name\0process=a,guest=web2"));
@@ -105,7 +106,8 @@ TEST(a_vmm_behind_a_wrapper_or_loader_is_one)
 {
 	EXPECT_STREQ("web1", NAME("/lib64/ld-linux-x86-64.so.2\0--library-path\0/opt/lib\0"
 				  "/usr/bin/qemu-system-x86_64\0-name\0web1"));
-	EXPECT_STREQ("web1", NAME("ld-linux-x86-64.so.2\0/usr/bin/qemu-system-x86_64\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("ld-linux-x86-64.so.2\0/usr/bin/qemu-system-x86_64\0"
+				  "-name\0web1"));
 	EXPECT_STREQ("web1", NAME("/usr/bin/valgrind\0-q\0qemu-system-x86_64\0-name\0web1"));
 	EXPECT_STREQ("web1", NAME("/usr/bin/run-vm\0/usr/bin/kvm\0-name\0web1"));
 	EXPECT_STREQ("web1", NAME("/nix/x/bin/.qemu-system-x86_64-wrapped\0-name\0web1"));
@@ -142,7 +144,7 @@ TEST(process_that_is_not_there_has_no_name)
 /* A process that is called like a VMM, and waits until its input ends. */
 static pid_t start_vmm(int *input)
 {
-	char *argv[] = { "qemu-sh", "-s", "-name", "web1", NULL };
+	static char *const argv[] = { "qemu-sh", "-s", "-name", "web1", NULL };
 	int fds[2];
 	pid_t pid;
 

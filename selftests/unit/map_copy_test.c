@@ -90,7 +90,7 @@ static void *read_all(void *arg)
 {
 	u64 data[CELLS], spare[CELLS];
 	struct kvmwatch_stats stats = {
-		.data = data, .spare = spare, .data_size = sizeof(data),
+		.id = "copies", .data = data, .spare = spare, .data_size = sizeof(data),
 	};
 	struct kvmwatch_mapping *m;
 	struct reader *r = arg;

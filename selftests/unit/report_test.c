@@ -107,8 +107,7 @@ TEST(what_does_not_say_whose_it_is_is_unread)
  * A whole report, of a trace-cmd that says these lines: the first are its output, the others
  * what it complains of.
  */
-static int report(struct __test_metadata *_metadata, const char *const *lines, char *out, char *err,
-		  size_t size, char *option)
+static int report(const char *const *lines, char *out, char *err, size_t size, char *option)
 {
 	char dir[] = "/tmp/trace.XXXXXX", path[64], command[256];
 	char *argv[3] = { (char *)cmd_report.name, option };
@@ -156,7 +155,7 @@ TEST(a_report_is_cleaned)
 	};
 	char out[1024], err[1024];
 
-	EXPECT_EQ(0, report(_metadata, lines, out, err, sizeof(out), NULL));
+	EXPECT_EQ(0, report(lines, out, err, sizeof(out), NULL));
 	EXPECT_STREQ(" a?[31m?b-1 [000] 1.1: kvmwatch_halt: vm 1 pid 2 vcpu 0 ns 1\n", out);
 	EXPECT_STREQ("evil ?]0;title? event\n", err);
 }
@@ -171,11 +170,11 @@ TEST(a_report_tells_what_it_could_not_read)
 	};
 	char out[1024], err[1024];
 
-	EXPECT_EQ(1, report(_metadata, lines, out, err, sizeof(out), "-p2"));
+	EXPECT_EQ(1, report(lines, out, err, sizeof(out), "-p2"));
 	EXPECT_STREQ(RAW_MARK "\n", out);
 	EXPECT_NE(NULL, strstr(err, "2 events could not be read"));
 	/* All are shown to who asks for all. */
-	EXPECT_EQ(0, report(_metadata, lines, out, err, sizeof(out), NULL));
+	EXPECT_EQ(0, report(lines, out, err, sizeof(out), NULL));
 	EXPECT_STREQ("", err);
 	EXPECT_NE(NULL, strstr(out, "[UNKNOWN EVENT]\n"));
 }

@@ -495,15 +495,12 @@ static int code_of(const struct cmd *cmd, const char *words)
 	return exit_code;
 }
 
-/* Do these arguments print what is in this file? */
-static int is_golden_as(const struct cmd *cmd, const char *const *options, const char *file)
+/* Is this text, which is freed, what is in the file? */
+static int is_in(char *text, const char *path)
 {
-	char path[128], *text = print(cmd, options, NULL), *golden;
-	int same;
+	char *golden = read_file(path);
+	int same = *golden && !strcmp(text, golden);
 
-	snprintf(path, sizeof(path), GOLDEN "%s", file);
-	golden = read_file(path);
-	same = *golden && !strcmp(text, golden);
 	if (!same)
 		printf("# %s is not what is printed:\n%s", path, text);
 	free(golden);
@@ -511,22 +508,24 @@ static int is_golden_as(const struct cmd *cmd, const char *const *options, const
 	return same;
 }
 
+/* Do these arguments print what is in this file? */
+static int is_golden_as(const struct cmd *cmd, const char *const *options, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), GOLDEN "%s", file);
+	return is_in(print(cmd, options, NULL), path);
+}
+
 static int is_golden(const struct cmd *cmd, const char *const *options, const char *name,
 		     const char *format)
 {
-	char *text = print(cmd, options, format), *golden, path[128];
-	int same;
+	char *text = print(cmd, options, format), path[128];
 
 	snprintf(path, sizeof(path), GOLDEN "%s.%s", name, format ? format + 2 : "txt");
 	if (getenv("GOLDEN"))
 		write_file(path, text);
-	golden = read_file(path);
-	same = *golden && !strcmp(text, golden);
-	if (!same)
-		printf("# %s is not what is printed:\n%s", path, text);
-	free(golden);
-	free(text);
-	return same;
+	return is_in(text, path);
 }
 
 static int all_golden(const struct cmd *cmd, const char *const *options, const char *name)

@@ -19,25 +19,36 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_NOTE]	= { NULL,	"NOTE",		false },
 };
 
+/* Where what is printed goes until it is looked at */
+static char *printed;
+static size_t printed_len;
+
+static void begin(struct output *out, enum output_format format)
+{
+	printed = NULL;
+	output_init(out, open_memstream(&printed, &printed_len), format);
+}
+
+static char *end(struct output *out)
+{
+	output_end(out);
+	output_flush(out);
+	fclose(out->file);
+	return printed;
+}
+
 /* What a row of a name, a number, no rate and no note looks like. */
 static char *print(enum output_format format, const char *name)
 {
 	struct output out;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 
-	f = open_memstream(&text, &len);
-	output_init(&out, f, format);
+	begin(&out, format);
 	output_begin(&out, NULL, columns, NR_COLS);
 	output_string(&out, COL_NAME, name);
 	output_u64(&out, COL_COUNT, 18446744073709551615ULL, "much");
 	output_unknown(&out, COL_RATE, NULL);
 	output_row(&out);
-	output_end(&out);
-	output_flush(&out);
-	fclose(f);
-	return text;
+	return end(&out);
 }
 
 TEST(json_is_exact_and_says_null_for_unknown)
@@ -86,17 +97,11 @@ TEST(tables_and_csv_have_strings_cleaned)
 TEST(titles_are_cleaned)
 {
 	struct output out;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 
-	f = open_memstream(&text, &len);
-	output_init(&out, f, OUTPUT_TEXT);
+	begin(&out, OUTPUT_TEXT);
 	output_begin(&out, hostile, columns, NR_COLS);
-	output_end(&out);
-	fclose(f);
-	EXPECT_EQ(0, strncmp(text, cleaned, strlen(cleaned)));
-	EXPECT_EQ(NULL, strchr(text, '\033'));
+	EXPECT_EQ(0, strncmp(end(&out), cleaned, strlen(cleaned)));
+	EXPECT_EQ(NULL, strchr(printed, '\033'));
 }
 
 TEST(complaints_are_cleaned)
@@ -134,58 +139,41 @@ TEST(table_shows_what_people_read)
 TEST(csv_names_its_columns_once)
 {
 	struct output out;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 	int i;
 
-	f = open_memstream(&text, &len);
-	output_init(&out, f, OUTPUT_CSV);
+	begin(&out, OUTPUT_CSV);
 	for (i = 0; i < 2; i++) {
 		output_begin(&out, "title", columns, NR_COLS);
 		output_u64(&out, COL_COUNT, i, NULL);
 		output_row(&out);
 		output_end(&out);
 	}
-	fclose(f);
-	EXPECT_STREQ("name,count,rate\n,0,\n,1,\n", text);
+	EXPECT_STREQ("name,count,rate\n,0,\n,1,\n", end(&out));
 }
 
 TEST(json_leaves_out_what_was_not_said)
 {
 	struct output out;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 
-	f = open_memstream(&text, &len);
-	output_init(&out, f, OUTPUT_JSON);
+	begin(&out, OUTPUT_JSON);
 	output_begin(&out, NULL, columns, NR_COLS);
 	output_s64(&out, COL_COUNT, -1);
 	output_row(&out);
 	output_bool(&out, COL_COUNT, true, NULL);
 	output_real(&out, COL_RATE, 0.5, NULL);
 	output_row(&out);
-	output_end(&out);
-	fclose(f);
-	EXPECT_STREQ("{\"count\":-1}\n{\"count\":true,\"rate\":0.5}\n", text);
+	EXPECT_STREQ("{\"count\":-1}\n{\"count\":true,\"rate\":0.5}\n", end(&out));
 }
 
 static char *print_real(enum output_format format, double number)
 {
 	struct output out;
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 
-	f = open_memstream(&text, &len);
-	output_init(&out, f, format);
+	begin(&out, format);
 	output_begin(&out, NULL, columns, NR_COLS);
 	output_real(&out, COL_RATE, number, NULL);
 	output_row(&out);
-	output_end(&out);
-	fclose(f);
-	return text;
+	return end(&out);
 }
 
 /* What reads it gets the very number, and no more digits than that takes. */

@@ -589,12 +589,10 @@ TEST(dirty_finds_its_mode_in_all_forms_of_its_options)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(rate) / sizeof(*rate); i++) {
+	for (i = 0; i < sizeof(rate) / sizeof(*rate); i++)
 		EXPECT_TRUE(is_golden_as(&cmd_dirty, rate[i], "dirty-rate.json"));
-	}
-	for (i = 0; i < sizeof(hot) / sizeof(*hot); i++) {
+	for (i = 0; i < sizeof(hot) / sizeof(*hot); i++)
 		EXPECT_TRUE(is_golden_as(&cmd_dirty, hot[i], "dirty-hot.json"));
-	}
 }
 
 /* The value of another option is none, and what could be two options is none. */
@@ -868,7 +866,7 @@ TEST(a_thread_of_another_pid_namespace_has_no_name)
 TEST(a_recording_has_the_clock_of_the_views)
 {
 	char dir[] = "/tmp/golden.XXXXXX", path[64], words[256] = "";
-	char *argv[] = { "record", "-p", "4242-5", "-v", "01", "-t", "2", NULL };
+	char *argv[8] = { (char *)cmd_record.name, "-p", "4242-5", "-v", "01", "-t", "2" };
 	int fds[2], status;
 	pid_t pid;
 

@@ -1,103 +1,143 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which VMs a command is about: all, or what --vm picks. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
-#include "guest_name.h"
+#include "guest_names.h"
 #include "libkvmwatch.h"
 #include "select.h"
 #include "text.h"
 
-static bool has_name(const struct vm *vm, const char *name)
+/* So many VMs, and so many letters of the argument, are in a message. */
+#define MAX_CANDIDATES	8
+#define MAX_SHOWN	64
+
+/*
+ * What the argument of --vm may mean. Tenants choose guest names, so none of the four goes before
+ * another one.
+ */
+enum meaning { NAME, GUEST, PID, ID, NR_MEANINGS };
+
+static const char *const prefixes[NR_MEANINGS] = { "name:", "guest:", "pid:", "id:" };
+
+#define ANY	((1U << NR_MEANINGS) - 1)
+
+static bool is_number(enum meaning meaning)
 {
-	return !strcmp(vm->info.name, name);
+	return meaning == PID || meaning == ID;
 }
 
-static bool has_guest(const struct vm *vm, const char *guest)
-{
-	return vm->guest && !strcmp(vm->guest, guest);
-}
-
-static bool has_pid(const struct vm *vm, __u64 pid)
-{
-	return vm->info.pid > 0 && (__u64)vm->info.pid == pid;
-}
-
-static bool has_id(const struct vm *vm, __u64 id)
-{
-	return vm->info.id == id;
-}
-
-static int match_string(bool (*has)(const struct vm *vm, const char *s), const char *s,
-			const struct vm *vms, size_t nr, bool *match)
-{
-	int found = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		match[i] = has(&vms[i], s);
-		found += match[i];
-	}
-	return found ? found : -ENOENT;
-}
-
-static int match_number(bool (*has)(const struct vm *vm, __u64 n), const char *s,
-			const struct vm *vms, size_t nr, bool *match)
-{
-	int found = 0;
+/* The argument with its prefix, if it has one, taken off, and what it then may mean, as bits. */
+struct wanted {
+	const char *text;
+	unsigned int meanings;
 	__u64 number;
-	size_t i;
+};
 
-	if (!text_parse_u64(s, &number))
+static int parse(const char *arg, struct wanted *wanted)
+{
+	unsigned int i;
+	size_t len;
+
+	wanted->text = arg;
+	wanted->meanings = ANY;
+	for (i = 0; i < NR_MEANINGS; i++) {
+		len = strlen(prefixes[i]);
+		if (strncmp(arg, prefixes[i], len))
+			continue;
+		wanted->text = arg + len;
+		wanted->meanings = 1U << i;
+		break;
+	}
+	if (text_parse_u64(wanted->text, &wanted->number))
+		return 0;
+	if (i < NR_MEANINGS && is_number(i))
 		return -EINVAL;
-	for (i = 0; i < nr; i++) {
-		match[i] = has(&vms[i], number);
-		found += match[i];
-	}
-	return found ? found : -ENOENT;
+	wanted->meanings &= ~(1U << PID | 1U << ID);
+	return 0;
 }
 
-/* In a pid namespace, and on small systems, pids are as small as ids. */
-static int match_pid_or_id(const char *s, const struct vm *vms, size_t nr, bool *match)
+static bool means(const struct wanted *wanted, enum meaning meaning, const struct vm *vm)
 {
-	bool pids = false, ids = false, others = false;
-	__u64 number;
-	size_t i;
-
-	if (!text_parse_u64(s, &number))
-		return -ENOENT;
-	for (i = 0; i < nr; i++) {
-		pids |= has_pid(&vms[i], number);
-		ids |= has_id(&vms[i], number);
-		others |= has_id(&vms[i], number) != has_pid(&vms[i], number);
+	switch (meaning) {
+	case NAME:
+		return !strcmp(vm->info.name, wanted->text);
+	case GUEST:
+		return vm->guest && !strcmp(vm->guest, wanted->text);
+	case PID:
+		return vm->info.pid > 0 && (__u64)vm->info.pid == wanted->number;
+	default:
+		return vm->info.id == wanted->number;
 	}
-	if (pids && ids && others)
-		return -EEXIST;
-	return match_number(pids ? has_pid : has_id, s, vms, nr, match);
 }
 
+/* By which meanings it is this VM, as bits. */
+static unsigned int meanings_of(const struct wanted *wanted, const struct vm *vm)
+{
+	unsigned int bits = 0, i;
+
+	for (i = 0; i < NR_MEANINGS; i++) {
+		if (wanted->meanings & 1U << i && means(wanted, i, vm))
+			bits |= 1U << i;
+	}
+	return bits;
+}
+
+/* Several meanings are fine as long as they are the same VMs. */
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match)
 {
-	int found;
+	unsigned int used = 0, bits;
+	struct wanted wanted;
+	int err, found = 0;
+	size_t i;
 
-	if (!strncmp(arg, "pid:", 4))
-		return match_number(has_pid, arg + 4, vms, nr, match);
-	if (!strncmp(arg, "id:", 3))
-		return match_number(has_id, arg + 3, vms, nr, match);
-	if (!strncmp(arg, "name:", 5))
-		return match_string(has_name, arg + 5, vms, nr, match);
-	if (!strncmp(arg, "guest:", 6))
-		return match_string(has_guest, arg + 6, vms, nr, match);
+	err = parse(arg, &wanted);
+	if (err)
+		return err;
+	for (i = 0; i < nr; i++)
+		used |= meanings_of(&wanted, &vms[i]);
+	for (i = 0; i < nr; i++) {
+		bits = meanings_of(&wanted, &vms[i]);
+		if (bits && bits != used)
+			return -EEXIST;
+		match[i] = bits;
+		found += match[i];
+	}
+	return found ? found : -ENOENT;
+}
 
-	found = match_string(has_name, arg, vms, nr, match);
-	if (found == -ENOENT)
-		found = match_string(has_guest, arg, vms, nr, match);
-	if (found == -ENOENT)
-		found = match_pid_or_id(arg, vms, nr, match);
-	return found;
+char *select_candidates(const char *arg, const struct vm *vms, size_t nr)
+{
+	const char *separator = "";
+	unsigned int m, shown = 0;
+	struct wanted wanted;
+	char *text = NULL;
+	size_t i, len;
+	FILE *f;
+
+	f = parse(arg, &wanted) ? NULL : open_memstream(&text, &len);
+	if (!f)
+		return NULL;
+	for (m = 0; m < NR_MEANINGS; m++) {
+		for (i = 0; i < nr; i++) {
+			if (!(meanings_of(&wanted, &vms[i]) & 1U << m))
+				continue;
+			if (shown++ < MAX_CANDIDATES)
+				fprintf(f, "%s%s%.*s is VM %llu (%s)", separator, prefixes[m],
+					MAX_SHOWN, wanted.text, vms[i].info.id, vms[i].info.name);
+			separator = ", ";
+		}
+	}
+	if (shown > MAX_CANDIDATES)
+		fprintf(f, " and %u more", shown - MAX_CANDIDATES);
+	if (!fclose(f))
+		return text;
+	free(text);
+	return NULL;
 }
 
 void vms_put(struct vm *vms, size_t nr)
@@ -115,10 +155,12 @@ void selection_free(struct selection *selection)
 	selection->ids = NULL;
 	selection->nr = 0;
 	selection->resolved = false;
+	guest_names_free(selection->names);
+	selection->names = NULL;
 }
 
 /* All VMs of the host, with their guest names. */
-static int get_all(int dev, struct vm **vms, size_t *nr)
+static int get_all(int dev, struct guest_names **names, struct vm **vms, size_t *nr)
 {
 	struct kvmwatch_vm *infos;
 	struct vm *all;
@@ -135,9 +177,13 @@ static int get_all(int dev, struct vm **vms, size_t *nr)
 	}
 	for (i = 0; i < *nr; i++) {
 		all[i].info = infos[i];
-		all[i].guest = guest_name_of(infos[i].pid);
 	}
 	free(infos);
+	err = guest_names_fill(names, all, *nr);
+	if (err) {
+		vms_put(all, *nr);
+		return err;
+	}
 	*vms = all;
 	return 0;
 }
@@ -156,6 +202,13 @@ static void keep_only(struct vm *vms, size_t *nr, const bool *keep)
 	*nr = kept;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 static int resolve(struct selection *selection, const struct vm *vms, size_t nr, bool *match)
 {
 	size_t i, n = 0;
@@ -171,6 +224,7 @@ static int resolve(struct selection *selection, const struct vm *vms, size_t nr,
 		if (match[i])
 			selection->ids[n++] = vms[i].info.id;
 	}
+	qsort(selection->ids, n, sizeof(*selection->ids), compare_ids);
 	selection->nr = n;
 	selection->resolved = true;
 	return 0;
@@ -178,24 +232,27 @@ static int resolve(struct selection *selection, const struct vm *vms, size_t nr,
 
 static bool is_selected(const struct selection *selection, __u64 id)
 {
-	size_t i;
-
-	for (i = 0; i < selection->nr; i++) {
-		if (selection->ids[i] == id)
-			return true;
-	}
-	return false;
+	return bsearch(&id, selection->ids, selection->nr, sizeof(id), compare_ids);
 }
 
-static int complain_selection(const char *arg, int err)
+static int complain_ambiguous(const char *arg, const struct vm *vms, size_t nr)
+{
+	char *candidates = select_candidates(arg, vms, nr);
+
+	if (!candidates)
+		return device_complain(-ENOMEM);
+	complain(arg, "this could mean different VMs: %s; write one of these", candidates);
+	free(candidates);
+	return EXIT_COULD_NOT;
+}
+
+static int complain_selection(const char *arg, int err, const struct vm *vms, size_t nr)
 {
 	switch (err) {
 	case -ENOENT:
 		return complain(arg, "no such VM; kvmwatch list shows those that there are");
 	case -EEXIST:
-		return complain(arg,
-				"the pid of one VM and the id of another; write pid:%s or id:%s",
-				arg, arg);
+		return complain_ambiguous(arg, vms, nr);
 	case -EINVAL:
 		complain(arg, "pid: and id: want a number");
 		return EXIT_USAGE;
@@ -232,14 +289,15 @@ int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr)
 
 	*vms = NULL;
 	*nr = 0;
-	err = get_all(dev, &all, &nr_all);
+	err = get_all(dev, &selection->names, &all, &nr_all);
 	if (err)
 		return device_complain(err);
 	if (selection->arg)
 		err = choose(selection, all, &nr_all);
 	if (err) {
+		err = complain_selection(selection->arg, err, all, nr_all);
 		vms_put(all, nr_all);
-		return complain_selection(selection->arg, err);
+		return err;
 	}
 	*vms = all;
 	*nr = nr_all;

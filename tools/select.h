@@ -13,6 +13,8 @@
 
 #include <linux/kvmwatch.h>
 
+struct guest_names;
+
 /**
  * struct vm - a VM, and what only its VMM's command line tells
  * @info:	as kvmwatch lists it
@@ -26,12 +28,14 @@ struct vm {
 /**
  * struct selection - what --vm picks
  * @arg:	what the user wrote; NULL: everything
- * @ids:	kvmwatch ids of the VMs picked, once resolved
+ * @names:	of guests, kept between looks
+ * @ids:	kvmwatch ids of the VMs picked, once resolved, the lowest first
  * @nr:		how many
  * @resolved:	whether that was done
  */
 struct selection {
 	const char *arg;
+	struct guest_names *names;
 	__u64 *ids;
 	size_t nr;
 	bool resolved;
@@ -39,18 +43,23 @@ struct selection {
 
 /**
  * select_match() - which VMs an argument means
- * @arg: "pid:N", "id:N", "name:S", "guest:S"; or without saying which: a name or
- *	guest name, or else a number that is a pid or an id
+ * @arg: "pid:N", "id:N", "name:S", "guest:S"; or without saying which: any of the four
  * @vms: the VMs to choose from
  * @nr: how many
  * @match: as long as @vms; set for each
  *
  * Several VMs match when one process runs them or they have one guest name.
  *
- * Return: how many match; -ENOENT: none; -EEXIST: the number is the pid of one and
- * the id of another; -EINVAL: no number where one must be.
+ * Return: how many match; -ENOENT: none; -EEXIST: it means some VMs as one of the four and others
+ * as another; -EINVAL: no number where one must be.
  */
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);
+
+/*
+ * What an argument may mean, for a message: "pid:7 is VM 3 (7-12), id:7 is VM 7 (100-9)". To be
+ * freed; NULL: no memory.
+ */
+char *select_candidates(const char *arg, const struct vm *vms, size_t nr);
 
 /**
  * vms_get() - list the VMs of a selection

@@ -87,6 +87,54 @@ TEST(number_that_means_two_vms_is_refused)
 	EXPECT_PICK_ERROR(-EEXIST, "7");
 }
 
+/* Tenants choose guest names: such a name neither takes a VM's place nor hides among others. */
+TEST(guest_name_that_is_another_vm_s_pid_id_or_name_is_refused)
+{
+	struct vm tenants[] = {
+		{ { .id = 1, .pid = 17937, .name = "17937-12" }, "web1" },
+		{ { .id = 2, .pid = 200, .name = "200-9" }, "17937" },
+		{ { .id = 3, .pid = 300, .name = "300-9" }, "1" },
+		{ { .id = 4, .pid = 400, .name = "400-9" }, "17937-12" },
+		{ { .id = 5, .pid = 500, .name = "500-9" }, "500-9" },
+	};
+	bool match[ARRAY_SIZE(tenants)];
+	char *candidates;
+
+	EXPECT_EQ(-EEXIST, select_match("17937", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_EQ(-EEXIST, select_match("1", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_EQ(-EEXIST, select_match("17937-12", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_EQ(1, select_match("500-9", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_TRUE(match[4]);
+	EXPECT_EQ(1, select_match("pid:17937", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_TRUE(match[0]);
+	EXPECT_EQ(1, select_match("guest:17937", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_TRUE(match[1]);
+	EXPECT_EQ(1, select_match("name:17937-12", tenants, ARRAY_SIZE(tenants), match));
+	EXPECT_TRUE(match[0]);
+
+	candidates = select_candidates("17937", tenants, ARRAY_SIZE(tenants));
+	EXPECT_STREQ("guest:17937 is VM 2 (200-9), pid:17937 is VM 1 (17937-12)", candidates);
+	free(candidates);
+}
+
+TEST(message_about_candidates_stays_short)
+{
+	char arg[1000], *candidates;
+	struct vm many[30] = { };
+	size_t i;
+
+	memset(arg, 'x', sizeof(arg) - 1);
+	arg[sizeof(arg) - 1] = '\0';
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i].guest = arg;
+		many[i].info.id = i + 1;
+	}
+	candidates = select_candidates(arg, many, ARRAY_SIZE(many));
+	EXPECT_GT(800, strlen(candidates));
+	EXPECT_NE(NULL, strstr(candidates, " and 22 more"));
+	free(candidates);
+}
+
 TEST(number_that_means_one_vm_twice_is_fine)
 {
 	EXPECT_PICK("11 ", "11");

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest names are kept between looks, and a process that does not answer costs a limited time.
+ * Reading a command line is played: each test says which processes answer.
+ */
+#include <pthread.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "guest_name.h"
+#include "guest_names.h"
+#include "select.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
+/* Processes from here on do not answer. */
+static int first_stuck = 1000000;
+static unsigned int reads;
+
+/* Takes the place of the tool's. */
+char *guest_name_of(int pid)
+{
+	char name[16];
+
+	pthread_mutex_lock(&lock);
+	reads++;
+	while (pid >= first_stuck)
+		pthread_cond_wait(&let_go, &lock);
+	pthread_mutex_unlock(&lock);
+	snprintf(name, sizeof(name), "guest%d", pid);
+	return pid % 10 ? strdup(name) : NULL;
+}
+
+static void stick_from(int pid)
+{
+	pthread_mutex_lock(&lock);
+	first_stuck = pid;
+	pthread_cond_broadcast(&let_go);
+	pthread_mutex_unlock(&lock);
+}
+
+static unsigned int take_reads(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&lock);
+	n = reads;
+	reads = 0;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+#define NR	40
+
+FIXTURE(names) {
+	struct guest_names *names;
+	struct vm vms[NR];
+};
+
+/* The VM with id i + 1 is process i + 1's, which has a name unless it ends in 0. */
+FIXTURE_SETUP(names)
+{
+	int i;
+
+	for (i = 0; i < NR; i++) {
+		self->vms[i].info.id = i + 1;
+		self->vms[i].info.pid = i + 1;
+		snprintf(self->vms[i].info.name, sizeof(self->vms[i].info.name), "%d-7", i + 1);
+	}
+}
+
+static void forget(struct vm *vms)
+{
+	int i;
+
+	for (i = 0; i < NR; i++) {
+		free(vms[i].guest);
+		vms[i].guest = NULL;
+	}
+}
+
+FIXTURE_TEARDOWN(names)
+{
+	stick_from(1000000);
+	forget(self->vms);
+	guest_names_free(self->names);
+}
+
+TEST_F(names, command_lines_are_read_once)
+{
+	int look;
+
+	for (look = 0; look < 3; look++) {
+		ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+		EXPECT_STREQ("guest1", self->vms[0].guest);
+		EXPECT_EQ(NULL, self->vms[9].guest);
+		EXPECT_STREQ("guest39", self->vms[38].guest);
+		EXPECT_EQ(look ? 0 : NR, take_reads());
+		forget(self->vms);
+	}
+}
+
+TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
+{
+	struct vm swapped;
+
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	forget(self->vms);
+	take_reads();
+	swapped = self->vms[3];
+	self->vms[3] = self->vms[4];
+	self->vms[4] = swapped;
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms + 2, NR - 2));
+	EXPECT_STREQ("guest5", self->vms[3].guest);
+	EXPECT_STREQ("guest4", self->vms[4].guest);
+	EXPECT_EQ(0, take_reads());
+}
+
+/* After insmod ids begin again. */
+TEST_F(names, another_vm_with_the_same_id_has_its_own)
+{
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	forget(self->vms);
+	take_reads();
+	self->vms[0].info.pid = 77;
+	strcpy(self->vms[1].info.name, "2-8");
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	EXPECT_STREQ("guest77", self->vms[0].guest);
+	EXPECT_STREQ("guest2", self->vms[1].guest);
+	EXPECT_EQ(2, take_reads());
+}
+
+TEST_F(names, a_process_that_is_not_visible_has_none)
+{
+	self->vms[0].info.pid = 0;
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	EXPECT_EQ(NULL, self->vms[0].guest);
+	EXPECT_EQ(NR - 1, take_reads());
+}
+
+/* The first waits for a second; the test's own limit tells whether it waits for ever. */
+TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
+{
+	int i;
+
+	self->vms[2].info.pid = 500;
+	stick_from(500);
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	for (i = 0; i < NR; i++) {
+		if (i != 2 && (i + 1) % 10)
+			EXPECT_NE(NULL, self->vms[i].guest);
+	}
+	EXPECT_EQ(NULL, self->vms[2].guest);
+	EXPECT_EQ(NR, take_reads());
+	forget(self->vms);
+
+	/* It is not asked again. */
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	EXPECT_EQ(NULL, self->vms[2].guest);
+	EXPECT_EQ(0, take_reads());
+}
+
+TEST_F(names, one_that_answers_late_is_shown_then)
+{
+	int i;
+
+	self->vms[2].info.pid = 501;
+	stick_from(500);
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	EXPECT_EQ(NULL, self->vms[2].guest);
+	stick_from(1000);
+	for (i = 0; i < 1000 && !self->vms[2].guest; i++) {
+		usleep(10000);
+		forget(self->vms);
+		ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	}
+	EXPECT_STREQ("guest501", self->vms[2].guest);
+	EXPECT_EQ(NR, take_reads());
+}
+
+/* Each of them would keep a thread: after some of them the rest is not even tried. */
+TEST_F(names, many_that_do_not_answer_have_a_limit)
+{
+	int i;
+
+	for (i = 0; i < NR; i++)
+		self->vms[i].info.pid = 501 + i;
+	stick_from(500);
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	for (i = 0; i < NR; i++)
+		EXPECT_EQ(NULL, self->vms[i].guest);
+	EXPECT_GT(NR / 2, take_reads());
+
+	/* What is no longer listed is forgotten, whether it answers or not. */
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, 0));
+	stick_from(1000);
+	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
+	EXPECT_STREQ("guest501", self->vms[0].guest);
+}
+
+TEST_HARNESS_MAIN

@@ -8,12 +8,101 @@
 #include "cmd.h"
 #include "sample.h"
 
+/* --- places ---------------------------------------------------------------- */
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct kvmwatch_all_item *x = &((const struct place *)a)->key;
+	const struct kvmwatch_all_item *y = &((const struct place *)b)->key;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/* What identifies object @i of an array, as its item has it. */
+typedef struct kvmwatch_all_item key_fn(const struct sample *sample, size_t i);
+
+static struct kvmwatch_all_item vm_key(const struct sample *sample, size_t i)
+{
+	const struct kvmwatch_vm *vm = &sample->vms[i].info;
+
+	return (struct kvmwatch_all_item) { .vm = vm->id, .id = vm->id };
+}
+
+static struct kvmwatch_all_item vcpu_key(const struct sample *sample, size_t i)
+{
+	const struct kvmwatch_vcpu *vcpu = &sample->vcpus[i];
+
+	return (struct kvmwatch_all_item) {
+		.vm = vcpu->vm, .id = vcpu->id, .number = vcpu->vcpu_id
+	};
+}
+
+static struct kvmwatch_all_item slot_key(const struct sample *sample, size_t i)
+{
+	const struct kvmwatch_slot *slot = &sample->slots[i];
+
+	return (struct kvmwatch_all_item) {
+		.vm = slot->vm, .id = slot->life, .number = (__u32)slot->as_id << 16 | slot->id
+	};
+}
+
+static struct kvmwatch_all_item item_key(const struct sample *sample, size_t i)
+{
+	return *kvmwatch_all_item(sample->all, i);
+}
+
+static int places_make(struct places *places, const struct sample *sample, key_fn *key, size_t nr)
+{
+	size_t i;
+
+	places->all = calloc(nr + 1, sizeof(*places->all));
+	if (!places->all)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		places->all[i].key = key(sample, i);
+		places->all[i].at = i;
+	}
+	places->nr = nr;
+	qsort(places->all, nr, sizeof(*places->all), compare_places);
+	return 0;
+}
+
+/* -1: it has no place. */
+static long places_find(const struct places *places, const struct kvmwatch_all_item *key)
+{
+	const struct place wanted = { .key = *key }, *found = NULL;
+
+	if (places->nr)
+		found = bsearch(&wanted, places->all, places->nr, sizeof(wanted), compare_places);
+	return found ? (long)found->at : -1;
+}
+
+static int find_places(struct sample *sample)
+{
+	int err;
+
+	err = places_make(&sample->vm_places, sample, vm_key, sample->nr_vms);
+	err = err ?: places_make(&sample->vcpu_places, sample, vcpu_key, sample->nr_vcpus);
+	err = err ?: places_make(&sample->slot_places, sample, slot_key, sample->nr_slots);
+	return err ?: places_make(&sample->item_places, sample, item_key, sample->all->nr);
+}
+
+/* --- taking one ------------------------------------------------------------ */
+
 void sample_free(struct sample *sample)
 {
 	vms_put(sample->vms, sample->nr_vms);
 	free(sample->vcpus);
 	free(sample->slots);
 	kvmwatch_all_free(sample->all);
+	free(sample->vm_places.all);
+	free(sample->vcpu_places.all);
+	free(sample->slot_places.all);
+	free(sample->item_places.all);
 	memset(sample, 0, sizeof(*sample));
 }
 
@@ -52,6 +141,8 @@ static int take(int dev, const struct selection *selection, __u32 kind, __u32 fl
 		err = take_numbers(dev, kind, 0, flags, sample);
 	}
 	if (!err)
+		err = find_places(sample);
+	if (!err)
 		return EXIT_DONE;
 	sample_free(sample);
 	return device_complain(err);
@@ -74,58 +165,39 @@ int sample_take_kind(int dev, const struct selection *selection, __u32 kind, __u
 	return take(dev, selection, kind, flags, sample);
 }
 
+/* --- looking at it --------------------------------------------------------- */
+
 const struct vm *sample_vm(const struct sample *sample, size_t item)
 {
 	const struct kvmwatch_all_item *it = kvmwatch_all_item(sample->all, item);
-	size_t i;
+	const struct kvmwatch_all_item key = { .vm = it->vm, .id = it->vm };
+	long at = places_find(&sample->vm_places, &key);
 
-	for (i = 0; i < sample->nr_vms; i++) {
-		if (sample->vms[i].info.id == it->vm)
-			return &sample->vms[i];
-	}
-	return NULL;
+	return at < 0 ? NULL : &sample->vms[at];
 }
 
-/* Lists have the order of items, so it is looked for where the item is, first. */
 const struct kvmwatch_vcpu *sample_vcpu(const struct sample *sample, size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(sample->all, item);
-	const struct kvmwatch_vcpu *vcpu;
-	size_t i;
+	long at = places_find(&sample->vcpu_places, kvmwatch_all_item(sample->all, item));
 
-	for (i = 0; i < sample->nr_vcpus; i++) {
-		vcpu = &sample->vcpus[(item + i) % sample->nr_vcpus];
-		if (vcpu->id == it->id)
-			return vcpu;
-	}
-	return NULL;
+	return at < 0 ? NULL : &sample->vcpus[at];
 }
 
 const struct kvmwatch_slot *sample_slot(const struct sample *sample, size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(sample->all, item);
-	const struct kvmwatch_slot *slot;
-	size_t i;
+	long at = places_find(&sample->slot_places, kvmwatch_all_item(sample->all, item));
 
-	for (i = 0; i < sample->nr_slots; i++) {
-		slot = &sample->slots[(item + i) % sample->nr_slots];
-		if (slot->vm == it->vm && ((__u32)slot->as_id << 16 | slot->id) == it->number)
-			return slot;
-	}
-	return NULL;
+	return at < 0 ? NULL : &sample->slots[at];
 }
 
 long sample_vm_item(const struct sample *sample, __u64 id)
 {
-	const struct kvmwatch_all_item *it;
-	size_t i;
+	const struct kvmwatch_all_item key = { .vm = id, .id = id };
+	long item = places_find(&sample->item_places, &key);
 
-	for (i = 0; i < sample->all->nr; i++) {
-		it = kvmwatch_all_item(sample->all, i);
-		if (it->id == id)
-			return it->flags & KVMWATCH_ITEM_ENDED ? -1 : (long)i;
-	}
-	return -1;
+	if (item >= 0 && kvmwatch_all_item(sample->all, item)->flags & KVMWATCH_ITEM_ENDED)
+		return -1;
+	return item;
 }
 
 bool sample_stat(const struct sample *sample, size_t item, int stat,
@@ -142,15 +214,25 @@ bool sample_stat(const struct sample *sample, size_t item, int stat,
 
 long sample_find(const struct sample *sample, const struct kvmwatch_all_item *item)
 {
-	const struct kvmwatch_all_item *it;
-	size_t i;
+	return places_find(&sample->item_places, item);
+}
 
-	for (i = 0; sample->all && i < sample->all->nr; i++) {
-		it = kvmwatch_all_item(sample->all, i);
-		if (it->vm == item->vm && it->id == item->id && it->number == item->number)
-			return i;
+size_t sample_items_of(const struct sample *sample, __u64 vm, size_t *first)
+{
+	const struct place *places = sample->item_places.all;
+	size_t low = 0, high = sample->item_places.nr, end = high, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (places[middle].key.vm < vm)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return -1;
+	*first = low;
+	while (low < end && places[low].key.vm == vm)
+		low++;
+	return low - *first;
 }
 
 struct maybe sample_value(const struct sample *sample, size_t item, const char *name)

@@ -9,6 +9,18 @@
 #include "libkvmwatch.h"
 #include "select.h"
 
+/* Where an object is in an array, to be found by what identifies it. */
+struct place {
+	struct kvmwatch_all_item key;
+	size_t at;
+};
+
+/* The places of all objects of an array, sorted by VM, then id, then number. */
+struct places {
+	struct place *all;
+	size_t nr;
+};
+
 /**
  * struct sample - what there was at one moment
  * @vms:	the VMs
@@ -18,6 +30,10 @@
  * @slots:	likewise
  * @nr_slots:	how many
  * @all:	the numbers
+ * @vm_places:	where in @vms what is
+ * @vcpu_places: likewise
+ * @slot_places: likewise
+ * @item_places: where in @all
  */
 struct sample {
 	struct vm *vms;
@@ -27,6 +43,7 @@ struct sample {
 	struct kvmwatch_slot *slots;
 	size_t nr_slots;
 	struct kvmwatch_all *all;
+	struct places vm_places, vcpu_places, slot_places, item_places;
 };
 
 /* A number that may be unknown. */
@@ -60,6 +77,12 @@ long sample_vm_item(const struct sample *sample, __u64 id);
 /* Fill @value with statistic @stat of those that the sample has; false: the item has it not. */
 bool sample_stat(const struct sample *sample, size_t item, int stat,
 		 struct kvmwatch_value *value);
+
+/*
+ * The items of what belongs to a VM, in the order of their ids: how many, and which ones, by
+ * item_places.all[*first].at and so on.
+ */
+size_t sample_items_of(const struct sample *sample, __u64 vm, size_t *first);
 
 /* A statistic of an item. */
 struct maybe sample_value(const struct sample *sample, size_t item, const char *name);

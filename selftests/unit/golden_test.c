@@ -24,6 +24,7 @@
 #include "cmd_dirty.h"
 #include "libkvmwatch.h"
 #include "stream.h"
+#include "top_rows.h"
 
 #define CORPUS	"selftests/fuzz/corpus/"
 #define GOLDEN	"selftests/unit/golden/"
@@ -48,6 +49,9 @@ static bool nothing_now(void)
 {
 	return (meanwhile == VM_BEGINS && !moment) || (meanwhile == VM_UNLISTED && moment);
 }
+
+/* What of the VM is logged: slot 0:1, which has 262144 of its 376832 bytes, or something else. */
+static enum { PART, ALL, OFF, RING, GROWS, SMM } logging;
 
 static char corpus_file[65536];
 
@@ -74,25 +78,37 @@ static int memory_fd(const char *bytes, size_t size)
 	return fd;
 }
 
+/* They are as long as the caller's; there is room for all of them. */
+static int give_all(const void *items, size_t size, __u32 nr, struct kvmwatch_list *list)
+{
+	if (size != list->item_size || nr > list->nr)
+		abort();
+	memcpy((void *)(unsigned long)list->items, items, size * nr);
+	list->nr = nr;
+	return 0;
+}
+
 static int give(const void *item, size_t size, struct kvmwatch_list *list)
 {
-	if (list->nr)
-		memcpy((void *)(unsigned long)list->items, item,
-		       size < list->item_size ? size : list->item_size);
-	list->nr = 1;
-	return 0;
+	return give_all(item, size, 1, list);
 }
 
 static int device_list(struct kvmwatch_list *list)
 {
-	static const struct kvmwatch_vm vm = {
+	static const __u32 vm_flags[] = {
+		[PART] = KVMWATCH_VM_DIRTY_LOG, [ALL] = KVMWATCH_VM_DIRTY_LOG, [OFF] = 0,
+		[RING] = KVMWATCH_VM_DIRTY_LOG | KVMWATCH_VM_DIRTY_RING,
+		[GROWS] = KVMWATCH_VM_DIRTY_LOG, [SMM] = KVMWATCH_VM_DIRTY_LOG,
+	};
+	const struct kvmwatch_vm vm = {
 		.id = 1, .memory = 376832, .footprint = 11648, .vcpus = 1, .slots = 2,
-		.flags = KVMWATCH_VM_DIRTY_LOG, .name = "4242-5", .comm = "a,\"vmm\"",
+		.flags = vm_flags[logging], .name = "4242-5", .comm = "a,\"vmm\"",
 	};
 	static const struct kvmwatch_vcpu vcpu = { .id = 1, .vm = 1, .tid = 4244 };
-	static const struct kvmwatch_slot slot = {
-		.vm = 1, .base_gfn = 0x40000, .npages = 64, .userspace_addr = 0x7f0000000000,
-		.id = 1, .flags = 1,
+	static const struct kvmwatch_slot slots[] = {
+		{ .vm = 1, .npages = 28, .userspace_addr = 0x7f0000100000, .life = 1 },
+		{ .vm = 1, .base_gfn = 0x40000, .npages = 64, .userspace_addr = 0x7f0000000000,
+		  .id = 1, .flags = 1, .life = 2 },
 	};
 	static const struct kvmwatch_hook hook = {
 		.name = "load_cost", .target = "kvm_arch_vcpu_load", .reason = "not asked for",
@@ -112,7 +128,7 @@ static int device_list(struct kvmwatch_list *list)
 	case KVMWATCH_KIND_VCPU:
 		return give(&vcpu, sizeof(vcpu), list);
 	case KVMWATCH_KIND_SLOT:
-		return give(&slot, sizeof(slot), list);
+		return give_all(slots, sizeof(*slots), 2, list);
 	case KVMWATCH_KIND_HOOK:
 		return give(&hook, sizeof(hook), list);
 	}
@@ -130,15 +146,52 @@ static int device_open_stats(__u32 kind)
 
 static void grow(struct kvmwatch_all_header *header, const struct kvmwatch_stats_desc *desc)
 {
-	char *data = (char *)header + header->item_offset + header->data_offset + desc->offset;
+	char *items = (char *)header + header->item_offset;
+	const struct kvmwatch_all_item *it;
 	size_t i, item;
 
 	for (i = 0; i < sizeof(growths) / sizeof(*growths); i++) {
 		if (strcmp(desc->name, growths[i].stat))
 			continue;
-		for (item = 0; item < header->filled; item++)
-			*(__u64 *)(data + item * header->item_size) += moment * growths[i].by;
+		for (item = 0; item < header->filled; item++) {
+			it = (void *)(items + item * header->item_size);
+			/* Slot 0:0 is not logged. */
+			if (header->kind == KVMWATCH_KIND_SLOT && !it->number)
+				continue;
+			*(__u64 *)((char *)it + header->data_offset + desc->offset) +=
+				moment * growths[i].by;
+		}
 	}
+}
+
+static void set(struct kvmwatch_all_header *header, const char *name, bool available, __u64 value)
+{
+	struct kvmwatch_stats_desc *desc = (void *)((char *)header + header->desc_offset);
+	struct kvmwatch_all_item *item = (void *)((char *)header + header->item_offset);
+	__u64 *bits = (__u64 *)(item + 1);
+	__u32 i;
+
+	for (i = 0; i < header->num_desc; i++, desc++) {
+		if (strcmp(desc->name, name))
+			continue;
+		*(__u64 *)((char *)item + header->data_offset + desc->offset) = value;
+		if (!available)
+			bits[i / 64] &= ~(1ULL << i % 64);
+	}
+}
+
+/* Of a VM, as "logging" says. */
+static void set_logged(struct kvmwatch_all_header *header)
+{
+	const __u64 bytes[] = {
+		[PART] = 262144, [ALL] = 376832, [RING] = 262144, [GROWS] = 262144 + 4096 * moment,
+		[SMM] = 0,
+	};
+
+	set(header, "dirty_logged_bytes", true, logging == OFF ? 0 : bytes[logging]);
+	set(header, "dirty_logged_slots", true, logging != OFF);
+	if (logging == RING)
+		set(header, "dirty_marks_new", false, 0);
 }
 
 static struct {
@@ -175,6 +228,18 @@ static char *put_stats(const struct kvmwatch_stats *stats)
 	return data;
 }
 
+/* Slots had no id yet when this was recorded. */
+static void give_ids(struct kvmwatch_all_header *header)
+{
+	struct kvmwatch_all_item *item;
+	__u32 i;
+
+	for (i = 0; i < header->filled; i++) {
+		item = (void *)((char *)header + header->item_offset + i * header->item_size);
+		item->id = item->number + 1;
+	}
+}
+
 /* Without histograms, and as it was read. */
 static int device_open_corpus(__u32 kind)
 {
@@ -188,9 +253,13 @@ static int device_open_corpus(__u32 kind)
 	size = read_corpus(name) - 1;
 	memmove(header, corpus_file + 1, size);
 	header->begin_ns += moment * 1000000000;
+	if (kind == KVMWATCH_KIND_SLOT)
+		give_ids(header);
 	desc = (void *)((char *)header + header->desc_offset);
 	for (i = 0; i < header->num_desc; i++)
 		grow(header, &desc[i]);
+	if (kind == KVMWATCH_KIND_VM)
+		set_logged(header);
 	return memory_fd((char *)header, size);
 }
 
@@ -218,11 +287,15 @@ static int device_open_all(__u32 kind)
 	head->filled = head->nr;
 	item = (void *)(end - head->item_size);
 	memcpy(end, item, head->item_size);
-	*item = (struct kvmwatch_all_item){ .vm = 1, .id = 1, .number = kind == 3 };
+	*item = (struct kvmwatch_all_item){ .vm = 1, .id = 1 };
+	if (kind == KVMWATCH_KIND_SLOT) {
+		item->number = 1;
+		item->id = 2;
+	}
 	if (kind == KVMWATCH_KIND_VM && meanwhile == VM_ENDS)
 		item->flags = KVMWATCH_ITEM_ENDED;
 	item = (void *)end;
-	*item = (struct kvmwatch_all_item){ .vm = kind == 1 ? 2 : 1, .id = 2, .number = 7 };
+	*item = (struct kvmwatch_all_item){ .vm = kind == 1 ? 2 : 1, .id = 8, .number = 7 };
 	for (i = 0; i < head->num_desc; i++)
 		grow(head, (struct kvmwatch_stats_desc *)all_file.rest + i);
 	return memory_fd((char *)head, head->item_offset + head->nr * head->item_size);
@@ -901,6 +974,133 @@ TEST(an_empty_value_is_wrong_usage)
 	EXPECT_EQ(2, exit_code);
 	free(print(&cmd_list, vm, NULL));
 	EXPECT_EQ(2, exit_code);
+
+/* What a command prints while the VM is logged in some way has these strings in it. */
+static int print_has(int how, const struct cmd *cmd, const char *const *options,
+		     const char *format, const char *const *strings)
+{
+	char *text;
+	int ok = 1;
+
+	logging = how;
+	text = print(cmd, options, format);
+	logging = PART;
+	for (; *strings; strings++) {
+		if (strstr(text, *strings))
+			continue;
+		printf("# there is no %s in\n%s", *strings, text);
+		ok = 0;
+	}
+	free(text);
+	return ok;
+}
+
+#define PRINTS(how, cmd, options, format, ...)					\
+	print_has(how, &cmd_##cmd, options, format, (const char *const []){ __VA_ARGS__, NULL })
+
+static const char *const rate_options[] = { "--rate", NULL };
+
+TEST(list_says_how_much_is_logged_and_what_a_rate_covers)
+{
+	EXPECT_TRUE(PRINTS(PART, list, NULL, NULL, "256 KiB of 368 KiB ",
+			   "2.00 MiB/s over 1 s, in 256 KiB\n"));
+	EXPECT_TRUE(PRINTS(PART, list, NULL, "--json", "\"dirty_logging\":\"part\"",
+			   "\"dirty_logged_bytes\":262144", "\"dirty_ring\":false"));
+	EXPECT_TRUE(PRINTS(ALL, list, NULL, NULL, " on ", "2.00 MiB/s over 1 s\n"));
+	EXPECT_TRUE(PRINTS(ALL, list, NULL, "--json", "\"dirty_logging\":\"all\"",
+			   "\"dirty_logged_bytes\":376832"));
+	EXPECT_TRUE(PRINTS(OFF, list, NULL, NULL, " off ", "unknown: dirty logging is off\n"));
+	EXPECT_TRUE(PRINTS(OFF, list, NULL, "--json", "\"dirty_logging\":\"off\"",
+			   "\"dirty_logged_bytes\":0", "\"dirty_pages_per_second\":null",
+			   "\"dirty_marks_per_second\":null"));
+	EXPECT_TRUE(PRINTS(SMM, list, NULL, NULL, "only SMM's"));
+}
+
+TEST(list_has_a_rate_of_marks_with_dirty_rings)
+{
+	EXPECT_TRUE(PRINTS(RING, list, NULL, NULL, "256 KiB of 368 KiB (ring)",
+			   "640 marks/s over 1 s, in 256 KiB\n"));
+	EXPECT_TRUE(PRINTS(RING, list, NULL, "--json", "\"dirty_ring\":true",
+			   "\"dirty_pages\":null", "\"dirty_marks\":640",
+			   "\"dirty_pages_per_second\":null", "\"dirty_marks_per_second\":640}"));
+}
+
+/* As when a migration begins: marks of the interval are of more memory than its beginning had. */
+TEST(what_is_logged_since_a_moment_ago_has_no_rate)
+{
+	EXPECT_TRUE(PRINTS(GROWS, list, NULL, NULL,
+			   "unknown: what is logged has just changed\n"));
+	EXPECT_TRUE(PRINTS(GROWS, top, NULL, "--json", "\"dirty_pages_per_second\":null",
+			   "\"dirty_marks_per_second\":null"));
+	EXPECT_TRUE(PRINTS(GROWS, dirty, rate_options, "--json",
+			   "\"of\":\"vm\",\"window_ns\":1000000000,\"marks\":640,\"marks_new\":512,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":null",
+			   "\"unknown\":\"what is logged has just changed\"}"));
+}
+
+TEST(top_has_no_rate_of_pages_with_dirty_rings)
+{
+	EXPECT_TRUE(PRINTS(RING, top, NULL, "--json", "\"dirty_pages_per_second\":null",
+			   "\"dirty_logged_bytes\":262144,\"dirty_marks_per_second\":640"));
+	EXPECT_TRUE(PRINTS(OFF, top, NULL, "--json", "\"dirty_pages_per_second\":null",
+			   "\"dirty_logged_bytes\":0,\"dirty_marks_per_second\":null"));
+}
+
+/* What the screen shows in the column DIRTY of the VM, to be freed. */
+static char *dirty_cell(int how)
+{
+	struct selection selection = { };
+	const struct top_column *columns;
+	struct sample before, now;
+	struct top_row *rows;
+	char *text = NULL;
+	size_t nr, i;
+
+	logging = how;
+	moment = 0;
+	if (sample_take(0, &selection, KVMWATCH_KIND_VM, KVMWATCH_OPEN_NO_HISTOGRAMS, &before))
+		return NULL;
+	moment = 1;
+	if (sample_take(0, &selection, KVMWATCH_KIND_VM, KVMWATCH_OPEN_NO_HISTOGRAMS, &now))
+		return NULL;
+	logging = PART;
+	rows = top_rows(TOP_VMS, &now, &before, 0, &nr);
+	columns = top_columns(TOP_VMS, &nr);
+	for (i = 0; i < nr; i++) {
+		if (!strcmp(columns[i].heading, "DIRTY"))
+			text = strdup(rows[0].cells[i].text);
+	}
+	free(rows);
+	sample_free(&before);
+	sample_free(&now);
+	selection_free(&selection);
+	return text;
+}
+
+#define EXPECT_DIRTY_CELL(text, how) do {	\
+	char *cell = dirty_cell(how);		\
+						\
+	EXPECT_STREQ(text, cell);		\
+	free(cell);				\
+} while (0)
+
+TEST(top_s_screen_says_what_a_rate_covers)
+{
+	EXPECT_DIRTY_CELL("2.00 MiB/s (69%)", PART);
+	EXPECT_DIRTY_CELL("2.00 MiB/s", ALL);
+	EXPECT_DIRTY_CELL("640 marks/s (69%)", RING);
+	EXPECT_DIRTY_CELL("2.00 MiB/s (<1%)", SMM);
+	EXPECT_DIRTY_CELL("log off", OFF);
+	EXPECT_DIRTY_CELL("-", GROWS);
+}
+
+TEST(dirty_rate_says_what_it_covers)
+{
+	EXPECT_TRUE(PRINTS(PART, dirty, rate_options, NULL, " 256 KiB of 368 KiB\n"));
+	EXPECT_TRUE(PRINTS(ALL, dirty, rate_options, NULL, " VM         640 512     512   2.00 MiB     640 on\n"));
+	EXPECT_TRUE(PRINTS(RING, dirty, rate_options, "--json",
+			   "\"of\":\"vm\",\"window_ns\":1000000000,\"marks\":640,\"marks_new\":null,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":640,\"logged_bytes\":262144}"));
+	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--json",
+			   "\"of\":\"vcpu\",\"vcpu_id\":0,\"window_ns\":1000000000,\"marks\":640,\"marks_new\":null,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":null,\"logged_bytes\":0,\"unknown\":\"dirty logging is off\"}"));
 }
 
 TEST(a_vm_that_is_not_there_is_refused)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "logged.h"
 #include "options.h"
 #include "output.h"
 #include "repeat.h"
@@ -29,8 +30,9 @@ struct list {
 
 enum {
 	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_VCPUS, COL_SLOTS,
-	COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT, COL_LOGGING, COL_PAGES, COL_WINDOW,
-	COL_RATE, COL_REASON, NR_COLS
+	COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT, COL_LOGGING, COL_LOGGED, COL_RING,
+	COL_LOGGED_TEXT, COL_PAGES, COL_MARKS, COL_WINDOW, COL_RATE, COL_MARK_RATE, COL_RATE_TEXT,
+	COL_REASON, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -46,10 +48,16 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_MAPPED]	= { "mapped_bytes",		"MAPPED",	true },
 	[COL_SHARE]	= { "mapped_share",		"SHARE",	true },
 	[COL_FOOTPRINT]	= { "footprint",		NULL,		true },
-	[COL_LOGGING]	= { "dirty_logging",		"DIRTY LOG",	false },
+	[COL_LOGGING]	= { "dirty_logging",		NULL,		false },
+	[COL_LOGGED]	= { "dirty_logged_bytes",	NULL,		true },
+	[COL_RING]	= { "dirty_ring",		NULL,		false },
+	[COL_LOGGED_TEXT] = { NULL,			"DIRTY LOG",	false },
 	[COL_PAGES]	= { "dirty_pages",		NULL,		true },
+	[COL_MARKS]	= { "dirty_marks",		NULL,		true },
 	[COL_WINDOW]	= { "dirty_window_ns",		NULL,		true },
-	[COL_RATE]	= { "dirty_pages_per_second",	"DIRTY RATE",	false },
+	[COL_RATE]	= { "dirty_pages_per_second",	NULL,		true },
+	[COL_MARK_RATE]	= { "dirty_marks_per_second",	NULL,		true },
+	[COL_RATE_TEXT]	= { NULL,			"DIRTY RATE",	false },
 	[COL_REASON]	= { "dirty_unknown",		NULL,		false },
 };
 
@@ -78,74 +86,128 @@ static struct maybe value_of(const struct look *look, const char *name)
 	return sample_value(look->sample, look->item, name);
 }
 
-static bool is_logging(const struct vm *vm)
-{
-	return vm->info.flags & KVMWATCH_VM_DIRTY_LOG;
-}
-
 static bool some_is_logging(const struct sample *sample)
 {
 	size_t i;
 
 	for (i = 0; i < sample->nr_vms; i++) {
-		if (is_logging(&sample->vms[i]))
+		if (sample->vms[i].info.flags & KVMWATCH_VM_DIRTY_LOG)
 			return true;
 	}
 	return false;
 }
 
-/* Why there is no rate; NULL: there is one, of *@pages in *@ns. */
-static const char *why_no_rate(const struct look *now, const struct look *before, __u64 *pages,
-			       __u64 *ns)
-{
-	struct maybe dirtied, was = { };
+/**
+ * struct rate - how fast a VM dirties what is logged of it
+ * @unknown:	why it is not known; NULL: it is
+ * @ns:		over how long
+ * @pages:	how many became dirty; unknown with rings
+ * @marks:	how many marks KVM made
+ */
+struct rate {
+	const char *unknown;
+	__u64 ns;
+	struct maybe pages, marks;
+};
 
-	if (!is_logging(now->vm))
-		return "dirty logging is off";
-	dirtied = value_of(now, "dirty_marks_new");
-	if (!dirtied.known)
-		return "dirty_marks_new is unavailable";
-	*ns = sample_window(now->sample, before->sample);
-	if (before->item >= 0 && is_logging(before->vm))
-		was = value_of(before, "dirty_marks_new");
-	if (!was.known || !*ns)
-		return "dirty logging has just begun";
-	if (dirtied.number < was.number)
-		return "the count began anew";
-	*pages = dirtied.number - was.number;
-	return NULL;
+static struct rate rate_of(const struct look *now, const struct look *before,
+			   const struct logged *logged)
+{
+	const struct logged was = logged_of(before->sample, before->item);
+	struct rate rate = { .ns = sample_window(now->sample, before->sample) };
+	const char *stat = logged_stat(logged);
+
+	rate.unknown = logged_no_rate(logged, &was);
+	if (!rate.unknown && !rate.ns)
+		rate.unknown = "dirty logging has just begun";
+	if (!rate.unknown && !value_of(now, stat).known)
+		rate.unknown = logged->ring ? "dirty_marks is unavailable" :
+					      "dirty_marks_new is unavailable";
+	if (rate.unknown)
+		return rate;
+	rate.marks = sample_growth(now->sample, now->item, before->sample, before->item,
+				   "dirty_marks");
+	if (!logged->ring)
+		rate.pages = sample_growth(now->sample, now->item, before->sample, before->item,
+					   stat);
+	if (!(logged->ring ? rate.marks : rate.pages).known)
+		rate.unknown = "the count began anew";
+	return rate;
+}
+
+/* "2.00 MiB/s over 1 s, in 16.0 MiB"; with rings, "512 marks/s over 1 s". */
+static void rate_text(const struct rate *rate, const struct logged *logged, bool raw, char *buf,
+		      size_t size)
+{
+	struct quantity all = quantity_bytes(logged->bytes), q;
+	double seconds = rate->ns / NSEC_PER_SEC;
+	char in[80] = "";
+
+	if (!logged_all(logged) && raw)
+		snprintf(in, sizeof(in), ", in %llu bytes", logged->bytes);
+	else if (!logged_all(logged))
+		snprintf(in, sizeof(in), ", in %s %s", all.value, all.unit);
+	if (rate->unknown) {
+		snprintf(buf, size, "unknown: %s", rate->unknown);
+	} else if (raw) {
+		snprintf(buf, size, "%llu %s in %llu ns%s",
+			 logged->ring ? rate->marks.number : rate->pages.number,
+			 logged->ring ? "marks" : "pages", rate->ns, in);
+	} else if (logged->ring) {
+		snprintf(buf, size, "%.0f marks/s over %.3g s%s", rate->marks.number / seconds,
+			 seconds, in);
+	} else {
+		q = quantity_bytes(rate->pages.number / seconds * PAGE_BYTES);
+		snprintf(buf, size, "%s %s/s over %.3g s%s", q.value, q.unit, seconds, in);
+	}
+}
+
+static void show_growth(struct output *out, size_t number, size_t per_second, struct maybe growth,
+			__u64 ns)
+{
+	if (growth.known) {
+		output_u64(out, number, growth.number, NULL);
+		output_real(out, per_second, growth.number / (ns / NSEC_PER_SEC), NULL);
+	} else {
+		output_unknown(out, number, NULL);
+		output_unknown(out, per_second, NULL);
+	}
 }
 
 static void show_rate(struct output *out, const struct options *options,
-		      const struct look *now, const struct look *before)
+		      const struct look *now, const struct look *before,
+		      const struct logged *logged)
 {
-	double pages_per_second;
-	const char *reason;
-	struct quantity q;
-	__u64 pages, ns;
+	struct rate rate = rate_of(now, before, logged);
+	char text[160];
+
+	show_growth(out, COL_PAGES, COL_RATE, rate.pages, rate.ns);
+	show_growth(out, COL_MARKS, COL_MARK_RATE, rate.marks, rate.ns);
+	if (rate.unknown) {
+		output_unknown(out, COL_WINDOW, NULL);
+		output_string(out, COL_REASON, rate.unknown);
+	} else {
+		output_u64(out, COL_WINDOW, rate.ns, NULL);
+	}
+	rate_text(&rate, logged, options->raw, text, sizeof(text));
+	output_text(out, COL_RATE_TEXT, text);
+}
+
+static void show_logged(struct output *out, const struct logged *logged)
+{
+	const char *word = logged_word(logged);
 	char text[80];
 
-	reason = why_no_rate(now, before, &pages, &ns);
-	if (reason) {
-		snprintf(text, sizeof(text), "unknown: %s", reason);
-		output_unknown(out, COL_PAGES, NULL);
-		output_unknown(out, COL_WINDOW, NULL);
-		output_unknown(out, COL_RATE, text);
-		output_string(out, COL_REASON, reason);
-		return;
-	}
-	pages_per_second = pages / (ns / NSEC_PER_SEC);
-	if (options->raw) {
-		snprintf(text, sizeof(text), "%llu pages in %llu ns",
-			 pages, ns);
+	logged_text(logged, text, sizeof(text));
+	output_text(out, COL_LOGGED_TEXT, text);
+	if (word) {
+		output_string(out, COL_LOGGING, word);
+		output_u64(out, COL_LOGGED, logged->bytes, NULL);
 	} else {
-		q = quantity_bytes(pages_per_second * PAGE_BYTES);
-		snprintf(text, sizeof(text), "%s %s/s over %.3g s", q.value, q.unit,
-			 ns / NSEC_PER_SEC);
+		output_unknown(out, COL_LOGGING, NULL);
+		output_unknown(out, COL_LOGGED, NULL);
 	}
-	output_u64(out, COL_PAGES, pages, NULL);
-	output_u64(out, COL_WINDOW, ns, NULL);
-	output_real(out, COL_RATE, pages_per_second, text);
+	output_bool(out, COL_RING, logged->ring, NULL);
 }
 
 static void show_bytes(struct output *out, const struct options *options, size_t column,
@@ -203,6 +265,7 @@ static void show_names(struct output *out, const struct vm *vm)
 static void show_vm(struct output *out, const struct options *options,
 		    const struct look *now, const struct look *before)
 {
+	const struct logged logged = logged_of(now->sample, now->item);
 	const struct kvmwatch_vm *info = &now->vm->info;
 
 	output_u64(out, COL_ID, info->id, NULL);
@@ -213,8 +276,8 @@ static void show_vm(struct output *out, const struct options *options,
 	show_bytes(out, options, COL_MEMORY, info->memory);
 	show_mapped(out, options, now);
 	output_u64(out, COL_FOOTPRINT, info->footprint, NULL);
-	output_bool(out, COL_LOGGING, is_logging(now->vm), is_logging(now->vm) ? "on" : "off");
-	show_rate(out, options, now, before);
+	show_logged(out, &logged);
+	show_rate(out, options, now, before, &logged);
 	output_row(out);
 }
 
@@ -297,8 +360,9 @@ const struct cmd cmd_list = {
 	.about		=
 		"List the VMs of this host. GUEST is the name that the VMM was given, or [program].\n"
 		"MAPPED is what the second-level page tables map now, SHARE its part of MEMORY.\n"
-		"DIRTY RATE counts pages that became dirty, over the interval (one second, or -i);\n"
-		"only while the VMM has dirty logging on is there anything to count.",
+		"DIRTY LOG is how much of the memory the VMM has dirty logging on for, DIRTY RATE what\n"
+		"became dirty in that part, over the interval (one second, or -i). With dirty rings\n"
+		"(ring) it is a rate of marks. Nobody knows what becomes dirty in the other memory.",
 	.options	= options,
 	.run		= run,
 };

@@ -3,18 +3,17 @@
  * kvmwatch dirty --rate: how fast pages are dirtied, of each VM, its slots and its vCPUs,
  * interval by interval.
  *
- * A rate is of pages that were not in the log yet, as those have to be sent; of a vCPU, and
- * with dirty rings, which remember nothing, of marks. Where logging is off, KVM marks
- * nothing, and the rate is unknown, not 0.
+ * Pages per second are pages that were not in the log yet, as those have to be sent. A vCPU, and
+ * dirty rings, which remember nothing, have marks per second only. Where logging is off, KVM
+ * marks nothing, and the rate is unknown, not 0.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/kvm.h>
-
 #include "cmd.h"
 #include "cmd_dirty.h"
+#include "logged.h"
 #include "options.h"
 #include "output.h"
 #include "repeat.h"
@@ -37,7 +36,8 @@ struct rates {
 
 enum {
 	COL_VM, COL_NAME, COL_KIND, COL_OF, COL_AS, COL_SLOT, COL_VCPU, COL_WINDOW, COL_MARKS,
-	COL_NEW, COL_PAGES, COL_BYTES, NR_COLS
+	COL_NEW, COL_PAGES, COL_BYTES, COL_MARK_RATE, COL_LOGGED, COL_LOGGED_TEXT, COL_REASON,
+	NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -53,6 +53,10 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_NEW]	= { "marks_new",	"NEW",		true },
 	[COL_PAGES]	= { "pages_per_s",	"PAGES/S",	true },
 	[COL_BYTES]	= { "bytes_per_s",	"PER SECOND",	true },
+	[COL_MARK_RATE]	= { "marks_per_s",	"MARKS/S",	true },
+	[COL_LOGGED]	= { "logged_bytes",	NULL,		true },
+	[COL_LOGGED_TEXT] = { NULL,		"LOGGED",	false },
+	[COL_REASON]	= { "unknown",		NULL,		false },
 };
 
 /* Which one it is: "VM", "slot 0:1", "vCPU 0". */
@@ -73,82 +77,136 @@ static void show_what(struct output *out, __u32 kind, const struct kvmwatch_all_
 	output_text(out, COL_OF, text);
 }
 
-static bool is_logged(const struct sample *sample, size_t item, __u32 kind, const struct vm *vm)
+/* A number that grew where nothing is logged now was marked while something was. */
+static void show_count(struct output *out, int column, struct maybe count,
+		       const struct logged *logged)
 {
-	const struct kvmwatch_slot *slot;
-
-	if (kind != KVMWATCH_KIND_SLOT)
-		return vm->info.flags & KVMWATCH_VM_DIRTY_LOG;
-	slot = sample_slot(sample, item);
-	return slot && slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
-}
-
-static void show_count(struct output *out, int column, struct maybe count, bool logged)
-{
-	if (logged && count.known)
+	if (count.known && (count.number || logged_any(logged)))
 		output_u64(out, column, count.number, NULL);
 	else
-		output_unknown(out, column, logged ? "-" : "off");
+		output_unknown(out, column, logged_word(logged) && !logged_any(logged) ? "off" : "-");
 }
 
-static void show_speed(struct output *out, struct maybe pages, __u64 window, bool logged, bool raw)
-{
-	struct quantity q;
-	char text[80];
-	__u64 bytes;
-	double speed;
+/**
+ * struct one - a VM, slot or vCPU in an interval
+ * @now:	the numbers of all of its kind, and @item its place there
+ * @before:	likewise, and @was
+ * @window:	nanoseconds between the two
+ * @logged:	what is logged of it, or of its VM
+ * @unknown:	why it has no rate; NULL: it has
+ */
+struct one {
+	const struct sample *now, *before;
+	size_t item;
+	long was;
+	__u64 window;
+	struct logged logged;
+	const char *unknown;
+};
 
-	if (!logged || !pages.known) {
-		output_unknown(out, COL_PAGES, logged ? "-" : "off");
-		output_unknown(out, COL_BYTES, logged ? "-" : "off");
+static struct maybe growth_of(const struct one *one, const char *stat)
+{
+	return sample_growth(one->now, one->item, one->before, one->was, stat);
+}
+
+static void show_rate(struct output *out, const struct one *one, int column, struct maybe growth,
+		      bool raw)
+{
+	double speed = growth.number * 1e9 / one->window;
+	char text[40];
+
+	if (one->unknown || !growth.known) {
+		output_unknown(out, column, logged_word(&one->logged) &&
+			       !logged_any(&one->logged) ? "off" : "-");
 		return;
 	}
-	speed = pages.number * 1e9 / window;
 	snprintf(text, sizeof(text), "%.0f", speed);
-	output_real(out, COL_PAGES, speed, raw ? NULL : text);
-	bytes = speed * PAGE_BYTES;
-	q = quantity_bytes(bytes);
+	output_real(out, column, speed, raw ? NULL : text);
+}
+
+static void show_bytes(struct output *out, const struct one *one, struct maybe pages, bool raw)
+{
+	__u64 bytes = pages.number * 1e9 / one->window * PAGE_BYTES;
+	struct quantity q = quantity_bytes(bytes);
+	char text[80];
+
+	if (one->unknown || !pages.known) {
+		show_rate(out, one, COL_BYTES, pages, raw);
+		return;
+	}
 	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
 	output_u64(out, COL_BYTES, bytes, raw ? NULL : text);
+}
+
+static void show_logged(struct output *out, const struct one *one)
+{
+	char text[80];
+
+	logged_text(&one->logged, text, sizeof(text));
+	if (one->logged.known)
+		output_u64(out, COL_LOGGED, one->logged.bytes, NULL);
+	else
+		output_unknown(out, COL_LOGGED, NULL);
+	output_text(out, COL_LOGGED_TEXT, text);
+	if (one->unknown)
+		output_string(out, COL_REASON, one->unknown);
+}
+
+/* Its own slot's, or else that of its VM, in both samples. */
+static void find_logged(struct one *one, const struct sample *vms, const struct sample *vms_before,
+			__u64 vm)
+{
+	struct logged before;
+
+	if (one->now->all->kind == KVMWATCH_KIND_SLOT) {
+		one->logged = logged_of(one->now, one->item);
+		before = logged_of(one->before, one->was);
+	} else {
+		one->logged = logged_of(vms, sample_vm_item(vms, vm));
+		before = logged_of(vms_before, sample_vm_item(vms_before, vm));
+	}
+	one->unknown = logged_no_rate(&one->logged, &before);
 }
 
 /* One that was not there before has nothing to be compared with, and waits. */
 static void show_one(struct output *out, const struct rates *rates, const struct sample *now,
 		     size_t kind, size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(now->all, item);
-	const struct sample *before = &rates->before[kind];
-	const struct vm *vm = sample_vm(now, item);
-	long was = sample_find(before, it);
-	__u64 window = sample_window(now, before);
+	const struct kvmwatch_all_item *it = kvmwatch_all_item(now[kind].all, item);
+	const struct vm *vm = sample_vm(&now[kind], item);
+	struct one one = { .now = &now[kind], .before = &rates->before[kind], .item = item };
+	bool raw = rates->options->raw;
 	struct maybe marks, new;
-	bool logged;
 
-	if (!vm || was < 0 || !window)
+	one.was = sample_find(one.before, it);
+	one.window = sample_window(one.now, one.before);
+	if (!vm || one.was < 0 || !one.window)
 		return;
-	logged = is_logged(now, item, kinds[kind], vm);
+	find_logged(&one, &now[0], &rates->before[0], it->vm);
 	output_u64(out, COL_VM, it->vm, NULL);
 	output_string(out, COL_NAME, vm->info.name);
 	show_what(out, kinds[kind], it);
-	output_u64(out, COL_WINDOW, window, NULL);
-	marks = sample_growth(now, item, before, was, "dirty_marks");
-	new = sample_growth(now, item, before, was, "dirty_marks_new");
-	show_count(out, COL_MARKS, marks, logged);
-	show_count(out, COL_NEW, new, logged);
-	show_speed(out, new.known ? new : marks, window, logged, rates->options->raw);
+	output_u64(out, COL_WINDOW, one.window, NULL);
+	marks = growth_of(&one, "dirty_marks");
+	new = growth_of(&one, "dirty_marks_new");
+	show_count(out, COL_MARKS, marks, &one.logged);
+	show_count(out, COL_NEW, new, &one.logged);
+	show_rate(out, &one, COL_PAGES, new, raw);
+	show_bytes(out, &one, new, raw);
+	show_rate(out, &one, COL_MARK_RATE, marks, raw);
+	show_logged(out, &one);
 	output_row(out);
 }
 
 static void show_vm(struct output *out, const struct rates *rates, const struct sample *now,
 		    __u64 vm)
 {
-	size_t kind, i;
+	size_t kind, first, nr, i;
 
 	for (kind = 0; kind < NR_KINDS; kind++) {
-		for (i = 0; i < now[kind].all->nr; i++) {
-			if (kvmwatch_all_item(now[kind].all, i)->vm == vm)
-				show_one(out, rates, &now[kind], kind, i);
-		}
+		nr = sample_items_of(&now[kind], vm, &first);
+		for (i = first; i < first + nr; i++)
+			show_one(out, rates, now, kind, now[kind].item_places.all[i].at);
 	}
 }
 
@@ -246,8 +304,10 @@ const struct cmd cmd_rate = {
 	.about		=
 		"Show for each VM, its slots and its vCPUs how many pages were marked dirty in each\n"
 		"interval (one second, or -i): MARKS, and those of them that were not in the log yet\n"
-		"(NEW), which is what the rate is of. A mark is no write: a page is marked once, until\n"
-		"the VMM collects the log. Where dirty logging is off the rate is unknown (off).",
+		"(NEW), which PAGES/S and PER SECOND are of. vCPUs, and VMs with dirty rings, have\n"
+		"MARKS/S only. A mark is no write: a page is marked once, until the VMM collects the\n"
+		"log. LOGGED is the memory that a rate covers: nobody knows what becomes dirty in the\n"
+		"other memory. Where dirty logging is off the rate is unknown (off).",
 	.options	= options,
 	.run		= run,
 };

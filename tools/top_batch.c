@@ -43,10 +43,10 @@ static int take(struct batch *batch, struct sample *sample)
 
 static struct json_object *cell_json(const struct top_cell *cell, bool text)
 {
-	if (!cell->known)
+	if (!cell->known || cell->apart)
 		return NULL;
 	if (text)
-		return output_json_string(cell->text);
+		return output_json_string(cell->string);
 	if (cell->whole)
 		return json_object_new_uint64(cell->number);
 	return output_json_real(cell->number);
@@ -102,10 +102,10 @@ static size_t csv_columns(const struct batch *batch, struct output_column *csv)
 
 static void show_cell(struct output *out, size_t column, const struct top_cell *cell, bool text)
 {
-	if (!cell->known)
+	if (!cell->known || cell->apart)
 		output_unknown(out, column, NULL);
 	else if (text)
-		output_string(out, column, cell->text);
+		output_string(out, column, cell->string);
 	else if (cell->whole)
 		output_u64(out, column, cell->number, NULL);
 	else

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <linux/kvm.h>
-
+#include "logged.h"
 #include "text.h"
 #include "top_rows.h"
 
@@ -49,10 +48,17 @@ static void set_share(struct top_cell *cell, double share)
 	snprintf(cell->text, sizeof(cell->text), "%.1f%%", share * 100);
 }
 
-/* Counts per second; @each: what one is worth, for bytes, or 0. */
-static void set_rate(struct top_cell *cell, struct maybe growth, __u64 window, __u64 each)
+/* Cleaned again, as it may end within a letter. */
+static void set_string(struct top_cell *cell, const char *string)
 {
-	struct quantity q;
+	cell->string = string;
+	snprintf(cell->text, sizeof(cell->text), "%s", string);
+	text_clean(cell->text);
+}
+
+/* Counts per second. */
+static void set_rate(struct top_cell *cell, struct maybe growth, __u64 window)
+{
 	double rate;
 
 	if (!growth.known || !window) {
@@ -61,12 +67,7 @@ static void set_rate(struct top_cell *cell, struct maybe growth, __u64 window, _
 	}
 	rate = growth.number / (window / NSEC_PER_SEC);
 	set_number(cell, rate);
-	if (each) {
-		q = quantity_bytes(rate * each);
-		snprintf(cell->text, sizeof(cell->text), "%s %s/s", q.value, q.unit);
-	} else {
-		snprintf(cell->text, sizeof(cell->text), "%.0f", rate);
-	}
+	snprintf(cell->text, sizeof(cell->text), "%.0f", rate);
 }
 
 /* Part of the window that something took. */
@@ -98,8 +99,7 @@ FILL(fill_name)
 
 	UNUSED();
 	cell->known = true;
-	snprintf(cell->text, sizeof(cell->text), "%s", vm->info.name);
-	text_clean(cell->text);
+	set_string(cell, vm->info.name);
 }
 
 FILL(fill_guest)
@@ -109,10 +109,9 @@ FILL(fill_guest)
 	UNUSED();
 	cell->known = vm->guest;
 	if (vm->guest)
-		snprintf(cell->text, sizeof(cell->text), "%s", vm->guest);
+		set_string(cell, vm->guest);
 	else
 		snprintf(cell->text, sizeof(cell->text), "[%s]", vm->info.comm);
-	text_clean(cell->text);
 }
 
 FILL(fill_pid)
@@ -172,22 +171,81 @@ FILL(fill_mapped_share)
 		unknown(cell);
 }
 
-static bool is_logging(const struct sample *now, size_t item)
+/* At most four letters: "999", "9.9k", "99k". */
+static void short_number(double number, char *buf, size_t size)
 {
-	const struct kvmwatch_slot *slot;
+	static const char units[] = " kMGT";
+	const char *unit = units;
 
-	if (now->all->kind == KVMWATCH_KIND_VM)
-		return sample_vm(now, item)->info.flags & KVMWATCH_VM_DIRTY_LOG;
-	slot = sample_slot(now, item);
-	return slot && slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
+	while (number >= 999.5 && unit[1]) {
+		number /= 1000;
+		unit++;
+	}
+	snprintf(buf, size, "%.*f%.*s", *unit != ' ' && number < 9.95 ? 1 : 0, number,
+		 *unit != ' ', unit);
 }
 
+/* " (12%)": the part of the memory that a rate covers; nothing if that is all. */
+static void covered(const struct logged *logged, char *buf, size_t size)
+{
+	unsigned int percent = logged->memory ? 100.0 * logged->bytes / logged->memory : 0;
+
+	if (logged_all(logged))
+		*buf = '\0';
+	else if (!percent)
+		snprintf(buf, size, " (<1%%)");
+	else
+		snprintf(buf, size, " (%u%%)", percent);
+}
+
+/* Of pages; with rings, of marks, which is another unit. Nothing of what is not logged is 0. */
 FILL(fill_dirty)
 {
-	if (is_logging(now, item))
-		set_rate(cell, GROWTH("dirty_marks_new"), window, PAGE_BYTES);
-	else
+	const struct logged logged = logged_of(now, item), old = logged_of(before, was);
+	struct maybe growth = GROWTH(logged_stat(&logged));
+	struct quantity q;
+	char part[16], number[16];
+	double rate;
+
+	if (logged.known && !logged_any(&logged)) {
 		snprintf(cell->text, sizeof(cell->text), "log off");
+		return;
+	}
+	if (logged_no_rate(&logged, &old) || !growth.known || !window) {
+		unknown(cell);
+		return;
+	}
+	rate = growth.number / (window / NSEC_PER_SEC);
+	set_number(cell, rate);
+	cell->apart = logged.ring;
+	covered(&logged, part, sizeof(part));
+	if (logged.ring) {
+		short_number(rate, number, sizeof(number));
+		snprintf(cell->text, sizeof(cell->text), "%s marks/s%s", number, part);
+	} else {
+		q = quantity_bytes(rate * PAGE_BYTES);
+		snprintf(cell->text, sizeof(cell->text), "%s %s/s%s", q.value, q.unit, part);
+	}
+}
+
+FILL(fill_marks)
+{
+	const struct logged logged = logged_of(now, item), old = logged_of(before, was);
+	struct maybe growth = GROWTH("dirty_marks");
+
+	growth.known &= !logged_no_rate(&logged, &old);
+	set_rate(cell, growth, window);
+}
+
+FILL(fill_logged)
+{
+	const struct logged logged = logged_of(now, item);
+
+	UNUSED();
+	if (logged.known)
+		set_bytes(cell, logged.bytes);
+	else
+		unknown(cell);
 }
 
 FILL(fill_dirty_now)
@@ -224,22 +282,22 @@ FILL(fill_halt)
 
 FILL(fill_exits)
 {
-	set_rate(cell, GROWTH("exits"), window, 0);
+	set_rate(cell, GROWTH("exits"), window);
 }
 
 FILL(fill_user_exits)
 {
-	set_rate(cell, GROWTH("user_exits"), window, 0);
+	set_rate(cell, GROWTH("user_exits"), window);
 }
 
 FILL(fill_moves)
 {
-	set_rate(cell, GROWTH("load_migrations"), window, 0);
+	set_rate(cell, GROWTH("load_migrations"), window);
 }
 
 FILL(fill_preemptions)
 {
-	set_rate(cell, GROWTH("preemptions"), window, 0);
+	set_rate(cell, GROWTH("preemptions"), window);
 }
 
 FILL(fill_number)
@@ -317,9 +375,9 @@ static const struct top_column vm_columns[] = {
 	{ "name", "NAME", 11, true, false, false, fill_name },
 	{ "cpu_share", "CPU", 7, false, false, false, fill_cpu },
 	{ "mapped_bytes", "MAPPED", 9, false, false, false, fill_mapped },
-	{ "mapped_share", "OF MEMORY", 15, false, false, true, fill_mapped_share },
-	{ "halted_share", "HALTED", 15, false, false, true, fill_halt },
-	{ "dirty_pages_per_second", "DIRTY", 11, false, false, false, fill_dirty },
+	{ "mapped_share", "OF MEMORY", 12, false, false, true, fill_mapped_share },
+	{ "halted_share", "HALTED", 12, false, false, true, fill_halt },
+	{ "dirty_pages_per_second", "DIRTY", 18, false, false, false, fill_dirty },
 	{ "exits_per_second", "EXITS", 7, false, false, false, fill_exits },
 	{ "guest", "GUEST", 16, true, false, false, fill_guest },
 	{ "run_delay_share", "DELAY", 7, false, false, false, fill_delay },
@@ -328,6 +386,8 @@ static const struct top_column vm_columns[] = {
 	{ "vcpus", "VCPUS", 5, false, false, false, fill_vcpus },
 	{ "pid", "PID", 8, false, true, false, fill_pid },
 	{ "load_migrations_per_second", "MOVED", 6, false, false, false, fill_moves },
+	{ "dirty_logged_bytes", "LOGGED", 9, false, false, false, fill_logged },
+	{ "dirty_marks_per_second", "MARKS", 9, false, false, false, fill_marks },
 };
 
 static const struct top_column vcpu_columns[] = {
@@ -350,7 +410,7 @@ static const struct top_column slot_columns[] = {
 	{ NULL, "SIZE", 9, false, false, false, fill_size },
 	{ NULL, "MAPPED", 9, false, false, false, fill_mapped },
 	{ NULL, "OF SIZE", 15, false, false, true, fill_mapped_share },
-	{ NULL, "DIRTY", 11, false, false, false, fill_dirty },
+	{ NULL, "DIRTY", 18, false, false, false, fill_dirty },
 	{ NULL, "MARKED NOW", 10, false, false, false, fill_dirty_now },
 };
 
@@ -426,7 +486,7 @@ static int compare_rows(const struct top_row *a, const struct top_row *b,
 	int result;
 
 	if (order->left) {
-		result = strcmp(x->text, y->text);
+		result = strcmp(x->string ? x->string : x->text, y->string ? y->string : y->text);
 	} else {
 		if (x->known != y->known)
 			return x->known ? -1 : 1;

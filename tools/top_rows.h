@@ -13,22 +13,26 @@
 
 enum top_view { TOP_VMS, TOP_VCPUS, TOP_SLOTS };
 
-#define TOP_MAX_COLUMNS	16
-#define TOP_CELL	256	/* bytes; names of guests may be long */
+#define TOP_MAX_COLUMNS	18
+#define TOP_CELL	80	/* bytes: what is shown on a screen */
 
 /**
  * struct top_cell - a cell
  * @known:	there is something to tell
  * @whole:	the number is a whole one
+ * @apart:	the number has another unit than the column: for the screen only
  * @number:	what to sort by; text cells have none
  * @share:	0 to 1, for a bar
- * @text:	what to show
+ * @string:	of a text cell, all of it; belongs to the sample
+ * @text:	what to show, cut
  */
 struct top_cell {
 	bool known;
 	bool whole;
+	bool apart;
 	double number;
 	double share;
+	const char *string;
 	char text[TOP_CELL];
 };
 

@@ -26,7 +26,7 @@ END
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..28"
+echo "1..30"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"
@@ -35,3 +35,11 @@ for command in $commands; do
 	! valid "$command" "$tmp" >/dev/null
 	case_is $? "a name that is a number does not, of $command"
 done
+
+# A VM without a directory in KVM's debugfs has a name of ours.
+sed 's/"name":"[^"]*"/"name":"4242-vm1"/' selftests/unit/golden/list.json >"$tmp"
+valid list "$tmp"
+case_is $? "the name of a VM without a directory of KVM's keeps to the schema"
+sed 's/"name":"[^"]*"/"name":"4242-x1"/' selftests/unit/golden/list.json >"$tmp"
+! valid list "$tmp" >/dev/null
+case_is $? "no other letters do"

@@ -974,6 +974,7 @@ TEST(an_empty_value_is_wrong_usage)
 	EXPECT_EQ(2, exit_code);
 	free(print(&cmd_list, vm, NULL));
 	EXPECT_EQ(2, exit_code);
+}
 
 /* What a command prints while the VM is logged in some way has these strings in it. */
 static int print_has(int how, const struct cmd *cmd, const char *const *options,

@@ -109,7 +109,10 @@ struct kvmwatch_list {
  * @flags:	KVMWATCH_VM_*
  * @vcpus:	number of vCPUs now
  * @slots:	number of slots now, KVM's own among them
- * @name:	name that KVM gives its debugfs directory: "<pid>-<fd>"
+ * @name:	name that KVM gives its debugfs directory: "<pid>-<fd>". A VM for which KVM
+ *		has made none (debugfs is off, or another VM has that name already) is called
+ *		"<pid>-vm<id>", with @id. <pid> is the VMM's number in the initial pid
+ *		namespace, which @pid may not be
  * @comm:	name of the VMM's program, at most 15 letters
  */
 struct kvmwatch_vm {

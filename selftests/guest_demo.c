@@ -23,6 +23,7 @@
 #define HUGE_SLOT	2
 #define HUGE_GPA	0x80000000ULL
 #define HUGE_SIZE	0x200000ULL
+#define RING_BYTES	65536	/* 4096 entries */
 
 struct options {
 	const char *name;
@@ -36,6 +37,7 @@ struct options {
 	unsigned long rounds;
 	long seconds;			/* -1: until a signal */
 	bool keep_log;
+	bool rings;
 	bool spin;
 };
 
@@ -54,6 +56,7 @@ static void print_help(void)
 	      "  --dirty-rounds N    with dirty logging of the 4K memory: write to half of\n"
 	      "                      its pages and collect the log, N times (3)\n"
 	      "  --keep-log          leave dirty logging on\n"
+	      "  --rings             log to dirty rings instead of bitmaps\n"
 	      "  --halts N           halt N times, woken by a timer; each vCPU (200)\n"
 	      "  --halt-us N         for so many microseconds (300)\n"
 	      "  --exits N           exit to userspace N times; each vCPU (1000)\n"
@@ -93,6 +96,19 @@ static int write_pages(struct guest *g, const struct options *o)
 	return 0;
 }
 
+/* How many pages were logged since the last time, or -errno. */
+static long collect(struct guest *g, const struct options *o)
+{
+	long logged;
+	int err;
+
+	if (!o->rings)
+		return guest_dirty_get(g, SMALL_SLOT, NULL);
+	logged = guest_ring_harvest(g, 0);
+	err = guest_ring_reset(g);
+	return err < 0 ? err : logged;
+}
+
 static int dirty_rounds(struct guest *g, const struct options *o)
 {
 	unsigned long i, pages = (o->pages_4k + 1) / 2;
@@ -108,7 +124,7 @@ static int dirty_rounds(struct guest *g, const struct options *o)
 		err = guest_run(g, 0, work_write(SMALL_GPA, pages, GUEST_PAGE, 1));
 		if (err)
 			return fail(o, "can't write to 4K pages", err);
-		logged = guest_dirty_get(g, SMALL_SLOT, NULL);
+		logged = collect(g, o);
 		if (logged < 0)
 			return fail(o, "can't get the dirty log", logged);
 		say(o, "dirty round %lu: wrote to %lu pages, %ld in KVM's dirty log",
@@ -187,12 +203,16 @@ static struct guest *start(const struct options *o)
 	unsigned int i;
 	int err = 0;
 
-	g = guest_new(o->vcpus, 0);
+	g = guest_new(o->rings ? 0 : o->vcpus, 0);
 	if (!g) {
 		fail(o, "can't create a VM with KVM", -errno);
 		return NULL;
 	}
-	if (o->pages_4k)
+	if (o->rings)
+		err = guest_ring_enable(g, RING_BYTES);
+	while (!err && guest_vcpus(g) < o->vcpus)
+		err = guest_vcpu_add(g) < 0 ? -EIO : 0;
+	if (!err && o->pages_4k)
 		err = guest_slot_add(g, SMALL_SLOT, SMALL_GPA, o->pages_4k, GUEST_MEM_4K, 0);
 	if (!err && o->pages_2m)
 		err = guest_slot_add(g, HUGE_SLOT, HUGE_GPA,
@@ -271,6 +291,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "pages-2m", required_argument, NULL, '2' },
 		{ "dirty-rounds", required_argument, NULL, 'd' },
 		{ "keep-log", no_argument, NULL, 'k' },
+		{ "rings", no_argument, NULL, 'R' },
 		{ "spin", no_argument, NULL, 'p' },
 		{ "halts", required_argument, NULL, 't' },
 		{ "halt-us", required_argument, NULL, 'u' },
@@ -308,6 +329,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->keep_log = true;
+			break;
+		case 'R':
+			o->rings = true;
 			break;
 		case 'p':
 			o->spin = true;

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kvmwatch record: a cover for trace-cmd, which finds VMs by name. */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "new_file.h"
 #include "view.h"
 
 struct record_options {
@@ -11,27 +18,90 @@ struct record_options {
 	const char *file;
 };
 
-static int record(const struct record_options *o, char *filter)
+static volatile sig_atomic_t trace_cmd, told_to_end;
+
+/*
+ * trace-cmd ends well on SIGINT alone. One that was typed goes to it too; what was sent to us by
+ * another process did not.
+ */
+static void on_signal(int nr, siginfo_t *info, void *context)
+{
+	(void)nr;
+	(void)context;
+	told_to_end = true;
+	if (trace_cmd > 0 && info->si_code != SI_KERNEL)
+		kill(trace_cmd, SIGINT);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* Run trace-cmd, and wait until it has ended. Returns an exit code. */
+static int run_and_wait(char **argv)
+{
+	int status;
+	pid_t pid;
+
+	catch_signals();
+	pid = fork();
+	if (pid < 0)
+		return complain("record", "can't run trace-cmd: %m");
+	if (!pid) {
+		/* Should we be killed, it ends too. */
+		prctl(PR_SET_PDEATHSIG, SIGINT);
+		_exit(run_trace_cmd("record", argv));
+	}
+	trace_cmd = pid;
+	if (told_to_end)
+		kill(pid, SIGINT);
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return complain("record", "can't wait for trace-cmd: %m");
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
+}
+
+static int record_into(const struct record_options *o, char *filter, char *file)
 {
 	/* The clock of the live views, so that their times can be compared. */
-	char *argv[16] = { "trace-cmd", "record", "-C", "mono", "-e", "kvmwatch" };
+	char *argv[16] = {
+		"trace-cmd", "record", "-C", "mono", "-e", "kvmwatch", "-o", file
+	};
 	char seconds[40];
-	int n = 6;
+	int n = 8;
 
 	if (*filter) {
 		argv[n++] = "-f";
 		argv[n++] = filter;
-	}
-	if (o->file) {
-		argv[n++] = "-o";
-		argv[n++] = (char *)o->file;
 	}
 	if (o->view.time_ns) {
 		snprintf(seconds, sizeof(seconds), "%.3f", o->view.time_ns / 1e9);
 		argv[n++] = "sleep";
 		argv[n++] = seconds;
 	}
-	return run_trace_cmd("record", argv);
+	return run_and_wait(argv);
+}
+
+/* trace-cmd would empty a file of that name before it knows whether it can record. */
+static int record(const struct record_options *o, char *filter)
+{
+	struct new_file file;
+	int code;
+
+	code = new_file_begin(&file, o->file ? o->file : "trace.dat");
+	if (code)
+		return code;
+	code = record_into(o, filter, file.temp);
+	if (!code)
+		return new_file_keep(&file);
+	new_file_drop(&file);
+	return code;
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)

@@ -12,6 +12,7 @@
 
 #include "cmd.h"
 #include "hot.h"
+#include "new_file.h"
 
 #define PAGES_PER_MIB	256.0
 
@@ -118,62 +119,84 @@ void hot_map_free(struct hot_map *map)
 /* --- gnuplot ------------------------------------------------------------- */
 
 struct hot_plot {
-	const char *path;
+	struct new_file file;
 	pid_t pid;
 	FILE *script;
 };
 
-static int spawn(const char *path, int script, int *err)
+/*
+ * In a process group of its own: a Ctrl-C that ends the counting is for us, while gnuplot has yet
+ * to draw what was counted.
+ */
+static int spawn(struct hot_plot *plot, int script)
 {
 	char *const argv[] = { "gnuplot", NULL };
 	posix_spawn_file_actions_t actions;
-	pid_t pid = -1;
+	posix_spawnattr_t attr;
+	int err;
 
-	*err = posix_spawn_file_actions_init(&actions);
-	if (*err)
-		return -1;
-	*err = posix_spawn_file_actions_adddup2(&actions, script, 0);
-	if (!*err)
-		*err = posix_spawn_file_actions_addopen(&actions, 1, path,
-							O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	if (!*err)
-		*err = posix_spawnp(&pid, "gnuplot", &actions, NULL, argv, environ);
+	err = posix_spawn_file_actions_init(&actions);
+	if (err)
+		return -err;
+	err = posix_spawnattr_init(&attr);
+	if (err) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -err;
+	}
+	err = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP) ?:
+	      posix_spawn_file_actions_adddup2(&actions, script, 0) ?:
+	      posix_spawn_file_actions_adddup2(&actions, plot->file.fd, 1) ?:
+	      posix_spawnp(&plot->pid, "gnuplot", &actions, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
-	return pid;
+	return -err;
 }
 
-/* posix_spawn() does not tell whether it is the program or the file that is the matter. */
-static int complain_spawn(const char *path, int err)
+static int complain_spawn(int err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-
-	if (fd < 0)
-		return complain(path, "can't write it: %m");
-	close(fd);
-	unlink(path);
-	if (err == ENOENT)
+	if (err == -ENOENT)
 		return complain("gnuplot",
 				"it draws the picture, but is not installed; apt install gnuplot-nox");
-	return complain("gnuplot", "can't run it: %s", strerror(err));
+	return complain("gnuplot", "can't run it: %s", strerror(-err));
+}
+
+static int start(struct hot_plot *plot)
+{
+	int fds[2], err;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	err = spawn(plot, fds[0]);
+	close(fds[0]);
+	if (err) {
+		close(fds[1]);
+		return err;
+	}
+	plot->script = fdopen(fds[1], "w");
+	if (plot->script)
+		return 0;
+	close(fds[1]);	/* it ends without a script */
+	waitpid(plot->pid, NULL, 0);
+	return -ENOMEM;
 }
 
 int hot_plot_begin(const char *path, struct hot_plot **plot)
 {
 	struct hot_plot *p = calloc(1, sizeof(*p));
-	int fds[2], err;
+	int code, err;
 
-	if (!p || pipe2(fds, O_CLOEXEC)) {
+	if (!p)
+		return complain(path, "no memory");
+	code = new_file_begin(&p->file, path);
+	if (code) {
 		free(p);
-		return complain(path, "%m");
+		return code;
 	}
-	p->path = path;
-	p->pid = spawn(path, fds[0], &err);
-	close(fds[0]);
-	p->script = err ? NULL : fdopen(fds[1], "w");
-	if (!p->script) {
-		close(fds[1]);
+	err = start(p);
+	if (err) {
+		new_file_drop(&p->file);
 		free(p);
-		return complain_spawn(path, err ? err : errno);
+		return complain_spawn(err);
 	}
 	*plot = p;
 	return EXIT_DONE;
@@ -232,9 +255,11 @@ int hot_plot_end(struct hot_plot *plot, const struct hot_map *map, const char *t
 	while (waitpid(plot->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (failed || status)
-		code = complain(plot->path, "gnuplot did not draw it");
+		code = complain(plot->file.path, "gnuplot did not draw it");
 	if (code || !map || !map->columns)
-		unlink(plot->path);
+		new_file_drop(&plot->file);
+	else
+		code = new_file_keep(&plot->file);
 	free(plot);
 	return code;
 }

@@ -1123,6 +1123,67 @@ TEST(a_vm_that_is_not_there_is_refused)
 	free(text);
 }
 
+/* A trace-cmd that writes into the file of its -o, and ends with an exit code. */
+static void play_trace_cmd(const char *dir, int code)
+{
+	char path[64], script[256];
+
+	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
+	snprintf(script, sizeof(script),
+		 "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\necho new >\"$2\"\nexit %d\n",
+		 code);
+	write_file(path, script);
+	chmod(path, 0755);
+}
+
+TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
+{
+	char dir[] = "/tmp/record.XXXXXX", path[64], *old_path = strdup(getenv("PATH"));
+	const char *const options[] = { "-o", path, NULL };
+	char *text;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	write_file(path, "old");
+	setenv("PATH", dir, 1);
+	text = print(&cmd_record, options, NULL);	/* no trace-cmd */
+	EXPECT_STREQ("exit code", text);
+	free(text);
+	text = read_file(path);
+	EXPECT_STREQ("old", text);
+	free(text);
+
+	play_trace_cmd(dir, 7);
+	text = print(&cmd_record, options, NULL);
+	EXPECT_STREQ("exit code", text);
+	free(text);
+	text = read_file(path);
+	EXPECT_STREQ("old", text);
+	free(text);
+
+	play_trace_cmd(dir, 0);
+	text = print(&cmd_record, options, NULL);
+	EXPECT_STREQ("", text);
+	free(text);
+	text = read_file(path);
+	EXPECT_STREQ("new\n", text);
+	free(text);
+
+	/* What is no regular file is left alone. */
+	ASSERT_EQ(0, unlink(path));
+	ASSERT_EQ(0, symlink("/tmp/record-target", path));
+	text = print(&cmd_record, options, NULL);
+	EXPECT_STREQ("exit code", text);
+	free(text);
+	EXPECT_EQ(-1, access("/tmp/record-target", F_OK));
+	setenv("PATH", old_path, 1);
+	free(old_path);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
+	unlink(path);
+	EXPECT_EQ(0, rmdir(dir));	/* nothing else is in it */
+}
+
 static char *print_text(const struct cmd *cmd)
 {
 	return print(cmd, NULL, NULL);

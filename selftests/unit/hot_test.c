@@ -247,6 +247,27 @@ static int contains(const char *path, const char *what)
 	return !!strstr(text, what);
 }
 
+/* A gnuplot that writes some of the picture and then fails. */
+static void fails_half_way(struct __test_metadata *_metadata, const char *path,
+			   const struct hot_map *map)
+{
+	char dir[] = "/tmp/gnuplot.XXXXXX", program[64];
+	struct hot_plot *plot;
+	FILE *f;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(program, sizeof(program), "%s/gnuplot", dir);
+	f = fopen(program, "w");
+	fputs("#!/bin/sh\necho '<svg half'\nwhile read -r line; do :; done\nexit 1\n", f);
+	fclose(f);
+	chmod(program, 0755);
+	setenv("PATH", dir, 1);
+	ASSERT_EQ(EXIT_DONE, hot_plot_begin(path, &plot));
+	EXPECT_EQ(EXIT_COULD_NOT, hot_plot_end(plot, map, "VM 7"));
+	unlink(program);
+	rmdir(dir);
+}
+
 TEST_F(hot, gnuplot_draws_it)
 {
 	char path[] = "/tmp/it's a map.XXXXXX", complaint[256] = "";
@@ -270,17 +291,20 @@ TEST_F(hot, gnuplot_draws_it)
 	EXPECT_TRUE(contains(path, "VM 7: it s  me "));
 	EXPECT_TRUE(contains(path, "seconds"));
 
-	/* Nothing to draw leaves no file. */
+	/* Nothing to draw leaves the old picture, and so does all that fails. */
 	ASSERT_EQ(EXIT_DONE, hot_plot_begin(path, &plot));
 	EXPECT_EQ(EXIT_DONE, hot_plot_end(plot, NULL, "VM 7"));
-	EXPECT_EQ(-1, access(path, F_OK));
+	EXPECT_TRUE(contains(path, "</svg>"));
 
 	EXPECT_EQ(EXIT_COULD_NOT, hot_plot_begin("/nowhere/map.svg", &plot));
 	EXPECT_NE(NULL, strstr(complaint, "can't write it"));
 	setenv("PATH", "/nowhere", 1);
 	EXPECT_EQ(EXIT_COULD_NOT, hot_plot_begin(path, &plot));
 	EXPECT_NE(NULL, strstr(complaint, "apt install gnuplot-nox"));
-	EXPECT_EQ(-1, access(path, F_OK));
+	EXPECT_TRUE(contains(path, "</svg>"));
+	fails_half_way(_metadata, path, &map);
+	EXPECT_TRUE(contains(path, "</svg>"));
+	unlink(path);
 	hot_map_free(&map);
 	hot_end(&self->hot);
 }

@@ -322,7 +322,7 @@ static void title(const struct vm *vm, const struct object *object, char *buf, s
 			 q.value, q.unit, slot->base_gfn * PAGE_BYTES);
 		break;
 	default:
-		snprintf(buf, size, "VM %llu: name %s, pid %s, %s %s", vm->info.id,
+		snprintf(buf, size, "VM %llu: name %s, pid %s, %s %.96s", vm->info.id,
 			 vm->info.name, pid_text(vm->info.pid, pid, sizeof(pid)),
 			 vm->guest ? "guest" : "program",
 			 vm->guest ? vm->guest : vm->info.comm);

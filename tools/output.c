@@ -2,6 +2,7 @@
 /* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
 #include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,7 +273,7 @@ static void table_begin(struct output *out, const char *title)
 		return;
 	}
 	scols_table_set_stream(out->table, out->file);
-	/* The same on a terminal as in a pipe: nothing is cut off. */
+	/* The same on a terminal as in a pipe: nothing is cut to its width. */
 	scols_table_set_termforce(out->table, SCOLS_TERMFORCE_NEVER);
 	for (i = 0; i < out->nr; i++) {
 		if (!out->columns[i].heading)
@@ -307,6 +308,43 @@ static const char *cell_text(const struct cell *cell, char *buf, size_t size)
 	}
 }
 
+/*
+ * Give a cell its text, and no more letters of it than @max: a longer one would pad all rows. A
+ * byte that begins no letter of UTF-8 is counted with the one before.
+ */
+static int set_cell(struct libscols_line *line, size_t n, const char *text, size_t max)
+{
+	size_t letters = 0, i, cut = 0;
+	char *copy;
+	int err;
+
+	for (i = 0; text[i] && letters <= max; i++) {
+		if ((text[i] & 0xc0) == 0x80)
+			continue;
+		if (letters++ == max - 3)
+			cut = i;
+	}
+	if (letters <= max)
+		return scols_line_set_data(line, n, text);
+	if (asprintf(&copy, "%.*s...", (int)cut, text) < 0)
+		return -ENOMEM;
+	err = scols_line_set_data(line, n, copy);
+	free(copy);
+	return err;
+}
+
+/* How many letters a cell may have. Nothing stands behind the last one. */
+static size_t cell_room(const struct output *out, size_t column)
+{
+	size_t i;
+
+	for (i = column + 1; i < out->nr && !out->columns[i].heading; i++)
+		;
+	if (i == out->nr && !out->columns[column].right)
+		return SIZE_MAX - 1;
+	return out->columns[column].width ? out->columns[column].width : OUTPUT_MAX_CELL;
+}
+
 static void table_row(struct output *out)
 {
 	struct libscols_line *line;
@@ -326,7 +364,7 @@ static void table_row(struct output *out)
 			continue;
 		text = cell_text(&out->cells[i], buf, sizeof(buf));
 		if (text)
-			note(out, scols_line_set_data(line, n, text));
+			note(out, set_cell(line, n, text, cell_room(out, i)));
 		n++;
 	}
 }

@@ -29,7 +29,8 @@ enum output_format {
  * @key:	its name in JSON and CSV; NULL: only in tables
  * @heading:	its heading in tables; NULL: not in tables
  * @right:	aligned to the right in tables
- * @width:	how wide it is in an endless table; others find that out
+ * @width:	how wide it is in an endless table; in others, which find that out, how many
+ *		letters of a cell are shown at most (0: OUTPUT_MAX_CELL)
  */
 struct output_column {
 	const char *key;
@@ -57,6 +58,7 @@ struct cell {
 };
 
 #define OUTPUT_MAX_COLUMNS	24
+#define OUTPUT_MAX_CELL		96
 
 /* Everything in here belongs to output.c. */
 struct output {

@@ -136,6 +136,51 @@ TEST(table_shows_what_people_read)
 	EXPECT_EQ(NULL, strchr(text, '\033'));
 }
 
+/* Whoever names a guest does not decide how wide everybody's table is. */
+TEST(table_cuts_long_cells)
+{
+	static char name[100001];
+	char *text, *end;
+
+	memset(name, 'x', sizeof(name) - 1);
+	text = print(OUTPUT_TEXT, name);
+	EXPECT_GT(250, strlen(text));
+	EXPECT_NE(NULL, strstr(text, "xxx... "));
+	end = strrchr(text, 'x');
+	EXPECT_EQ(OUTPUT_MAX_CELL - 3, end - strchr(text, 'x') + 1);
+	free(text);
+
+	/* Between letters, not within one. */
+	for (end = name; end < name + sizeof(name) - 2; end += 2)
+		memcpy(end, "\xc3\xa9", 2);
+	text = print(OUTPUT_TEXT, name);
+	EXPECT_NE(NULL, strstr(text, "..."));
+	EXPECT_EQ(NULL, strchr(text, '?'));
+	free(text);
+
+	/* What just fits is whole. */
+	memset(name, 'x', OUTPUT_MAX_CELL);
+	name[OUTPUT_MAX_CELL] = '\0';
+	text = print(OUTPUT_TEXT, name);
+	EXPECT_NE(NULL, strstr(text, name));
+	EXPECT_EQ(NULL, strstr(text, "..."));
+	free(text);
+}
+
+TEST(json_and_csv_have_all_of_long_cells)
+{
+	static char name[100001];
+	char *text;
+
+	memset(name, 'x', sizeof(name) - 1);
+	text = print(OUTPUT_JSON, name);
+	EXPECT_NE(NULL, strstr(text, name));
+	free(text);
+	text = print(OUTPUT_CSV, name);
+	EXPECT_NE(NULL, strstr(text, name));
+	free(text);
+}
+
 TEST(csv_names_its_columns_once)
 {
 	struct output out;

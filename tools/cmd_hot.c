@@ -224,27 +224,27 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 {
 	struct quantity q = quantity_ns(hots->end_ns - hots->begin_ns);
 	char title[512], note[320];
-	struct hot_page *pages;
-	size_t nr, i;
+	struct hot_hottest hottest;
+	size_t i;
 	int err;
 
-	err = hot_pages(&w->hot, &pages, &nr);
+	err = hot_find(&w->hot, hots->options->top, &hottest);
 	if (err)
 		return err;
 	make_note(w, note, sizeof(note));
 	snprintf(title, sizeof(title), "VM %llu: name %s: %llu marks of %zu pages in %s %s; %s",
-		 w->vm.info.id, w->vm.info.name, hot_all_marks(&w->hot), nr, q.value, q.unit,
-		 note);
+		 w->vm.info.id, w->vm.info.name, hot_all_marks(&w->hot), hottest.marked, q.value,
+		 q.unit, note);
 	output_begin(out, title, columns, NR_COLS);
-	for (i = 0; i < nr && i < hots->options->top; i++)
-		show_page(out, w, &pages[i]);
+	for (i = 0; i < hottest.nr; i++)
+		show_page(out, w, &hottest.pages[i]);
 	if (!hot_any_logged(&w->hot)) {
 		show_vm(out, &w->vm);
 		output_unknown(out, COL_COUNT, "unknown: dirty logging is off");
 		output_row(out);
 	}
 	output_end(out);
-	free(pages);
+	free(hottest.pages);
 	return 0;
 }
 

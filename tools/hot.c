@@ -166,27 +166,6 @@ int hot_each_page(const struct hot *hot, hot_page_fn *fn, void *arg)
 	return err;
 }
 
-struct list {
-	struct hot_page *pages;
-	size_t nr, room;
-};
-
-static int add_page(void *arg, const struct hot_page *page)
-{
-	struct list *list = arg;
-	struct hot_page *more;
-
-	if (list->nr == list->room) {
-		list->room = 2 * list->room + 1024;
-		more = realloc(list->pages, list->room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		list->pages = more;
-	}
-	list->pages[list->nr++] = *page;
-	return 0;
-}
-
 /* Highest first; equal ones in the order of slots and pages. */
 static int compare(const void *a, const void *b)
 {
@@ -205,19 +184,95 @@ void hot_sort(struct hot_page *pages, size_t nr)
 		qsort(pages, nr, sizeof(*pages), compare);
 }
 
-int hot_pages(const struct hot *hot, struct hot_page **pages, size_t *nr)
+/* --- the hottest --------------------------------------------------------- */
+
+/*
+ * hottest->pages is a heap: each page is no hotter than the two below it, so the coldest one, which
+ * makes room for a hotter one, is at its root.
+ */
+static void swap(struct hot_page *a, struct hot_page *b)
 {
-	struct list list = { };
+	struct hot_page old = *a;
+
+	*a = *b;
+	*b = old;
+}
+
+static void sift_up(struct hot_page *pages, size_t at)
+{
+	size_t parent;
+
+	for (; at; at = parent) {
+		parent = (at - 1) / 2;
+		if (compare(&pages[at], &pages[parent]) <= 0)
+			return;
+		swap(&pages[at], &pages[parent]);
+	}
+}
+
+static void sift_down(struct hot_page *pages, size_t nr)
+{
+	size_t at = 0, child;
+
+	while (at * 2 + 1 < nr) {
+		child = at * 2 + 1;
+		if (child + 1 < nr && compare(&pages[child + 1], &pages[child]) > 0)
+			child++;
+		if (compare(&pages[child], &pages[at]) <= 0)
+			return;
+		swap(&pages[child], &pages[at]);
+		at = child;
+	}
+}
+
+static int make_room(struct hot_hottest *hottest)
+{
+	size_t room = hottest->room * 2 + 64;
+	struct hot_page *more;
+
+	if (hottest->nr < hottest->room)
+		return 0;
+	if (room > hottest->max)
+		room = hottest->max;
+	more = reallocarray(hottest->pages, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	hottest->pages = more;
+	hottest->room = room;
+	return 0;
+}
+
+int hot_add(void *arg, const struct hot_page *page)
+{
+	struct hot_hottest *hottest = arg;
 	int err;
 
-	err = hot_each_page(hot, add_page, &list);
+	hottest->marked++;
+	if (hottest->nr < hottest->max) {
+		err = make_room(hottest);
+		if (err)
+			return err;
+		hottest->pages[hottest->nr] = *page;
+		sift_up(hottest->pages, hottest->nr++);
+	} else if (hottest->nr && compare(page, &hottest->pages[0]) < 0) {
+		hottest->pages[0] = *page;
+		sift_down(hottest->pages, hottest->nr);
+	}
+	return 0;
+}
+
+int hot_find(const struct hot *hot, size_t max, struct hot_hottest *hottest)
+{
+	int err;
+
+	memset(hottest, 0, sizeof(*hottest));
+	hottest->max = max;
+	err = hot_each_page(hot, hot_add, hottest);
 	if (err) {
-		free(list.pages);
+		free(hottest->pages);
 		return err;
 	}
-	hot_sort(list.pages, list.nr);
-	*pages = list.pages;
-	*nr = list.nr;
+	hot_sort(hottest->pages, hottest->nr);
 	return 0;
 }
 

@@ -51,8 +51,26 @@ bool hot_any_logged(const struct hot *hot);
 typedef int hot_page_fn(void *arg, const struct hot_page *page);
 int hot_each_page(const struct hot *hot, hot_page_fn *fn, void *arg);
 
-/* All pages that were marked, highest count first, to be freed. 0 or -errno. */
-int hot_pages(const struct hot *hot, struct hot_page **pages, size_t *nr);
+/**
+ * struct hot_hottest - the pages with the highest counts
+ * @max:	so many of them at most
+ * @marked:	how many pages have been marked
+ * @pages:	the hottest of these, in no order until they are sorted; to be freed
+ * @nr:		how many
+ * @room:	how many there is memory for
+ */
+struct hot_hottest {
+	size_t max;
+	size_t marked;
+	struct hot_page *pages;
+	size_t nr, room;
+};
+
+/* One more page that was marked; a hot_page_fn. What it keeps does not depend on how many there are. */
+int hot_add(void *hottest, const struct hot_page *page);
+/* The @max hottest of all pages, highest count first. 0 or -errno. */
+int hot_find(const struct hot *hot, size_t max, struct hot_hottest *hottest);
+/* Highest count first; equal ones in the order of slots and pages. */
 void hot_sort(struct hot_page *pages, size_t nr);
 
 /*

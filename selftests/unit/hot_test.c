@@ -82,16 +82,17 @@ static void mark(struct file *file, int slot, int page, __u32 times)
 
 TEST_F(hot, pages_come_highest_first_and_only_with_what_came_since)
 {
+	struct hot_hottest hottest;
 	struct hot_page *pages;
-	size_t nr;
 
 	mark(&self->file, 1, 3, 1000);
 	mark(&self->file, 1, 4, 5);
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, hot_begin(&self->hot, dup(self->fd)));
-	ASSERT_EQ(0, hot_pages(&self->hot, &pages, &nr));
-	EXPECT_EQ(0, nr);
-	free(pages);
+	ASSERT_EQ(0, hot_find(&self->hot, 100, &hottest));
+	EXPECT_EQ(0, hottest.nr);
+	EXPECT_EQ(0, hottest.marked);
+	free(hottest.pages);
 
 	mark(&self->file, 1, 3, 2);
 	mark(&self->file, 2, 49, 9);
@@ -99,8 +100,10 @@ TEST_F(hot, pages_come_highest_first_and_only_with_what_came_since)
 	mark(&self->file, 1, 99, 2);
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, hot_look(&self->hot));
-	ASSERT_EQ(0, hot_pages(&self->hot, &pages, &nr));
-	ASSERT_EQ(4, nr);
+	ASSERT_EQ(0, hot_find(&self->hot, 100, &hottest));
+	ASSERT_EQ(4, hottest.nr);
+	EXPECT_EQ(4, hottest.marked);
+	pages = hottest.pages;
 #define EXPECT_PAGE(i, s, page, n) do {		\
 	EXPECT_EQ(s, pages[i].slot);		\
 	EXPECT_EQ(page, pages[i].rel_gfn);	\
@@ -113,21 +116,65 @@ TEST_F(hot, pages_come_highest_first_and_only_with_what_came_since)
 	EXPECT_EQ(15, hot_all_marks(&self->hot));
 	EXPECT_EQ(11, hot_marks(&self->hot, 2));
 	free(pages);
+	ASSERT_EQ(0, hot_find(&self->hot, 2, &hottest));
+	ASSERT_EQ(2, hottest.nr);
+	EXPECT_EQ(4, hottest.marked);
+	pages = hottest.pages;
+	EXPECT_PAGE(0, 2, 49, 9);
+	EXPECT_PAGE(1, 1, 3, 2);
+	free(pages);
 	hot_end(&self->hot);
 }
 
-TEST_F(hot, many_pages_are_sorted)
+/* Some of many counts are equal. */
+static struct hot_page *many_pages(size_t nr)
 {
-	struct hot_page *pages = calloc(10000, sizeof(*pages));
+	struct hot_page *pages = calloc(nr, sizeof(*pages));
 	__u64 x = 1;
 	size_t i;
 
-	for (i = 0; i < 10000; i++) {
+	for (i = 0; i < nr; i++) {
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
 		pages[i].count = x >> 60;
 		pages[i].slot = x >> 40 & 3;
 		pages[i].rel_gfn = i;
 	}
+	return pages;
+}
+
+/* With memory for those, however many pages there are. */
+TEST_F(hot, the_hottest_are_found_among_many_pages)
+{
+	static const size_t maxes[] = { 0, 1, 2, 3, 20, 9999, 10000, 1000000 };
+	struct hot_page *pages = many_pages(10000), *sorted = many_pages(10000);
+	struct hot_hottest hottest;
+	size_t i, j, most;
+
+	hot_sort(sorted, 10000);
+	for (i = 0; i < ARRAY_SIZE(maxes); i++) {
+		hottest = (struct hot_hottest){ .max = maxes[i] };
+		most = maxes[i] < 10000 ? maxes[i] : 10000;
+		for (j = 0; j < 10000; j++)
+			ASSERT_EQ(0, hot_add(&hottest, &pages[j]));
+		ASSERT_EQ(most, hottest.nr);
+		EXPECT_EQ(10000, hottest.marked);
+		EXPECT_LE(hottest.room, 2 * most + 64);
+		hot_sort(hottest.pages, hottest.nr);
+		for (j = 0; j < most; j++) {
+			ASSERT_EQ(sorted[j].slot, hottest.pages[j].slot);
+			ASSERT_EQ(sorted[j].rel_gfn, hottest.pages[j].rel_gfn);
+		}
+		free(hottest.pages);
+	}
+	free(sorted);
+	free(pages);
+}
+
+TEST_F(hot, many_pages_are_sorted)
+{
+	struct hot_page *pages = many_pages(10000);
+	size_t i;
+
 	hot_sort(pages, 10000);
 	for (i = 1; i < 10000; i++) {
 		ASSERT_GE(pages[i - 1].count, pages[i].count);

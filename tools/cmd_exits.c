@@ -278,14 +278,15 @@ static bool show_vm(struct output *out, const struct exits *exits, const struct 
 {
 	long item = sample_vm_item(&looks->vms, vm->info.id);
 	struct look now = { .vm = vm, .sample = &looks->vms, .item = item };
+	size_t first, nr, i;
 
 	if (item < 0)
 		return false;
 	show_look(out, exits, &now);
 	now.sample = &looks->vcpus;
-	for (now.item = 0; now.item < looks->vcpus.all->nr; now.item++) {
-		if (kvmwatch_all_item(looks->vcpus.all, now.item)->vm != vm->info.id)
-			continue;
+	nr = sample_items_of(&looks->vcpus, vm->info.id, &first);
+	for (i = first; i < first + nr; i++) {
+		now.item = looks->vcpus.item_places.all[i].at;
 		now.vcpu = sample_vcpu(&looks->vcpus, now.item);
 		if (now.vcpu)
 			show_look(out, exits, &now);

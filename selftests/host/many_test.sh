@@ -1,0 +1,53 @@
+#!/bin/bash
+# With ten times as many VMs, a look takes about ten times as much work; and command lines are read
+# once. valgrind counts the blocks of instructions, so that neither the machine nor what else it
+# does matters.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$top" || exit
+few=300
+# Sorting takes a little more than ten times as much; looking for each among all, a hundred.
+limit=15
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+seen() {
+	tail -n 5 "$tmp/log"
+}
+
+# The blocks of instructions of a command with so many VMs: count VMS COMMAND OPTION...
+count() {
+	valgrind --tool=none --stats=yes build/selftests/unit/many_vms "$@" \
+		>"$tmp/out" 2>"$tmp/log" || return
+	sed -n 's/.*scheduler: \([0-9,]*\) event checks.*/\1/p' "$tmp/log" | tr -d ,
+}
+
+command -v valgrind >/dev/null || {
+	echo "1..0 # SKIP valgrind is not installed"
+	exit
+}
+make -s -C selftests unit >/dev/null || exit
+echo "1..9"
+while read -r options; do
+	# shellcheck disable=SC2086 # words
+	{
+		some=$(count $few $options)
+		many=$(count $((10 * few)) $options)
+	}
+	[ -n "$some" ] && [ -n "$many" ] && [ "$many" -lt $((limit * some)) ]
+	case_is $? "$options takes $limit times as much at most with ten times as many VMs"
+	echo "# $few VMs: $some blocks, $((10 * few)) VMs: $many"
+done <<'END'
+list
+list -p many
+list -i 1 -n 3
+vcpu -C
+dirty --rate
+exits
+stat --json
+top --json
+END
+count 50 list -i 1 -n 3 >/dev/null
+grep -q "read 50 command lines" "$tmp/log"
+case_is $? "three looks read each command line once"

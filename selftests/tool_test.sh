@@ -67,6 +67,32 @@ claim "top --json is an object a look" same 2 "$(top_mapped --json | grep -cE \
 	"^\{\"time_ns\":[1-9][0-9]*,\"window_ns\":[1-9][0-9]*,\"vms\":\[\{\"id\":[^{]*\"pid\":$guest,[^{]*}]}$")"
 claim "and knows what stat knows" same "$(vm_stat mapped_bytes)" \
 	"$(top_mapped --csv -o mapped | sed -n '3s/.*,//p')"
+# Whoever opens the command line of one of two VMMs waits for ever, as for a process that is stuck.
+# Ended by a signal, list would have exit status 137.
+cp "$(command -v guest_demo)" /tmp/qemu-demo
+start_named() {
+	/tmp/qemu-demo -name "$1" --pages-4k 1 --pages-2m 0 --dirty-rounds 0 --halts 1 \
+		--seconds "$long" >"/tmp/$1.log" 2>&1 &
+}
+start_named here
+here=$!
+start_named away
+away=$!
+claim "a guest runs whose command line can be read" eventually grep -q "round 1 done" /tmp/here.log
+claim "and one whose cannot" eventually grep -q "round 1 done" /tmp/away.log
+mkfifo /tmp/stuck
+mount --bind /tmp/stuck "/proc/$away/cmdline"
+list_names() {
+	timeout -s KILL $((60 * times)) kvmwatch list --csv | cut -d, -f3,4 | grep -E "^($here|$away)," | sort
+}
+claim "list names the one and ends without the other" same \
+	"$(printf '%s,here\n%s,\n' "$here" "$away" | sort)" "$(list_names)"
+umount "/proc/$away/cmdline"
+claim "both are named when both can be read" same \
+	"$(printf '%s,here\n%s,away\n' "$here" "$away" | sort)" "$(list_names)"
+kill "$here" "$away"
+wait "$here" "$away" 2>/dev/null
+
 kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"

@@ -23,7 +23,7 @@ ok() {
 # Each step needs the one before.
 finish() {
 	tmux kill-server 2>/dev/null
-	for guest in $small $large $colour; do
+	for guest in $small $large $utf8 $colour; do
 		kill "$guest" 2>/dev/null
 	done
 	[ -d /sys/module/kvmwatch ] || insmod /kvmwatch.ko "$MODARGS"
@@ -130,6 +130,10 @@ shows "1 VM, every" "and those left are shown"
 rmmod kvmwatch
 ok $? "nobody who watches keeps the module from going"
 shows "the module is not loaded; load it" "that the module is gone is told"
+tmux resize-window -x 40 -y 24
+shows "^modprobe kvmwatch" "and all of what to do, on a narrow screen too"
+shows "^kvmwatch top - 0 VMs" "below the title, which is one line"
+tmux resize-window -x 80 -y 24
 insmod /kvmwatch.ko "$MODARGS"
 shows "$large-[0-9]* .*####.*100.0%" "it goes on when the module is back"
 kill "$large"
@@ -137,6 +141,25 @@ wait "$large" 2>/dev/null
 shows "no VM runs here now" "that there is no VM is told"
 keys q
 shows "^top ended 0" "q ends it"
+tmux kill-server
+
+# A name in UTF-8, where the locale has no such letters, and where it has.
+cp "$(command -v guest_demo)" /tmp/qemu-demo
+/tmp/qemu-demo -name gäst --pages-4k 100 --dirty-rounds 1 --seconds "$long" >/tmp/utf8.log 2>&1 &
+utf8=$!
+ready "$utf8" utf8
+tmux -f /tmp/tmux.conf new-session -d -x 160 -y 24 'LC_ALL=C kvmwatch top -i 0.5'
+shows ' g\\xc3\\xa4st ' "LC_ALL=C shows a name's bytes that are no letters there"
+tmux kill-server
+tmux -f /tmp/tmux.conf new-session -d -x 160 -y 24 'kvmwatch top -i 0.5'
+shows ' gäst ' "a UTF-8 locale shows its letters"
+tmux kill-server
+kill "$utf8"
+wait "$utf8" 2>/dev/null
+
+tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 'TERM=dumb kvmwatch top; echo "top ended $?"; sleep 1000'
+shows "cannot place the cursor; set TERM" "a terminal without a cursor is told"
+shows "^top ended 1" "and top ends"
 tmux kill-server
 
 # Without colours, where nobody wants any, and without a terminal.

@@ -6,6 +6,7 @@
  * the module from being unloaded. When it is, or anything else fails, the reason is shown
  * and looking goes on.
  */
+#include <limits.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <curses.h>
 
@@ -25,7 +27,6 @@
 #include "top_batch.h"
 #include "top_rows.h"
 
-#define FIRST_LINE	3	/* of the rows */
 #define NSEC_PER_MSEC	1000000ULL
 #define SHORTEST_NS	(100 * NSEC_PER_MSEC)
 #define LONGEST_NS	(60000 * NSEC_PER_MSEC)
@@ -66,7 +67,8 @@ struct top {
 	struct top_row *rows;
 	size_t nr;
 	size_t first;		/* row that is at the top of the screen */
-	char trouble[256];	/* why there is nothing to show */
+	int first_line;		/* of the screen that has a row */
+	char trouble[1024];	/* why there is nothing to show */
 	char notice[256];	/* what has happened; until a key is pressed */
 	bool color;
 };
@@ -198,23 +200,81 @@ static void draw_bar(const struct top *top, const struct top_cell *cell, int wid
 	printw("%7.7s", cell->text);
 }
 
+/*
+ * As letters. A byte that is none here, as all of UTF-8 with LC_ALL=C, and a letter that takes no
+ * place on a screen become "\\xc3", as in the tables of other commands. What is too long is cut.
+ */
+static void to_wide(const char *text, wchar_t *wide, size_t size)
+{
+	const char *end = text + strlen(text);
+	mbstate_t state = { };
+	size_t n, len, i = 0;
+	wchar_t letter;
+
+	for (; text < end; text += len) {
+		len = mbrtowc(&letter, text, end - text, &state);
+		if (len && len <= MB_LEN_MAX && wcwidth(letter) >= 0) {
+			if (i + 1 >= size)
+				break;
+			wide[i++] = letter;
+			continue;
+		}
+		if (i + 5 >= size)
+			break;
+		memset(&state, 0, sizeof(state));
+		len = 1;
+		n = swprintf(&wide[i], size - i, L"\\x%02x", (unsigned char)*text);
+		i += n;
+	}
+	wide[i] = L'\0';
+}
+
 /* In letters, not bytes: what is longer is cut. */
 static void draw_text(const char *text, int width, bool left)
 {
-	wchar_t wide[TOP_CELL] = { };
-	int used, n;
+	wchar_t wide[4 * TOP_CELL];
+	int used = 0, n;
 
-	n = mbstowcs(wide, text, TOP_CELL - 1);
-	if (n < 0)
-		n = 0;
-	while (n && wcswidth(wide, n) > width)
-		n--;
-	used = n ? wcswidth(wide, n) : 0;
+	to_wide(text, wide, sizeof(wide) / sizeof(*wide));
+	for (n = 0; wide[n] && used + wcwidth(wide[n]) <= width; n++)
+		used += wcwidth(wide[n]);
 	if (!left)
 		printw("%*s", width - used, "");
 	addnwstr(wide, n);
 	if (left)
 		printw("%*s", width - used, "");
+}
+
+/* How many letters go on a line of that width: up to a blank, if there is one. */
+static int line_length(const wchar_t *text, int width)
+{
+	int n, used = 0, blank = 0;
+
+	for (n = 0; text[n]; n++) {
+		used += wcwidth(text[n]);
+		if (used > width)
+			return blank ? blank : n ? n : 1;
+		if (text[n] == L' ')
+			blank = n;
+	}
+	return n;
+}
+
+/* From a line on, as many as it takes, so that what to do is not cut off. Returns the next line. */
+static int draw_message(const char *text, int line)
+{
+	wchar_t wide[1024], *rest = wide;
+	int n;
+
+	to_wide(text, wide, sizeof(wide) / sizeof(*wide));
+	for (; *rest && line < LINES - 1; line++) {
+		n = line_length(rest, COLS);
+		mvaddnwstr(line, 0, rest, n);
+		rest += n;
+		while (*rest == L' ')
+			rest++;
+	}
+	return line;
 }
 
 static void draw_cell(const struct top *top, const struct top_column *column,
@@ -256,7 +316,7 @@ static void draw_headings(const struct top *top, unsigned int bits, bool all)
 	size_t i, nr;
 
 	columns = top_columns(top->view, &nr);
-	move(FIRST_LINE - 1, 0);
+	move(top->first_line - 1, 0);
 	attron(A_BOLD);
 	for (i = 0; i < nr; i++) {
 		if (!(bits & 1U << i))
@@ -269,13 +329,13 @@ static void draw_headings(const struct top *top, unsigned int bits, bool all)
 	}
 	attroff(A_BOLD);
 	if (!all)
-		mvaddch(FIRST_LINE - 1, COLS - 1, '>');
+		mvaddch(top->first_line - 1, COLS - 1, '>');
 }
 
 static void draw_rows(struct top *top, unsigned int bits)
 {
-	size_t selected = selected_row(top), lines = LINES > FIRST_LINE + 1 ?
-							    LINES - FIRST_LINE - 1 : 0;
+	size_t selected = selected_row(top);
+	size_t lines = LINES > top->first_line + 1 ? LINES - top->first_line - 1 : 0;
 	const struct top_column *columns;
 	size_t i, j, nr;
 
@@ -285,7 +345,7 @@ static void draw_rows(struct top *top, unsigned int bits)
 		top->first = selected - lines + 1;
 	columns = top_columns(top->view, &nr);
 	for (i = top->first; i < top->nr && i < top->first + lines; i++) {
-		move(FIRST_LINE + (i - top->first), 0);
+		move(top->first_line + (i - top->first), 0);
 		if (i == selected)
 			attron(A_REVERSE);
 		for (j = 0; j < nr; j++) {
@@ -298,10 +358,11 @@ static void draw_rows(struct top *top, unsigned int bits)
 	}
 }
 
-static void draw_title(const struct top *top)
+static void draw_title(struct top *top)
 {
 	const struct top_column *columns;
-	char what[128];
+	char what[128], title[256];
+	int line;
 	size_t nr;
 
 	columns = top_columns(top->view, &nr);
@@ -311,11 +372,13 @@ static void draw_title(const struct top *top)
 		snprintf(what, sizeof(what), "VM %llu (%s): %zu %s%s", top->vm, top->vm_name,
 			 top->nr, top->view == TOP_VCPUS ? "vCPU" : "slot",
 			 top->nr == 1 ? "" : "s");
-	mvprintw(0, 0, "kvmwatch top - %s, every %.3g s, by %s%s", what,
+	snprintf(title, sizeof(title), "kvmwatch top - %s, every %.3g s, by %s%s", what,
 		 top->options.interval_ns / 1e9, columns[top->pages[top->view].sort].heading,
 		 top->pages[top->view].reverse ? " (reversed)" : "");
+	mvaddnstr(0, 0, title, COLS);
 	attron(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
-	mvaddnstr(1, 0, top->trouble[0] ? top->trouble : top->notice, COLS);
+	line = draw_message(top->trouble[0] ? top->trouble : top->notice, 1);
+	top->first_line = line > 2 ? line + 1 : 3;
 	attroff(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
 }
 
@@ -330,7 +393,7 @@ static void draw(struct top *top)
 	draw_headings(top, bits, all);
 	if (top->rows)
 		draw_rows(top, bits);
-	if (LINES > FIRST_LINE)
+	if (LINES > top->first_line)
 		mvaddnstr(LINES - 1, 0, help_line, COLS - 1);
 	refresh();
 }
@@ -517,6 +580,22 @@ static bool wants_color(void)
 	return !(no && *no) && has_colors();
 }
 
+static int complain_terminal(const char *what)
+{
+	const char *term = getenv("TERM");
+
+	return complain("top", "the terminal '%s' %s; set TERM, or use --json or --csv",
+			term ? term : "", what);
+}
+
+/* Where it cannot be, as with TERM=dumb, curses shows the last line alone. */
+static bool can_place_cursor(void)
+{
+	const char *place = tigetstr("cup");
+
+	return place && place != (const char *)-1;
+}
+
 static int run_screen(struct top *top)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -528,8 +607,12 @@ static int run_screen(struct top *top)
 	set_escdelay(50);
 	screen = newterm(NULL, stdout, stdin);
 	if (!screen)
-		return complain("top", "the terminal '%s' is not known; set TERM",
-				getenv("TERM") ? getenv("TERM") : "");
+		return complain_terminal("is not known");
+	if (!can_place_cursor()) {
+		endwin();
+		delscreen(screen);
+		return complain_terminal("cannot place the cursor");
+	}
 	cbreak();
 	noecho();
 	nonl();

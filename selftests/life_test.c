@@ -923,6 +923,56 @@ TEST(slots_are_listed_as_they_come_move_change_and_go)
 	guest_free(g);
 }
 
+/* What a VM of ours is called whose number is not @not: its id, or 0. */
+static __u64 other_vm(__u64 not, char *name, size_t size)
+{
+	struct kvmwatch_vm *vms;
+	int nr, i;
+	__u64 id = 0;
+
+	nr = watch_list(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	for (i = 0; i < nr; i++) {
+		if (vms[i].id == not || vms[i].pid != getpid())
+			continue;
+		id = vms[i].id;
+		snprintf(name, size, "%s", vms[i].name);
+	}
+	if (nr >= 0)
+		free(vms);
+	return id;
+}
+
+/*
+ * A VM whose fd is closed lives on with its vCPU, and so does its directory in KVM's debugfs. The
+ * next VM has the same fd, and KVM makes it no directory of that name.
+ */
+TEST(a_vm_without_a_directory_of_kvms_is_called_by_its_id)
+{
+	char name[KVMWATCH_NAME_SIZE] = "", expected[KVMWATCH_NAME_SIZE];
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd, vcpu, second;
+	__u64 first_id, id;
+
+	ASSERT_LE(0, kvm);
+	fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	ASSERT_LE(0, fd);
+	vcpu = ioctl(fd, KVM_CREATE_VCPU, 0);
+	ASSERT_LE(0, vcpu);
+	first_id = other_vm(0, name, sizeof(name));
+	snprintf(expected, sizeof(expected), "%d-%d", getpid(), fd);
+	EXPECT_STREQ(expected, name);
+
+	close(fd);
+	second = ioctl(kvm, KVM_CREATE_VM, 0);
+	ASSERT_EQ(fd, second);
+	id = other_vm(first_id, name, sizeof(name));
+	EXPECT_LT(first_id, id);
+	snprintf(expected, sizeof(expected), "%d-vm%llu", getpid(), id);
+	EXPECT_STREQ(expected, name);
+	close(second);
+	close(vcpu);
+	close(kvm);
+}
+
 /* The id in the item of a slot, of all items of a VM's slots; 0: none has this number. */
 static __u64 item_id(__u64 vm, __u32 number)
 {

@@ -265,5 +265,8 @@ __u64 sample_window(const struct sample *now, const struct sample *before)
 {
 	if (!before->all || before->all->begin_ns >= now->all->begin_ns)
 		return 0;
+	/* The module was loaded again meanwhile, and the ids are those of others. */
+	if (now->all->generation < before->all->generation)
+		return 0;
 	return now->all->begin_ns - before->all->begin_ns;
 }

@@ -91,7 +91,7 @@ struct maybe sample_value(const struct sample *sample, size_t item, const char *
 struct maybe sample_growth(const struct sample *now, size_t item, const struct sample *before,
 			   long was, const char *name);
 
-/* Nanoseconds between two samples; 0: there is no sample before. */
+/* Nanoseconds between two samples; 0: there is none before that this one can be compared with. */
 __u64 sample_window(const struct sample *now, const struct sample *before);
 
 #endif /* KVMWATCH_SAMPLE_H */

@@ -53,6 +53,17 @@ static bool nothing_now(void)
 /* What of the VM is logged: slot 0:1, which has 262144 of its 376832 bytes, or something else. */
 static enum { PART, ALL, OFF, RING, GROWS, SMM } logging;
 
+/* In each moment slot 0:1 is another one than in the moment before. */
+static bool slots_are_made_again;
+
+static __u64 slot_life(__u32 number)
+{
+	return number + 1 + (slots_are_made_again && number ? 10 * moment : 0);
+}
+
+/* The module was loaded again a moment ago. */
+static bool module_is_new;
+
 static char corpus_file[65536];
 
 static size_t read_corpus(const char *name)
@@ -105,10 +116,10 @@ static int device_list(struct kvmwatch_list *list)
 		.flags = vm_flags[logging], .name = "4242-5", .comm = "a,\"vmm\"",
 	};
 	static const struct kvmwatch_vcpu vcpu = { .id = 1, .vm = 1, .tid = 4244 };
-	static const struct kvmwatch_slot slots[] = {
-		{ .vm = 1, .npages = 28, .userspace_addr = 0x7f0000100000, .life = 1 },
+	const struct kvmwatch_slot slots[] = {
+		{ .vm = 1, .npages = 28, .userspace_addr = 0x7f0000100000, .life = slot_life(0) },
 		{ .vm = 1, .base_gfn = 0x40000, .npages = 64, .userspace_addr = 0x7f0000000000,
-		  .id = 1, .flags = 1, .life = 2 },
+		  .id = 1, .flags = 1, .life = slot_life(1) },
 	};
 	static const struct kvmwatch_hook hook = {
 		.name = "load_cost", .target = "kvm_arch_vcpu_load", .reason = "not asked for",
@@ -236,7 +247,7 @@ static void give_ids(struct kvmwatch_all_header *header)
 
 	for (i = 0; i < header->filled; i++) {
 		item = (void *)((char *)header + header->item_offset + i * header->item_size);
-		item->id = item->number + 1;
+		item->id = slot_life(item->number);
 	}
 }
 
@@ -253,6 +264,9 @@ static int device_open_corpus(__u32 kind)
 	size = read_corpus(name) - 1;
 	memmove(header, corpus_file + 1, size);
 	header->begin_ns += moment * 1000000000;
+	header->generation += 100 + moment;
+	if (module_is_new && moment)
+		header->generation = 1;
 	if (kind == KVMWATCH_KIND_SLOT)
 		give_ids(header);
 	desc = (void *)((char *)header + header->desc_offset);
@@ -290,7 +304,7 @@ static int device_open_all(__u32 kind)
 	*item = (struct kvmwatch_all_item){ .vm = 1, .id = 1 };
 	if (kind == KVMWATCH_KIND_SLOT) {
 		item->number = 1;
-		item->id = 2;
+		item->id = slot_life(1);
 	}
 	if (kind == KVMWATCH_KIND_VM && meanwhile == VM_ENDS)
 		item->flags = KVMWATCH_ITEM_ENDED;
@@ -1036,6 +1050,35 @@ TEST(what_is_logged_since_a_moment_ago_has_no_rate)
 	EXPECT_TRUE(PRINTS(GROWS, dirty, rate_options, "--json",
 			   "\"of\":\"vm\",\"window_ns\":1000000000,\"marks\":640,\"marks_new\":512,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":null",
 			   "\"unknown\":\"what is logged has just changed\"}"));
+}
+
+/* Deleted, and made again with the same number: nothing of it is growth of the old one. */
+TEST(a_slot_made_again_has_no_growth_against_the_old_one)
+{
+	char *text;
+
+	slots_are_made_again = true;
+	text = print(&cmd_dirty, rate_options, "--csv");
+	slots_are_made_again = false;
+	EXPECT_NE(NULL, strstr(text, "\n1,4242-5,slot,0,0,"));
+	EXPECT_EQ(NULL, strstr(text, "\n1,4242-5,slot,0,1,")) TH_LOG("%s", text);
+	free(text);
+	text = print(&cmd_dirty, rate_options, "--csv");
+	EXPECT_NE(NULL, strstr(text, "\n1,4242-5,slot,0,1,"));
+	free(text);
+}
+
+/* top keeps nobody from loading the module again; ids begin again then. */
+TEST(nothing_has_grown_since_before_the_module_was_loaded_again)
+{
+	char *text;
+
+	module_is_new = true;
+	text = print(&cmd_top, NULL, "--json");
+	module_is_new = false;
+	EXPECT_NE(NULL, strstr(text, "\"window_ns\":0,"));
+	EXPECT_NE(NULL, strstr(text, "\"cpu_share\":null")) TH_LOG("%s", text);
+	free(text);
 }
 
 TEST(top_has_no_rate_of_pages_with_dirty_rings)

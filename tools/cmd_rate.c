@@ -77,6 +77,12 @@ static void show_what(struct output *out, __u32 kind, const struct kvmwatch_all_
 	output_text(out, COL_OF, text);
 }
 
+/* What stands for a number that there is not. */
+static const char *nothing(const struct logged *logged)
+{
+	return logged->known && !logged_any(logged) ? "off" : "-";
+}
+
 /* A number that grew where nothing is logged now was marked while something was. */
 static void show_count(struct output *out, int column, struct maybe count,
 		       const struct logged *logged)
@@ -84,7 +90,7 @@ static void show_count(struct output *out, int column, struct maybe count,
 	if (count.known && (count.number || logged_any(logged)))
 		output_u64(out, column, count.number, NULL);
 	else
-		output_unknown(out, column, logged_word(logged) && !logged_any(logged) ? "off" : "-");
+		output_unknown(out, column, nothing(logged));
 }
 
 /**
@@ -116,8 +122,7 @@ static void show_rate(struct output *out, const struct one *one, int column, str
 	char text[40];
 
 	if (one->unknown || !growth.known) {
-		output_unknown(out, column, logged_word(&one->logged) &&
-			       !logged_any(&one->logged) ? "off" : "-");
+		output_unknown(out, column, nothing(&one->logged));
 		return;
 	}
 	snprintf(text, sizeof(text), "%.0f", speed);

@@ -2,6 +2,7 @@
 /* kvmwatch record: a cover for trace-cmd, which finds VMs by name. */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ struct record_options {
 	const char *file;
 };
 
-static volatile sig_atomic_t trace_cmd, told_to_end;
+static atomic_int trace_cmd;
+static atomic_bool told_to_end;
 
 /*
  * trace-cmd ends well on SIGINT alone. One that was typed goes to it too; what was sent to us by

@@ -66,7 +66,7 @@ struct hot_hottest {
 	size_t nr, room;
 };
 
-/* One more page that was marked; a hot_page_fn. What it keeps does not depend on how many there are. */
+/* One more page that was marked; a hot_page_fn. It keeps no more than @max of them. */
 int hot_add(void *hottest, const struct hot_page *page);
 /* The @max hottest of all pages, highest count first. 0 or -errno. */
 int hot_find(const struct hot *hot, size_t max, struct hot_hottest *hottest);

@@ -49,8 +49,8 @@ void logged_text(const struct logged *logged, char *buf, size_t size);
 const char *logged_no_rate(const struct logged *now, const struct logged *before);
 
 /*
- * What a dirty rate is of: "dirty_marks_new", pages that were not in the log yet; or, with rings, which
- * do not remember what they have had, "dirty_marks".
+ * What a dirty rate is of: "dirty_marks_new", pages that were not in the log yet; or, with rings,
+ * which do not remember what they have had, "dirty_marks".
  */
 const char *logged_stat(const struct logged *logged);
 

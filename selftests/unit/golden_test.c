@@ -1047,9 +1047,8 @@ TEST(what_is_logged_since_a_moment_ago_has_no_rate)
 			   "unknown: what is logged has just changed\n"));
 	EXPECT_TRUE(PRINTS(GROWS, top, NULL, "--json", "\"dirty_pages_per_second\":null",
 			   "\"dirty_marks_per_second\":null"));
-	EXPECT_TRUE(PRINTS(GROWS, dirty, rate_options, "--json",
-			   "\"of\":\"vm\",\"window_ns\":1000000000,\"marks\":640,\"marks_new\":512,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":null",
-			   "\"unknown\":\"what is logged has just changed\"}"));
+	EXPECT_TRUE(PRINTS(GROWS, dirty, rate_options, "--csv",
+			   "\n1,4242-5,vm,,,,1000000000,640,512,,,,266240,what is logged has "));
 }
 
 /* Deleted, and made again with the same number: nothing of it is growth of the old one. */
@@ -1140,11 +1139,12 @@ TEST(top_s_screen_says_what_a_rate_covers)
 TEST(dirty_rate_says_what_it_covers)
 {
 	EXPECT_TRUE(PRINTS(PART, dirty, rate_options, NULL, " 256 KiB of 368 KiB\n"));
-	EXPECT_TRUE(PRINTS(ALL, dirty, rate_options, NULL, " VM         640 512     512   2.00 MiB     640 on\n"));
-	EXPECT_TRUE(PRINTS(RING, dirty, rate_options, "--json",
-			   "\"of\":\"vm\",\"window_ns\":1000000000,\"marks\":640,\"marks_new\":null,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":640,\"logged_bytes\":262144}"));
-	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--json",
-			   "\"of\":\"vcpu\",\"vcpu_id\":0,\"window_ns\":1000000000,\"marks\":640,\"marks_new\":null,\"pages_per_s\":null,\"bytes_per_s\":null,\"marks_per_s\":null,\"logged_bytes\":0,\"unknown\":\"dirty logging is off\"}"));
+	EXPECT_TRUE(PRINTS(ALL, dirty, rate_options, NULL,
+			   " VM         640 512     512   2.00 MiB     640 on\n"));
+	EXPECT_TRUE(PRINTS(RING, dirty, rate_options, "--csv",
+			   "\n1,4242-5,vm,,,,1000000000,640,,,,640,262144,\n"));
+	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--csv",
+			   "\n1,4242-5,vcpu,,,0,1000000000,640,,,,,0,dirty logging is off\n"));
 }
 
 TEST(a_vm_that_is_not_there_is_refused)

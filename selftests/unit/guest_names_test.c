@@ -3,7 +3,7 @@
  * Guest names are kept between looks, and a process that does not answer costs a limited time.
  * Reading a command line is played: each test says which processes answer.
  */
-#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -12,43 +12,25 @@
 #include "guest_names.h"
 #include "select.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER;
 /* Processes from here on do not answer. */
-static int first_stuck = 1000000;
-static unsigned int reads;
+static atomic_int first_stuck = 1000000;
+static atomic_uint reads;
 
 /* Takes the place of the tool's. */
 char *guest_name_of(int pid)
 {
-	char name[16];
+	char name[24];
 
-	pthread_mutex_lock(&lock);
 	reads++;
 	while (pid >= first_stuck)
-		pthread_cond_wait(&let_go, &lock);
-	pthread_mutex_unlock(&lock);
+		usleep(1000);
 	snprintf(name, sizeof(name), "guest%d", pid);
 	return pid % 10 ? strdup(name) : NULL;
 }
 
-static void stick_from(int pid)
-{
-	pthread_mutex_lock(&lock);
-	first_stuck = pid;
-	pthread_cond_broadcast(&let_go);
-	pthread_mutex_unlock(&lock);
-}
-
 static unsigned int take_reads(void)
 {
-	unsigned int n;
-
-	pthread_mutex_lock(&lock);
-	n = reads;
-	reads = 0;
-	pthread_mutex_unlock(&lock);
-	return n;
+	return atomic_exchange(&reads, 0);
 }
 
 #define NR	40
@@ -82,7 +64,7 @@ static void forget(struct vm *vms)
 
 FIXTURE_TEARDOWN(names)
 {
-	stick_from(1000000);
+	first_stuck = 1000000;
 	forget(self->vms);
 	guest_names_free(self->names);
 }
@@ -145,7 +127,7 @@ TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
 	int i;
 
 	self->vms[2].info.pid = 500;
-	stick_from(500);
+	first_stuck = 500;
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	for (i = 0; i < NR; i++) {
 		if (i != 2 && (i + 1) % 10)
@@ -166,10 +148,10 @@ TEST_F(names, one_that_answers_late_is_shown_then)
 	int i;
 
 	self->vms[2].info.pid = 501;
-	stick_from(500);
+	first_stuck = 500;
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	EXPECT_EQ(NULL, self->vms[2].guest);
-	stick_from(1000);
+	first_stuck = 1000;
 	for (i = 0; i < 1000 && !self->vms[2].guest; i++) {
 		usleep(10000);
 		forget(self->vms);
@@ -186,7 +168,7 @@ TEST_F(names, many_that_do_not_answer_have_a_limit)
 
 	for (i = 0; i < NR; i++)
 		self->vms[i].info.pid = 501 + i;
-	stick_from(500);
+	first_stuck = 500;
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	for (i = 0; i < NR; i++)
 		EXPECT_EQ(NULL, self->vms[i].guest);
@@ -194,7 +176,7 @@ TEST_F(names, many_that_do_not_answer_have_a_limit)
 
 	/* What is no longer listed is forgotten, whether it answers or not. */
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, 0));
-	stick_from(1000);
+	first_stuck = 1000;
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	EXPECT_STREQ("guest501", self->vms[0].guest);
 }

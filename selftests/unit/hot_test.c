@@ -295,8 +295,7 @@ static int contains(const char *path, const char *what)
 }
 
 /* A gnuplot that writes some of the picture and then fails. */
-static void fails_half_way(struct __test_metadata *_metadata, const char *path,
-			   const struct hot_map *map)
+static void fails_half_way(const char *path, const struct hot_map *map)
 {
 	char dir[] = "/tmp/gnuplot.XXXXXX", program[64];
 	struct hot_plot *plot;
@@ -349,7 +348,7 @@ TEST_F(hot, gnuplot_draws_it)
 	EXPECT_EQ(EXIT_COULD_NOT, hot_plot_begin(path, &plot));
 	EXPECT_NE(NULL, strstr(complaint, "apt install gnuplot-nox"));
 	EXPECT_TRUE(contains(path, "</svg>"));
-	fails_half_way(_metadata, path, &map);
+	fails_half_way(path, &map);
 	EXPECT_TRUE(contains(path, "</svg>"));
 	unlink(path);
 	hot_map_free(&map);

@@ -28,7 +28,7 @@ static Suite *unit_suite;
 
 static __attribute__((unused)) void unit_add(const TTest *test)
 {
-	TCase *one = tcase_create(test->name);
+	TCase *one = tcase_create(test->name + strlen("unit_"));
 
 	if (!unit_suite)
 		unit_suite = suite_create("unit");

@@ -4,6 +4,7 @@
  * what they make of it, and of files that are broken.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -349,6 +350,35 @@ TEST_F(hot, gnuplot_draws_it)
 	EXPECT_NE(NULL, strstr(complaint, "apt install gnuplot-nox"));
 	EXPECT_TRUE(contains(path, "</svg>"));
 	fails_half_way(path, &map);
+	EXPECT_TRUE(contains(path, "</svg>"));
+	unlink(path);
+	hot_map_free(&map);
+	hot_end(&self->hot);
+}
+
+static void go_on(int signal)
+{
+	(void)signal;
+}
+
+/* A Ctrl-C is sent to all of the terminal's process group, and ends the counting alone. */
+TEST_F(hot, a_typed_interrupt_leaves_gnuplot_its_picture)
+{
+	char path[] = "/tmp/map.XXXXXX";
+	struct hot_map map = { };
+	struct hot_plot *plot;
+
+	close(mkstemp(path));
+	ASSERT_EQ(0, hot_begin(&self->hot, dup(self->fd)));
+	mark(&self->file, 1, 1, 1);
+	ASSERT_EQ(0, save(self->fd, &self->file));
+	ASSERT_EQ(0, hot_look(&self->hot));
+	ASSERT_EQ(0, hot_map_add(&map, &self->hot, 0.5));
+	setpgid(0, 0);
+	signal(SIGINT, go_on);
+	ASSERT_EQ(EXIT_DONE, hot_plot_begin(path, &plot));
+	ASSERT_EQ(0, kill(0, SIGINT));
+	EXPECT_EQ(EXIT_DONE, hot_plot_end(plot, &map, "VM 7"));
 	EXPECT_TRUE(contains(path, "</svg>"));
 	unlink(path);
 	hot_map_free(&map);

@@ -90,10 +90,8 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 	if (old)
 		kvmw_hide(&old->obj);
 	obj = vm ? kvmw_take(KVMWATCH_KIND_VCPU) : NULL;
-	if (!obj) {
-		kvmw_lost(kvcpu->kvm);
-		return;
-	}
+	if (!obj)
+		return;		/* on_vcpu_created() tells of it, if it comes so far */
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
 	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* from the first vCPU on it stays so */
@@ -103,10 +101,13 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 /* kvm_arch_vcpu_postcreate(kvcpu) */
 static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned long caller)
 {
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_find(kvcpu);
 
-	if (!vcpu)
+	if (!vcpu) {
+		kvmw_lost(kvcpu->kvm);
 		return;
+	}
 	kvmw_change_begin();
 	WRITE_ONCE(vcpu->created, true);
 	kvmw_change_end();

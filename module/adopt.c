@@ -93,7 +93,7 @@ static bool adopt_slot(struct child_walk *walk, const struct kvm_memory_slot *ks
 		obj = stock_take(&walk->stock);
 		if (!obj)
 			return false;
-		kvmw_slot_update(kvmw_to_slot(obj), kslot);
+		kvmw_slot_begin(kvmw_to_slot(obj), walk->vm, kslot);
 		obj = kvmw_publish(obj, walk->vm, subkey, walk->vm);
 	}
 	if (READ_ONCE(kvmw_to_slot(obj)->committed))

@@ -99,9 +99,15 @@ static bool add_dir(struct kvmw_object *obj, struct dentry *parent, const char *
 
 /*
  * A directory takes some 10 KiB of the kernel's memory, and a VM may have 32764 slots. Those
- * from here on have none; the tables and the device have all.
+ * from here on have none, nor have those without counters; the tables and the device have all.
  */
 #define FIRST_SLOT_WITHOUT_DIR	512
+
+static bool has_no_dir(const struct kvmw_object *slot)
+{
+	return (slot->subkey & 0xffff) >= FIRST_SLOT_WITHOUT_DIR ||
+	       kvmw_slot_shares(container_of(slot, struct kvmw_slot, obj));
+}
 
 bool kvmw_debugfs_add(struct kvmw_object *obj)
 {
@@ -113,7 +119,7 @@ bool kvmw_debugfs_add(struct kvmw_object *obj)
 		return true;	/* there is no debugfs */
 	if (obj->kind == KVMWATCH_KIND_VM)
 		return add_dir(obj, vm_root, obj->vm->name);
-	if (obj->kind == KVMWATCH_KIND_SLOT && (obj->subkey & 0xffff) >= FIRST_SLOT_WITHOUT_DIR)
+	if (obj->kind == KVMWATCH_KIND_SLOT && has_no_dir(obj))
 		return true;
 	if (!parent)
 		return false;
@@ -413,6 +419,16 @@ static void put_records(struct seq_file *m)
 	seq_putc(m, '\n');
 }
 
+/* What the counters of slots take, and whom the limits have left without. */
+static void put_counters(struct seq_file *m)
+{
+	struct kvmw_counters it;
+
+	kvmw_counters(&it);
+	seq_printf(m, "# counters of slots: %zu bytes of %zu (slot_mb), for %u slots of a VM (vm_slots); slots without: %u\n",
+		   it.bytes, it.bytes_max, it.slots_max, it.without);
+}
+
 static int hooks_show(struct seq_file *m, void *unused)
 {
 	struct kvmwatch_hook hook;
@@ -443,6 +459,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU),
 		   kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
 	put_records(m);
+	put_counters(m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hooks);

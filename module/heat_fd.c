@@ -254,7 +254,10 @@ static int heat_file_begin(struct heat_file *hf, struct kvmw_slot **slots, int n
 	return 0;
 }
 
-/* With all slots of a VM that can be logged, as they are now, or with the one. */
+/*
+ * With all slots of a VM that can be logged, as they are now, or with the one. Marks of slots that
+ * count with their VM are not told apart from the VM's others: uncovered, as those to come.
+ */
 static int heat_file_open(struct heat_file *hf)
 {
 	struct kvmw_slot **slots, *only = kvmw_to_slot(hf->obj);
@@ -270,7 +273,8 @@ static int heat_file_open(struct heat_file *hf)
 	slots = kvcalloc(nr ?: 1, sizeof(*slots), GFP_KERNEL);
 	if (slots) {
 		for (i = 0; i < nr; i++)
-			if (!kvmw_slot_internal(objs[i]))
+			if (!kvmw_slot_internal(objs[i]) &&
+			    !kvmw_slot_shares(kvmw_to_slot(objs[i])))
 				slots[used++] = kvmw_to_slot(objs[i]);
 		err = heat_file_begin(hf, slots, used);
 	}

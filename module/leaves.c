@@ -182,6 +182,8 @@ static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 		slot = vm->stray;
 		WRITE_ONCE(vm->unsure, true);
 		kvmw_rescan();
+	} else if (kvmw_slot_shares(slot)) {
+		slot = vm->stray;
 	}
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		slot->base[i] += leaves[i];
@@ -223,6 +225,8 @@ static void tally_slot(const struct kvmw_slot *slot, struct tally *tally)
 	const struct kvmw_slot_cpu *c;
 	int cpu, i;
 
+	if (kvmw_slot_shares(slot))
+		return;
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(slot->cpu, cpu);
 		for (i = 0; i < KVMW_NR_LEVELS; i++) {
@@ -290,7 +294,8 @@ static bool may_sum_locked(struct kvmw_vm *vm)
 	struct kvmw_object *obj;
 
 	list_for_each_entry(obj, &vm->slots, node)
-		sums += num_possible_cpus();
+		if (!kvmw_slot_shares(kvmw_to_slot(obj)))
+			sums += num_possible_cpus();
 	return sums <= SUM_LOCKED_MAX;
 }
 
@@ -406,7 +411,8 @@ static int compare_once(struct kvmw_vm *vm, int how, struct finding *it)
 	int same;
 
 	list_for_each_entry(obj, &vm->slots, node) {
-		if (!READ_ONCE(obj->key) || !READ_ONCE(kvmw_to_slot(obj)->committed))
+		if (!READ_ONCE(obj->key) || !READ_ONCE(kvmw_to_slot(obj)->committed) ||
+		    kvmw_slot_shares(kvmw_to_slot(obj)))
 			continue;
 		same = compare_slot(vm, kvmw_to_slot(obj), it);
 		if (same != 1)

@@ -134,7 +134,7 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 	struct kvmw_log_look now, *then = slot->looked;
 	bool compared;
 
-	if (!READ_ONCE(slot->log)) {
+	if (!READ_ONCE(slot->log) || kvmw_slot_shares(slot)) {
 		if (then)
 			then->life = 0;
 		return false;

@@ -3,6 +3,7 @@
 #include <linux/hash.h>
 #include <linux/hashtable.h>
 #include <linux/irq_work.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
@@ -50,14 +51,73 @@ DECLARE_WAIT_QUEUE_HEAD(kvmw_changed);
 
 /* --- allocation ------------------------------------------------------------ */
 
-static struct kvmw_slot *slot_alloc(void)
+/*
+ * Counters. A slot has a set of them for each possible CPU, which no VMM pays for: the records
+ * that hits take are made beforehand, by nobody in particular. With many CPUs that is more than all
+ * else of a slot, and a VM may have 65,528 slots. So the slots of a VM, and all together, have
+ * counters up to a limit. Those beyond have hits count in the VM's stray record, so that the
+ * VM's numbers are right, and what they have counted themselves is unavailable.
+ */
+static unsigned int vm_slots = 512;
+module_param(vm_slots, uint, 0444);
+MODULE_PARM_DESC(vm_slots, "slots of a VM that have counters of their own (default 512)");
+
+static unsigned int slot_mb = UINT_MAX;
+module_param(slot_mb, uint, 0444);
+MODULE_PARM_DESC(slot_mb, "MiB of memory that counters of slots may take (default: 1/256 of the memory)");
+
+#define SET_BYTES	(sizeof(struct kvmw_slot_cpu) * num_possible_cpus())
+
+/* What slots without counters have counted: nothing. Hits do not count here. */
+static DEFINE_PER_CPU(struct kvmw_slot_cpu, no_counts);
+static atomic_t sets, slots_without;
+static unsigned int sets_max;
+
+static void counters_init(void)
+{
+	if (slot_mb == UINT_MAX)
+		slot_mb = totalram_pages() >> (20 - PAGE_SHIFT + 8);
+	sets_max = min_t(u64, ((u64)slot_mb << 20) / SET_BYTES, INT_MAX);
+}
+
+void kvmw_counters(struct kvmw_counters *out)
+{
+	out->bytes = atomic_read(&sets) * SET_BYTES;
+	out->bytes_max = (size_t)slot_mb << 20;
+	out->slots_max = vm_slots;
+	out->without = atomic_read(&slots_without);
+}
+
+static bool has_set(const struct kvmw_slot *slot)
+{
+	return slot->cpu && slot->cpu != &no_counts;
+}
+
+static void set_free(struct kvmw_slot *slot)
+{
+	if (!has_set(slot))
+		return;
+	free_percpu(slot->cpu);
+	slot->cpu = &no_counts;
+	atomic_dec(&sets);
+}
+
+/* @always: of a VM, whose numbers are right whatever the limits are. */
+static struct kvmw_slot *slot_alloc(bool always)
 {
 	struct kvmw_slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL);
 
 	if (!slot)
 		return NULL;
+	if (atomic_inc_return(&sets) > sets_max && !always) {
+		atomic_dec(&sets);
+		slot->cpu = &no_counts;
+		return slot;
+	}
 	slot->cpu = alloc_percpu(struct kvmw_slot_cpu);
+	slot->hits = slot->cpu;
 	if (!slot->cpu) {
+		atomic_dec(&sets);
 		kfree(slot);
 		return NULL;
 	}
@@ -66,9 +126,30 @@ static struct kvmw_slot *slot_alloc(void)
 
 static void slot_free(struct kvmw_slot *slot)
 {
-	free_percpu(slot->cpu);
+	set_free(slot);
 	kfree(slot->looked);
 	kfree(slot);
+}
+
+/* Where hits of a new slot of @vm count. What it has and may not use goes in absorb(). */
+static void counters_take(struct kvmw_slot *slot, struct kvmw_vm *vm)
+{
+	if (has_set(slot)) {
+		if (atomic_inc_return(&vm->counted) <= vm_slots)
+			return;
+		atomic_dec(&vm->counted);
+	}
+	slot->hits = vm->stray->hits;
+	atomic_inc(&slots_without);
+}
+
+/* The other way round, for a record that is about to be freed. */
+static void counters_give(struct kvmw_slot *slot, struct kvmw_vm *vm)
+{
+	if (kvmw_slot_shares(slot))
+		atomic_dec(&slots_without);
+	else
+		atomic_dec(&vm->counted);
 }
 
 static void vm_free(struct kvmw_vm *vm)
@@ -86,7 +167,7 @@ static struct kvmw_vm *vm_alloc(void)
 
 	if (!vm)
 		return NULL;
-	vm->stray = slot_alloc();
+	vm->stray = slot_alloc(true);
 	vm->gone_vcpus = kzalloc(sizeof(*vm->gone_vcpus), GFP_KERNEL);
 	if (!vm->stray || !vm->gone_vcpus) {
 		vm_free(vm);
@@ -126,7 +207,7 @@ struct kvmw_object *kvmw_alloc(unsigned int kind)
 		obj = vcpu ? &vcpu->obj : NULL;
 		break;
 	case KVMWATCH_KIND_SLOT:
-		slot = slot_alloc();
+		slot = slot_alloc(false);
 		obj = slot ? &slot->obj : NULL;
 		break;
 	}
@@ -151,6 +232,8 @@ static void object_free(struct kvmw_object *obj)
 		kfree(kvmw_to_vcpu(obj));
 		break;
 	case KVMWATCH_KIND_SLOT:
+		if (obj->vm)
+			counters_give(kvmw_to_slot(obj), obj->vm);
 		slot_free(kvmw_to_slot(obj));
 		break;
 	}
@@ -178,8 +261,7 @@ void kvmw_put(struct kvmw_object *obj)
 
 size_t kvmw_kind_footprint(unsigned int kind)
 {
-	size_t slot = sizeof(struct kvmw_slot) +
-		      sizeof(struct kvmw_slot_cpu) * num_possible_cpus();
+	size_t slot = sizeof(struct kvmw_slot) + SET_BYTES;
 
 	switch (kind) {
 	case KVMWATCH_KIND_VM:
@@ -209,7 +291,7 @@ size_t kvmw_vm_footprint(struct kvmw_vm *vm)
 	list_for_each_entry(obj, &vm->vcpus, node)
 		sum += kvmw_kind_footprint(KVMWATCH_KIND_VCPU);
 	list_for_each_entry(obj, &vm->slots, node)
-		sum += kvmw_kind_footprint(KVMWATCH_KIND_SLOT) +
+		sum += sizeof(struct kvmw_slot) + has_set(kvmw_to_slot(obj)) * SET_BYTES +
 		       kvmw_heat_footprint(kvmw_to_slot(obj));
 	mutex_unlock(&vm->lock);
 	return sum;
@@ -405,8 +487,15 @@ struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot 
 	obj = kvmw_take(KVMWATCH_KIND_SLOT);
 	if (!obj)
 		return NULL;
-	kvmw_slot_update(kvmw_to_slot(obj), kslot);
+	kvmw_slot_begin(kvmw_to_slot(obj), vm, kslot);
 	return kvmw_to_slot(kvmw_publish(obj, vm, subkey, vm));
+}
+
+void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,
+		     const struct kvm_memory_slot *kslot)
+{
+	counters_take(slot, vm);
+	kvmw_slot_update(slot, kslot);
 }
 
 /* The size of a slot never changes, so a hit sees no mixture of old and new. */
@@ -535,6 +624,8 @@ static void absorb(void)
 			continue;
 		}
 		mutex_lock(&obj->vm->lock);
+		if (obj->kind == KVMWATCH_KIND_SLOT && kvmw_slot_shares(kvmw_to_slot(obj)))
+			set_free(kvmw_to_slot(obj));
 		list_add_tail(&obj->node, obj->kind == KVMWATCH_KIND_VCPU ?
 			      &obj->vm->vcpus : &obj->vm->slots);
 		mutex_unlock(&obj->vm->lock);
@@ -1016,6 +1107,7 @@ int kvmw_objects_init(void)
 			return -EINVAL;
 		}
 	}
+	counters_init();
 	kvmw_pools_fill();
 	return 0;
 }

@@ -101,6 +101,11 @@ struct kvmw_slot {
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
 
+	/*
+	 * Where hits count, and what of that is the slot's own: the same, or those of its VM's
+	 * stray record and nothing. See "counters" in object.c.
+	 */
+	struct kvmw_slot_cpu __percpu *hits;
 	struct kvmw_slot_cpu __percpu *cpu;
 	/* Leaves before we counted: mapped = base + map - unmap. Under mmu_lock. */
 	s64			base[KVMW_NR_LEVELS];
@@ -149,7 +154,8 @@ struct kvmw_vm {
 
 	struct mutex		log_lock;	/* one counts a large dirty log at a time */
 
-	struct kvmw_slot	*stray;	/* counts what no slot could be found for */
+	struct kvmw_slot	*stray;	/* counts for slots without counters, and for no slot */
+	atomic_t		counted; /* slots with counters */
 
 	struct mutex		lock;	/* the lists and sums below */
 	struct list_head	vcpus, slots;
@@ -160,6 +166,12 @@ struct kvmw_vm {
 #define kvmw_to_vm(o)	container_of(o, struct kvmw_vm, obj)
 #define kvmw_to_vcpu(o)	container_of(o, struct kvmw_vcpu, obj)
 #define kvmw_to_slot(o)	container_of(o, struct kvmw_slot, obj)
+
+/* Does it count with its VM only, as there may be no more counters? */
+static inline bool kvmw_slot_shares(const struct kvmw_slot *slot)
+{
+	return slot->hits != slot->cpu;
+}
 
 /* Is it a slot that KVM made for itself? Their numbers are behind those that VMMs may use. */
 static inline bool kvmw_slot_internal(const struct kvmw_object *slot)
@@ -215,6 +227,9 @@ struct kvmw_vcpu *kvmw_vcpu_put_by_current(void);
 
 /* The record of a slot of KVM's, made when there is none. NULL: no record left. */
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);
+/* A new record becomes one of a slot of @vm. To be published. Context: hit or task. */
+void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,
+		     const struct kvm_memory_slot *kslot);
 void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot);
 
 /* --- for readers; context: task -------------------------------------------- */
@@ -260,6 +275,14 @@ size_t kvmw_kind_footprint(unsigned int kind);
 /* Records that there are, and how many of them wait in the pool. Context: any. */
 void kvmw_kind_records(unsigned int kind, unsigned int *nr, unsigned int *ready);
 size_t kvmw_vm_footprint(struct kvmw_vm *vm);
+
+/* Counters of slots: what they take and may take, and how many slots have none. Context: any. */
+struct kvmw_counters {
+	size_t		bytes, bytes_max;
+	unsigned int	slots_max;	/* of a VM */
+	unsigned int	without;
+};
+void kvmw_counters(struct kvmw_counters *out);
 
 /*
  * Look into KVM's own structures of a VM: it cannot go while pinned. Holds KVM's

@@ -53,9 +53,9 @@ static __always_inline bool is_new(const struct kvm_memory_slot *kslot, gfn_t gf
 static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu,
 				  const struct kvm_memory_slot *kslot, gfn_t gfn, u8 cause)
 {
-	__this_cpu_inc(slot->cpu->marks[cause][!vcpu]);
+	__this_cpu_inc(slot->hits->marks[cause][!vcpu]);
 	if (is_new(kslot, gfn))
-		__this_cpu_inc(slot->cpu->marks_new);
+		__this_cpu_inc(slot->hits->marks_new);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
 }

@@ -89,14 +89,14 @@ static noinline void raise_peak(struct kvmw_vm *vm, u64 bytes)
 
 static __always_inline void count_map(struct kvmw_slot *slot, int level, u64 leaves)
 {
-	__this_cpu_add(slot->cpu->map[level - 1], leaves);
+	__this_cpu_add(slot->hits->map[level - 1], leaves);
 	if (!KVMW_KVM_COUNTS_LEAVES)
 		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
 }
 
 static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
 {
-	__this_cpu_inc(slot->cpu->unmap[level - 1]);
+	__this_cpu_inc(slot->hits->unmap[level - 1]);
 	if (!KVMW_KVM_COUNTS_LEAVES)
 		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 }
@@ -143,7 +143,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	 */
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
-		__this_cpu_inc(slot->cpu->splits);
+		__this_cpu_inc(slot->hits->splits);
 		leaf_mapped(slot, gfn, level - 1,
 			    kvmw_leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
 	}

@@ -130,13 +130,17 @@
 	X(base_gfn, INSTANT, NONE, HOOK(slot_commit), "first guest page frame")		\
 	X(userspace_addr, INSTANT, NONE, HOOK(slot_commit), "where the VMM has it mapped")	\
 	X(flags, INSTANT, NONE, HOOK(slot_commit), "KVM_MEM_* as the VMM set them")	\
-	X(mapped_4k, INSTANT, NONE, NEED_MAPPED, "4 KiB leaves within the slot")		\
-	X(mapped_2m, INSTANT, NONE, NEED_MAPPED, "2 MiB leaves within the slot")		\
-	X(mapped_1g, INSTANT, NONE, NEED_MAPPED, "1 GiB leaves within the slot")		\
-	X(mapped_bytes, INSTANT, BYTES, NEED_MAPPED, "memory that these leaves map")	\
-	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY,					\
+	X(mapped_4k, INSTANT, NONE, NEED_MAPPED | KVMW_NEED_COUNTERS,			\
+	  "4 KiB leaves within the slot")						\
+	X(mapped_2m, INSTANT, NONE, NEED_MAPPED | KVMW_NEED_COUNTERS,			\
+	  "2 MiB leaves within the slot")						\
+	X(mapped_1g, INSTANT, NONE, NEED_MAPPED | KVMW_NEED_COUNTERS,			\
+	  "1 GiB leaves within the slot")						\
+	X(mapped_bytes, INSTANT, BYTES, NEED_MAPPED | KVMW_NEED_COUNTERS,		\
+	  "memory that these leaves map")						\
+	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY | KVMW_NEED_COUNTERS,		\
 	  "pages marked dirty while the slot's dirty logging is on")			\
-	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW,					\
+	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW | KVMW_NEED_COUNTERS,		\
 	  "dirty_marks whose page was not marked yet since the log was last collected")	\
 	X(dirty_pages, INSTANT, NONE,							\
 	  HOOK(slot_commit) | HOOK(vm_destroy) | KVMW_NEED_BITMAP | KVMW_NEED_LOGGING,	\

@@ -150,6 +150,8 @@ static u64 met_by(const struct kvmw_object *obj)
 
 		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
 			met |= KVMW_NEED_LOGGING;
+		if (!kvmw_slot_shares(slot))
+			met |= KVMW_NEED_COUNTERS;
 	}
 	if (obj->kind == KVMWATCH_KIND_VCPU) {
 		const struct kvmw_vcpu *vcpu = container_of(obj, struct kvmw_vcpu, obj);

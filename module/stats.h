@@ -18,7 +18,8 @@
 struct kvmw_object;
 
 /* Conditions beside hooks, in the same mask. */
-#define KVMW_NEED_FIRST		57
+#define KVMW_NEED_FIRST		56
+#define KVMW_NEED_COUNTERS	BIT_ULL(56)	/* the slot has counters of its own */
 #define KVMW_NEED_MARKED	BIT_ULL(57)	/* no audit of the VM's dirty marks has failed */
 #define KVMW_NEED_SEEN		BIT_ULL(58)	/* none of its leaves */
 #define KVMW_NEED_REASONS	BIT_ULL(59)	/* exit reasons can be read */

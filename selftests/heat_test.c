@@ -816,6 +816,48 @@ TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 	ASSERT_EQ(0, watch_load(NULL));
 }
 
+/* Their marks are counted with the VM's, so an fd of the VM tells that it does not show them. */
+TEST(slots_without_counters_are_covered_by_an_fd_of_their_own_only)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	struct kvmwatch_info info;
+	int dev, of_vm, of_slot;
+	char args[256];
+	struct guest *g;
+
+	ASSERT_EQ(0, watch_unload_patiently());
+	snprintf(args, sizeof(args), "%s slot_mb=0", getenv("MODARGS") ?: "");
+	ASSERT_EQ(0, watch_load(args));
+	g = guest_new(1, 0);
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, guest_slot_add(g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
+	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
+	ASSERT_LE(0, dev);
+	of_vm = kvmwatch_open_heat_vm_fd(dev, guest_vm_fd(g));
+	of_slot = kvmwatch_open_heat_slot_fd(dev, guest_vm_fd(g), 0, 1);
+	ASSERT_LE(0, of_vm);
+	ASSERT_LE(0, of_slot);
+
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 10, 40));
+	EXPECT_EQ(-ENOENT, look(of_vm, 1, v));
+	EXPECT_EQ(40, v->head.uncovered);
+	EXPECT_EQ(0, look(of_slot, 1, v));
+	EXPECT_EQ(0, v->head.uncovered);
+	EXPECT_EQ(40, v->counts);
+	EXPECT_EQ(1, v->pages[10].count);
+	ASSERT_EQ(0, guest_slot_del(g, 1));
+	EXPECT_EQ(-ENOENT, look(of_vm, 1, v));
+	EXPECT_EQ(40, v->head.uncovered);
+
+	close(of_slot);
+	close(of_vm);
+	close(dev);
+	guest_free(g);
+	free(v);
+	EXPECT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, watch_load(NULL));
+}
+
 /* --- all at once --------------------------------------------------------- */
 
 struct storm {

@@ -100,7 +100,7 @@ static __u64 stat_of(int fd, const char *name)
 
 static int has_dir(const char *name)
 {
-	char path[128];
+	char path[192];
 
 	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s", name);
 	return !access(path, F_OK);
@@ -1549,6 +1549,159 @@ TEST_F(burst, vms_without_vcpus_and_slots_are_found)
 	for (i = 0; i < 20; i++)
 		close(fds[i]);
 	EXPECT_EQ(0, count(KVMWATCH_KIND_VM, 0));
+}
+
+/* --- more slots than may have counters ----------------------------------------- */
+
+FIXTURE(few_counters)
+{
+	struct guest *g;
+};
+
+/* @adopted: the module is loaded when all is there */
+FIXTURE_VARIANT(few_counters)
+{
+	const char *limit;
+	int slots;	/* that have counters, beside those of KVM itself; -1: none at all */
+	int adopted;
+};
+
+FIXTURE_VARIANT_ADD(few_counters, of_a_vm) { "vm_slots", 2, 0 };
+FIXTURE_VARIANT_ADD(few_counters, of_a_vm_from_before) { "vm_slots", 2, 1 };
+FIXTURE_VARIANT_ADD(few_counters, of_all) { "slot_mb", -1, 0 };
+FIXTURE_VARIANT_ADD(few_counters, of_all_from_before) { "slot_mb", -1, 1 };
+
+FIXTURE_SETUP(few_counters)
+{
+	int err = watch_unload_patiently();
+
+	ASSERT_TRUE(!err || err == -ENOENT);
+}
+
+FIXTURE_TEARDOWN(few_counters)
+{
+	guest_free(self->g);
+	watch_unload_patiently();
+	EXPECT_EQ(0, watch_load(NULL));
+}
+
+#define FEW_SLOTS	5
+
+static __u64 few_gpa(int slot)
+{
+	return GPA + slot * 0x10000000ULL;
+}
+
+static int few_load(const char *limit, int slots)
+{
+	char args[128];
+
+	snprintf(args, sizeof(args), "%s %s=%d", getenv("MODARGS") ?: "", limit,
+		 slots < 0 ? 0 : (int)vendor_slots(slots));
+	return watch_load(args);
+}
+
+static unsigned int slots_without_counters(void)
+{
+	char *hooks = watch_debugfs_table("hooks"), *at = strstr(hooks ?: "", "slots without: ");
+	unsigned int nr = ~0U;
+
+	if (at)
+		sscanf(at, "slots without: %u", &nr);
+	free(hooks);
+	return nr;
+}
+
+/* A slot with so many pages written. Its size and its log are KVM's, whoever counts. */
+static void few_check(struct __test_metadata *_metadata, struct guest *g, int slot, __u64 pages,
+		      int counted, int marks)
+{
+	char path[128];
+	__u64 value;
+
+	EXPECT_EQ(PAGES, watch_slot_stat(g, slot, "npages"));
+	EXPECT_EQ(pages, watch_slot_stat(g, slot, "dirty_pages"));
+	EXPECT_EQ(counted ? pages : ~0ULL, watch_slot_stat(g, slot, "mapped_4k"))
+		TH_LOG("slot %d", slot);
+	EXPECT_EQ(counted && marks ? pages : counted ? 0 : ~0ULL,
+		  watch_slot_stat(g, slot, "dirty_marks_new"))
+		TH_LOG("slot %d", slot);
+	snprintf(path, sizeof(path), "slot0-%d/mapped_4k", slot);
+	if (counted) {
+		EXPECT_EQ(0, watch_debugfs(g, path, &value));
+		EXPECT_EQ(pages, value);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/slot0-%d", guest_name(g), slot);
+	EXPECT_FALSE(has_dir(path));
+}
+
+TEST_F(few_counters, slots_beyond_count_with_their_vm)
+{
+	int slot, adopted = variant->adopted, with = variant->slots - 1;
+	__u64 mapped = GUEST_SLOT0_PAGES, marks = 0;
+	struct guest *g;
+
+	if (!adopted)
+		ASSERT_EQ(0, few_load(variant->limit, variant->slots));
+	self->g = guest_new(1, 0);
+	g = self->g;
+	ASSERT_NE(NULL, g);
+	for (slot = 1; slot <= FEW_SLOTS; slot++) {
+		ASSERT_EQ(0, guest_slot_add(g, slot, few_gpa(slot), PAGES, GUEST_MEM_4K,
+					    KVM_MEM_LOG_DIRTY_PAGES));
+		ASSERT_EQ(0, guest_run(g, 0, work_write(few_gpa(slot), slot, GUEST_PAGE, 1)));
+		mapped += slot;
+		marks += slot;
+	}
+	if (adopted) {
+		ASSERT_EQ(0, few_load(variant->limit, variant->slots));
+		marks = 0;
+	}
+
+	/* Slots of a VM from before come in any order: how many have counters is what counts. */
+	if (adopted && with > 0) {
+		EXPECT_EQ(FEW_SLOTS + 1 - variant->slots, slots_without_counters());
+	} else {
+		for (slot = 1; slot <= FEW_SLOTS; slot++)
+			few_check(_metadata, g, slot, slot, slot <= with, !adopted);
+	}
+	EXPECT_EQ(mapped, watch_vm_stat(g, "mapped_4k"));
+	EXPECT_EQ(marks, watch_vm_stat(g, "dirty_marks_new"));
+	EXPECT_EQ(vendor_slots(FEW_SLOTS + 1), watch_vm_stat(g, "slots"));
+	EXPECT_EQ(1, watch_audit(g, NULL));
+
+	/* All count on, with the slot or with the VM. */
+	for (slot = 1; slot <= FEW_SLOTS; slot++) {
+		ASSERT_EQ(0, guest_run(g, 0, work_write(few_gpa(slot), PAGES, GUEST_PAGE, 1)));
+		mapped += PAGES - slot;
+		marks += PAGES - slot;
+	}
+	EXPECT_EQ(mapped, watch_vm_stat(g, "mapped_4k"));
+	EXPECT_EQ(marks, watch_vm_stat(g, "dirty_marks_new"));
+	EXPECT_EQ(1, watch_audit(g, NULL));
+
+	/*
+	 * What a slot had stays in the VM's numbers, and what it counted with is free again. With
+	 * a slot, some kernels clear all that is mapped.
+	 */
+	for (slot = 1; slot <= FEW_SLOTS; slot++) {
+		ASSERT_EQ(0, guest_slot_del(g, slot));
+		mapped -= PAGES;
+		EXPECT_GE(mapped, watch_vm_stat(g, "mapped_4k"));
+		EXPECT_EQ(marks, watch_vm_stat(g, "dirty_marks_new"));
+	}
+	EXPECT_EQ(1, watch_audit(g, NULL));
+	EXPECT_TRUE(WATCH_EVENTUALLY(slots_without_counters() ==
+				     (variant->slots < 0 ? vendor_slots(1) : 0)));
+	ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 7, GUEST_PAGE, 1)));
+	few_check(_metadata, g, SLOT, 7, variant->slots > 0, 1);
+	EXPECT_EQ(mapped + 7, watch_vm_stat(g, "mapped_4k"));
+	EXPECT_EQ(marks + 7, watch_vm_stat(g, "dirty_marks_new"));
+	EXPECT_EQ(1, watch_audit(g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(g, "audit_failures"));
+	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 }
 
 TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio_ext.h>
@@ -1180,6 +1181,63 @@ static void play_trace_cmd(const char *dir, int code)
 		 code);
 	write_file(path, script);
 	chmod(path, 0755);
+}
+
+static bool comes_to_be(const char *path, const char *text)
+{
+	char *found;
+	bool same;
+	int i;
+
+	for (i = 0; i < 3000; i++) {
+		found = read_file(path);
+		same = !strcmp(found, text);
+		free(found);
+		if (same)
+			return true;
+		poll(NULL, 0, 10);
+	}
+	return false;
+}
+
+/* Whoever sends a signal to record does not know of its child, which ends well on SIGINT alone. */
+TEST(record_ends_by_a_signal_with_a_whole_file)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	char dir[] = "/tmp/record.XXXXXX", path[64], program[64], begun[64];
+	int status;
+	size_t i;
+	pid_t pid;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	snprintf(begun, sizeof(begun), "%s/begun", dir);
+	snprintf(program, sizeof(program), "%s/trace-cmd", dir);
+	write_file(program,
+		   "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n"
+		   "trap 'echo whole >\"$2\"; exit 0' INT\ntrap 'exit 1' TERM HUP\n"
+		   "echo begun >\"${0%/*}/begun\"\nwhile :; do /bin/sleep 0.01; done\n");
+	chmod(program, 0755);
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		write_file(path, "old");
+		write_file(begun, "");
+		pid = fork();
+		if (!pid) {
+			setenv("PATH", dir, 1);
+			_exit(cmd_record.run(&cmd_record, 3,
+					     (char *[]){ "record", "-o", path, NULL }));
+		}
+		EXPECT_TRUE(comes_to_be(begun, "begun\n"));
+		EXPECT_TRUE(comes_to_be(path, "old"));
+		kill(pid, signals[i]);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+		EXPECT_TRUE(comes_to_be(path, "whole\n"));
+	}
+	unlink(path);
+	unlink(begun);
+	unlink(program);
+	EXPECT_EQ(0, rmdir(dir));	/* nothing else is in it */
 }
 
 TEST(record_keeps_the_old_file_until_the_new_one_is_whole)

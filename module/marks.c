@@ -79,14 +79,14 @@ static bool look_at(const struct kvmw_slot *slot, struct kvmw_log_look *look)
 	look->life = READ_ONCE(slot->log_life);
 	smp_rmb();	/* counts of this log, or of a later one: then its life is another */
 	sum(slot, &look->first);
-	smp_rmb();
+	smp_rmb();	/* these are lower bounds for what the log is read with */
 	set = kvmw_log_weight(slot);
 	if (set < 0 || !collection_ends(slot->obj.vm, look))
 		return false;
 	look->set = set;
-	smp_rmb();
+	smp_rmb();	/* and these are upper bounds */
 	sum(slot, &look->last);
-	smp_rmb();
+	smp_rmb();	/* all of it was of this log */
 	return READ_ONCE(slot->log_life) == look->life;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The numbers of an object as readers get them. See stats.h. */
 #include <linux/percpu.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/kvmwatch.h>
@@ -250,7 +251,7 @@ void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS])
 #define LOG_WORDS	64
 
 /* Logs up to this size are counted for each reader, larger ones (32 GiB) now and then. */
-#define LOG_BYTES_EACH	(1UL << 20)
+#define LOG_BYTES_EACH	SZ_1M
 #define LOG_INTERVAL	(HZ / 10)
 
 /*

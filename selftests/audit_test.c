@@ -301,7 +301,7 @@ TEST(of_vms_that_hide_their_page_tables_there_are_none)
 		ASSERT_EQ(0, guest_slot_discard(g[i], 1, 50, 100));
 		ASSERT_EQ(0, guest_dirty_log(g[i], 1, 1));
 		ASSERT_EQ(0, touch(g[i], 0, 300));
-		for (j = 0; j < sizeof(gone) / sizeof(gone[0]); j++)
+		for (j = 0; j < ARRAY_SIZE(gone); j++)
 			EXPECT_EQ(UNAVAILABLE, watch_vm_stat(g[i], gone[j]));
 		EXPECT_EQ(UNAVAILABLE, watch_slot_stat(g[i], 1, "mapped_4k"));
 		EXPECT_EQ(300, watch_slot_stat(g[i], 1, "dirty_pages"));

@@ -85,7 +85,7 @@ static const char *missing(enum needs needs)
 			return "the host has no 2M pages for " SYS_HUGETLB;
 		break;
 	case NEEDS_1G:
-		return sys_has_1g() ? NULL : "the host has no free 1G page (hugepagesz=1G hugepages=1)";
+		return sys_has_1g() ? NULL : "the host has no free page of 1G";
 	}
 	return NULL;
 }

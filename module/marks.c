@@ -18,9 +18,12 @@
  * during a look is on another side of it for us than for KVM. One that finds its page marked, is
  * overtaken by a collection, and then marks it, is none for us and one for KVM. A task makes one
  * mark at a time, and is a vCPU's or is on a CPU (the mark takes a few instructions), so each
- * look and each collection makes up for CPUs and vCPUs at most. Two that mark the same page at
- * the same moment are two for us and one for KVM: so too many marks are a fault only where there
- * is one vCPU and nobody else has marked anything.
+ * look and each collection makes up for CPUs and vCPUs. (A task could be overtaken more than
+ * once by one collection, if it marks marked pages, each in the few instructions in which that
+ * takes its word. All others had to be as unlucky in the same one for an audit to fail.)
+ *
+ * Two that mark the same page at the same moment are two for us and one for KVM. So too many
+ * marks are a fault only where there is one vCPU and nobody else has marked anything.
  */
 #include <linux/cpumask.h>
 #include <linux/slab.h>

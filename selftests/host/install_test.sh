@@ -136,7 +136,7 @@ elsewhere() {
 
 # All that install installs, the module too, which others may have beside theirs.
 module_goes() {
-	local modules=$tmp/all/lib/modules/$kver all=(-s KDIR="$headers" DESTDIR="$tmp/all" PREFIX=/usr)
+	local modules=$tmp/all/lib/modules/$kver all=(-s KDIR="$headers" CC="$(compiler_of "$headers")" DESTDIR="$tmp/all" PREFIX=/usr)
 
 	make "${all[@]}" install
 	ls "$modules"/*/kvmwatch.ko*

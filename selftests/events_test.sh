@@ -357,6 +357,32 @@ if claim "a format that libtraceevent does not understand is told by it" \
 	claim "and knows that they are not another VM's" same "$? $(count . </tmp/report)" "0 0"
 fi
 
+# Somebody else traces in the kernel's first buffer. While a guest lives, all of it is recorded.
+tracing=/sys/kernel/tracing
+echo 1 >$tracing/events/sched/sched_process_exit/enable
+/bin/true
+others() {
+	echo "$(cat $tracing/events/sched/sched_process_exit/enable) $(grep -c 'comm=true ' $tracing/trace)"
+}
+before=$(others)
+kvmwatch record -o /tmp/own.dat >/tmp/own.err 2>&1 &
+recorder=$!
+is_recording() {
+	grep -q 1 $instances/kvmwatch-record-*/events/kvmwatch/enable
+}
+claim "record has an instance" eventually is_recording
+guest_demo --exits 0 --pages-4k 8 --pages-2m 1 --dirty-rounds 1 --halts 1 --seconds 0 >/dev/null 2>&1
+kill -INT $recorder
+wait $recorder
+claim "leaves nothing of it" same "$? $(find $instances -maxdepth 1 -name 'kvmwatch-record-*' | wc -l)" "0 0"
+claim "and leaves what others trace alone" same "$(others)" "$before"
+echo 0 >$tracing/events/sched/sched_process_exit/enable
+kvmwatch report /tmp/own.dat >/tmp/report 2>$said
+claim "report has what was recorded there" same "$(count 'slot 0:1 create ' </tmp/report)" 1
+claim "without the instance's name" same "$(count kvmwatch-record </tmp/report)" 0
+id=$(sed -n 's/.* vm \([0-9]*\) pid .* slot 0:1 create .*/\1/p' /tmp/report)
+claim "and tells its VM from others" same "$(kvmwatch report -p "id:$id" /tmp/own.dat | count 'slot 0:1 create ')" 1
+
 kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
 claim "by the clock of the views" grep -q '\[mono\]' /tmp/bob.dat

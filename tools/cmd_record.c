@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "cmd_report.h"
 #include "new_file.h"
 #include "view.h"
 
@@ -69,14 +71,24 @@ static int run_and_wait(char **argv)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
 }
 
+/*
+ * In the kernel's first buffer trace-cmd would end what others trace there, and empty it. So it
+ * makes an instance, and takes it away. The clock is that of the live views, so that times can be
+ * compared.
+ */
 static int record_into(const struct record_options *o, char *filter, char *file)
 {
-	/* The clock of the live views, so that their times can be compared. */
-	char *argv[16] = {
-		"trace-cmd", "record", "-C", "mono", "-e", "kvmwatch", "-o", file
+	char instance[sizeof(REPORT_INSTANCE) + 10];
+	char *argv[20] = {
+		"trace-cmd", "record", "-B", instance, "-C", "mono", "-e", "kvmwatch", "-o", file
 	};
+	unsigned int nonce;
 	char seconds[40];
-	int n = 8;
+	int n = 10;
+
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return complain("getrandom", "%m");
+	snprintf(instance, sizeof(instance), REPORT_INSTANCE "%08x", nonce);
 
 	if (*filter) {
 		argv[n++] = "-f";

@@ -26,6 +26,17 @@ struct who {
 	unsigned int as_id, slot;
 };
 
+const char *report_line_begin(const char *line)
+{
+	size_t len = strlen(REPORT_INSTANCE) + 8;
+	const char *at = line + strspn(line, " ");
+
+	if (strncmp(at, REPORT_INSTANCE, strlen(REPORT_INSTANCE)) || strnlen(at, len) < len ||
+	    at[len] != ':')
+		return line;
+	return at + len + 1;
+}
+
 /* What an event says behind its time; NULL: the line is not an event. */
 static const char *event_of(const char *line)
 {
@@ -185,7 +196,7 @@ static void show_line(char *line, void *arg)
 	if (shown->filter && !report_line_is_of(line, shown->filter))
 		return;
 	text_clean(line);
-	puts(line);
+	puts(report_line_begin(line));
 }
 
 /* What trace-cmd complains of may quote the file. */

@@ -19,6 +19,12 @@ struct report_filter {
 	__u64 vm, vcpu, as_id, slot;
 };
 
+/* What the trace instances of kvmwatch record are called; 8 hexadecimal digits follow. */
+#define REPORT_INSTANCE	"kvmwatch-record-"
+
+/* The line without the name of such an instance, which trace-cmd begins it with. */
+const char *report_line_begin(const char *line);
+
 bool report_line_is_of(const char *line, const struct report_filter *filter);
 
 /* Or is it about the report itself? */

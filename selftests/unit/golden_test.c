@@ -972,7 +972,8 @@ TEST(a_recording_has_the_clock_of_the_views)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_LT(0, read(fds[0], words, sizeof(words) - 1));
-	EXPECT_TRUE(strstr(words, "record -C mono -e kvmwatch -o trace.dat."));
+	EXPECT_TRUE(strstr(words, "record -B kvmwatch-record-"));
+	EXPECT_TRUE(strstr(words, " -C mono -e kvmwatch -o trace.dat."));
 	EXPECT_TRUE(strstr(words, " -f (vm == 1) && vcpu == 1 sleep 2.000\n"));
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/trace.dat", dir);

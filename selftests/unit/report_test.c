@@ -179,6 +179,16 @@ TEST(a_report_tells_what_it_could_not_read)
 	EXPECT_NE(NULL, strstr(out, "[UNKNOWN EVENT]\n"));
 }
 
+TEST(the_name_of_a_recordings_instance_is_left_out)
+{
+	EXPECT_STREQ(MARK, report_line_begin("  kvmwatch-record-0123abcd:" MARK));
+	EXPECT_STREQ(MARK, report_line_begin(MARK));
+	EXPECT_STREQ(" kvmwatch-record-0-12 [000] 1.1: x", /* a thread */
+		     report_line_begin(" kvmwatch-record-0-12 [000] 1.1: x"));
+	EXPECT_STREQ("kvmwatch-record-", report_line_begin("kvmwatch-record-"));
+	EXPECT_TRUE(report_line_is_event("  kvmwatch-record-0123abcd:" MARK));
+}
+
 static const char *const account_lines[] = {
 	"cpus=2\n",
 	"\n",

@@ -211,7 +211,7 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 /*
  * A vCPU whose load we did not see: the thread that runs here carries KVM's
  * notifier of it. Nothing is followed but a pointer that one of our records has.
- * Runs in an interrupt, so the vCPU cannot be put meanwhile. When this interrupts the hit of a load,
+ * Runs in an interrupt, so the vCPU cannot be put meanwhile. When this interrupts a load's hit,
  * that has put the vCPU into kvmw_cpu and does the rest itself; that of a put takes it out of
  * there at its end.
  */

@@ -282,6 +282,7 @@ struct kvmw_counters {
 	unsigned int	slots_max;	/* of a VM */
 	unsigned int	without;
 };
+
 void kvmw_counters(struct kvmw_counters *out);
 
 /*

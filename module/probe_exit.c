@@ -70,7 +70,7 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 	kvmw_inc(vcpu, exits);
 	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
 	if (unlikely(vcpu->exit_early)) {
-		/* Not of this exit if there was an entry since: KVM has no event of one that failed. */
+		/* Not of this exit after another entry: KVM has no event of one that failed. */
 		begun = vcpu->exit_since;
 		vcpu->exit_early = false;
 	}

@@ -175,9 +175,8 @@ static int get_all(int dev, struct guest_names **names, struct vm **vms, size_t 
 		free(infos);
 		return -ENOMEM;
 	}
-	for (i = 0; i < *nr; i++) {
+	for (i = 0; i < *nr; i++)
 		all[i].info = infos[i];
-	}
 	free(infos);
 	err = guest_names_fill(names, all, *nr);
 	if (err) {

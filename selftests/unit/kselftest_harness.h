@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,21 +22,21 @@
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #endif
 
-#define UNIT_TIMEOUT	60	/* seconds; it ends what hangs */
+/* Add a test to the suite, before main() runs. */
+void unit_add(const TTest *test);
 
-/* A test adds itself to the suite before main() runs. */
-static Suite *unit_suite;
+#ifndef __printf
+#define __printf(a, b)	__attribute((format(printf, a, b)))
+#endif
 
-static __attribute__((unused)) void unit_add(const TTest *test)
-{
-	TCase *one = tcase_create(test->name + strlen("unit_"));
+/* Returns @holds, and keeps the words for unit_fail() when it is false. */
+bool __printf(2, 3) unit_holds(bool holds, const char *format, ...);
 
-	if (!unit_suite)
-		unit_suite = suite_create("unit");
-	tcase_set_timeout(one, UNIT_TIMEOUT);
-	tcase_add_test(one, test);
-	suite_add_tcase(unit_suite, one);
-}
+/* Ends the test. */
+bool unit_fail(void);
+
+/* Runs all tests; what main() returns. */
+int unit_main(void);
 
 #define TEST(name)								\
 	static void name(void);							\
@@ -71,35 +72,20 @@ static __attribute__((unused)) void unit_add(const TTest *test)
 	}									\
 	static void fixture##_##name(struct unit_##fixture *self)
 
-/* Why the current assertion fails */
-static char unit_why[1024];
+#define UNIT_HANDLER(holds)	for (bool unit_bad = !(holds); unit_bad; unit_bad = unit_fail())
 
-static __attribute__((unused)) bool unit_fail(void)
-{
-	ck_abort_msg("%s", unit_why);
-	return false;
-}
-
-/* False when it holds. */
-#define UNIT_FAILS(holds, format, ...) ({					\
-	mark_point();								\
-	bool unit_bad = !(holds);						\
-	if (unit_bad)								\
-		snprintf(unit_why, sizeof(unit_why), format, __VA_ARGS__);	\
-	unit_bad;								\
-})
-#define UNIT_HANDLER(fails)	for (bool unit_bad = (fails); unit_bad; unit_bad = unit_fail())
-
-#define UNIT_COMPARE(expected, seen, op)	UNIT_HANDLER(({			\
-	__auto_type unit_expected = (expected);					\
-	__auto_type unit_seen = (seen);						\
-	UNIT_FAILS(unit_expected op unit_seen, "Expected %s (%lld) " #op " %s (%lld)", #expected, \
-		   (long long)(intptr_t)unit_expected, #seen, (long long)(intptr_t)unit_seen); \
+#define UNIT_COMPARE(expected, seen, op)	UNIT_HANDLER(({				\
+	__auto_type unit_expected = (expected);						\
+	__auto_type unit_seen = (seen);							\
+	unit_holds(unit_expected op unit_seen, "Expected %s (%lld) " #op " %s (%lld)",	\
+		   #expected, (long long)(intptr_t)unit_expected,			\
+		   #seen, (long long)(intptr_t)unit_seen);				\
 }))
-#define UNIT_STRINGS(expected, seen, op)	UNIT_HANDLER(({			\
-	const char *unit_expected = (expected), *unit_seen = (seen);		\
-	UNIT_FAILS(unit_expected && unit_seen && strcmp(unit_expected, unit_seen) op 0, \
-		   "Expected '%s' " #op " '%s'", unit_expected ?: "(null)", unit_seen ?: "(null)"); \
+#define UNIT_STRINGS(expected, seen, op)	UNIT_HANDLER(({				\
+	const char *unit_expected = (expected) ?: "(null)";				\
+	const char *unit_seen = (seen) ?: "(null)";					\
+	unit_holds(strcmp(unit_expected, unit_seen) op 0, "Expected '%s' " #op " '%s'", \
+		   unit_expected, unit_seen);						\
 }))
 
 #define EXPECT_EQ(expected, seen)	UNIT_COMPARE(expected, seen, ==)
@@ -108,8 +94,8 @@ static __attribute__((unused)) bool unit_fail(void)
 #define EXPECT_LE(expected, seen)	UNIT_COMPARE(expected, seen, <=)
 #define EXPECT_GT(expected, seen)	UNIT_COMPARE(expected, seen, >)
 #define EXPECT_GE(expected, seen)	UNIT_COMPARE(expected, seen, >=)
-#define EXPECT_TRUE(seen)		UNIT_HANDLER(UNIT_FAILS(seen, "%s is not true", #seen))
-#define EXPECT_FALSE(seen)		UNIT_HANDLER(UNIT_FAILS(!(seen), "%s is not false", #seen))
+#define EXPECT_TRUE(seen)		UNIT_HANDLER(unit_holds(seen, "%s is not true", #seen))
+#define EXPECT_FALSE(seen)		UNIT_HANDLER(unit_holds(!(seen), "%s is not false", #seen))
 #define EXPECT_STREQ(expected, seen)	UNIT_STRINGS(expected, seen, ==)
 #define EXPECT_STRNE(expected, seen)	UNIT_STRINGS(expected, seen, !=)
 
@@ -127,29 +113,10 @@ static __attribute__((unused)) bool unit_fail(void)
 #define TH_LOG(format, ...) \
 	fprintf(stdout, "# %s:%d: " format "\n", __FILE__, __LINE__, ##__VA_ARGS__)
 
-static int unit_main(void)
-{
-	SRunner *runner = srunner_create(unit_suite);
-	int i, failed, n;
-	TestResult **results;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	srunner_run_all(runner, CK_SILENT);
-	n = srunner_ntests_run(runner);
-	failed = srunner_ntests_failed(runner);
-	results = srunner_results(runner);
-	printf("1..%d\n", n);
-	for (i = 0; i < n; i++) {
-		if (tr_rtype(results[i]) != CK_PASS)
-			printf("# %s:%d: %s\nnot ", tr_lfile(results[i]), tr_lno(results[i]),
-			       tr_msg(results[i]));
-		printf("ok %d %s\n", i + 1, tr_tcname(results[i]));
+#define TEST_HARNESS_MAIN	\
+	int main(void)		\
+	{			\
+		exit(unit_main()); \
 	}
-	free(results);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-#define TEST_HARNESS_MAIN	int main(void) { return unit_main(); }
 
 #endif /* UNIT_KSELFTEST_HARNESS_H */

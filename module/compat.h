@@ -77,6 +77,7 @@
  * would give another picture. See on_rmap_zap().
  */
 #define KVMW_RMAP_TELLERS	"kvm_set_pte_rmapp", "kvm_zap_all_rmap_sptes"
+#define KVMW_HAS_RMAP_TELLERS	(!KVMW_SINCE(6, 1) || KVMW_SINCE(7, 2))
 
 /* Is what we think of kvm.ko true? NULL, or why not. Context: kvm.ko stays. */
 const char *kvmw_kvm_unfit(void);

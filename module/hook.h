@@ -135,7 +135,6 @@ struct kvmw_cpu {
 	/* Caches, never NULL, so that a hit need not ask. */
 	struct kvmw_slot	*slot;		/* of the last page; or kvmw_no_slot */
 	const struct kvmw_site	*site;		/* who called last; or kvmw_site_other */
-	bool			told;		/* see on_rmap_zap() */
 	u64			hits[KVMW_NR_HOOKS];
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);

@@ -140,6 +140,7 @@ struct kvmw_vm {
 	bool			armed;		/* all regions count */
 	bool			unsure;		/* a slot's record came late: count again */
 	bool			mapped_bad;	/* an audit failed: withdrawn */
+	bool			zaps_counted;	/* see on_rmap_zap(); under mmu_lock */
 	gfn_t			cursor[KVMW_NR_AS];
 	u64			mapped_peak;	/* bytes, seen before an unmap */
 	u64			mapped_now;	/* the same now, where KVM keeps no count */

@@ -209,20 +209,41 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 }
 
 /*
+ * A hook on the entry of one of KVMW_RMAP_TELLERS says whether it counts what that function
+ * clears. The word is in the VM's record: whoever holds mmu_lock is the only one to write and
+ * to read it. It cannot be a CPU's, as a PREEMPT_RT kernel may move the holder to another
+ * CPU, or run the holder of another VM's lock on this one, between the two hooks.
+ */
+static void __maybe_unused tell_zaps(const struct kvm *kvm, bool counted)
+{
+	struct kvmw_vm *vm = kvmw_vm_find(kvm);
+
+	if (vm)
+		vm->zaps_counted = counted;
+}
+
+static bool zaps_counted(const struct kvm *kvm)
+{
+	const struct kvmw_vm *vm = kvm ? kvmw_vm_find(kvm) : NULL;
+
+	return vm && vm->zaps_counted;
+}
+
+/*
  * mmu_spte_clear_track_bits([kvm,] sptep). Some functions mean something else by it, or
  * come without it where the compiler has put a copy of it into them. A hook on their
- * entry counts in its place, and leaves word in c->told for the calls that follow, under
- * the same mmu_lock and so on this CPU.
+ * entry counts in its place: see tell_zaps().
  */
 static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned long caller)
 {
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvmw_leaf leaf;
 
-	if (unlikely(c->told) && kvmw_site_of(c, caller)->teller)
+	if (!kvmw_rmap_zap_leaf(regs, &leaf))
 		return;
-	if (kvmw_rmap_zap_leaf(regs, &leaf))
-		count_zap(&leaf);
+	if (KVMW_HAS_RMAP_TELLERS &&
+	    kvmw_site_of(this_cpu_ptr(&kvmw_cpu), caller)->teller && zaps_counted(leaf.kvm))
+		return;
+	count_zap(&leaf);
 }
 
 KVMW_LOCKED_HANDLER(spte_change, on_spte_change);
@@ -236,7 +257,7 @@ KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
  */
 static __always_inline void on_rmap_repoint(const struct pt_regs *regs, unsigned long caller)
 {
-	this_cpu_write(kvmw_cpu.told, !pte_write(*(pte_t *)KVMW_ARG6(regs)));
+	tell_zaps((struct kvm *)KVMW_ARG1(regs), !pte_write(*(pte_t *)KVMW_ARG6(regs)));
 }
 
 KVMW_LOCKED_HANDLER(rmap_repoint, on_rmap_repoint);
@@ -251,7 +272,7 @@ static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned
 	struct kvmw_leaf leaf;
 	unsigned int i;
 
-	this_cpu_write(kvmw_cpu.told, desc);
+	tell_zaps(kvm, desc);
 	for (; desc; desc = desc->more) {
 		for (i = 0; i < kvmw_rmap_desc_count(desc); i++) {
 			const struct kvmw_sp *sp = kvmw_sp_of(desc->sptes[i]);

@@ -79,7 +79,7 @@ static bool adopt_vcpu(struct child_walk *walk, struct kvm_vcpu *kvcpu)
 	vcpu->stats.pcpu[0] = kvcpu->cpu;
 	vcpu->stats.halt_poll_ns[0] = kvcpu->halt_poll_ns;
 	vcpu->stats.halt_poll_ns_max[0] = kvcpu->halt_poll_ns;
-	vcpu->since = kvmw_now();
+	vcpu->since = kvmw_now_anywhere();
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, walk->vm);
 	return true;
 }

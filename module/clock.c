@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The clock of hits. See clock.h. */
+#include <linux/rcupdate.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -12,8 +13,12 @@
 
 DEFINE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 u64 kvmw_clock_mult = 1ULL << 32;
+u64 kvmw_clock_offset;
 
-/* Both clocks at one moment, the last at which the TSC was good; zeros: never. */
+/*
+ * Both clocks at one moment, the last at which the TSC was good; zeros: never. Only the looker
+ * writes it, and only while hits go by the TSC and so do not read it.
+ */
 static struct moment {
 	u64	ticks;
 	u64	ns;
@@ -32,6 +37,21 @@ u64 kvmw_now_slow(void)
 	return last.ticks + ns;
 }
 
+u64 kvmw_now_anywhere(void)
+{
+	u64 now;
+
+	preempt_disable();
+	now = kvmw_now();
+	preempt_enable();
+	return now;
+}
+
+const char *kvmw_clock_name(void)
+{
+	return kvmw_clock_is_tsc() ? "TSC" : "the kernel's, as that does not go by the TSC now";
+}
+
 /* Is it good enough for the kernel? That watches it, and takes another when it is not. */
 static bool tsc_usable(void)
 {
@@ -40,24 +60,43 @@ static bool tsc_usable(void)
 	return cycles >= before && cycles <= rdtsc_ordered() && tsc_khz;
 }
 
-static bool look(void)
+static bool sample(struct moment *now)
 {
 	unsigned long flags;
 	bool usable;
 
 	local_irq_save(flags);
 	usable = tsc_usable();
-	if (usable) {
-		last.ticks = rdtsc_ordered();
-		last.ns = ktime_get_raw_fast_ns();
-	}
+	now->ticks = kvmw_now_tsc();
+	now->ns = ktime_get_raw_fast_ns();
 	local_irq_restore(flags);
 	return usable;
 }
 
-static void take_scale(void)
+static void remember(const struct moment *now)
 {
+	last = *now;
 	WRITE_ONCE(kvmw_clock_mult, div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz));
+}
+
+/*
+ * The TSC may have started from 0 since hits went by it, or have gone on while the kernel's clock
+ * stood still. Both grace periods are for hits, which run with preemption off: after the first
+ * none reads the TSC with the old offset; after the second none reads @last, which the
+ * next look changes.
+ */
+static void take_tsc(void)
+{
+	unsigned long flags;
+	u64 tsc;
+
+	synchronize_rcu();
+	local_irq_save(flags);
+	tsc = rdtsc_ordered();
+	kvmw_clock_offset = kvmw_now_slow() - tsc;
+	local_irq_restore(flags);
+	static_branch_enable(&kvmw_clock_tsc);
+	synchronize_rcu();
 }
 
 static void look_again(struct work_struct *work);
@@ -65,11 +104,16 @@ static DECLARE_DELAYED_WORK(looker, look_again);
 
 static void look_again(struct work_struct *work)
 {
-	if (!look()) {
+	bool used = kvmw_clock_is_tsc(), usable;
+	struct moment now;
+
+	usable = sample(&now);
+	if (used && usable)
+		remember(&now);
+	else if (used)
 		static_branch_disable(&kvmw_clock_tsc);
-		return;
-	}
-	take_scale();
+	else if (usable)
+		take_tsc();
 	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
 }
 
@@ -79,11 +123,13 @@ static void give_up_tsc(void)
 	static_branch_disable(&kvmw_clock_tsc);
 }
 
-/* The TSC may start from 0 when the machine wakes up. From here on the kernel is asked. */
+/* Between these two the TSC may start anew, and the kernel is asked. */
 static int on_suspend(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE)
 		give_up_tsc();
+	else if (event == PM_POST_SUSPEND || event == PM_POST_HIBERNATION)
+		schedule_delayed_work(&looker, 0);
 	return NOTIFY_OK;
 }
 
@@ -92,9 +138,11 @@ static struct notifier_block suspend_nb = { .notifier_call = on_suspend };
 /* Context: no hook is attached yet. */
 void kvmw_clock_init(void)
 {
-	if (!look())
-		return;
-	take_scale();
+	struct moment now;
+
+	if (!sample(&now))
+		return;	/* for good: ticks are nanoseconds from here on */
+	remember(&now);
 	static_branch_enable(&kvmw_clock_tsc);
 	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
 	register_pm_notifier(&suspend_nb);

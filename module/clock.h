@@ -5,7 +5,8 @@
  *
  * Where the kernel's clocks go by the TSC, a hit reads the TSC itself, and what lies
  * between two readings is scaled as the kernel does it. Elsewhere the kernel is
- * asked, which costs more than the rest of a hit.
+ * asked, which costs more than the rest of a hit. Every two seconds, and after each suspend, a
+ * work item looks which of the two it is.
  */
 #ifndef KVMW_CLOCK_H
 #define KVMW_CLOCK_H
@@ -22,6 +23,9 @@ DECLARE_STATIC_KEY_FALSE(kvmw_clock_tsc);
  */
 extern u64 kvmw_clock_mult;
 
+/* What is added to the TSC, so that ticks go on where the kernel's clock has gone on without it. */
+extern u64 kvmw_clock_offset;
+
 u64 kvmw_now_slow(void);
 
 static __always_inline bool kvmw_clock_is_tsc(void)
@@ -32,10 +36,10 @@ static __always_inline bool kvmw_clock_is_tsc(void)
 /* For those who have asked: calls nothing. */
 static __always_inline u64 kvmw_now_tsc(void)
 {
-	return rdtsc_ordered();
+	return rdtsc_ordered() + kvmw_clock_offset;
 }
 
-/* In ticks from an unknown start. Context: any. */
+/* In ticks from an unknown start. Context: preemption off, as the clock may be exchanged. */
 static __always_inline u64 kvmw_now(void)
 {
 	return kvmw_clock_is_tsc() ? kvmw_now_tsc() : kvmw_now_slow();
@@ -54,6 +58,12 @@ static __always_inline u64 kvmw_now_of(const bool usual)
 {
 	return usual ? kvmw_now_tsc() : kvmw_now();
 }
+
+/* The same. Context: any. */
+u64 kvmw_now_anywhere(void);
+
+/* By which clock hits go now, in words. */
+const char *kvmw_clock_name(void);
 
 void kvmw_clock_init(void);
 void kvmw_clock_exit(void);

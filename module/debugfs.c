@@ -453,6 +453,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 	}
 	if (kvmw_no_reasons())
 		seq_printf(m, "# exit_reasons is unavailable: %s\n", kvmw_no_reasons());
+	seq_printf(m, "# clock: %s\n", kvmw_clock_name());
 	seq_printf(m, "# events of VMs without a record: %llu\n", kvmw_lost_unknown());
 	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n",
 		   kvmw_kind_footprint(KVMWATCH_KIND_VM),

@@ -273,7 +273,7 @@ static void heats_free(struct kvmw_heat **heats, int nr)
 /* All that is new begins at one moment, when there is memory for all of it. */
 static void heats_begin(struct kvmw_heat **heats, int nr)
 {
-	u64 begin_ns = ktime_get_ns(), begin = kvmw_now();
+	u64 begin_ns = ktime_get_ns(), begin = kvmw_now_anywhere();
 	int i;
 
 	for (i = 0; i < nr; i++) {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The clock of hits: they read the TSC while the kernel goes by it, and ask the kernel while it
+ * does not. Times stay true across each change of the two, and the TSC is taken again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "oracle.h"
+#include "sys.h"
+#include "vendor.h"
+#include "watch.h"
+
+#define SOURCE		"/sys/devices/system/clocksource/clocksource0/"
+#define PM_TEST		"/sys/power/pm_test"
+#define PM_STATE	"/sys/power/state"
+#define GPA		0x40000000ULL
+
+/*
+ * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the two
+ * drift apart. The module looks every two seconds; in those, 1000 ppm are 2 ms.
+ */
+#define DRIFT_NS	5000000LL
+
+static bool file_has(const char *path, const char *word)
+{
+	char text[256] = "";
+	FILE *f = fopen(path, "re");
+
+	if (f && !fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	if (f)
+		fclose(f);
+	return strstr(text, word);
+}
+
+/* Is this what the file hooks says of the clock? */
+static bool clock_is(const char *name)
+{
+	char *hooks = watch_debugfs_table("hooks"), line[80];
+	bool is;
+
+	snprintf(line, sizeof(line), "# clock: %s", name);
+	is = hooks && strstr(hooks, line);
+	free(hooks);
+	return is;
+}
+
+static const char *other_source(void)
+{
+	if (file_has(SOURCE "available_clocksource", "hpet"))
+		return "hpet";
+	return file_has(SOURCE "available_clocksource", "acpi_pm") ? "acpi_pm" : NULL;
+}
+
+/* How long the vCPU was on its pCPU and off it, and between which two moments that was read. */
+struct look {
+	long long before, after;
+	long long total;
+};
+
+static struct look take_look(int fd)
+{
+	struct look look = { .before = clock_ns(CLOCK_MONOTONIC_RAW), .total = -1 };
+	void *all = oracle_snapshot(fd, NULL);
+	const __u64 *on, *off;
+
+	look.after = clock_ns(CLOCK_MONOTONIC_RAW);
+	on = all ? oracle_in(all, "on_cpu_ns", NULL) : NULL;
+	off = all ? oracle_in(all, "off_cpu_ns", NULL) : NULL;
+	if (on && off)
+		look.total = *on + *off;
+	free(all);
+	return look;
+}
+
+/* A vCPU is always on a pCPU or off it, so together they grow as fast as time goes by. */
+#define EXPECT_TRUE_TO_TIME(from, to) do {					\
+	EXPECT_LE((to).before - (from).after - DRIFT_NS, (to).total - (from).total); \
+	EXPECT_GE((to).after - (from).before + DRIFT_NS, (to).total - (from).total); \
+} while (0)
+
+FIXTURE(clock) {
+	struct guest *g;
+	int fd;
+};
+
+FIXTURE_SETUP(clock)
+{
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(10)));
+	self->fd = watch_vcpu(self->g, 0);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+}
+
+FIXTURE_TEARDOWN(clock)
+{
+	guest_stop(self->g, 0);
+	guest_wait(self->g, 0, 10000);
+	close(self->fd);
+	guest_free(self->g);
+}
+
+TEST_F(clock, is_the_tsc_again_when_the_kernel_goes_by_it_again)
+{
+	const char *other = other_source();
+	struct look first, slow, last;
+
+	if (!other || !file_has(SOURCE "current_clocksource", "tsc"))
+		SKIP(return, "the kernel has no TSC and another clock to go by");
+	ASSERT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
+	first = take_look(self->fd);
+	ASSERT_EQ(0, sys_put(SOURCE "current_clocksource", other));
+	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("the kernel's")));
+	slow = take_look(self->fd);
+	EXPECT_TRUE_TO_TIME(first, slow);
+	ASSERT_EQ(0, sys_put(SOURCE "current_clocksource", "tsc"));
+	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
+	last = take_look(self->fd);
+	EXPECT_TRUE_TO_TIME(slow, last);
+	EXPECT_TRUE_TO_TIME(first, last);
+	/* A hit's stretches are measured by the same clock. */
+	ASSERT_EQ(0, guest_stop(self->g, 0));
+	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	last = take_look(self->fd);
+	EXPECT_TRUE_TO_TIME(first, last);
+}
+
+/* Suspend as far as KVM and the clocks go along: "freezer" tells all who are asked to prepare. */
+static int suspend(const char *depth)
+{
+	int err = sys_put(PM_TEST, depth);
+
+	err = err ?: sys_put(PM_STATE, file_has(PM_STATE, "freeze") ? "freeze" : "mem");
+	sys_put(PM_TEST, "none");
+	return err;
+}
+
+TEST_F_TIMEOUT(clock, is_the_tsc_again_after_a_suspend, 120)
+{
+	struct look first, last;
+
+	if (access(PM_TEST, W_OK) || !file_has(SOURCE "current_clocksource", "tsc"))
+		SKIP(return, "this kernel does not suspend, or not by the TSC");
+	ASSERT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
+	first = take_look(self->fd);
+	ASSERT_EQ(0, suspend("freezer"));
+	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
+	last = take_look(self->fd);
+	EXPECT_TRUE_TO_TIME(first, last);
+}
+
+TEST_HARNESS_MAIN

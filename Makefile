@@ -21,6 +21,8 @@ VM_KDIR	= $(eval VM_KDIR := $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers))$(V
 # never touches those of another. It has links to our sources, and kbuild puts the rest.
 release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h 2>/dev/null)
 objects	= $(CURDIR)/build/$(call release,$(1))
+# A kernel that clang built takes modules that clang built: its own configuration tells.
+llvm	= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(1)/include/config/auto.conf && echo LLVM=1)
 sources	= find Kbuild module include
 define link_sources
 @mkdir -p $(1)
@@ -33,7 +35,7 @@ all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=head
 
 module: need-headers
 	$(call link_sources,$(call objects,$(KDIR)))
-	$(Q)$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules
+	$(Q)$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) $(call llvm,$(KDIR)) modules
 	@cp $(call objects,$(KDIR))/kvmwatch.ko .
 
 need-headers:
@@ -46,7 +48,7 @@ tools:
 	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 
 install: all ## install them and libkvmwatch (PREFIX, DESTDIR; INSTALL_MOD_PATH for the module)
-	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) modules_install \
+	$(MAKE) -C $(KDIR) M=$(call objects,$(KDIR)) $(call llvm,$(KDIR)) modules_install \
 		INSTALL_MOD_PATH=$(or $(INSTALL_MOD_PATH),$(DESTDIR))
 	$(if $(INSTALL_MOD_PATH)$(DESTDIR),,depmod $(call release,$(KDIR)))
 	@$(MAKE) install-user

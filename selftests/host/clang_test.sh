@@ -1,0 +1,55 @@
+#!/bin/bash
+# The compiler is the kernel's: make and dkms pass LLVM=1 for headers of a kernel that clang built,
+# and for no others.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+seen() {
+	cat "$tmp/log"
+}
+
+# Headers that have what our Makefile looks at, and whose own tells what it was given.
+headers() {
+	mkdir -p "$tmp/$1/include/generated" "$tmp/$1/include/config"
+	echo "#define UTS_RELEASE \"9.9.9-$1\"" >"$tmp/$1/include/generated/utsrelease.h"
+	echo "CONFIG_CC_IS_${2}=y" >"$tmp/$1/include/config/auto.conf"
+	printf '%%:\n\techo told $@ LLVM=$(LLVM)\n' >"$tmp/$1/Makefile"
+}
+
+# make -n runs what is called by $(MAKE), with -n
+told_by_make() {
+	make -n --no-print-directory -C "$top" KDIR="$tmp/$1" "$2" >"$tmp/log" 2>&1
+	grep -qE "^echo told $3 LLVM=$4\$" "$tmp/log"
+}
+
+# dkms reads its file with these set, and evaluates the command.
+told_by_dkms() {
+	(
+		# shellcheck disable=SC2034
+		kernel_source_dir=$tmp/$1 dkms_tree=$tmp/dkms
+		# shellcheck source=../../dkms.conf
+		. "$top/dkms.conf"
+		# shellcheck disable=SC2154
+		eval "${MAKE[0]}"
+	) >"$tmp/log" 2>&1
+	grep -qE "^told modules LLVM=$2\$" "$tmp/log"
+}
+
+headers by-clang CLANG
+headers by-gcc GCC
+echo "1..6"
+told_by_make by-clang module modules 1
+case_is $? "make builds with clang for a kernel that clang built"
+told_by_make by-gcc module modules ""
+case_is $? "make builds with gcc for a kernel that gcc built"
+told_by_make by-clang install modules_install 1
+case_is $? "make install passes it, too"
+told_by_dkms by-clang 1
+case_is $? "dkms builds with clang for a kernel that clang built"
+told_by_dkms by-gcc ""
+case_is $? "dkms builds with gcc for a kernel that gcc built"
+[ ! -e "$top/build/9.9.9-by-clang" ]
+case_is $? "asking what would be done makes nothing"

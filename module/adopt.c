@@ -3,6 +3,7 @@
  * Makes records of VMs that have none: those that ran before us, and those that a
  * hit found no free record for. leaves.c then counts what they have mapped.
  */
+#include <linux/cpumask.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -49,6 +50,9 @@ static void stock_free(struct stock *stock)
 		kvmw_put(stock_take(stock));
 }
 
+/* Under house_lock. */
+static u64 adopted, rounds, interrupts;
+
 /* What came of a step under a lock. */
 enum step { STEP_DONE, STEP_MORE, STEP_STOCK };
 
@@ -81,6 +85,7 @@ static bool adopt_vcpu(struct child_walk *walk, struct kvm_vcpu *kvcpu)
 	vcpu->stats.halt_poll_ns_max[0] = kvcpu->halt_poll_ns;
 	vcpu->since = kvmw_now_anywhere();
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, walk->vm);
+	adopted++;
 	return true;
 }
 
@@ -95,6 +100,7 @@ static bool adopt_slot(struct child_walk *walk, const struct kvm_memory_slot *ks
 			return false;
 		kvmw_slot_begin(kvmw_to_slot(obj), walk->vm, kslot);
 		obj = kvmw_publish(obj, walk->vm, subkey, walk->vm);
+		adopted++;
 	}
 	if (READ_ONCE(kvmw_to_slot(obj)->committed))
 		return true;
@@ -232,6 +238,42 @@ static void find_loaded(void *unused)
 	}
 }
 
+/* It has run, and nobody has seen it loaded or put since it has a record. */
+static bool is_unsettled(const struct kvmw_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->created) && (int)READ_ONCE(vcpu->stats.pcpu[0]) >= 0 &&
+	       READ_ONCE(vcpu->where) == KVMW_VCPU_UNKNOWN;
+}
+
+static bool any_unsettled(struct kvmw_vm *vm)
+{
+	struct kvmw_object *obj;
+	bool any = false;
+
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, &vm->vcpus, node)
+		any |= is_unsettled(kvmw_to_vcpu(obj));
+	mutex_unlock(&vm->lock);
+	return any;
+}
+
+/* The CPUs that KVM loaded them on last. Context: the VM is pinned. */
+static void note_cpus(struct kvmw_vm *vm, struct cpumask *cpus)
+{
+	const struct kvm_vcpu *kvcpu;
+	struct kvmw_object *obj;
+	int cpu;
+
+	list_for_each_entry(obj, &vm->vcpus, node) {
+		kvcpu = READ_ONCE(obj->key);
+		if (!kvcpu || !is_unsettled(kvmw_to_vcpu(obj)))
+			continue;
+		cpu = READ_ONCE(kvcpu->cpu);
+		if (cpu >= 0 && cpu < nr_cpu_ids)
+			cpumask_set_cpu(cpu, cpus);
+	}
+}
+
 /* All others that have ever run are off their pCPU. A hook that knows better wins. */
 static void settle_vcpus(struct kvmw_vm *vm)
 {
@@ -241,10 +283,59 @@ static void settle_vcpus(struct kvmw_vm *vm)
 	mutex_lock(&vm->lock);
 	list_for_each_entry(obj, &vm->vcpus, node) {
 		vcpu = kvmw_to_vcpu(obj);
-		if (READ_ONCE(vcpu->created) && (int)READ_ONCE(vcpu->stats.pcpu[0]) >= 0)
+		if (is_unsettled(vcpu))
 			cmpxchg(&vcpu->where, KVMW_VCPU_UNKNOWN, KVMW_VCPU_OFF_CPU);
 	}
 	mutex_unlock(&vm->lock);
+}
+
+/*
+ * Find out which of those that ran before they had a record run now. Only the CPUs that
+ * they ran on last are interrupted: others may be isolated, and have none.
+ */
+static void ask_cpus(struct list_head *unsettled)
+{
+	static struct cpumask cpus;	/* large; under house_lock */
+	struct kvmw_vm *vm;
+
+	cpumask_clear(&cpus);
+	/*
+	 * KVM loads a vCPU with preemption off. One that was just being loaded when its record came
+	 * has its CPU written down after this; one that is loaded later finds the record.
+	 */
+	synchronize_rcu();
+	list_for_each_entry(vm, unsettled, unsettled) {
+		mutex_lock(&vm->lock);
+		if (kvmw_pin(vm)) {
+			note_cpus(vm, &cpus);
+			kvmw_unpin();
+		}
+		mutex_unlock(&vm->lock);
+	}
+	interrupts += cpumask_weight(&cpus);
+	kvmw_attach_lock();
+	if (kvmw_kvm.kvm_lock)
+		on_each_cpu_mask(&cpus, find_loaded, NULL, 1);
+	kvmw_attach_unlock();
+}
+
+static void settle_all(void)
+{
+	struct kvmw_object *obj;
+	struct kvmw_vm *vm;
+	LIST_HEAD(unsettled);
+
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node)
+		if (any_unsettled(obj->vm))
+			list_add_tail(&obj->vm->unsettled, &unsettled);
+	mutex_unlock(&kvmw_lock);
+	if (list_empty(&unsettled))
+		return;
+	/* They stay: only the housekeeper, which is us, buries. */
+	ask_cpus(&unsettled);
+	list_for_each_entry(vm, &unsettled, unsettled)
+		settle_vcpus(vm);
 }
 
 /* --- VMs ------------------------------------------------------------------- */
@@ -285,6 +376,7 @@ static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
 	vm->ring = kvmw_has_rings(kvm);
 	vm->opaque = kvmw_vm_opaque(kvmw_vm_type(kvm));
 	set_owner(vm, kvm);
+	adopted++;
 	return kvmw_to_vm(kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm));
 }
 
@@ -388,29 +480,31 @@ static bool find_vms(void)
 
 /* --- all of it ------------------------------------------------------------- */
 
-void kvmw_adopt_all(void)
+bool kvmw_adopt_all(void)
 {
-	struct kvmw_object *obj;
-	bool attached;
+	u64 before = adopted;
+	bool attached, whole = find_vms();
 
-	if (!find_vms())
+	rounds++;
+	if (!whole)
 		kvmw_rescan_later();	/* an idle one would not ask for it by an event */
 	kvmw_attach_lock();
 	attached = kvmw_kvm.kvm_lock;
-	if (attached)
-		on_each_cpu(find_loaded, NULL, 1);
 	kvmw_attach_unlock();
 	if (!attached)
-		return;
+		return false;
 
 	kvmw_absorb();
-	mutex_lock(&kvmw_lock);
-	list_for_each_entry(obj, &kvmw_vms, node)
-		settle_vcpus(obj->vm);
-	mutex_unlock(&kvmw_lock);
-
+	settle_all();
 	kvmw_leaves_count();
 	WRITE_ONCE(kvmw_adopted, true);
+	return adopted != before;
+}
+
+void kvmw_adopt_counts(u64 *nr_rounds, u64 *nr_interrupts)
+{
+	*nr_rounds = READ_ONCE(rounds);
+	*nr_interrupts = READ_ONCE(interrupts);
 }
 
 /*

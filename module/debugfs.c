@@ -405,6 +405,15 @@ static void put_dependants(struct seq_file *m, enum kvmw_hook_id id)
 	seq_puts(m, any ? "\n" : "-\n");
 }
 
+static void put_rounds(struct seq_file *m)
+{
+	u64 rounds, interrupts;
+
+	kvmw_adopt_counts(&rounds, &interrupts);
+	seq_printf(m, "# rounds that looked for VMs: %llu, CPUs interrupted for them: %llu\n",
+		   rounds, interrupts);
+}
+
 /* How many there are, for whom they wait or whom they are about. */
 static void put_records(struct seq_file *m)
 {
@@ -455,6 +464,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 		seq_printf(m, "# exit_reasons is unavailable: %s\n", kvmw_no_reasons());
 	seq_printf(m, "# clock: %s\n", kvmw_clock_name());
 	seq_printf(m, "# events of VMs without a record: %llu\n", kvmw_lost_unknown());
+	put_rounds(m);
 	seq_printf(m, "# bytes per VM %zu, vCPU %zu, slot %zu\n",
 		   kvmw_kind_footprint(KVMWATCH_KIND_VM),
 		   kvmw_kind_footprint(KVMWATCH_KIND_VCPU),

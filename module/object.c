@@ -530,7 +530,7 @@ void kvmw_lost(const struct kvm *kvm)
 		this_cpu_inc(lost_unknown);
 	else if (!READ_ONCE(vm->dying))	/* then its vCPUs are taken apart: nobody's events */
 		this_cpu_inc(vm->stray->cpu->lost);
-	kvmw_rescan();
+	kvmw_rescan_later();
 }
 
 /*
@@ -596,8 +596,11 @@ void kvmw_rescan(void)
 	kvmw_kick();
 }
 
+/* Who says what is known already interrupts nobody: events without a record come in masses. */
 void kvmw_rescan_later(void)
 {
+	if (READ_ONCE(rescan_later))
+		return;
 	WRITE_ONCE(rescan_later, true);
 	kvmw_kick();
 }
@@ -836,26 +839,71 @@ static void bury(void)
 		kvmw_put(obj);
 }
 
+/*
+ * Rounds that look for VMs because of events without a record. Whoever can open /dev/kvm can cause
+ * such events without end, by creations that fail. So rounds that find nothing come less and
+ * less often, down to one in LATER_MAX; when they find something, or after a calm, soon again.
+ */
+#define LATER_MIN	msecs_to_jiffies(20)
+#define LATER_MAX	HZ
+#define LATER_CALM	(10 * HZ)
+
+/* Under house_lock. */
+static struct {
+	bool		due;		/* at @at */
+	unsigned long	at, wait;	/* in jiffies */
+} later;
+
+/* After how many jiffies such a round is due; 0: now, or none is wanted. */
+static unsigned long later_in(void)
+{
+	if (!READ_ONCE(rescan_later))
+		return 0;
+	if (!later.due) {
+		if (time_after(jiffies, later.at + LATER_CALM))
+			later.wait = LATER_MIN;
+		later.wait = clamp_t(unsigned long, later.wait, LATER_MIN, LATER_MAX);
+		later.at = jiffies + later.wait;
+		later.due = true;
+	}
+	return time_before(jiffies, later.at) ? later.at - jiffies : 0;
+}
+
+static void look_for_vms(void)
+{
+	bool wanted = xchg(&rescan_wanted, false), found;
+	bool due = READ_ONCE(rescan_later) && !later_in();
+
+	if (!wanted && !due)
+		return;
+	if (due) {	/* before we look: what comes meanwhile may be too late for us */
+		later.due = false;
+		WRITE_ONCE(rescan_later, false);
+	}
+	found = kvmw_adopt_all();
+	if (due)
+		later.wait = found ? LATER_MIN : 2 * later.wait;
+}
+
 static void housekeep(void)
 {
+	unsigned long delay;
 	bool pending;
 
 	mutex_lock(&house_lock);
 	bury();
 	kvmw_pools_fill();
-	if (xchg(&rescan_wanted, false))
-		kvmw_adopt_all();
+	look_for_vms();
 	mutex_lock(&kvmw_lock);
 	absorb();
 	pending = show_all();
-	if (xchg(&rescan_later, false)) {
-		WRITE_ONCE(rescan_wanted, true);
-		pending = true;
-	}
 	if (pending)		/* a VM is being created: look again soon */
 		mod_delayed_work(kvmw_unbound_wq, &work, msecs_to_jiffies(20));
 	if (make_dirs())	/* no memory, or one of that name is on its way out */
 		queue_delayed_work(kvmw_unbound_wq, &work, HZ / 2);
+	delay = later_in();
+	if (READ_ONCE(rescan_later))
+		queue_delayed_work(kvmw_unbound_wq, &work, delay);
 	mutex_unlock(&kvmw_lock);
 	mutex_unlock(&house_lock);
 }

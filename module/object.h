@@ -127,6 +127,7 @@ struct kvmw_vm {
 	bool			freed;	/* KVM has said its last word of it */
 	bool			shown;	/* its creation succeeded: show it */
 	unsigned int		round;	/* of adopt.c, in which it was looked at last */
+	struct list_head	unsettled;	/* for adopt.c */
 	char			name[KVMWATCH_NAME_SIZE];
 	struct pid		*pid;	/* of the VMM's process; holds a reference */
 	pid_t			tgid;	/* the same as a number, for trace events */
@@ -301,7 +302,10 @@ void kvmw_change_begin(void);
 void kvmw_change_end(void);
 /* Have the housekeeper run; safe everywhere, also under a runqueue lock. */
 void kvmw_kick(void);
-/* Also look for VMs we have no record of; later: for one that is being created. */
+/*
+ * Also look for VMs we have no record of. later: not at once, as it may be one that is being
+ * created, and not often, as there may be none.
+ */
 void kvmw_rescan(void);
 void kvmw_rescan_later(void);
 /* An event found no record. @kvm: whose it is, as far as is known. */
@@ -325,8 +329,10 @@ bool kvmw_any_newborn(void);
 /* The VMs that ran when we attached have been found. */
 extern bool kvmw_adopted;
 
-/* adopt.c, for the housekeeper: make records of VMs that have none. */
-void kvmw_adopt_all(void);
+/* adopt.c, for the housekeeper: make records of VMs that have none. Were there any? */
+bool kvmw_adopt_all(void);
+/* How often that was done, and how many CPUs were interrupted for it. */
+void kvmw_adopt_counts(u64 *rounds, u64 *interrupts);
 /* Show a VM whose creation has succeeded by now. Context: kvmw_lock held. */
 void kvmw_show_vm(struct kvmw_vm *vm);
 

@@ -383,13 +383,14 @@ static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
 /*
  * Where the walk goes on: a VM that is not dying while we hold kvm_lock is on the list, as
  * it was when we found it there. When the last one is gone, from the front; those that were
- * looked at in this round are passed by.
+ * looked at in this round are passed by. So it is where the hook of a VM's end can be switched
+ * off: it may have ended unseen.
  */
 static struct list_head *walk_from(const struct vm_walk *walk)
 {
 	const struct kvm *kvm = walk->last ? READ_ONCE(walk->last->obj.key) : NULL;
 
-	if (!kvm || READ_ONCE(walk->last->dying))
+	if (!kvm || READ_ONCE(walk->last->dying) || !kvmw_kvm.ends_told)
 		return kvmw_kvm.vm_list;
 	return (struct list_head *)&kvm->vm_list;
 }
@@ -486,6 +487,7 @@ bool kvmw_adopt_all(void)
 	bool attached, whole = find_vms();
 
 	rounds++;
+	WRITE_ONCE(kvmw_all_found, whole);
 	if (!whole)
 		kvmw_rescan_later();	/* an idle one would not ask for it by an event */
 	kvmw_attach_lock();

@@ -204,6 +204,16 @@ static void table_head(struct seq_file *m, const struct table *table)
 	seq_putc(m, '\n');
 }
 
+/* A table without rows says that there is no VM, unless this says why not. */
+static void put_blind(struct seq_file *m)
+{
+	char why[KVMW_BLIND_SIZE];
+
+	kvmw_blind(why);
+	if (*why)
+		seq_printf(m, "# nothing is watched: %s\n", why);
+}
+
 /*
  * A table being read: the head, then a VM at a time, so that reading costs what it prints.
  * Which VMs there are is looked up at the start.
@@ -261,10 +271,12 @@ static int table_show(struct seq_file *m, void *it)
 
 	if (it != SEQ_START_TOKEN && reader->table->kind != KVMWATCH_KIND_VM)
 		return table_children(m, reader->table, vm->vm, &reader->stats);
-	if (it == SEQ_START_TOKEN)
+	if (it == SEQ_START_TOKEN) {
 		table_head(m, reader->table);
-	else
+		put_blind(m);
+	} else {
 		table_row(m, reader->table, vm, &reader->stats);
+	}
 	return 0;
 }
 
@@ -443,6 +455,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 	struct kvmwatch_hook hook;
 	int i;
 
+	put_blind(m);
 	seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s %s\n", "hook", "via", "target", "hits",
 		   "misses", "state", "statistics");
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {

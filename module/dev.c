@@ -73,6 +73,10 @@ static int ioctl_info(struct file *file, void *arg)
 	info->abi = KVMWATCH_ABI;
 	info->features = FEATURES;
 	info->generation = tell(file, kvmw_generation_after());
+	BUILD_BUG_ON(sizeof(info->why) != KVMW_BLIND_SIZE);
+	kvmw_blind(info->why);
+	if (*info->why)
+		info->flags = KVMWATCH_INFO_BLIND;
 	return 0;
 }
 
@@ -470,6 +474,7 @@ static int ioctl_audit(struct file *file, void *arg)
 
 	if (!may_see_all(file))
 		return -EPERM;
+	kvmw_hooks_look();
 	obj = kvmw_get_vm(audit->vm);
 	if (!obj)
 		return -ENOENT;
@@ -488,15 +493,16 @@ static int ioctl_audit(struct file *file, void *arg)
 static const struct command {
 	unsigned int	nr;
 	size_t		size;
+	size_t		least;		/* what callers had at first */
 	bool		returns;	/* copies its argument back */
 	int		(*run)(struct file *file, void *arg);
 } commands[] = {
-	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), true, ioctl_info },
-	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), true, ioctl_list },
-	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), false, ioctl_open },
-	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), true, ioctl_audit },
-	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), false, ioctl_open_all },
-	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), false, ioctl_open_heat },
+	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), 24, true, ioctl_info },
+	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), 48, true, ioctl_list },
+	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), 32, false, ioctl_open },
+	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), 32, true, ioctl_audit },
+	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), 24, false, ioctl_open_all },
+	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), 32, false, ioctl_open_heat },
 };
 
 union any_arg {
@@ -532,8 +538,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long address
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
-	if (size < command->size || size > PAGE_SIZE)
-		return size < command->size ? -EINVAL : -E2BIG;
+	if (size < command->least || size > PAGE_SIZE)
+		return size < command->least ? -EINVAL : -E2BIG;
 	memset(&arg, 0, sizeof(arg));
 	ret = copy_struct_from_user(&arg, command->size, user, size);
 	if (ret)
@@ -542,7 +548,7 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long address
 	if (ret < 0 || !command->returns)
 		return ret;
 	arg.size = command->size;
-	return copy_to_user(user, &arg, command->size) ? -EFAULT : ret;
+	return copy_to_user(user, &arg, min_t(size_t, size, command->size)) ? -EFAULT : ret;
 }
 
 static int dev_open(struct inode *inode, struct file *file)

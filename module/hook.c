@@ -47,6 +47,15 @@ u64 kvmw_hooks_attached;
 struct kvmw_kvm_syms kvmw_kvm;
 
 static DECLARE_RWSEM(attach_sem);
+/* kvm.ko, or NULL. Under attach_sem. */
+static struct module *kvm_module;
+/* Why nothing is attached. Under attach_sem. */
+static char why_nothing[KVMW_BLIND_SIZE];
+/* Nothing is attached as hooks are switched off, which may change. Under attach_sem. */
+static bool waiting;
+
+#define KVM_IS_AWAY	"kvm.ko is not loaded"
+#define KVM_IS_BUILT_IN	"KVM is built into this kernel; kvmwatch needs kvm.ko"
 
 void kvmw_attach_lock(void)
 {
@@ -62,6 +71,7 @@ static void set_reason_all(const char *reason)
 {
 	int i;
 
+	strscpy(why_nothing, reason, sizeof(why_nothing));
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
 		strscpy(kvmw_hooks[i].reason, reason, sizeof(kvmw_hooks[i].reason));
 }
@@ -108,14 +118,56 @@ static void detach_all(const char *reason)
 	set_reason_all(reason);
 }
 
-static void attach_all(struct module *kvm)
+/* By what was found when each was attached: it may be another way by now. */
+static bool any_switched_off(void)
 {
-	const char *unfit = kvmw_kvm_unfit();
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (!strcmp(kvmw_hooks[i].reason, KVMW_SWITCHED_OFF))
+			return true;
+	return false;
+}
+
+/* Why what is attached is of no use, or NULL: it is. */
+static const char *useless(u64 attached)
+{
+	static char reason[96];	/* under attach_sem */
+	char missing[80];
+
+	if (!kvmw_kvm.kvm_lock || !kvmw_kvm.vm_list)
+		return "kvm.ko has no kvm_lock and vm_list (CONFIG_KALLSYMS_ALL?)";
+	if (!(mandatory & ~attached))
+		return NULL;
+	if (any_switched_off())
+		return KVMW_SWITCHED_OFF;
+	kvmw_hook_names(mandatory & ~attached, missing, sizeof(missing));
+	snprintf(reason, sizeof(reason), "nothing works without %s", missing);
+	return reason;
+}
+
+/* Hooks that count. */
+static u64 working(void)
+{
 	u64 attached = 0;
 	int i;
 
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (kvmw_hooks[i].target && !kvmw_hooks[i].off)
+			attached |= BIT_ULL(i);
+	return attached;
+}
+
+/* Nothing is attached before, and no record of a VM is left. */
+static void attach_all(struct module *kvm)
+{
+	const char *unfit = kvmw_kvm_unfit();
+	u64 attached;
+	int i;
+
+	waiting = false;
 	if (unfit) {
-		pr_warn("%s: nothing is attached\n", unfit);
+		pr_warn("nothing is watched: %s\n", unfit);
 		set_reason_all(unfit);
 		return;
 	}
@@ -130,23 +182,16 @@ static void attach_all(struct module *kvm)
 			kvmw_func_attach(hook);
 	}
 	kvmw_func_attach_rare();
-	for (i = 0; i < KVMW_NR_HOOKS; i++)
-		if (kvmw_hooks[i].target)
-			attached |= BIT_ULL(i);
+	attached = working();
+	unfit = useless(attached);
+	if (unfit) {
+		waiting = any_switched_off();
+		pr_warn("nothing is watched: %s\n", unfit);
+		detach_all(unfit);
+		return;
+	}
+	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
 	WRITE_ONCE(kvmw_hooks_attached, attached);
-
-	if (!kvmw_kvm.kvm_lock || !kvmw_kvm.vm_list) {
-		detach_all("kvm.ko has no kvm_lock and vm_list (CONFIG_KALLSYMS_ALL?)");
-		return;
-	}
-	if ((attached & mandatory) != mandatory) {
-		char reason[96], missing[80];
-
-		kvmw_hook_names(mandatory & ~attached, missing, sizeof(missing));
-		snprintf(reason, sizeof(reason), "nothing works without %s", missing);
-		detach_all(reason);
-		return;
-	}
 	kvmw_rescan();
 }
 
@@ -158,10 +203,16 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 		return NOTIFY_DONE;
 
 	down_write(&attach_sem);
-	if (state == MODULE_STATE_COMING)
+	if (state == MODULE_STATE_COMING) {
+		kvm_module = mod;
+		/* It may be there already, and have VMs. */
+		WRITE_ONCE(kvmw_all_found, mod->state == MODULE_STATE_COMING);
 		attach_all(mod);
-	else if (state == MODULE_STATE_GOING)
-		detach_all("kvm.ko is not loaded");
+	} else if (state == MODULE_STATE_GOING) {
+		kvm_module = NULL;
+		waiting = false;
+		detach_all(KVM_IS_AWAY);
+	}
 	up_write(&attach_sem);
 	return NOTIFY_OK;
 }
@@ -178,6 +229,156 @@ static int on_vendor_module(struct notifier_block *nb, unsigned long state, void
 
 static struct notifier_block vendor_notifier = { .notifier_call = on_vendor_module };
 
+/* --- hooks that others switch off ------------------------------------------- */
+
+/*
+ * Of a hook on the entry of a function, life and death of VMs, vCPUs and slots depend, and what
+ * they have mapped, so that after a gap nothing that was known can be trusted: all records go, and
+ * VMs are found as at insmod, under new ids. The others only feed statistics: these are
+ * withdrawn, and stay so for VMs that lived in the gap.
+ */
+static bool matters_to_records(const struct kvmw_hook *hook)
+{
+	return hook->on_ftrace;
+}
+
+static bool is_off(const struct kvmw_hook *hook)
+{
+	if (hook->tp)
+		return !kvmw_tp_armed(hook, kvm_module);
+	return !kvmw_func_armed(hook);
+}
+
+/* What has changed since the last look. */
+struct changes {
+	u64	lost, back;
+	bool	anew;		/* records are concerned */
+};
+
+static void find_changes(struct changes *changes)
+{
+	struct kvmw_hook *hook;
+	bool off;
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		hook = &kvmw_hooks[i];
+		if (!hook->target)
+			continue;
+		off = is_off(hook);
+		if (off == hook->off)
+			continue;
+		if (off)
+			changes->lost |= BIT_ULL(i);
+		else
+			changes->back |= BIT_ULL(i);
+		changes->anew |= matters_to_records(hook);
+	}
+}
+
+static void tell(u64 hooks, const char *what)
+{
+	char names[256];
+
+	if (!hooks)
+		return;
+	kvmw_hook_names(hooks, names, sizeof(names));
+	pr_warn("hooks %s %s\n", names, what);
+}
+
+/* Context: attach_sem held for write. */
+static void set_off(u64 hooks, bool off)
+{
+	struct kvmw_hook *hook;
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		hook = &kvmw_hooks[i];
+		if (!(hooks & BIT_ULL(i)) || !hook->target)
+			continue;
+		hook->off = off;
+		strscpy(hook->reason, off ? KVMW_SWITCHED_OFF : "", sizeof(hook->reason));
+	}
+	WRITE_ONCE(kvmw_hooks_attached, working());
+}
+
+static void begin_anew(void)
+{
+	down_write(&attach_sem);
+	if (kvm_module)
+		detach_all(KVMW_SWITCHED_OFF);
+	WRITE_ONCE(kvmw_all_found, false);
+	up_write(&attach_sem);
+	kvmw_forget_all();
+	down_write(&attach_sem);
+	if (kvm_module)
+		attach_all(kvm_module);
+	up_write(&attach_sem);
+	kvmw_housekeep();	/* finds the VMs */
+}
+
+/* Attach what could not be attached before, if it can be now. */
+static void try_again(void)
+{
+	bool attached = false;
+
+	down_write(&attach_sem);
+	if (waiting && kvmw_func_works()) {
+		WRITE_ONCE(kvmw_all_found, false);
+		attach_all(kvm_module);
+		attached = kvmw_hooks_attached;
+	}
+	up_write(&attach_sem);
+	if (!attached)
+		return;
+	pr_warn("hooks work again: VMs are watched from now on\n");
+	kvmw_housekeep();	/* finds them */
+}
+
+void kvmw_hooks_look(void)
+{
+	static DEFINE_MUTEX(look_lock);
+	struct changes changes = {};
+
+	mutex_lock(&look_lock);
+	try_again();
+	down_write(&attach_sem);
+	find_changes(&changes);
+	up_write(&attach_sem);
+	tell(changes.lost, "are switched off: what depends on them is unavailable");
+	tell(changes.back, "work again, and have missed events");
+	if (changes.anew) {
+		begin_anew();
+		goto out;
+	}
+	/* Nobody is to take for whole what was not seen: first those that live are marked. */
+	if (changes.back)
+		kvmw_mark_missed(changes.back);
+	down_write(&attach_sem);
+	set_off(changes.lost, true);
+	set_off(changes.back, false);
+	up_write(&attach_sem);
+	if (changes.lost)
+		kvmw_mark_missed(changes.lost);
+out:
+	mutex_unlock(&look_lock);
+}
+
+void kvmw_blind(char buf[KVMW_BLIND_SIZE])
+{
+	buf[0] = '\0';
+	kvmw_attach_lock();
+	if (!kvmw_hooks_attached && (kvm_module || IS_BUILTIN(CONFIG_KVM)))
+		strscpy(buf, why_nothing, KVMW_BLIND_SIZE);
+	/* The kernel tells of no tracepoints in a module that taints it. */
+	else if (!kvm_module && kvmw_symbol_addr("kvm_init"))
+		strscpy(buf, "the kernel does not tell of kvm.ko, as that was loaded by force",
+			KVMW_BLIND_SIZE);
+	else if (kvm_module && !READ_ONCE(kvmw_all_found))
+		strscpy(buf, "VMs are still being looked for", KVMW_BLIND_SIZE);
+	kvmw_attach_unlock();
+}
+
 int kvmw_hooks_init(void)
 {
 	int err;
@@ -185,9 +386,9 @@ int kvmw_hooks_init(void)
 	BUILD_BUG_ON(KVMW_NR_HOOKS > KVMW_NEED_FIRST);
 
 	cpus_init();
-	set_reason_all(IS_BUILTIN(CONFIG_KVM) ?
-		       "KVM is built into this kernel; kvmwatch needs kvm.ko" :
-		       "kvm.ko is not loaded");
+	if (IS_BUILTIN(CONFIG_KVM))
+		pr_warn("nothing is watched: " KVM_IS_BUILT_IN "\n");
+	set_reason_all(IS_BUILTIN(CONFIG_KVM) ? KVM_IS_BUILT_IN : KVM_IS_AWAY);
 	err = register_module_notifier(&vendor_notifier);
 	if (err)
 		return err;
@@ -230,7 +431,7 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 	strscpy(out->name, hook->name, sizeof(out->name));
 	kvmw_attach_lock();
 	strscpy(out->target, hook->target ?: hook->targets[0], sizeof(out->target));
-	if (hook->target) {
+	if (hook->target && !hook->off) {
 		out->flags = KVMWATCH_HOOK_ATTACHED;
 		out->hits = kvmw_hook_hits(id);
 		out->misses = kvmw_hook_misses(id);

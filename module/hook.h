@@ -42,6 +42,7 @@ enum kvmw_hook_id {
 
 /* A set of hooks, as a bit mask. */
 #define KVMW_HOOK_BIT(id)	BIT_ULL(KVMW_HOOK_##id)
+#define KVMW_ALL_HOOKS		GENMASK_ULL(KVMW_NR_HOOKS - 1, 0)
 
 #define KVMW_MAX_TARGETS	4
 
@@ -62,7 +63,8 @@ struct kvmw_hook {
 	/* How it is attached; written under the attach lock. */
 	const char	*target;	/* one of targets[]; NULL: not attached */
 	const char	*via;
-	char		reason[96];	/* why it is not attached */
+	bool		off;		/* attached, but unreached: see kvmw_hooks_look() */
+	char		reason[96];	/* why it is not attached, or off */
 	unsigned int	found;		/* index in targets[] of the one that kvm.ko has */
 	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
@@ -77,12 +79,25 @@ extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
 /* The hooks that count now. Changes only under the attach lock. */
 extern u64 kvmw_hooks_attached;
 
-/* The file that is asked for first when something is wrong. Context: task. */
 int kvmw_hooks_init(void);
 void kvmw_hooks_exit(void);
 u64 kvmw_hook_hits(enum kvmw_hook_id id);
 u64 kvmw_hook_misses(enum kvmw_hook_id id);
 void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out);
+
+/*
+ * Look whether all that is attached still works, and whether what was switched off works again.
+ * Audits do it. Context: task, no lock of ours held.
+ */
+void kvmw_hooks_look(void);
+
+#define KVMW_BLIND_SIZE	96
+
+/*
+ * Why VMs may run that have no record, in words; "" when each that runs has one, as far as the
+ * pool reaches. Context: task.
+ */
+void kvmw_blind(char buf[KVMW_BLIND_SIZE]);
 
 /* The names of a set of hooks, separated by commas. */
 void kvmw_hook_names(u64 hooks, char *buf, size_t size);
@@ -100,19 +115,29 @@ struct kvmw_kvm_syms {
 	struct list_head	*vm_list;
 	void			*vm_release;	/* kvm_vm_release() */
 	void			*vcpu_release;	/* kvm_vcpu_release() */
+	bool			ends_told;	/* no VM can end without a hit, says ftrace */
 };
 
 extern struct kvmw_kvm_syms kvmw_kvm;
 
 /*
  * Back ends. attach returns 0 or a negative errno with @hook->reason filled in. Rare
- * functions are attached together by kvmw_func_attach_rare(), when all others are.
+ * functions are attached together by kvmw_func_attach_rare(), when all others are. armed: does
+ * the code at an attached hook's site lead here now?
  */
 int kvmw_func_attach(struct kvmw_hook *hook);
 void kvmw_func_attach_rare(void);
 void kvmw_func_detach_all(void);
+bool kvmw_func_armed(const struct kvmw_hook *hook);
+/* Would hooks on functions work, in the way that was asked for? */
+bool kvmw_func_works(void);
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm);
 void kvmw_tp_detach(struct kvmw_hook *hook);
+bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm);
+
+#define KVMW_SWITCHED_OFF	\
+	"switched off: look at kernel.ftrace_enabled and /sys/kernel/debug/kprobes/enabled"
+
 unsigned long kvmw_symbol_addr(const char *name);
 int kvmw_via_check(void);
 

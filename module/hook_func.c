@@ -7,8 +7,13 @@
  * symbol, it resolves the address before it looks at what is there, and tells it
  * also when it then refuses.
  */
+#include <linux/cache.h>
+#include <linux/kprobes.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
+
+/* Its opcodes; it does not include what it needs. */
+#include <asm/text-patching.h>
 
 #include "hook.h"
 
@@ -35,6 +40,36 @@ unsigned long kvmw_symbol_addr(const char *name)
 	return kp.addr ? (unsigned long)kp.addr - 1 : 0;
 }
 
+/* --- the canary ------------------------------------------------------------ */
+
+/*
+ * A function of ours that is hooked as KVM's are. The code at a site may lead to others who hook
+ * the same function, and not to us: hooks of each kind are switched off all together, by sysctl
+ * kernel.ftrace_enabled and by debugfs' kprobes/enabled. So this one is called, to see.
+ */
+static struct ftrace_ops canary_ops;
+static struct kprobe canary_kp;
+static bool ftrace_sang, kprobe_sang;
+
+static noinline void canary(void)
+{
+	asm volatile("");
+}
+
+static void notrace canary_ftrace(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
+				  KVMW_FTRACE_REGS *fregs)
+{
+	WRITE_ONCE(ftrace_sang, true);
+}
+
+static int canary_kprobe(struct kprobe *kp, struct pt_regs *regs)
+{
+	WRITE_ONCE(kprobe_sang, true);
+	return 0;
+}
+
+NOKPROBE_SYMBOL(canary_kprobe);
+
 /* --- ftrace ---------------------------------------------------------------- */
 
 /* Of all rare functions together: a hit looks up whose it is. */
@@ -60,12 +95,15 @@ static int ops_register(struct ftrace_ops *ops)
 {
 	int err;
 
-	/* PERMANENT: nobody may switch it off behind a counter's back. */
+	/*
+	 * PERMANENT: nobody may switch it off behind a counter's back. Such are refused with EBUSY
+	 * while ftrace is off.
+	 */
 	ops->flags = KVMW_FTRACE_FLAGS | FTRACE_OPS_FL_PERMANENT;
 	err = register_ftrace_function(ops);
 	if (err)
 		kvmw_ftrace_free_filter(ops);
-	return err;
+	return err == -EBUSY ? -ESHUTDOWN : err;
 }
 
 static void ops_unregister(struct ftrace_ops *ops)
@@ -75,18 +113,42 @@ static void ops_unregister(struct ftrace_ops *ops)
 	memset(ops, 0, sizeof(*ops));
 }
 
+static bool is_call(const void *site)
+{
+	return READ_ONCE(*(const u8 *)site) == CALL_INSN_OPCODE;
+}
+
 /* Registered is not working: does the function begin with a call now? */
 static bool is_patched(unsigned long addr)
 {
-	const u8 call = 0xe8, *code = (const u8 *)addr;
+	return is_call((void *)addr) || is_call((void *)addr + SITE_MAX_OFFSET);
+}
 
-	return READ_ONCE(code[0]) == call || READ_ONCE(code[SITE_MAX_OFFSET]) == call;
+static bool ftrace_works(void)
+{
+	unsigned long addr = (unsigned long)canary;
+
+	if (!canary_ops.func) {
+		/* objtool wants no address in code to point behind an ENDBR64. */
+		OPTIMIZER_HIDE_VAR(addr);
+		canary_ops.func = canary_ftrace;
+		if (ftrace_set_filter_ip(&canary_ops, kvmw_ftrace_ip(addr), 0, 0) ||
+		    ops_register(&canary_ops)) {
+			memset(&canary_ops, 0, sizeof(canary_ops));
+			return false;
+		}
+	}
+	WRITE_ONCE(ftrace_sang, false);
+	canary();
+	return READ_ONCE(ftrace_sang);
 }
 
 static int attach_ftrace(struct kvmw_hook *hook)
 {
 	int err;
 
+	if (!ftrace_works())
+		return -ESHUTDOWN;
 	if (hook->rare) {
 		err = ftrace_set_filter_ip(&rare_ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 		/* An ops without a filter would get every function there is. */
@@ -102,17 +164,59 @@ static int attach_ftrace(struct kvmw_hook *hook)
 	if (err || is_patched(hook->addr))
 		return err;
 	ops_unregister(&hook->ops);
-	return -ENXIO;
+	return ftrace_works() ? -ENXIO : -ESHUTDOWN;
 }
 
 /* --- kprobes --------------------------------------------------------------- */
 
+static bool kprobes_work(void)
+{
+	if (!canary_kp.pre_handler) {
+		canary_kp.addr = (kprobe_opcode_t *)canary;
+		canary_kp.pre_handler = canary_kprobe;
+		if (register_kprobe(&canary_kp)) {
+			memset(&canary_kp, 0, sizeof(canary_kp));
+			return false;
+		}
+	}
+	WRITE_ONCE(kprobe_sang, false);
+	canary();
+	return READ_ONCE(kprobe_sang);
+}
+
+/*
+ * One that sits on a site of ftrace's shares it. Any other has the code to itself: a breakpoint,
+ * or the jump that the kernel makes of it later.
+ */
+static bool kprobe_armed(struct kprobe *kp)
+{
+	u8 code = READ_ONCE(*(const u8 *)kp->addr);
+
+	if (kprobe_disabled(kp))
+		return false;
+	if (kp->flags & KPROBE_FLAG_FTRACE)
+		return code == CALL_INSN_OPCODE && kprobes_work();
+	return code == INT3_INSN_OPCODE || code == JMP32_INSN_OPCODE;
+}
+
+/* One that is off stays registered: it may be switched on. */
+static void set_off(struct kvmw_hook *hook, bool off)
+{
+	hook->off = off;
+	strscpy(hook->reason, off ? KVMW_SWITCHED_OFF : "", sizeof(hook->reason));
+}
+
 static int attach_kprobe(struct kvmw_hook *hook)
 {
+	int err;
+
 	memset(&hook->kp, 0, sizeof(hook->kp));
 	hook->kp.addr = (kprobe_opcode_t *)hook->addr;
 	hook->kp.pre_handler = hook->on_kprobe;
-	return register_kprobe(&hook->kp);
+	err = register_kprobe(&hook->kp);
+	if (!err)
+		set_off(hook, !kprobe_armed(&hook->kp));
+	return err;
 }
 
 /* --- returns --------------------------------------------------------------- */
@@ -143,10 +247,29 @@ static int attach_ret(struct kvmw_hook *hook)
 	}
 	hook->via = "kretprobe";
 	hook->target = hook->targets[hook->found];
+	set_off(hook, !kprobe_armed(&hook->rp.kp));
 	return 0;
 }
 
 /* --- any of them ----------------------------------------------------------- */
+
+bool kvmw_func_armed(const struct kvmw_hook *hook)
+{
+	if (!strcmp(hook->via, "ftrace"))
+		return is_patched(hook->addr) && ftrace_works();
+	if (!strcmp(hook->via, "kprobe"))
+		return kprobe_armed((struct kprobe *)&hook->kp);
+	if (!strcmp(hook->via, "kretprobe"))
+		return kprobe_armed((struct kprobe *)&hook->rp.kp);
+	return true;	/* dropped, on purpose */
+}
+
+bool kvmw_func_works(void)
+{
+	if (strcmp(via, "kprobe") && ftrace_works())
+		return true;
+	return strcmp(via, "ftrace") && kprobes_work();
+}
 
 static void attached(struct kvmw_hook *hook, const char *how)
 {
@@ -154,10 +277,19 @@ static void attached(struct kvmw_hook *hook, const char *how)
 	hook->target = hook->targets[hook->found];
 }
 
+/* By its errors: it may work by the time that somebody looks. */
+static bool was_off(int err)
+{
+	return err == -ESHUTDOWN;
+}
+
 static int failed(struct kvmw_hook *hook, int err)
 {
-	snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s: error %d",
-		 hook->targets[hook->found], via, err);
+	if (was_off(err))
+		strscpy(hook->reason, KVMW_SWITCHED_OFF, sizeof(hook->reason));
+	else
+		snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s: error %d",
+			 hook->targets[hook->found], via, err);
 	return err;
 }
 
@@ -216,12 +348,15 @@ void kvmw_func_attach_rare(void)
 	if (!rare_ops.func)
 		return;
 	err = ops_register(&rare_ops);
-	if (!err)
-		return;
-	memset(&rare_ops, 0, sizeof(rare_ops));
+	if (err)
+		memset(&rare_ops, 0, sizeof(rare_ops));
 	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
 		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
 			continue;
+		if (!err) {
+			set_off(hook, !is_patched(hook->addr));
+			continue;
+		}
 		hook->target = NULL;
 		if (strcmp(via, "auto"))
 			failed(hook, err);
@@ -235,7 +370,7 @@ void kvmw_func_attach_rare(void)
 /* On return no handler of a function runs any more, nor will. */
 void kvmw_func_detach_all(void)
 {
-	struct kprobe *kprobes[KVMW_NR_HOOKS];
+	struct kprobe *kprobes[KVMW_NR_HOOKS + 1];
 	struct kvmw_hook *hook;
 	int nr = 0;
 
@@ -250,11 +385,17 @@ void kvmw_func_detach_all(void)
 			ops_unregister(&hook->ops);
 		hook->target = NULL;
 		hook->via = NULL;
+		hook->off = false;
 	}
 	if (rare_ops.func)
 		ops_unregister(&rare_ops);
+	if (canary_ops.func)
+		ops_unregister(&canary_ops);
+	if (canary_kp.pre_handler)
+		kprobes[nr++] = &canary_kp;
 	if (nr)
 		unregister_kprobes(kprobes, nr);
+	memset(&canary_kp, 0, sizeof(canary_kp));
 }
 
 int kvmw_via_check(void)

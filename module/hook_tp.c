@@ -6,10 +6,12 @@
  * between kernels, also within a stable series. kvm.ko carries the number of
  * arguments of each event for BPF's use; a row attaches only when it agrees.
  */
+#include <linux/jump_label.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/tracepoint.h>
 #include <trace/events/kvm.h>
+#include <asm/text-patching.h>
 
 #include "hook.h"
 
@@ -88,6 +90,39 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 	hook->target = hook->targets[0];
 	hook->via = "tracepoint";
 	return 0;
+}
+
+#ifdef CONFIG_JUMP_LABEL
+/* The branch that a tracepoint is: a jump when it is on. */
+static bool is_jump(const struct jump_entry *site)
+{
+	u8 code = READ_ONCE(*(const u8 *)jump_entry_code(site));
+
+	return code == JMP32_INSN_OPCODE || code == JMP8_INSN_OPCODE;
+}
+
+/* Sites in kvm.ko. Those of kvm_exit and kvm_entry are in the vendor's module. */
+static bool sites_armed(const struct static_key *key, const struct module *kvm)
+{
+	const struct jump_entry *site = kvm->jump_entries;
+	const struct jump_entry *end = site + kvm->num_jump_entries;
+
+	for (; site < end; site++)
+		if (jump_entry_key(site) == key && !jump_entry_is_init(site) && !is_jump(site))
+			return false;
+	return true;
+}
+#else	/* each site reads the key */
+static bool sites_armed(const struct static_key *key, const struct module *kvm)
+{
+	return true;
+}
+#endif
+
+bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm)
+{
+	return static_key_enabled(&hook->tp->key) &&
+	       sites_armed((const struct static_key *)&hook->tp->key, kvm);
 }
 
 /* The caller owes tracepoint_synchronize_unregister(). */

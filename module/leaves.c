@@ -684,8 +684,10 @@ static void schedule_audit(void)
 static void audit_fn(struct work_struct *unused)
 {
 	struct kvmw_object **vms;
-	int nr = kvmw_get_vms(&vms), i;
+	int nr, i;
 
+	kvmw_hooks_look();
+	nr = kvmw_get_vms(&vms);
 	for (i = 0; i < nr; i++) {
 		kvmw_audit(vms[i]->vm);
 		try_again(vms[i]->vm);

@@ -47,6 +47,7 @@ static atomic64_t last_id[ARRAY_SIZE(pool)], changes_begun, changes_ended;
 static DEFINE_PER_CPU(u64, lost_unknown);
 static bool rescan_wanted, rescan_later;
 bool kvmw_adopted;
+bool kvmw_all_found;
 DECLARE_WAIT_QUEUE_HEAD(kvmw_changed);
 
 /* --- allocation ------------------------------------------------------------ */
@@ -921,6 +922,29 @@ static void work_fn(struct work_struct *unused)
 void kvmw_housekeep(void)
 {
 	housekeep();
+}
+
+void kvmw_mark_missed(u64 hooks)
+{
+	struct kvmw_object *obj;
+
+	mutex_lock(&kvmw_lock);
+	absorb();
+	list_for_each_entry(obj, &kvmw_vms, node)
+		WRITE_ONCE(obj->vm->missed, obj->vm->missed | hooks);
+	mutex_unlock(&kvmw_lock);
+}
+
+void kvmw_forget_all(void)
+{
+	struct kvmw_object *obj;
+
+	kvmw_mark_missed(KVMW_ALL_HOOKS);
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node)
+		kvmw_hide(obj);
+	mutex_unlock(&kvmw_lock);
+	kvmw_housekeep();
 }
 
 void kvmw_house_lock(void)

@@ -152,6 +152,7 @@ struct kvmw_vm {
 	s64			gone_mapped[KVMW_NR_LEVELS];
 	s64			kvms_last[KVMW_NR_LEVELS];
 	u64			collects;	/* under KVM's slots_lock */
+	u64			missed;		/* hooks that were off in its life, for a while */
 	bool			ring;		/* dirty rings instead of bitmaps */
 
 	struct mutex		log_lock;	/* one counts a large dirty log at a time */
@@ -328,6 +329,15 @@ bool kvmw_any_newborn(void);
 
 /* The VMs that ran when we attached have been found. */
 extern bool kvmw_adopted;
+/* The last round that looked for VMs had memory for all of them. */
+extern bool kvmw_all_found;
+
+/*
+ * Hooks were off: what they count is withdrawn from the VMs there are; or all records go, as it
+ * is not known what has ended. Context: task, no lock of ours held.
+ */
+void kvmw_mark_missed(u64 hooks);
+void kvmw_forget_all(void);
 
 /* adopt.c, for the housekeeper: make records of VMs that have none. Were there any? */
 bool kvmw_adopt_all(void);

@@ -165,7 +165,12 @@ static u64 met_by(const struct kvmw_object *obj)
 
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
 {
-	u64 met = READ_ONCE(kvmw_hooks_attached) | (obj ? met_by(obj) : ~0ULL << KVMW_NEED_FIRST);
+	u64 met = READ_ONCE(kvmw_hooks_attached);
+
+	if (obj)
+		met = (met & ~READ_ONCE(obj->vm->missed)) | met_by(obj);
+	else
+		met |= ~0ULL << KVMW_NEED_FIRST;
 
 	if (kvmw_no_reasons() || (obj && obj->vm->opaque))
 		met &= ~KVMW_NEED_REASONS;
@@ -178,6 +183,8 @@ bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	const struct kvmw_vm *vm = obj->vm;
 
+	if (stat->needs & READ_ONCE(vm->missed))
+		return true;
 	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->leaf_failures))
 		return true;
 	if (stat->needs & KVMW_NEED_MARKED && READ_ONCE(vm->mark_failures))

@@ -47,18 +47,29 @@
 /* Slots have a kvmwatch id: in struct kvmwatch_slot and in struct kvmwatch_all_item. */
 #define KVMWATCH_FEATURE_SLOT_ID	(1ULL << 5)
 
+/* VMs may run here that kvmwatch does not see: an empty list does not say that there is none. */
+#define KVMWATCH_INFO_BLIND		(1U << 0)
+
 /**
  * struct kvmwatch_info - what this kvmwatch is
  * @size:	in: sizeof(struct kvmwatch_info)
  * @abi:	out: KVMWATCH_ABI of the module
  * @features:	out: KVMWATCH_FEATURE_*: additions within one ABI
  * @generation:	out: goes up whenever a VM, vCPU or slot comes, goes or changes
+ * @flags:	out: KVMWATCH_INFO_*
+ * @reserved:	out: 0
+ * @why:	out: with KVMWATCH_INFO_BLIND: what keeps it from watching, in words
+ *
+ * The first four are all that callers had at first; a shorter structure is too short.
  */
 struct kvmwatch_info {
 	__u32 size;
 	__u32 abi;
 	__u64 features;
 	__u64 generation;
+	__u32 flags;
+	__u32 reserved;
+	char why[96];
 };
 
 /* --- KVMWATCH_LIST ------------------------------------------------------- */

@@ -20,6 +20,13 @@
 #define KVM_GET_STATS_FD	_IO(KVMIO, 0xce)
 #endif
 
+int kvmwatch_device_info(int dev, struct kvmwatch_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return ioctl(dev, KVMWATCH_INFO, info) < 0 ? -errno : 0;
+}
+
 int kvmwatch_device_open(const char *path, struct kvmwatch_info *info)
 {
 	int err, fd;
@@ -28,10 +35,8 @@ int kvmwatch_device_open(const char *path, struct kvmwatch_info *info)
 	if (fd < 0)
 		return -errno;
 
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	if (ioctl(fd, KVMWATCH_INFO, info) < 0) {
-		err = -errno;
+	err = kvmwatch_device_info(fd, info);
+	if (err) {
 		close(fd);
 		return err;
 	}

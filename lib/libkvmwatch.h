@@ -35,6 +35,9 @@ extern "C" {
  */
 int kvmwatch_device_open(const char *path, struct kvmwatch_info *info);
 
+/* Ask again what it is, and whether it watches: 0 or -errno. */
+int kvmwatch_device_info(int dev, struct kvmwatch_info *info);
+
 /*
  * List all objects of a kind into an array that the caller frees with free().
  * The vCPUs and slots are those of the VM with id @vm, or of all VMs if it is 0.

@@ -19,8 +19,8 @@
 #define GPA		0x40000000ULL
 
 /*
- * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the two
- * drift apart. The module looks every two seconds; in those, 1000 ppm are 2 ms.
+ * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the
+ * two drift apart. The module looks every two seconds; in those, 1000 ppm are 2 ms.
  */
 #define DRIFT_NS	5000000LL
 

@@ -104,6 +104,21 @@ int device_open(void)
 	return dev;
 }
 
+int device_blind(int dev)
+{
+	struct kvmwatch_info info;
+	int err = kvmwatch_device_info(dev, &info);
+
+	if (err)
+		return device_complain(err);
+	if (!(info.flags & KVMWATCH_INFO_BLIND))
+		return EXIT_DONE;
+	info.why[sizeof(info.why) - 1] = '\0';
+	return complain(KVMWATCH_DEVICE,
+			"nothing is watched, whether VMs run here or not: %s; see also kvmwatch hooks",
+			info.why);
+}
+
 int device_complain(int err)
 {
 	switch (err) {

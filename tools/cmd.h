@@ -76,6 +76,12 @@ int run_trace_cmd(const char *what, char **argv);
 /* Open the device; explain on stderr why it can't be, and return -errno. */
 int device_open(void);
 
+/*
+ * May VMs run here that the module does not see? Then say why, and return EXIT_COULD_NOT; else
+ * EXIT_DONE.
+ */
+int device_blind(int dev);
+
 /* Explain why the device, once open, did not answer. Returns EXIT_COULD_NOT. */
 int device_complain(int err);
 

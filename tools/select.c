@@ -291,6 +291,11 @@ int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr)
 	err = get_all(dev, &selection->names, &all, &nr_all);
 	if (err)
 		return device_complain(err);
+	/* No VM is listed: because there is none? */
+	if (!nr_all && device_blind(dev)) {
+		vms_put(all, nr_all);
+		return EXIT_COULD_NOT;
+	}
 	if (selection->arg)
 		err = choose(selection, all, &nr_all);
 	if (err) {

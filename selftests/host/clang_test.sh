@@ -16,6 +16,7 @@ headers() {
 	mkdir -p "$tmp/$1/include/generated" "$tmp/$1/include/config"
 	echo "#define UTS_RELEASE \"9.9.9-$1\"" >"$tmp/$1/include/generated/utsrelease.h"
 	echo "CONFIG_CC_IS_${2}=y" >"$tmp/$1/include/config/auto.conf"
+	# shellcheck disable=SC2016 # for make
 	printf '%%:\n\techo told $@ LLVM=$(LLVM)\n' >"$tmp/$1/Makefile"
 }
 

@@ -107,6 +107,18 @@ TEST(device_opens_and_stays_closed_on_exec)
 	EXPECT_EQ(FD_CLOEXEC, fcntl(dev, F_GETFD));
 }
 
+TEST(device_is_asked_again_what_it_is)
+{
+	struct kvmwatch_info info;
+
+	device.abi = KVMWATCH_ABI;
+	EXPECT_EQ(0, kvmwatch_device_info(0, &info));
+	EXPECT_EQ(sizeof(info), info.size);
+	EXPECT_EQ(KVMWATCH_ABI, info.abi);
+	device.err = ENOTTY;
+	EXPECT_EQ(-ENOTTY, kvmwatch_device_info(0, &info));
+}
+
 TEST(refused_open_leaves_no_fd_behind)
 {
 	struct kvmwatch_info info;

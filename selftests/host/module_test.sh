@@ -19,9 +19,9 @@ tracepoint_rows() {
 
 # "event count": how many arguments each event of kvm.ko has, from what it tells BPF.
 event_arguments() {
-	local kvm tmp at event image
+	local kvm tmp at event
 
-	image=$("$here/kernel-image")
+	# shellcheck disable=SC2154 # need_kver set it
 	kvm=$(find "$image/" -name 'kvm.ko*' | head -n 1)
 	tmp=$(mktemp -d)
 	case $kvm in

@@ -606,6 +606,17 @@ void kvmw_rescan_later(void)
 	kvmw_kick();
 }
 
+/* When a creation last found no record, if rounds still look for its VM. */
+static unsigned long creation_at;
+static bool creation_unseen;
+
+void kvmw_rescan_creation(void)
+{
+	WRITE_ONCE(creation_at, jiffies);
+	WRITE_ONCE(creation_unseen, true);
+	kvmw_rescan_later();
+}
+
 /* Some are no longer newborn, and not yet on the lists. */
 static bool absorbing;
 
@@ -870,6 +881,19 @@ static unsigned long later_in(void)
 	return time_before(jiffies, later.at) ? later.at - jiffies : 0;
 }
 
+/*
+ * A creation takes its time until KVM lists the VM, and an idle VM causes no event that would have
+ * it looked for again. So rounds go on for a while after a creation that found no record.
+ */
+static void go_on_after_creation(void)
+{
+	if (!xchg(&creation_unseen, false) ||
+	    time_after(jiffies, READ_ONCE(creation_at) + LATER_CALM))
+		return;
+	WRITE_ONCE(creation_unseen, true);
+	WRITE_ONCE(rescan_later, true);
+}
+
 static void look_for_vms(void)
 {
 	bool wanted = xchg(&rescan_wanted, false), found;
@@ -882,8 +906,10 @@ static void look_for_vms(void)
 		WRITE_ONCE(rescan_later, false);
 	}
 	found = kvmw_adopt_all();
-	if (due)
-		later.wait = found ? LATER_MIN : 2 * later.wait;
+	if (!due)
+		return;
+	later.wait = found ? LATER_MIN : 2 * later.wait;
+	go_on_after_creation();
 }
 
 static void housekeep(void)

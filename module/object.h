@@ -309,6 +309,8 @@ void kvmw_kick(void);
  */
 void kvmw_rescan(void);
 void kvmw_rescan_later(void);
+/* The same, by a VM that is being created: until that must have ended. */
+void kvmw_rescan_creation(void);
 /* An event found no record. @kvm: whose it is, as far as is known. */
 void kvmw_lost(const struct kvm *kvm);
 /* The same of an event of a vCPU that no record was found of. */

@@ -19,13 +19,13 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 
 	/* While hooks are being attached, others may miss what it does: it will be found. */
 	if (!READ_ONCE(kvmw_hooks_attached)) {
-		kvmw_rescan_later();
+		kvmw_rescan_creation();
 		return;
 	}
 	obj = kvmw_take(KVMWATCH_KIND_VM);
 	if (!obj) {
 		kvmw_lost(kvm);
-		kvmw_rescan_later();
+		kvmw_rescan_creation();
 		return;
 	}
 	vm = kvmw_to_vm(obj);

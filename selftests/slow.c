@@ -13,7 +13,7 @@ unsigned int slow_times(void)
 
 unsigned int patience(void)
 {
-	return 4 * slow_times();
+	return 12 * slow_times();
 }
 
 /*

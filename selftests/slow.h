@@ -3,8 +3,9 @@
  * How patient tests are. A limit in a test is for a kernel without checks in a VM that has a CPU to
  * itself; it ends what hangs, and is no claim of how long something takes. The runner says with
  * vm_slow how many times as long things take on the kernel that it runs on. Each limit that
- * guest.h, watch.h or the harness keeps is that many times as long, and four times that for a
- * machine that others use, too.
+ * guest.h, watch.h or the harness keeps is that many times as long, and twelve times that for a
+ * machine that is busy with other work, whose emulator may stand still for half a minute: limits go
+ * by the VM's clock, and that goes on meanwhile.
  */
 #ifndef SELFTESTS_SLOW_H
 #define SELFTESTS_SLOW_H

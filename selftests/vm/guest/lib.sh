@@ -22,8 +22,10 @@ load_kvm() {
 # minutes, of grace periods. Tests that hang are stopped, some time after the kernel told where.
 have_patience() {
 	echo 60 >/proc/sys/kernel/watchdog_thresh
-	echo 120 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
-	echo $((300 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
+	echo 300 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+	echo $((900 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
+	workqueues=/sys/module/workqueue/parameters/watchdog_thresh
+	[ ! -e $workqueues ] || echo 300 >$workqueues
 }
 
 # The kernel's complaints. Reading is also forgetting: each is told once, and all that it said is

@@ -276,7 +276,7 @@ TEST_F(object, any_part_of_the_stats_fd_is_that_part_of_the_whole)
 
 	guest_free(self->g);
 	self->g = NULL;
-	usleep(100000);
+	ASSERT_EQ(0, watch_wait_ended(self->fd));
 
 	whole = oracle_snapshot(self->fd, &size);
 	ASSERT_NE(NULL, whole);

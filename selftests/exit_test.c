@@ -23,6 +23,7 @@
 
 #include "guest.h"
 #include "oracle.h"
+#include "sys.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -506,6 +507,8 @@ static bool set_preemption(const char *mode, char *was)
 	return !fclose(f) && done;
 }
 
+#define PREEMPTION_LOOKS	(2000 * patience())	/* at most, for 20 preemptions */
+
 /*
  * Also where the kernel switches to another thread before KVM's event tells of the exit, as it
  * does when it is fully preemptible.
@@ -526,7 +529,7 @@ TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
 	last = numbers(self->fd);
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < PREEMPTION_LOOKS; i++) {
 		usleep(500);
 		n = numbers(self->fd);
 		EXPECT_LE(n.off_cpu_ns - last.off_cpu_ns,
@@ -537,7 +540,7 @@ TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_
 		if (watch_vcpu_stat(self->g, 0, "preemptions") - preemptions >= 20)
 			break;
 	}
-	EXPECT_GT(2000, i);
+	EXPECT_GT(PREEMPTION_LOOKS, i);
 	stop_burning = true;
 	pthread_join(burner, NULL);
 	guest_stop(self->g, 0);
@@ -752,14 +755,15 @@ TEST(load_and_put_cost_are_unavailable_unless_asked_for)
 
 TEST(load_and_put_cost_have_each_load_and_put)
 {
+	__u64 loads, puts, begin, ns;
 	struct guest *g;
-	__u64 loads, puts;
 	char args[128];
 	int fd;
 
 	snprintf(args, sizeof(args), "%s load_cost=1", getenv("MODARGS") ?: "");
 	ASSERT_EQ(0, watch_unload_patiently());
 	ASSERT_EQ(0, watch_load(args));
+	begin = clock_ns(CLOCK_MONOTONIC_RAW);
 	g = guest_new(1, 0);
 	ASSERT_NE(NULL, g);
 	ASSERT_EQ(0, guest_run(g, 0, work_out(200)));
@@ -773,8 +777,13 @@ TEST(load_and_put_cost_have_each_load_and_put)
 	EXPECT_EQ(watch_vcpu_stat(g, 0, "puts"), puts);
 	EXPECT_LE(loads, watch_vcpu_stat(g, 0, "load_cost_ns"));
 	EXPECT_LE(puts, watch_vcpu_stat(g, 0, "put_cost_ns"));
-	/* KVM's own time for a load is a part of the time that the vCPU is loaded. */
-	EXPECT_GE(watch_vcpu_stat(g, 0, "on_cpu_ns"), watch_vcpu_stat(g, 0, "load_cost_ns"));
+	/*
+	 * A vCPU is in one of them at a time, since the test began. (An interrupt may come between
+	 * the start of a load and that of the time on a pCPU, so these do not compare.)
+	 */
+	ns = clock_ns(CLOCK_MONOTONIC_RAW) - begin;
+	EXPECT_GE(ns + sum_slack(ns, 0),
+		  watch_vcpu_stat(g, 0, "load_cost_ns") + watch_vcpu_stat(g, 0, "put_cost_ns"));
 	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 	close(fd);
 	guest_free(g);

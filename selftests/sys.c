@@ -25,6 +25,11 @@ time_t now_s(void)
 	return now_ns() / 1000000000;
 }
 
+__u64 sum_slack(__u64 ns, __u64 stretches)
+{
+	return stretches + (ns >> 20);
+}
+
 int sys_put(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;

@@ -12,6 +12,12 @@ __u64 clock_ns(clockid_t clock);
 /* CLOCK_MONOTONIC */
 __u64 now_ns(void);
 time_t now_s(void);
+/*
+ * By how much the sum of so many stretches of kvmwatch's may differ from the @ns that
+ * CLOCK_MONOTONIC_RAW says they were: each is rounded down to a nanosecond, and the kernel reckons
+ * that clock's nanoseconds with fewer digits.
+ */
+__u64 sum_slack(__u64 ns, __u64 stretches);
 
 /* What the shell does with ">": 0, or a negative errno. */
 int sys_put(const char *path, const char *value);

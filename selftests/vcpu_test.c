@@ -310,6 +310,7 @@ TEST_F(alone, is_never_put_more_often_than_loaded_nor_two_times_less)
 struct hist {
 	__u64 count, least, most;
 	int top;		/* the highest that is not empty */
+	int last;		/* the one that has all that no other has */
 };
 
 static struct hist hist(int fd, const char *name)
@@ -317,6 +318,8 @@ static struct hist hist(int fd, const char *name)
 	__u64 buckets[BUCKETS] = {};
 	struct hist h = { .top = -1 };
 	int n = oracle_hist(fd, name, buckets, BUCKETS), i;
+
+	h.last = n - 1;
 
 	for (i = 0; i < n && i < BUCKETS; i++) {
 		h.count += buckets[i];
@@ -350,8 +353,11 @@ TEST_F(alone, every_stretch_that_ended_is_in_a_histogram)
 	EXPECT_EQ(n.loads - 1, off.count);	/* nothing is known from before the first */
 
 	EXPECT_LE(on.least, n.on_cpu_ns);
-	EXPECT_GE(on.most, n.on_cpu_ns);
-	EXPECT_EQ(bucket_of(n.on_cpu_ns_max), on.top);
+	/* A machine may stand still for as long as no other bucket is for. */
+	if (on.top < on.last) {
+		EXPECT_GE(on.most, n.on_cpu_ns);
+		EXPECT_EQ(bucket_of(n.on_cpu_ns_max), on.top);
+	}
 	EXPECT_LE(off.least, n.off_cpu_ns);
 	EXPECT_LE(off.top, bucket_of(n.off_cpu_ns_max));
 }
@@ -420,23 +426,24 @@ TEST_F(alone, a_move_of_a_stopped_vcpu_counts_when_it_runs)
 
 TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
 {
-	__u64 before0, after0, before, after, sum;
+	__u64 before0, after0, before, after, sum, slack;
 	struct numbers n0, n;
 	int i;
 
 	ASSERT_EQ(0, guest_start(self->g, 0, work_out(GUEST_FOREVER)));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
-	before0 = now_ns();
+	before0 = clock_ns(CLOCK_MONOTONIC_RAW);
 	n0 = numbers(self->fd);
-	after0 = now_ns();
+	after0 = clock_ns(CLOCK_MONOTONIC_RAW);
 	for (i = 0; i < 20; i++) {
 		usleep(2000);
-		before = now_ns();
+		before = clock_ns(CLOCK_MONOTONIC_RAW);
 		n = numbers(self->fd);
-		after = now_ns();
+		after = clock_ns(CLOCK_MONOTONIC_RAW);
 		sum = n.on_cpu_ns + n.off_cpu_ns - n0.on_cpu_ns - n0.off_cpu_ns;
-		EXPECT_LE(before - after0, sum);
-		EXPECT_GE(after - before0, sum);
+		slack = sum_slack(after - before0, 2 * (n.loads - n0.loads) + 2);
+		EXPECT_LE(before - after0, sum + slack);
+		EXPECT_GE(after - before0 + slack, sum);
 	}
 	guest_stop(self->g, 0);
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
@@ -625,9 +632,10 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	EXPECT_LT(a.on_cpu_ns, b.on_cpu_ns);
 	EXPECT_EQ(a.off_cpu_ns, b.off_cpu_ns);
 	EXPECT_EQ(1, a.pcpu);
-	ASSERT_EQ(0, listed(self->g, 0, &item));
+	/* It may be preempted just now. */
+	EXPECT_TRUE(WATCH_EVENTUALLY(!listed(self->g, 0, &item) &&
+				     item.flags == KVMWATCH_VCPU_LOADED));
 	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
-	EXPECT_EQ(KVMWATCH_VCPU_LOADED, item.flags);
 
 	/*
 	 * What is seen first is a put, or a load if it was descheduled when kvmwatch
@@ -805,11 +813,11 @@ TEST_F(three, the_numbers_of_a_gone_vm_and_its_vcpus_stay_and_freeze)
 
 	guest_free(self->g);
 	self->g = NULL;
-	usleep(100000);		/* for what ends the records */
+	ASSERT_EQ(0, watch_wait_ended(self->vm));
 
 	first = oracle_snapshot(self->vm, &size);
 	ASSERT_NE(NULL, first);
-	usleep(100000);
+	usleep(1000);
 	second = oracle_snapshot(self->vm, &size2);
 	ASSERT_NE(NULL, second);
 	EXPECT_EQ(size, size2);

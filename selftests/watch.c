@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -80,7 +81,7 @@ int watch_unload_patiently(void)
 {
 	int err, i;
 
-	for (i = 0; i < 10000; i++) {
+	for (i = 0; i < 10000 * (int)patience(); i++) {
 		err = watch_unload();
 		if (err != -EAGAIN && err != -EBUSY)
 			return err;
@@ -187,17 +188,22 @@ int watch_records(void)
 	return all;
 }
 
-/* What RCU or a work item still has goes in time; what is lost stays. */
+/*
+ * What RCU or a work item still has goes in time; what is lost stays. On a busy machine that time
+ * is long, so look until several looks in a row have found no less.
+ */
 long long watch_slab(void)
 {
 	long long least = slab_now(), now;
-	int i;
+	int i, looks;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0, looks = 0; i < 4 && looks < 100; i++, looks++) {
 		usleep(200000);
 		now = slab_now();
-		if (now < least)
+		if (now < least) {
 			least = now;
+			i = -1;
+		}
 	}
 	return least;
 }
@@ -220,6 +226,19 @@ int watch_device(void)
 	int fd = open("/dev/kvmwatch", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int watch_wait_ended(int fd)
+{
+	struct kvmwatch_map *map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	bool ended;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	ended = WATCH_EVENTUALLY(__atomic_load_n(&map->flags, __ATOMIC_ACQUIRE) &
+				 KVMWATCH_MAP_ENDED);
+	munmap(map, GUEST_PAGE);
+	return ended ? 0 : -ETIMEDOUT;
 }
 
 static int open_stats(struct kvmwatch_open *arg)
@@ -435,7 +454,7 @@ int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 	int i, err = 0;
 
 	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s/%s", guest_name(g), file);
-	for (i = 0; i < 5000 && !text; i++) {
+	for (i = 0; i < 5000 * (int)patience() && !text; i++) {
 		text = read_file(path);
 		if (!text)
 			usleep(1000);

@@ -76,6 +76,12 @@ __u64 watch_vm_stat(struct guest *g, const char *name);
 __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);
 __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 
+/*
+ * Wait until the numbers of an object that is gone stand still: the housekeeper has audited it, and
+ * has taken it off its lists.
+ */
+int watch_wait_ended(int fd);
+
 /* Sum over the shown slots of both address spaces; ~0 as above. */
 __u64 watch_slots_sum(struct guest *g, const char *name);
 
@@ -108,8 +114,8 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook);
 
 /*
  * What a file below the guest's directory says ("mapped_4k", "vcpu0/loads",
- * "slot0-1/dirty_marks"); the first number of it. Waits up to 5 s for the file to
- * come. -ENODATA: "unavailable".
+ * "slot0-1/dirty_marks"); the first number of it. Waits 5 s for the file to come, with the
+ * patience of slow.h. -ENODATA: "unavailable".
  */
 int watch_debugfs(struct guest *g, const char *file, __u64 *value);
 /* A whole file of WATCH_DEBUGFS, NUL-terminated, to be freed; NULL: errno tells. */

@@ -249,6 +249,20 @@ static __u64 distinct_in(const struct history *h, unsigned int i, __u64 now)
 	return sum;
 }
 
+/* Is there a length of window of which pages were marked more than once in one? */
+static bool tells_lengths_apart(const struct history *h, __u64 now)
+{
+	__u64 ticks = distinct_in(h, 0, now), pages;
+	unsigned int i;
+
+	for (i = 2; i < KVMWATCH_HEAT_WINDOWS; i++) {
+		pages = distinct_in(h, i, now);
+		if (pages && pages < ticks)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A page tells in which tick it was marked last. With one mark a page and round, that is all
  * there is to know; what kvmwatch reckons as it goes, on either CPU, is reckoned here from it.
@@ -264,7 +278,9 @@ TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 6
 
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
 	ASSERT_EQ(0, guest_pin(g, 1, 1));
-	for (round = 0; round < 60 && ticks < 20; round++) {
+	/* How many rounds come in one tick, and ticks in one round, is a matter of luck. */
+	for (round = 0; round < MAX_MARKS / 30 &&
+	     (ticks < 20 || !tells_lengths_apart(&h, ticks)); round++) {
 		ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, 1 + round % 9, GUEST_PAGE, 1)));
 		ASSERT_EQ(0, guest_wait(g, 0, -1));
 		ASSERT_EQ(0, guest_start(g, 1, work_write(GPA_A + (9 + round % 5) * GUEST_PAGE,
@@ -289,11 +305,11 @@ TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 6
 		usleep(round % 3 * 50000);
 	}
 	EXPECT_LE(20, ticks);
+	EXPECT_TRUE(tells_lengths_apart(&h, ticks));
 	for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
 		some += v->item.distinct[i] > 0;
 	EXPECT_LE(5, some);
 	EXPECT_GE(v->item.marks, v->item.distinct[0]);
-	EXPECT_GT(v->item.distinct[0], v->item.distinct[2]);
 }
 
 TEST_F(heat, the_library_tells_windows_between_two_reads)
@@ -942,6 +958,8 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 	ASSERT_EQ(0, pthread_create(&threads[1], NULL, open_and_close, &s));
 	ASSERT_EQ(0, pthread_create(&threads[2], NULL, open_and_close, &s));
 	sleep(atoi(getenv("vm_storm_seconds") ?: getenv("vm_short") ? "2" : "5"));
+	EXPECT_TRUE(WATCH_EVENTUALLY(__atomic_load_n(&s.opened, __ATOMIC_RELAXED) > 5 &&
+				     marks(g, 1) - before > PAGES && marks(g, 2) > vm_before));
 	__atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
@@ -952,10 +970,7 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 	ASSERT_EQ(0, look(fd, 1, v));
 	EXPECT_EQ(marks(g, 1) - before, v->counts);
 	EXPECT_EQ(v->counts, v->item.marks);
-	EXPECT_LT(PAGES, v->counts);
-	EXPECT_LT(vm_before, marks(g, 2));
 	EXPECT_EQ(0, s.bad);
-	EXPECT_LT(5, s.opened);
 	TH_LOG("opened %llu times, %llu marks", s.opened, v->counts);
 	close(fd);
 }

@@ -105,8 +105,8 @@ vm_id() {
 
 # Columns of the views' CSV: 3 vm, 5 pid, 8 vCPU; from 9 on what they are about.
 
-start_guest alice --vcpus 1 --exits 0 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30
-start_guest bob --vcpus 2 --exits 0 --pages-4k 500 --pages-2m 0 --dirty-rounds 3 --halts 50
+start_guest alice --vcpus 1 --exits 0 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30 --halt-us 10000
+start_guest bob --vcpus 2 --exits 0 --pages-4k 500 --pages-2m 0 --dirty-rounds 3 --halts 50 --halt-us 10000
 has_done alice 1
 has_done bob 1
 

@@ -19,7 +19,7 @@ hot() {
 	signal=$1
 	shift
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
-	kvmwatch dirty --hot -t 300 -p "$guest" "$@" >/tmp/hot.txt 2>&1 &
+	kvmwatch dirty --hot -t "$long" -p "$guest" "$@" >/tmp/hot.txt 2>&1 &
 	watcher=$!
 	eventually open_for_hot $watcher || return
 	kill -USR1 "$guest"
@@ -29,15 +29,29 @@ hot() {
 	wait $watcher
 }
 
+intervals() {
+	grep -c ',vm,' /tmp/rate.txt
+}
+
+more_intervals() {
+	[ "$(intervals)" -ge "$1" ]
+}
+
+# Wait until an interval is shown whole that began after now. The first to come may have been
+# measured before; what is shown of the one behind it is whole when there is a third.
+intervals_end() {
+	eventually more_intervals $(($(intervals) + 3))
+}
+
 # Watch rates while the guest does one more round.
 rate() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
-	kvmwatch dirty --rate -i 0.5 -n 1000 -p "$guest" --csv >/tmp/rate.txt 2>&1 &
+	kvmwatch dirty --rate -i 0.5 -n 100000 -p "$guest" --csv >/tmp/rate.txt 2>&1 &
 	watcher=$!
 	eventually grep -q ',vm,' /tmp/rate.txt || return
 	kill -USR1 "$guest"
 	eventually grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
-	sleep 1.5
+	intervals_end
 	kill $watcher
 	wait $watcher 2>/dev/null
 	return 0
@@ -119,12 +133,12 @@ guest_demo --name rings --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log -
 rings=$!
 rate_of_marks() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/rings.log)
-	kvmwatch dirty --rate -i 0.5 -n 1000 -p "$rings" --csv >/tmp/rate.txt 2>&1 &
+	kvmwatch dirty --rate -i 0.5 -n 100000 -p "$rings" --csv >/tmp/rate.txt 2>&1 &
 	watcher=$!
 	eventually grep -q ',vm,' /tmp/rate.txt || return
 	kill -USR1 "$rings"
 	eventually grep -q ": round $((rounds + 1)) done" /tmp/rings.log || return
-	sleep 1.5
+	intervals_end
 	kill $watcher
 	wait $watcher 2>/dev/null
 	return 0
@@ -166,7 +180,7 @@ all_are_there() {
 claim "all are what they were" all_are_there
 claim "a picture is of one VM" fails_with 1 "one VM" kvmwatch dirty --hot -t 0.1 --svg /tmp/map.svg
 
-kvmwatch dirty --hot -t 300 -p "$cold" >/tmp/hot.txt 2>&1 &
+kvmwatch dirty --hot -t "$long" -p "$cold" >/tmp/hot.txt 2>&1 &
 watcher=$!
 claim "it counts" eventually open_for_hot $watcher
 kill -9 $watcher

@@ -83,13 +83,14 @@ claim "and one whose cannot" eventually grep -q "round 1 done" /tmp/away.log
 mkfifo /tmp/stuck
 mount --bind /tmp/stuck "/proc/$away/cmdline"
 list_names() {
-	timeout -s KILL $((60 * times)) kvmwatch list --csv | cut -d, -f3,4 | grep -E "^($here|$away)," | sort
+	timeout -s KILL $((600 * times)) kvmwatch list --csv | cut -d, -f3,4 | grep -E "^($here|$away)," | sort
 }
-claim "list names the one and ends without the other" same \
-	"$(printf '%s,here\n%s,\n' "$here" "$away" | sort)" "$(list_names)"
+# On a busy machine the one that can be read may not be in time either.
+claim "list names the one and ends without the other" eventually prints \
+	"$(printf '%s,here\n%s,\n' "$here" "$away" | sort)" list_names
 umount "/proc/$away/cmdline"
-claim "both are named when both can be read" same \
-	"$(printf '%s,here\n%s,away\n' "$here" "$away" | sort)" "$(list_names)"
+claim "both are named when both can be read" eventually prints \
+	"$(printf '%s,here\n%s,away\n' "$here" "$away" | sort)" list_names
 kill "$here" "$away"
 wait "$here" "$away" 2>/dev/null
 

@@ -119,7 +119,7 @@ races: ## data races: tests on a kernel with KCSAN, which is built first (T: whi
 # With commas, which is why they have names: to $(or) each part would be an argument.
 RACES	= vcpu,dirty,mapped,storm,race
 STALLED	= abi,heat,race
-STALLS	= kvmw_heat_mark,kvmw_slot_lookup,kvmw_publish,kvmw_hide,raise_peak,make_data,sum_uncovered
+STALLS	= is_on_kvms_list,kvmw_heat_mark,kvmw_slot_lookup,kvmw_publish,kvmw_hide,raise_peak,make_data,sum_uncovered
 
 stalls: ## races: tests in which those who come to functions of kvmwatch are held up there (T, STALL: which)
 	@STORM_SECONDS=$(or $(STORM_SECONDS),40) STALL=$(or $(STALL),$(STALLS)) \

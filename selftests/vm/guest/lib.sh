@@ -1,17 +1,10 @@
 # shellcheck shell=sh
 # What the scripts in the VM share. Sourced.
 
-# For tests that load kvmwatch again: with what it was loaded.
-export MODARGS
-
-load() {
-	MODARGS="$*"
-	insmod /kvmwatch.ko "$@"
-}
-
-unload() {
-	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch
-}
+# The VM goes away after the tests.
+export MACHINE=vm
+# shellcheck source=run.sh
+. /vm/run.sh
 
 load_kvm() {
 	[ -e /dev/kvm ] || modprobe kvm-amd 2>/dev/null || modprobe kvm-intel
@@ -26,18 +19,4 @@ have_patience() {
 	echo $((900 * ${vm_slow:-1})) >/proc/sys/kernel/hung_task_timeout_secs
 	workqueues=/sys/module/workqueue/parameters/watchdog_thresh
 	[ ! -e $workqueues ] || echo 300 >$workqueues
-}
-
-# The kernel's complaints. Reading is also forgetting: each is told once, and all that it said is
-# in /tmp/dmesg. Every module that is not Debian's fails its "module verification", that says
-# nothing about kvmwatch. Of data races the kernel has many; ours are those of which one side is
-# in our code.
-splats() {
-	dmesg -c >/tmp/dmesg
-	awk '!/module verification failed/ && (!/KCSAN:/ || /\[(kvmwatch|planted)\]/)' /tmp/dmesg |
-		grep -E \
-			-e 'WARNING:|BUG:|Oops|KASAN|KCSAN|UBSAN|INFO: (task|rcu|trying|possible|inconsistent)' \
-			-e 'general protection|refcount_t:|detected stall|blocked for more than' \
-			-e 'debugfs: .*already (present|exists)' \
-			-e 'lock held when|possible recursive locking|suspicious RCU|kvmwatch:.*fail'
 }

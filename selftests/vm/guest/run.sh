@@ -1,0 +1,120 @@
+# shellcheck shell=sh
+# How a test is run, in the test VM and on a real machine (../../run_tests): under a freshly loaded
+# kvmwatch. What it prints is framed for tap. A complaint of the kernel's is a failure of the test
+# that was running. Sourced.
+#	MACHINE, OTHER_VMS, KVMWATCH_KO	see machine.h
+#	vm_kernel	name of the kernel, for results
+#	vm_short	tests that repeat something many times do it less often
+#	vm_limit	seconds that one test may take
+#	vm_slow		how many times as long all takes on this kernel
+#	apart		a command that a test runs under
+# /tmp belongs to the tests.
+
+: "${KVMWATCH_KO:=/kvmwatch.ko}"
+export KVMWATCH_KO MACHINE OTHER_VMS
+# For tests that load kvmwatch again: with what it was loaded.
+export MODARGS
+
+# Seconds that one test may take, by a clock that goes on while a busy machine has no time for us
+limit=3600
+[ -z "${vm_short-}" ] || limit=1800
+limit=$((${vm_limit:-$limit} * ${vm_slow:-1}))
+# What the environment of a test's processes has, and no other's
+mark=KVMWATCH_TEST=$$-$(date +%s)
+
+uptime_s() {
+	cut -d . -f 1 /proc/uptime
+}
+
+load() {
+	MODARGS="$*"
+	insmod "$KVMWATCH_KO" "$@"
+}
+
+unload() {
+	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch
+}
+
+# --- the kernel's log --------------------------------------------------------------
+
+# Complaints so far are nobody's. The log itself stays as it is: /tmp/dmesg.seen has its last line,
+# which has the time to the microsecond.
+forget_splats() {
+	dmesg | tail -n 1 | grep . >/tmp/dmesg.seen || echo nothing >/tmp/dmesg.seen
+}
+
+# The kernel's complaints, each once. All that the kernel said since the last call is in /tmp/dmesg.
+# Every module that the distribution did not sign fails its "module verification"; that is no
+# complaint. Only those KCSAN reports count that involve kvmwatch's code.
+splats() {
+	dmesg >/tmp/dmesg.all
+	awk 'NR == FNR { seen = $0; next } { said[++n] = $0 } $0 == seen { n = 0 }
+		END { for (i = 1; i <= n; i++) print said[i] }' \
+		/tmp/dmesg.seen /tmp/dmesg.all >/tmp/dmesg
+	tail -n 1 /tmp/dmesg.all | grep . >/tmp/dmesg.seen || echo nothing >/tmp/dmesg.seen
+	awk '!/module verification failed/ && (!/KCSAN:/ || /\[(kvmwatch|planted)\]/)' /tmp/dmesg |
+		grep -E \
+			-e 'WARNING:|BUG:|Oops|KASAN|KCSAN|UBSAN|INFO: (task|rcu|trying|possible|inconsistent)' \
+			-e 'general protection|refcount_t:|detected stall|blocked for more than' \
+			-e 'debugfs: .*already (present|exists)' \
+			-e 'lock held when|possible recursive locking|suspicious RCU|kvmwatch:.*fail'
+}
+
+report_splats() {
+	first=$(splats | head -n 1)
+	[ -n "$first" ] || return
+	echo "not ok $1: kernel: $first"
+	awk -v first="$first" '$0 == first { told = NR } told && NR < told + 100' /tmp/dmesg |
+		sed 's/^/# kernel: /'
+}
+
+# --- a test ------------------------------------------------------------------------
+
+# Kill what tests started and left running, and nothing else.
+end_leftovers() {
+	tries=0
+	while left=$(grep -ls "$mark" /proc/[0-9]*/environ) && [ $tries -lt 50 ]; do
+		for environ in $left; do
+			environ=${environ%/environ}
+			kill -9 "${environ#/proc/}" 2>/dev/null
+		done
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+}
+
+# Huge pages need memory in one piece, whatever ran before.
+tidy_memory() {
+	case ${MACHINE-} in
+	vm|ours)
+		echo 3 >/proc/sys/vm/drop_caches
+		echo 1 >/proc/sys/vm/compact_memory ;;
+	esac
+}
+
+# In the background, so that who runs this hears of signals at once: run TEST VIA
+run() {
+	name="$1[${vm_kernel-} $2]"
+	start=$(uptime_s)
+	tidy_memory
+	if ! load "via=$2"; then
+		echo "not ok $name: insmod kvmwatch.ko failed"
+		report_splats "$name"
+		return
+	fi
+	echo "# == test $name"
+	case $1 in
+	*.sh)	program="sh ./$1" ;;
+	*)	program=./$1 ;;
+	esac
+	# shellcheck disable=SC2086
+	env "$mark" ${apart-} timeout -k 5 "$limit" $program &
+	wait $!
+	status=$?
+	echo "# == end $status"
+	echo "# $name took $(($(uptime_s) - start)) s"
+	# What a test that was stopped left behind must not disturb the next one.
+	[ "$status" -lt 124 ] || end_leftovers
+	unload || echo "not ok $name: rmmod kvmwatch failed"
+	report_splats "$name"
+}

@@ -23,6 +23,32 @@ ok() {
 	rm -f $said
 }
 
+# What tests may do to the machine, see machine.h: may they reload KVM? Are all VMs theirs?
+is_ours() {
+	[ "$MACHINE" = vm ] || [ "$MACHINE" = ours ]
+}
+
+is_quiet() {
+	is_ours || [ "$MACHINE" = quiet ]
+}
+
+# Skip the whole test: skip_all WHY
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+# Skip a claim: skip WHY WHAT
+skip() {
+	nr=$((nr + 1))
+	echo "ok $nr $2 # SKIP $1"
+}
+
+# Is a program there?
+has() {
+	command -v "$1" >/dev/null
+}
+
 # Does a command come true within ten minutes? What takes seconds takes minutes on a busy machine.
 eventually() {
 	tries=0

@@ -15,6 +15,7 @@
 #include "kselftest_harness.h"
 
 #include "guest.h"
+#include "machine.h"
 #include "oracle.h"
 #include "vendor.h"
 #include "watch.h"
@@ -584,6 +585,7 @@ FIXTURE(ways) {
 
 FIXTURE_SETUP(ways)
 {
+	NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with other parameters");
 	self->g = NULL;
 }
 

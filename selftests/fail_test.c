@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -489,6 +490,7 @@ FIXTURE_VARIANT_ADD(failing, a_vm_that_comes_and_goes) { make_vm, 30, 20 };
 
 FIXTURE_SETUP(failing)
 {
+	NEEDS_VM(FROM_SETUP, "it makes allocations of the kernel fail");
 	ASSERT_EQ(0, injectors_init());
 	/* One that is idle tells kvmwatch nothing of itself. */
 	self->g = variant->load ? new_guest() : busy_guest();
@@ -592,6 +594,7 @@ FIXTURE(worker)
 
 FIXTURE_SETUP(worker)
 {
+	NEEDS_VM(FROM_SETUP, "it makes allocations of the kernel fail");
 	ASSERT_EQ(0, injectors_init());
 	self->g = busy_guest();
 	ASSERT_NE(NULL, self->g);

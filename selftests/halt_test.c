@@ -16,6 +16,7 @@
 #include <kselftest_harness.h>
 
 #include "guest.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "watch.h"
@@ -723,6 +724,7 @@ static void lower_end(FIXTURE_DATA(lower) *self)
 
 FIXTURE_SETUP(lower)
 {
+	NEEDS_MACHINE(FROM_SETUP, "it changes halt_poll_ns of all VMs");
 	stay_on(0);
 	self->parameter = limit_all(LIMIT_HUGE);
 	ASSERT_LE(0, self->parameter);

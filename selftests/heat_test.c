@@ -20,6 +20,7 @@
 
 #include "guest.h"
 #include "libkvmwatch.h"
+#include "machine.h"
 #include "subject.h"
 #include "watch.h"
 #include "workers.h"
@@ -716,7 +717,6 @@ TEST_F(heat, the_vm_s_own_fd_is_right_enough)
 	int dev;
 
 	ASSERT_EQ(0, watch_find(self->g, &vm));
-	ASSERT_EQ(0, chmod("/", 0755));
 	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0666));
 	ASSERT_EQ(0, seteuid(NOBODY));
 	dev = watch_device();
@@ -763,7 +763,8 @@ TEST_F_TIMEOUT(heat, memory_goes_when_the_fd_does, 60)
 	ASSERT_LT(0, used);
 	fd = kvmwatch_open_heat_slot_fd(self->dev, guest_vm_fd(g), 0, 3);
 	ASSERT_LE(0, fd);
-	EXPECT_LE(used + MIB, vmalloc_used());
+	if (machine_is_ours())
+		EXPECT_LE(used + MIB, vmalloc_used());
 	ASSERT_EQ(0, watch_find(g, &with));
 	EXPECT_LE(vm.footprint + MIB, with.footprint);
 	EXPECT_GE(vm.footprint + MIB + 4096 + 4096 * sysconf(_SC_NPROCESSORS_CONF),
@@ -775,8 +776,11 @@ TEST_F_TIMEOUT(heat, memory_goes_when_the_fd_does, 60)
 		ASSERT_LE(0, fd);
 		close(fd);
 	}
-	EXPECT_GT(used + 2 * MIB, vmalloc_used());
-	EXPECT_GE(percpu + 16384, watch_percpu());
+	/* Others on a machine need memory, too. */
+	if (machine_is_ours()) {
+		EXPECT_GT(used + 2 * MIB, vmalloc_used());
+		EXPECT_GE(percpu + 16384, watch_percpu());
+	}
 	ASSERT_EQ(0, watch_find(g, &with));
 	EXPECT_EQ(vm.footprint, with.footprint);
 }
@@ -815,7 +819,6 @@ TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 	EXPECT_LE(0, fds[2]);
 	close(dev);
 
-	ASSERT_EQ(0, chmod("/", 0755));
 	ASSERT_EQ(0, chmod("/dev/kvmwatch", 0666));
 	ASSERT_EQ(0, seteuid(NOBODY));
 	dev = watch_device();
@@ -1013,6 +1016,7 @@ TEST_F(heat, marks_of_a_slot_that_was_just_born_are_not_covered)
 
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 1));
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
+	NEEDS_MACHINE(return, "it holds up the kernel's workers");
 	err = workers_hold(&w, false);
 	if (err == -ENODEV)
 		SKIP(return, "takes two CPUs");

@@ -20,6 +20,7 @@
 
 #include "kselftest_harness.h"
 
+#include "machine.h"
 #include "subject.h"
 #include "vendor.h"
 #include "watch.h"
@@ -62,6 +63,7 @@ FIXTURE_SETUP(host_mm)
 {
 	struct subject *s = &self->s;
 
+	NEEDS_MACHINE(FROM_SETUP, "it changes how the host treats its memory");
 	sys_no_khugepaged();
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");
@@ -79,6 +81,7 @@ FIXTURE_SETUP(host_mm)
 FIXTURE_TEARDOWN(host_mm)
 {
 	guest_free(self->s.g);
+	machine_put_back();
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
@@ -155,10 +158,11 @@ static bool page_out(char *addr, unsigned int pages)
 				!present(addr, pages));
 }
 
-/* Memory that swap is on: none, and the kernel has none to offer. */
+/* Memory that swap is on; false: the kernel has none to offer, or the machine is not the VM. */
 static bool swap_on(void)
 {
-	return !system("modprobe brd rd_nr=1 rd_size=16384 2>/dev/null") &&
+	return machine_is_vm() &&
+	       !system("modprobe brd rd_nr=1 rd_size=16384 2>/dev/null") &&
 	       !system("mkswap /dev/ram0 >/dev/null && swapon /dev/ram0");
 }
 
@@ -212,11 +216,13 @@ static void moving_away(struct __test_metadata *_metadata, struct subject *s, ch
 /* A page that the host moves elsewhere, its content with it. */
 static void migrating(struct __test_metadata *_metadata, struct subject *s, char *small)
 {
-	if (madvise(small_page(small, 200), 8 * GUEST_PAGE, MADV_SOFT_OFFLINE))
-		TH_LOG("the kernel cannot move single pages: left out");
+	/* The kernel never uses again what it moves away from. */
+	if (!machine_is_vm() ||
+	    madvise(small_page(small, 200), 8 * GUEST_PAGE, MADV_SOFT_OFFLINE))
+		TH_LOG("single pages are not moved here: left out");
 	else
 		EXPECT_GONE(s, 8);
-	ASSERT_EQ(0, sys_put(SYS_COMPACT, "1"));
+	ASSERT_EQ(0, machine_put(SYS_COMPACT, "1"));
 	EXPECT_STREQ("", untrue(s));
 	ASSERT_EQ(0, map_all(s));
 	EXPECT_ALL_MAPPED(s);
@@ -277,7 +283,7 @@ static void splitting(struct __test_metadata *_metadata, struct subject *s, char
 
 	snprintf(where, sizeof(where), "%d,%#llx,%#llx", getpid(),
 		 (__u64)huge + 2 * HUGE_SIZE, (__u64)huge + 4 * HUGE_SIZE);
-	if (sys_put(SYS_SPLIT, where)) {
+	if (machine_put(SYS_SPLIT, where)) {
 		TH_LOG("the kernel splits no pages on demand: left out");
 		return;
 	}
@@ -300,8 +306,8 @@ static void executing(struct __test_metadata *_metadata, struct subject *s, char
 	__u64 small, code = GPA_B + HUGE_SIZE + 8 * GUEST_PAGE;
 
 	memset(huge + HUGE_SIZE, 0xc3, HUGE_SIZE);	/* ret */
-	ASSERT_EQ(0, sys_put(SYS_NX, "force"));
-	sys_put(SYS_NX "_recovery_ratio", "0");
+	ASSERT_EQ(0, machine_put(SYS_NX, "force"));
+	machine_put(SYS_NX "_recovery_ratio", "0");
 	EXPECT_STREQ("", untrue(s));
 	ASSERT_EQ(0, map_all(s));
 	EXPECT_ALL_MAPPED(s);
@@ -316,19 +322,19 @@ static void executing(struct __test_metadata *_metadata, struct subject *s, char
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, HUGE, small == HUGE_PAGES ? HUGE_PAGES : 64, NR_HUGE - 1);
 
-	if (!sys_put(SYS_NX "_recovery_period_ms", "20")) {
-		ASSERT_EQ(0, sys_put(SYS_NX "_recovery_ratio", "1"));
+	if (!machine_put(SYS_NX "_recovery_period_ms", "20")) {
+		ASSERT_EQ(0, machine_put(SYS_NX "_recovery_ratio", "1"));
 		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_slot_stat(s->g, HUGE, "mapped_4k")));
 		EXPECT_STREQ("", untrue(s));
 		EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
 		ASSERT_EQ(0, map_all(s));
 		EXPECT_ALL_MAPPED(s);
-		sys_put(SYS_NX "_recovery_period_ms", "0");
-		sys_put(SYS_NX "_recovery_ratio", "60");
+		machine_put(SYS_NX "_recovery_period_ms", "0");
+		machine_put(SYS_NX "_recovery_ratio", "60");
 	} else {
 		TH_LOG("KVM takes its time to recover huge pages: left out");
 	}
-	ASSERT_EQ(0, sys_put(SYS_NX, "auto"));
+	ASSERT_EQ(0, machine_put(SYS_NX, "auto"));
 	EXPECT_STREQ("", untrue(s));
 	ASSERT_EQ(0, map_all(s));
 	EXPECT_ALL_MAPPED(s);
@@ -509,8 +515,8 @@ static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char
 
 	memset(huge + HUGE_SIZE, 0xc3, HUGE_SIZE);	/* ret */
 	listen(_metadata, s, &t);
-	ASSERT_EQ(0, sys_put(SYS_NX, "force"));
-	sys_put(SYS_NX "_recovery_ratio", "0");
+	ASSERT_EQ(0, machine_put(SYS_NX, "force"));
+	machine_put(SYS_NX "_recovery_ratio", "0");
 	heard(_metadata, s, &t);
 	EXPECT_LE(PAGES + NR_HUGE, t.unmaps);
 	EXPECT_EQ(t.unmaps, unmapped_for(&t, "nx"));
@@ -518,16 +524,16 @@ static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char
 	ASSERT_EQ(0, guest_run(s->g, 0, work_call(GPA_B + HUGE_SIZE, 8, GUEST_PAGE)));
 
 	listen(_metadata, s, &t);
-	if (!sys_put(SYS_NX "_recovery_period_ms", "20")) {
-		ASSERT_EQ(0, sys_put(SYS_NX "_recovery_ratio", "1"));
+	if (!machine_put(SYS_NX "_recovery_period_ms", "20")) {
+		ASSERT_EQ(0, machine_put(SYS_NX "_recovery_ratio", "1"));
 		EXPECT_TRUE(WATCH_EVENTUALLY(!watch_slot_stat(s->g, HUGE, "mapped_4k")));
 		heard(_metadata, s, &t);
 		EXPECT_LE(8, t.unmaps);
 		EXPECT_EQ(t.unmaps, unmapped_for(&t, "nx"));
-		sys_put(SYS_NX "_recovery_period_ms", "0");
-		sys_put(SYS_NX "_recovery_ratio", "60");
+		machine_put(SYS_NX "_recovery_period_ms", "0");
+		machine_put(SYS_NX "_recovery_ratio", "60");
 	}
-	ASSERT_EQ(0, sys_put(SYS_NX, "auto"));
+	ASSERT_EQ(0, machine_put(SYS_NX, "auto"));
 	ASSERT_EQ(0, map_all(s));
 }
 

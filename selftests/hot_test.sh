@@ -163,7 +163,7 @@ claim "a slot that is not there is told" fails_with 1 "no slot 0:9" \
 claim "an address space that is none is wrong usage" fails_with 2 "address space" \
 	kvmwatch dirty --hot -s x:1
 claim "without gnuplot it says what to install" fails_with 1 "apt install gnuplot-nox" \
-	kvmwatch dirty --hot -t 0.1 -p "$cold" --svg /tmp/map.svg
+	env PATH=/nowhere "$(command -v kvmwatch)" dirty --hot -t 0.1 -p "$cold" --svg /tmp/map.svg
 claim "and leaves no file" test ! -e /tmp/map.svg
 echo mine >/tmp/mine.svg
 ln -s mine.svg /tmp/link.svg

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "subject.h"
 #include "watch.h"
@@ -26,7 +27,7 @@ static atomic_ulong reads;
 /* Bring pCPU 1 up or down. */
 static int set_online(int on)
 {
-	return sys_put("/sys/devices/system/cpu/cpu1/online", on ? "1" : "0");
+	return machine_put("/sys/devices/system/cpu/cpu1/online", on ? "1" : "0");
 }
 
 /* --- a reader ---------------------------------------------------------------- */
@@ -93,6 +94,7 @@ FIXTURE(hotplug)
 
 FIXTURE_SETUP(hotplug)
 {
+	NEEDS_MACHINE(FROM_SETUP, "it takes a CPU offline");
 	self->g = guest_new(VCPUS, 0);
 	ASSERT_NE(NULL, self->g);
 	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K,

@@ -18,6 +18,7 @@
 
 #include "kselftest_harness.h"
 #include "libkvmwatch.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -1195,7 +1196,7 @@ TEST(what_is_listed_only_changes_with_the_generation)
 TEST(the_module_does_not_depend_on_kvm)
 {
 	static const char wanted[] = "\0depends=";
-	int fd = open("/kvmwatch.ko", O_RDONLY | O_CLOEXEC);
+	int fd = open(machine_module(), O_RDONLY | O_CLOEXEC);
 	char *ko, line[512], name[64], users[256];
 	int nr = 0;
 	struct stat st;
@@ -1412,6 +1413,7 @@ TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
 {
 	int i, stats;
 
+	NEEDS_MACHINE(return, "it unloads KVM");
 	/* A VM before either goes, then kvmwatch, and KVM twice. */
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_TRUE(works());

@@ -29,6 +29,7 @@
 #include "kselftest_harness.h"
 
 #include "guest.h"
+#include "machine.h"
 #include "subject.h"
 #include "vendor.h"
 #include "watch.h"
@@ -45,7 +46,7 @@ static int reserve_hugetlb(unsigned int pages)
 	int fd;
 
 	snprintf(value, sizeof(value), "%u", pages);
-	if (sys_put(SYS_HUGETLB, value))
+	if (machine_put(SYS_HUGETLB, value))
 		return 0;
 	fd = open(SYS_HUGETLB, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -59,6 +60,7 @@ static int reserve_hugetlb(unsigned int pages)
 enum needs {
 	NEEDS_NOTHING,
 	NEEDS_THP,
+	NEEDS_THP_AND_EAGER_OFF,
 	NEEDS_HUGETLB,
 	NEEDS_1G,
 };
@@ -80,7 +82,13 @@ static const char *missing(enum needs needs)
 		break;
 	case NEEDS_THP:
 		return sys_has_thp() ? NULL : "the host gives no transparent huge pages";
+	case NEEDS_THP_AND_EAGER_OFF:
+		if (sys_is_on(SYS_EAGER) && !machine_is_ours())
+			return "it changes KVM's eager_page_split: RUN_ALL=yes";
+		return missing(NEEDS_THP);
 	case NEEDS_HUGETLB:
+		if (!machine_is_ours())
+			return "it reserves 2M pages: RUN_ALL=yes";
 		if (reserve_hugetlb(NR_HUGETLB) < NR_HUGETLB)
 			return "the host has no 2M pages for " SYS_HUGETLB;
 		break;
@@ -105,11 +113,8 @@ FIXTURE_SETUP(mapped)
 FIXTURE_TEARDOWN(mapped)
 {
 	guest_free(self->s.g);
-	sys_put(SYS_KSM "run", "2");	/* no page stays merged */
-	sys_put(SYS_KSM "run", "0");
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
-	sys_put(SYS_EAGER, "Y");
-	sys_put(SYS_HUGETLB, "0");
+	machine_put_back();
 }
 
 /*
@@ -350,16 +355,16 @@ SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 SCENARIO_FIRST(writes_to_logged_huge_pages_replace_them)
 {
 	if (s->eager)
-		ASSERT_EQ(0, sys_put(SYS_EAGER, "N"));
+		ASSERT_EQ(0, machine_put(SYS_EAGER, "N"));
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
 	ASSERT_EQ(0, touch_huge(s, GPA_A, 6));
 	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
 	if (s->eager)
-		ASSERT_EQ(0, sys_put(SYS_EAGER, "Y"));
+		ASSERT_EQ(0, machine_put(SYS_EAGER, "Y"));
 	ASSERT_EQ(0, touch(s, GPA_A, 3));
 }
 
-SCENARIO_THEN(writes_to_logged_huge_pages_replace_them, NEEDS_THP)
+SCENARIO_THEN(writes_to_logged_huge_pages_replace_them, NEEDS_THP_AND_EAGER_OFF)
 {
 	bool split = s->counted && leaves(s, 0) == GUEST_SLOT0_PAGES + HUGE_PAGES;
 	__u64 splits = s->early ? 0 : 1;
@@ -608,16 +613,18 @@ TEST_F(mapped, pages_that_ksm_merges_are_mapped_when_kvm_has_them_mapped)
 	struct subject *s = &self->s;
 	char before[256], after[256];
 
+	NEEDS_MACHINE(return, "it has KSM merge pages");
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 2 * MERGED, GUEST_MEM_4K, 0));
 	ASSERT_EQ(0, touch(s, GPA_A, 2 * MERGED));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 1, 2 * MERGED, 0);
 
 	if (madvise(guest_slot_host(s->g, 1), MERGED * GUEST_PAGE, MADV_MERGEABLE) ||
-	    sys_put(SYS_KSM "sleep_millisecs", "1") || sys_put(SYS_KSM "run", "1"))
+	    machine_put(SYS_KSM "sleep_millisecs", "1") ||
+	    machine_put(SYS_KSM "run", "1"))
 		SKIP(return, "the host has no KSM");
 	EXPECT_TRUE(WATCH_EVENTUALLY(ksm_number("pages_sharing") >= MERGED - 1));
-	EXPECT_EQ(0, sys_put(SYS_KSM "run", "0"));
+	EXPECT_EQ(0, machine_put(SYS_KSM "run", "0"));
 	EXPECT_STREQ("", untrue(s));
 	if (watch_slot_stat(s->g, 1, "mapped_4k") != 2 * MERGED)
 		EXPECT_MAPPED(s, 1, MERGED, 0);
@@ -684,6 +691,8 @@ FIXTURE_SETUP(all_scenarios)
 	sys_no_khugepaged();
 	if (access("/dev/kvm", R_OK | W_OK))
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
+	if (variant->other || variant->paging)
+		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
 	if (variant->other)
 		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
 	if (variant->paging)
@@ -699,8 +708,7 @@ FIXTURE_TEARDOWN(all_scenarios)
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
-	sys_put(SYS_EAGER, "Y");
-	sys_put(SYS_HUGETLB, "0");
+	machine_put_back();
 }
 
 TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)

@@ -17,6 +17,7 @@
 #include <asm/svm.h>
 #include <kselftest_harness.h>
 
+#include "machine.h"
 #include "oracle.h"
 #include "subject.h"
 #include "vendor.h"
@@ -475,6 +476,8 @@ FIXTURE_SETUP(nested)
 		return;	/* (harnesses before 6.3 would go on to the test after a SKIP here.) */
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");
+	if (variant->other || variant->paging)
+		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
 	if (variant->other)
 		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
 	if (variant->paging)
@@ -487,6 +490,7 @@ FIXTURE_TEARDOWN(nested)
 
 	for (i = 0; i < ARRAY_SIZE(self->s); i++)
 		guest_free(self->s[i].g);
+	machine_put_back();
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));

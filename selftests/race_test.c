@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "vendor.h"
 #include "watch.h"
 
@@ -109,6 +110,7 @@ TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 180)
 	void *answer;
 	int round;
 
+	NEEDS_MACHINE(return, "it reloads KVM");
 	ASSERT_EQ(0, pthread_barrier_init(&start, NULL, 2));
 	for (round = 0; round < rounds(); round++) {
 		ASSERT_EQ(0, pthread_create(&thread, NULL, reload_kvm, NULL));

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "vendor.h"
 #include "watch.h"
@@ -312,6 +313,7 @@ FIXTURE(scale)
 
 FIXTURE_SETUP(scale)
 {
+	NEEDS_MACHINE(FROM_SETUP, "it makes a thousand VMs");
 	ASSERT_EQ(0, watch_unload_patiently());
 }
 

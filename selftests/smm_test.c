@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 
+#include "machine.h"
 #include "subject.h"
 #include "watch.h"
 
@@ -48,8 +49,10 @@ FIXTURE_SETUP(smm)
 	sys_no_khugepaged();
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");
-	if (variant->other)
+	if (variant->other) {
+		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
 		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
+	}
 	if (variant->early)
 		ASSERT_EQ(0, watch_unload_patiently());
 	ASSERT_EQ(0, subject_init(s, variant->early, 0));
@@ -67,6 +70,7 @@ FIXTURE_SETUP(smm)
 FIXTURE_TEARDOWN(smm)
 {
 	guest_free(self->s.g);
+	machine_put_back();
 	watch_load(NULL);	/* -EEXIST, unless that is what failed */
 	if (variant->other)
 		EXPECT_EQ(0, reload_kvm("", ""));

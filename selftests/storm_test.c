@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -511,6 +512,7 @@ FIXTURE(storm)
 
 FIXTURE_SETUP(storm)
 {
+	NEEDS_MACHINE(FROM_SETUP, "it makes hundreds of VMs and compares the kernel's memory");
 	self->refs = watch_refs();
 	ASSERT_EQ(0, watch_trace_start());
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "oracle.h"
 #include "subject.h"
 #include "vendor.h"
@@ -19,7 +20,7 @@ static const unsigned int level_shift[] = { 12, 21, 30 };
 
 void sys_no_khugepaged(void)
 {
-	sys_put(SYS_THP "khugepaged/scan_sleep_millisecs", "1000000");
+	machine_put(SYS_THP "khugepaged/scan_sleep_millisecs", "1000000");
 }
 
 bool sys_has_thp(void)
@@ -47,7 +48,8 @@ int reload_kvm(const char *kvm, const char *vendor)
 {
 	char command[128];
 
-	vendor_unload_kvm();
+	if (vendor_unload_kvm() == -EPERM)
+		return -EPERM;
 	snprintf(command, sizeof(command), "modprobe kvm %s", kvm);
 	return system(command) ?: vendor_load(vendor);
 }
@@ -241,7 +243,7 @@ int subject_init(struct subject *s, bool early, unsigned int flags)
 	s->early = early;
 	s->paging = !vendor_has_tdp();
 	s->shadow = s->paging || !sys_is_on(SYS_TDP_MMU);
-	s->eager = !s->shadow && !access(SYS_EAGER, F_OK);
+	s->eager = !s->shadow && sys_is_on(SYS_EAGER);
 	s->g = guest_new(2, flags);
 	if (!s->g)
 		return -errno;

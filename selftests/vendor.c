@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Whose processor KVM runs on. See vendor.h. */
 #include <cpuid.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "subject.h"
 #include "vendor.h"
 
@@ -29,6 +31,8 @@ int vendor_load(const char *args)
 {
 	char command[128];
 
+	if (!machine_is_ours())
+		return -EPERM;
 	snprintf(command, sizeof(command), "modprobe %s %s",
 		 vendor_is_intel() ? "kvm-intel" : "kvm-amd", args);
 	return system(command);
@@ -36,6 +40,8 @@ int vendor_load(const char *args)
 
 int vendor_unload(void)
 {
+	if (!machine_is_ours())
+		return -EPERM;
 	return system(vendor_is_intel() ? "rmmod kvm_intel" : "rmmod kvm_amd");
 }
 

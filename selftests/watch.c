@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "watch.h"
@@ -63,7 +64,7 @@ int watch_load(const char *args)
 
 	if (!args)
 		args = getenv("MODARGS") ?: "";
-	fd = open("/kvmwatch.ko", O_RDONLY | O_CLOEXEC);
+	fd = open(machine_module(), O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (syscall(SYS_finit_module, fd, args, 0))
@@ -157,12 +158,14 @@ static long long slab_now(void)
 	size_t i;
 	FILE *f;
 
-	sys_put("/proc/sys/vm/drop_caches", "2");
-	if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches))
-		return -ENOENT;
-	for (i = 0; i < caches.gl_pathc; i++)
-		sys_put(caches.gl_pathv[i], "1");
-	globfree(&caches);
+	if (machine_is_ours()) {
+		sys_put("/proc/sys/vm/drop_caches", "2");
+		if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches))
+			return -ENOENT;
+		for (i = 0; i < caches.gl_pathc; i++)
+			sys_put(caches.gl_pathv[i], "1");
+		globfree(&caches);
+	}
 
 	f = fopen("/proc/slabinfo", "re");
 	if (!f)
@@ -172,6 +175,21 @@ static long long slab_now(void)
 			bytes += (long long)objects * size;
 	fclose(f);
 	return bytes;
+}
+
+static int list_all(unsigned int kind, __u64 vm, void **items, size_t size);
+
+/* VMs, vCPUs and slots of others, whose records stay. */
+static int records_of_others(void)
+{
+	struct kvmwatch_vm *vms;
+	int nr = list_all(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms)), i, records = 0;
+
+	for (i = 0; i < nr; i++)
+		if (machine_is_others_vm(vms[i].name))
+			records += 1 + vms[i].vcpus + vms[i].slots;
+	free(vms);
+	return records;
 }
 
 int watch_records(void)
@@ -185,7 +203,7 @@ int watch_records(void)
 			   &nr[1], &ready[1], &nr[2], &ready[2]) == 6)
 		all = nr[0] - ready[0] + nr[1] - ready[1] + nr[2] - ready[2];
 	free(hooks);
-	return all;
+	return all < 0 ? all : all - records_of_others();
 }
 
 /*
@@ -381,7 +399,7 @@ int watch_mapped_is_kvms(struct guest *g)
 
 /* --- lists ------------------------------------------------------------------- */
 
-int watch_list(unsigned int kind, __u64 vm, void **items, size_t size)
+static int list_all(unsigned int kind, __u64 vm, void **items, size_t size)
 {
 	struct kvmwatch_list list = {
 		.size = sizeof(list), .kind = kind, .vm = vm, .item_size = size,
@@ -412,6 +430,49 @@ int watch_list(unsigned int kind, __u64 vm, void **items, size_t size)
 		*items = NULL;
 	}
 	return err ?: (int)list.nr;
+}
+
+/* The id of the VM that an item is, or is of. */
+static __u64 vm_of(unsigned int kind, const void *item)
+{
+	switch (kind) {
+	case KVMWATCH_KIND_VM:
+		return ((const struct kvmwatch_vm *)item)->id;
+	case KVMWATCH_KIND_VCPU:
+		return ((const struct kvmwatch_vcpu *)item)->vm;
+	case KVMWATCH_KIND_SLOT:
+		return ((const struct kvmwatch_slot *)item)->vm;
+	}
+	return 0;
+}
+
+/* Take out what is of one VM; how many items are left. */
+static int without_vm(unsigned int kind, __u64 vm, char *items, int nr, size_t size)
+{
+	int i, left = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (vm_of(kind, items + i * size) == vm)
+			continue;
+		memmove(items + left * size, items + i * size, size);
+		left++;
+	}
+	return left;
+}
+
+int watch_list(unsigned int kind, __u64 vm, void **items, size_t size)
+{
+	int nr = list_all(kind, vm, items, size), nr_vms, i;
+	struct kvmwatch_vm *vms;
+
+	if (nr <= 0 || machine_is_quiet())
+		return nr;
+	nr_vms = list_all(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	for (i = 0; i < nr_vms; i++)
+		if (machine_is_others_vm(vms[i].name))
+			nr = without_vm(kind, vms[i].id, *items, nr, size);
+	free(vms);
+	return nr;
 }
 
 int watch_find(struct guest *g, struct kvmwatch_vm *vm)
@@ -495,10 +556,29 @@ static int make_instance(void)
 	return err ?: sys_put(INSTANCE "/trace", "");
 }
 
+/* What VMs of others do is not recorded. */
+static int leave_out_others(void)
+{
+	struct kvmwatch_vm *vms;
+	char filter[1024] = "0";	/* no filter */
+	size_t len = 0;
+	int nr, i;
+
+	if (machine_is_quiet())
+		return 0;
+	nr = list_all(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
+	for (i = 0; i < nr && len < sizeof(filter) - 64; i++)
+		if (machine_is_others_vm(vms[i].name))
+			len += sprintf(filter + len, "%svm != %llu", len ? " && " : "", vms[i].id);
+	free(vms);
+	return sys_put(INSTANCE "/events/kvmwatch/filter", filter);
+}
+
 int watch_trace_start(void)
 {
 	int err = make_instance();
 
+	err = err ?: leave_out_others();
 	return err ?: sys_put(INSTANCE "/events/kvmwatch/enable", "1");
 }
 

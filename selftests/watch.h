@@ -29,8 +29,8 @@ int watch_unload_patiently(void);
 /* How many users the module has; -ENOENT: it is not loaded. */
 int watch_refs(void);
 /*
- * Records that are about somebody, living or dead: 0 when all VMs are gone and nobody has an
- * fd. -EIO: the file hooks does not say.
+ * Records that are about somebody, living or dead, but for VMs of others: 0 when all VMs of the
+ * tests are gone and nobody has an fd. -EIO: the file hooks does not say.
  */
 int watch_records(void);
 /*
@@ -97,8 +97,8 @@ int watch_audit(struct guest *g, struct kvmwatch_audit *answer);
 /* --- lists ------------------------------------------------------------------- */
 
 /*
- * All objects of a kind, of VM @vm or of all (0). *@items is to be freed; each is
- * @size long. Returns how many.
+ * All objects of a kind, of VM @vm or of all (0), without what is of VMs of others on this machine
+ * (see machine.h). *@items is to be freed; each is @size long. Returns how many.
  */
 int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
 /* The guest as listed: found by the name KVM gives it. */
@@ -124,10 +124,10 @@ char *watch_debugfs_table(const char *file);
 /* --- trace events ------------------------------------------------------------ */
 
 /*
- * Record kvmwatch's events in a trace instance of the test's own, from watch_trace_start()
- * to watch_trace_stop(). Then ask how many lines contain all of the given strings
- * (up to NULL), which sum a field has over them ("leaves", as in "leaves 512"), and
- * let go of it.
+ * Record kvmwatch's events, but for VMs of others, in a trace instance of the test's own, from
+ * watch_trace_start() to watch_trace_stop(). Then ask how many lines contain all of the given
+ * strings (up to NULL), which sum a field has over them ("leaves", as in "leaves 512"), and let
+ * go of it.
  */
 int watch_trace_start(void);
 /* Record another event there too, "kvm/kvm_halt_poll_ns". */

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "subject.h"
 #include "workers.h"
 
@@ -60,15 +61,15 @@ int workers_hold(struct workers *w, bool gaps)
 {
 	int err;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) != 2)
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return -ENODEV;
 	*w = (struct workers){ .gaps = gaps };
-	err = sys_put(CPUS_OF_WORKERS, "2");
+	err = machine_put(CPUS_OF_WORKERS, "2");
 	if (err)
 		return err;
 	err = -pthread_create(&w->thread, NULL, first_on_cpu_1, w);
 	if (err)
-		sys_put(CPUS_OF_WORKERS, "3");
+		machine_put_back();
 	return err;
 }
 
@@ -80,10 +81,8 @@ void workers_step(struct workers *w)
 
 int workers_release(struct workers *w)
 {
-	int err;
-
 	__atomic_store_n(&w->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(w->thread, NULL);
-	err = sys_put(CPUS_OF_WORKERS, "3");
-	return w->err ?: err;
+	machine_put_back();
+	return w->err;
 }

@@ -616,6 +616,8 @@ FIXTURE_SETUP(giant)
 	if (!sys_has_1g())
 		SKIP(return, "the host has no free 1G page");
 	if (variant->other)
+		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
+	if (variant->other)
 		ASSERT_EQ(0, reload_kvm(sys_is_on(SYS_TDP_MMU) ? "tdp_mmu=N" : "tdp_mmu=Y", ""));
 	if (variant->early)
 		ASSERT_EQ(0, watch_unload_patiently());

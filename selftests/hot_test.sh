@@ -162,19 +162,24 @@ claim "a slot that is not there is told" fails_with 1 "no slot 0:9" \
 	kvmwatch dirty --hot -s 9 -t 0.1 -p "$cold"
 claim "an address space that is none is wrong usage" fails_with 2 "address space" \
 	kvmwatch dirty --hot -s x:1
+# As on a machine that has none
+without_gnuplot() {
+	env PATH=/nowhere "$(command -v kvmwatch)" "$@"
+}
 claim "without gnuplot it says what to install" fails_with 1 "apt install gnuplot-nox" \
-	env PATH=/nowhere "$(command -v kvmwatch)" dirty --hot -t 0.1 -p "$cold" --svg /tmp/map.svg
+	without_gnuplot dirty --hot -t 0.1 -p "$cold" --svg /tmp/map.svg
 claim "and leaves no file" test ! -e /tmp/map.svg
 echo mine >/tmp/mine.svg
+mknod /tmp/null c 1 3
 ln -s mine.svg /tmp/link.svg
 claim "nor takes one away" fails_with 1 "apt install gnuplot-nox" \
-	kvmwatch dirty --hot -t 0.1 -p "$cold" --svg /tmp/mine.svg
+	without_gnuplot dirty --hot -t 0.1 -p "$cold" --svg /tmp/mine.svg
 claim "what a link leads to is left alone" fails_with 1 "no regular file" \
-	kvmwatch dirty --hot -t 0.1 -p "$cold" --svg /tmp/link.svg
+	without_gnuplot dirty --hot -t 0.1 -p "$cold" --svg /tmp/link.svg
 claim "devices are, too" fails_with 1 "no regular file" \
-	kvmwatch dirty --hot -t 0.1 -p "$cold" --svg /dev/null
+	without_gnuplot dirty --hot -t 0.1 -p "$cold" --svg /tmp/null
 all_are_there() {
-	[ -c /dev/null ] && [ "$(cat /tmp/link.svg)" = mine ] &&
+	[ -c /tmp/null ] && [ "$(cat /tmp/link.svg)" = mine ] &&
 		same "/tmp/link.svg /tmp/mine.svg" "$(echo /tmp/*.svg*)"
 }
 claim "all are what they were" all_are_there

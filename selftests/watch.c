@@ -529,12 +529,28 @@ int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 	return err;
 }
 
+/* Is a row of a table, "ID NAME ...", of a VM of somebody else? */
+static bool is_others_row(const char *row)
+{
+	char name[64];
+
+	return sscanf(row, "%*u %63s", name) == 1 && machine_is_others_vm(name);
+}
+
 char *watch_debugfs_table(const char *file)
 {
-	char path[256];
+	char path[256], *text, *row, *end;
 
 	snprintf(path, sizeof(path), WATCH_DEBUGFS "/%s", file);
-	return read_file(path);
+	text = read_file(path);
+	for (row = text; row && *row; ) {
+		end = strchrnul(row, '\n');
+		if (is_others_row(row))
+			memmove(row, *end ? end + 1 : end, strlen(*end ? end + 1 : end) + 1);
+		else
+			row = *end ? end + 1 : end;
+	}
+	return text;
 }
 
 /* --- trace events ------------------------------------------------------------ */
@@ -556,38 +572,65 @@ static int make_instance(void)
 	return err ?: sys_put(INSTANCE "/trace", "");
 }
 
-/* What VMs of others do is not recorded. */
-static int leave_out_others(void)
+#define FILTER_SIZE	2048
+
+/* One more number that a field may not have; "0" is no filter. */
+static void exclude(char *filter, const char *field, __u64 number)
 {
+	size_t len = strcmp(filter, "0") ? strlen(filter) : 0;
+
+	snprintf(filter + len, FILTER_SIZE - len, "%s%s != %llu", len ? " && " : "", field, number);
+}
+
+static void exclude_threads(char *filter, __u64 vm)
+{
+	struct kvmwatch_vcpu *vcpus;
+	int nr = list_all(KVMWATCH_KIND_VCPU, vm, (void **)&vcpus, sizeof(*vcpus)), i;
+
+	for (i = 0; i < nr; i++)
+		exclude(filter, "common_pid", vcpus[i].tid);
+	free(vcpus);
+}
+
+/* Have an event, or all of a system, not recorded for VMs of others. KVM's tell by their thread. */
+static int leave_out_others(const char *event)
+{
+	bool ours = !strncmp(event, "kvmwatch", 8);
+	char filter[FILTER_SIZE] = "0", path[256];
 	struct kvmwatch_vm *vms;
-	char filter[1024] = "0";	/* no filter */
-	size_t len = 0;
 	int nr, i;
 
 	if (machine_is_quiet())
 		return 0;
 	nr = list_all(KVMWATCH_KIND_VM, 0, (void **)&vms, sizeof(*vms));
-	for (i = 0; i < nr && len < sizeof(filter) - 64; i++)
-		if (machine_is_others_vm(vms[i].name))
-			len += sprintf(filter + len, "%svm != %llu", len ? " && " : "", vms[i].id);
+	for (i = 0; i < nr; i++) {
+		if (!machine_is_others_vm(vms[i].name))
+			continue;
+		if (ours)
+			exclude(filter, "vm", vms[i].id);
+		else
+			exclude_threads(filter, vms[i].id);
+	}
 	free(vms);
-	return sys_put(INSTANCE "/events/kvmwatch/filter", filter);
+	snprintf(path, sizeof(path), INSTANCE "/events/%s/filter", event);
+	return sys_put(path, filter);
 }
 
 int watch_trace_start(void)
 {
 	int err = make_instance();
 
-	err = err ?: leave_out_others();
+	err = err ?: leave_out_others("kvmwatch");
 	return err ?: sys_put(INSTANCE "/events/kvmwatch/enable", "1");
 }
 
 int watch_trace_also(const char *event)
 {
 	char path[256];
+	int err = leave_out_others(event);
 
 	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	return sys_put(path, "1");
+	return err ?: sys_put(path, "1");
 }
 
 int watch_trace_pause(void)

@@ -118,7 +118,10 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook);
  * patience of slow.h. -ENODATA: "unavailable".
  */
 int watch_debugfs(struct guest *g, const char *file, __u64 *value);
-/* A whole file of WATCH_DEBUGFS, NUL-terminated, to be freed; NULL: errno tells. */
+/*
+ * A whole file of WATCH_DEBUGFS, NUL-terminated, to be freed; NULL: errno tells. Without rows of
+ * VMs of others.
+ */
 char *watch_debugfs_table(const char *file);
 
 /* --- trace events ------------------------------------------------------------ */

@@ -80,7 +80,7 @@ int watch_unload(void)
 
 int watch_unload_patiently(void)
 {
-	int err, i;
+	int err = -EBUSY, i;
 
 	for (i = 0; i < 10000 * (int)patience(); i++) {
 		err = watch_unload();

@@ -733,7 +733,7 @@ TEST_F(worker, makes_a_copy_later_that_it_could_not_make)
 		close(fd);
 	}
 	EXPECT_EQ(3, tries);
-	EXPECT_EQ(0, watch_refs());
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_refs() == 0));
 }
 
 /* An audit of all VMs that has no memory for the list of them is left out, and the next is not. */

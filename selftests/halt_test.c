@@ -702,7 +702,7 @@ FIXTURE_VARIANT_ADD(lower, but_not_much)
 	.limit = LIMIT_HUGE / 2, .grow = 1, .window = GROW_START * 8,
 };
 
-static void lower_begin(struct __test_metadata *_metadata, FIXTURE_DATA(lower) *self)
+static void lower_begin(struct __test_metadata *_metadata, struct _test_data_lower *self)
 {
 	ASSERT_LE(0, limit_all(LIMIT_HUGE));
 	self->g = guest_new(1, 0);
@@ -713,7 +713,7 @@ static void lower_begin(struct __test_metadata *_metadata, FIXTURE_DATA(lower) *
 	ASSERT_LE(0, self->fd);
 }
 
-static void lower_end(FIXTURE_DATA(lower) *self)
+static void lower_end(struct _test_data_lower *self)
 {
 	watch_trace_end();
 	close(self->fd);
@@ -746,8 +746,9 @@ static int lower_limit(struct guest *g, bool all, unsigned int limit)
  * What is said before the limit is lowered and after the halt that shows it. -EAGAIN: a halt may
  * have been as long as the limits that are not to matter.
  */
-static int lower_and_halt(struct __test_metadata *_metadata, FIXTURE_DATA(lower) *self,
-			  const FIXTURE_VARIANT(lower) *variant, struct halts *h0, struct halts *h)
+static int lower_and_halt(struct __test_metadata *_metadata, struct _test_data_lower *self,
+			  const struct _fixture_variant_lower *variant, struct halts *h0,
+			  struct halts *h)
 {
 	__u64 begin;
 	int err;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -207,6 +208,7 @@ FIXTURE_VARIANT_ADD(off, kprobe_kprobes) { .via = "kprobe", .file = KPROBES };
 
 FIXTURE_SETUP(off)
 {
+	NEEDS_VM(FROM_SETUP, "it switches off ftrace or kprobes of all");
 	forget_messages();
 	self->g = new_guest(100);
 	ASSERT_NE(NULL, self->g);
@@ -376,6 +378,7 @@ TEST(a_kvm_that_was_loaded_by_force_is_not_taken_for_none)
 	struct guest *g;
 	int err;
 
+	NEEDS_VM(return, "it loads KVM by force, which taints the kernel");
 	if (!access("/proc/lockdep", F_OK))
 		SKIP(return, "lockdep would be switched off for good");
 	ASSERT_EQ(0, vendor_unload_kvm());
@@ -408,6 +411,7 @@ FIXTURE(costs) {
 
 FIXTURE_SETUP(costs)
 {
+	NEEDS_VM(FROM_SETUP, "it switches off ftrace or kprobes of all");
 	forget_messages();
 	self->g = new_guest(100);
 	ASSERT_NE(NULL, self->g);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -89,6 +90,7 @@ FIXTURE(clock) {
 
 FIXTURE_SETUP(clock)
 {
+	NEEDS_VM(FROM_SETUP, "it changes the kernel's clock source, and suspends");
 	self->g = guest_new(1, 0);
 	ASSERT_NE(NULL, self->g);
 	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(10)));

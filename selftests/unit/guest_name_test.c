@@ -174,7 +174,7 @@ static char *name_of(pid_t pid)
 /* In a pid namespace without a /proc of its own, that pid is another process. */
 TEST(a_process_of_another_pid_namespace_gives_no_name)
 {
-	int input, status;
+	int input = -1, status;
 	pid_t vmm, pid;
 
 	vmm = start_vmm(&input);

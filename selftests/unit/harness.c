@@ -32,6 +32,11 @@ bool unit_holds(bool holds, const char *format, ...)
 	return false;
 }
 
+const char *unit_text(const char *s)
+{
+	return s ?: "(null)";
+}
+
 bool unit_fail(void)
 {
 	ck_abort_msg("%s", why);

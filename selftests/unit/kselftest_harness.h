@@ -32,6 +32,9 @@ void unit_add(const TTest *test);
 /* Returns @holds, and keeps the words for unit_fail() when it is false. */
 bool __printf(2, 3) unit_holds(bool holds, const char *format, ...);
 
+/* What to print of a string. */
+const char *unit_text(const char *s);
+
 /* Ends the test. */
 bool unit_fail(void);
 
@@ -82,8 +85,8 @@ int unit_main(void);
 		   #seen, (long long)(intptr_t)unit_seen);				\
 }))
 #define UNIT_STRINGS(expected, seen, op)	UNIT_HANDLER(({				\
-	const char *unit_expected = (expected) ?: "(null)";				\
-	const char *unit_seen = (seen) ?: "(null)";					\
+	const char *unit_expected = unit_text(expected);				\
+	const char *unit_seen = unit_text(seen);					\
 	unit_holds(strcmp(unit_expected, unit_seen) op 0, "Expected '%s' " #op " '%s'", \
 		   unit_expected, unit_seen);						\
 }))

@@ -214,13 +214,14 @@ KVMW_FUNC_HANDLER(halt, on_halt);
  * The events below do not say whose they are: of the vCPU that is loaded here. If the hook of a
  * put was missed, because somebody has switched ftrace off, that is not the one we remember.
  */
-static struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
+static __always_inline struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
+	struct kvmw_vcpu *vcpu = c->vcpu;
 
 	c->hits[hook]++;
-	if (likely(c->vcpu && kvmw_vcpu_loaded_by_current(c->vcpu)))
-		return c->vcpu;
+	if (likely(vcpu && kvmw_vcpu_loaded_by_current(vcpu)))
+		return vcpu;
 	kvmw_lost(NULL);
 	return NULL;
 }

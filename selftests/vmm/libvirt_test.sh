@@ -1,0 +1,137 @@
+#!/bin/sh
+# libvirt with virsh: a domain with a Linux guest starts, is suspended, gets memory and a vCPU, is saved
+# and restored, and destroyed. libvirt starts QEMU as it does for people, with its monitor for
+# itself. The runner has kvmwatch loaded.
+# shellcheck disable=SC2317 # what claims call by its name
+# shellcheck source=lib.sh
+. ./lib.sh
+
+uuid=5ab2ae10-6c52-4b1b-8d2e-aa4b0e3cfd10
+
+# Its daemons, as systemd would start them; QEMU as root, as nobody has made rights for others.
+start_libvirt() {
+	mkdir -p /run/libvirt /var/log/libvirt
+	printf 'user = "root"\ngroup = "root"\ncgroup_controllers = []\n' >>/etc/libvirt/qemu.conf
+	dbus-uuidgen --ensure 2>/dev/null
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	virtlogd -d && libvirtd -d && eventually virsh -q version
+}
+
+domain() {
+	cat <<-X
+	<domain type='kvm'>
+	  <name>lv</name>
+	  <uuid>$uuid</uuid>
+	  <maxMemory slots='2' unit='MiB'>1024</maxMemory>
+	  <memory unit='MiB'>192</memory>
+	  <vcpu current='2'>3</vcpu>
+	  <os>
+	    <type arch='x86_64' machine='pc'>hvm</type>
+	    <kernel>$kernel</kernel>
+	    <initrd>$initrd</initrd>
+	    <cmdline>console=ttyS0 quiet tsc=reliable no_timer_check nopvspin panic=-1 mitigations=off</cmdline>
+	  </os>
+	  <features><acpi/><apic/></features>
+	  <cpu mode='host-passthrough'>
+	    <numa><cell id='0' cpus='0-2' memory='192' unit='MiB'/></numa>
+	  </cpu>
+	  <clock offset='utc'><timer name='hpet' present='no'/></clock>
+	  <on_reboot>destroy</on_reboot>
+	  <devices>
+	    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+	    <serial type='pipe'><source path='$vmm/lv/serial'/></serial>
+	    <memballoon model='virtio'/>
+	  </devices>
+	</domain>
+	X
+}
+
+dimm() {
+	cat <<-X
+	<memory model='dimm'>
+	  <target><size unit='MiB'>128</size><node>0</node></target>
+	</memory>
+	X
+}
+
+# The domain's pid, for those who look for it
+know_pid() {
+	cat /run/libvirt/qemu/lv.pid >"$vmm/lv/pid"
+}
+
+virsh_starts() {
+	mkdir -p "$vmm/lv"
+	make_pipe "$vmm/lv/serial"
+	domain >"$vmm/lv.xml"
+	virsh define "$vmm/lv.xml" && virsh start lv && know_pid
+}
+
+listed_as() {
+	kvmwatch list --json -p "$(pid_of lv)" | jq -r "$1"
+}
+
+has_vcpus() {
+	[ "$(listed_as .vcpus)" = "$1" ]
+}
+
+has_memory() {
+	[ "$(listed_as .memory)" = "$1" ]
+}
+
+# While it is suspended, virsh, too, has the exits that kvmwatch has.
+suspended_agrees() {
+	virsh suspend lv && compare lv
+	status=$?
+	virsh domstats --vcpu lv >"$vmm/domstats"
+	virsh resume lv
+	return "$status"
+}
+
+domstats_agree() {
+	grep exits "$vmm/domstats"
+	theirs=$(sed -n 's/^ *vcpu\.[0-9]*\.exits\.sum=//p' "$vmm/domstats" | awk '{ sum += $1 } END { print sum }')
+	same "$theirs" "$(awk '$1 == "exits" { print $2 }' "$vmm/ours")"
+}
+
+make_guest
+forget_kernel
+life begin
+need "libvirt starts" start_libvirt
+life libvirt
+need "virsh starts a domain" virsh_starts
+need "its guest starts" eventually is_done lv 0
+life boot
+claim "kvmwatch lists it by its name" same lv "$(listed_as .guest)"
+claim "with two vCPUs" has_vcpus 2
+claim "pages and exits are KVM's own" suspended_agrees
+claim "and virsh domstats has the same exits" domstats_agree
+claim "the kernel says nothing" quiet_kernel
+life compared
+
+size=$(listed_as .memory)
+dimm >"$vmm/dimm.xml"
+claim "virsh attaches memory" virsh attach-device lv "$vmm/dimm.xml" --live
+claim "which kvmwatch sees" eventually has_memory $((size + 134217728))
+claim "virsh adds a vCPU" virsh setvcpus lv 3 --live
+claim "which kvmwatch sees, too" eventually has_vcpus 3
+claim "the guest works" in_guest lv "sleep 2; busy 2"
+claim "pages and exits are still KVM's own" suspended_agrees
+life plugged
+
+claim "virsh saves it" virsh save lv "$vmm/lv.save"
+claim "its QEMU is gone" eventually gone lv
+claim "nobody is listed" eventually nobody_listed
+claim "virsh restores it" virsh restore "$vmm/lv.save"
+know_pid
+claim "its guest goes on" in_guest lv "dirty 20"
+claim "kvmwatch lists it by its name again" same lv "$(listed_as .guest)"
+claim "pages and exits are KVM's own after that" suspended_agrees
+claim "an audit agrees" audits_agree lv
+life "save and restore"
+claim "virsh destroys it" virsh destroy lv
+claim "it is gone" eventually gone lv
+claim "nobody is listed then" eventually nobody_listed
+claim "the kernel said nothing to the end" quiet_kernel
+life destroyed
+kill "$(cat /run/libvirtd.pid)" "$(cat /run/virtlogd.pid)"
+end_all

@@ -98,6 +98,9 @@ vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe (VM_CPU=broadw
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
 	@$(VM)/suite vm | $(VM)/tap
 
+vmms: initrd ## real VMMs with Linux guests (SUITE=bookworm or trixie, KERNEL, V, T: which)
+	@$(VM)/vmms | $(VM)/tap
+
 storm: initrd ## storms and reloading for minutes: STORM_SECONDS=120 each (KERNEL=debug, V=ftrace)
 	@STORM_SECONDS=$(or $(STORM_SECONDS),120) T=storm,reload VM_TIMEOUT=$(or $(VM_TIMEOUT),7200) \
 		$(VM)/suite vm | $(VM)/tap
@@ -187,8 +190,8 @@ clean: ## remove what was built
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
-export T V KERNELS
+export T V KERNELS SUITE
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
-	check-all check-rest unit vm-test storm fuzz-vm \
+	check-all check-rest unit vm-test vmms storm fuzz-vm \
 	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
 	clean help

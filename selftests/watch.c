@@ -91,26 +91,38 @@ int watch_unload_patiently(void)
 	return err;
 }
 
-/* By what cgroup2 offers: /proc/cgroups has only those of the first kind, in newer kernels. */
-static bool has_memory_cgroups(void)
+static bool file_says_memory(const char *path)
 {
-	char dir[] = "/tmp/cgroups.XXXXXX", path[64], line[256] = "";
-	bool mounted;
-	FILE *f;
+	char line[256] = "";
+	FILE *f = fopen(path, "re");
 
-	if (!mkdtemp(dir))
-		return false;
-	mounted = !mount("none", dir, "cgroup2", 0, NULL);
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
-	f = fopen(path, "re");
 	if (f && !fgets(line, sizeof(line), f))
 		line[0] = '\0';
 	if (f)
 		fclose(f);
-	if (mounted)
-		umount(dir);
-	rmdir(dir);
 	return strstr(line, "memory");
+}
+
+/*
+ * By what cgroup2 offers: /proc/cgroups has only those of the first kind, in newer kernels. The VM
+ * has not mounted it. To mount it on another machine would reset its options for all.
+ */
+static bool has_memory_cgroups(void)
+{
+	char dir[] = "/tmp/cgroups.XXXXXX", path[64];
+	bool has;
+
+	if (!machine_is_vm())
+		return !access("/sys/fs/cgroup/memory", F_OK) ||
+		       file_says_memory("/sys/fs/cgroup/cgroup.controllers") ||
+		       file_says_memory("/sys/fs/cgroup/unified/cgroup.controllers");
+	if (!mkdtemp(dir))
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.controllers", dir);
+	has = !mount("none", dir, "cgroup2", 0, NULL) && file_says_memory(path);
+	umount(dir);
+	rmdir(dir);
+	return has;
 }
 
 bool watch_finds_owners(void)

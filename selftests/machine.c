@@ -57,10 +57,12 @@ const char *machine_module(void)
 
 /* --- settings ------------------------------------------------------------------ */
 
+#define MAX_CHANGED	16
+
 static struct setting {
 	char path[128];
 	char value[64];
-} changed[16];
+} changed[MAX_CHANGED];
 
 static unsigned int nr_changed;
 
@@ -102,7 +104,7 @@ static int remember(const char *path)
 	for (i = 0; i < nr_changed; i++)
 		if (!strcmp(changed[i].path, path))
 			return 0;
-	if (nr_changed == sizeof(changed) / sizeof(changed[0]))
+	if (nr_changed == MAX_CHANGED)
 		return -ENOSPC;
 	s = &changed[nr_changed];
 	snprintf(s->path, sizeof(s->path), "%s", path);

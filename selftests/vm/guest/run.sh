@@ -26,13 +26,15 @@ uptime_s() {
 	cut -d . -f 1 /proc/uptime
 }
 
+# What is loaded is ours once this has loaded it.
 load() {
 	MODARGS="$*"
-	insmod "$KVMWATCH_KO" "$@"
+	insmod "$KVMWATCH_KO" "$@" && loaded=yes
 }
 
+# shellcheck disable=SC2034 # for run_tests
 unload() {
-	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch
+	[ ! -d /sys/module/kvmwatch ] || rmmod kvmwatch && loaded=
 }
 
 # --- the kernel's log --------------------------------------------------------------
@@ -73,7 +75,9 @@ report_splats() {
 # Kill what tests started and left running, and nothing else.
 end_leftovers() {
 	tries=0
-	while left=$(grep -ls "$mark" /proc/[0-9]*/environ) && [ $tries -lt 50 ]; do
+	# (grep fails when a process ends meanwhile, whatever it has found.)
+	while left=$(grep -ls "$mark" /proc/[0-9]*/environ || :) && [ -n "$left" ] &&
+		[ $tries -lt 50 ]; do
 		for environ in $left; do
 			environ=${environ%/environ}
 			kill -9 "${environ#/proc/}" 2>/dev/null
@@ -108,7 +112,7 @@ run() {
 	*)	program=./$1 ;;
 	esac
 	# shellcheck disable=SC2086
-	env "$mark" ${apart-} timeout -k 5 "$limit" $program &
+	env "$mark" ${apart-} timeout -k 5 "$limit" $program 9>&- &
 	wait $!
 	status=$?
 	echo "# == end $status"

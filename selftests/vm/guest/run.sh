@@ -40,7 +40,7 @@ unload() {
 # --- the kernel's log --------------------------------------------------------------
 
 # Complaints so far are nobody's. The log itself stays as it is: /tmp/dmesg.seen has its last line,
-# which has the time to the microsecond.
+# which has the time to the microsecond. (Without times, printk.time=0, lines are not told apart.)
 forget_splats() {
 	dmesg | tail -n 1 | grep . >/tmp/dmesg.seen || echo nothing >/tmp/dmesg.seen
 }

@@ -249,9 +249,9 @@ static const struct command {
 	bool answers;		/* writes its argument back */
 } commands[] = {
 	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), 24, true },
-	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), sizeof(struct kvmwatch_list), true },
-	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), sizeof(struct kvmwatch_open), false },
-	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), sizeof(struct kvmwatch_open_all), false },
+	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), 48, true },
+	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), 32, false },
+	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), 24, false },
 };
 
 /* A correct argument at @at; the caller has @size bytes there. */

@@ -272,8 +272,11 @@ for round in $(seq 3 14); do
 	note after
 	kvmwatch report /tmp/trace.dat >/dev/null 2>/tmp/lost.err
 	lost=$(not_read /tmp/trace.dat)
-	[ "$lost" != 0 ] || break
-	claim "report says that trace-cmd has not read all" grep -q "lost: $lost events" /tmp/lost.err
+	[ "$lost" != 0 ] || [ -s /tmp/lost.err ] || break
+	# (What the kernel itself had no room for is lost, too, and only report tells of that.)
+	[ "$lost" = 0 ] ||
+		claim "report says that trace-cmd has not read all" \
+			grep -q "lost: $lost events" /tmp/lost.err
 done
 is_empty() {
 	cat "$1"

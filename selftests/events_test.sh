@@ -479,6 +479,7 @@ claim "it goes on where the kernel refuses, but not when told to be exact" refus
 ends_by() {
 	signal=$1
 	shift
+	rm -f /tmp/busy.csv	# or the lines of the one before are found
 	kvmwatch vcpu -x "$@" --csv >/tmp/busy.csv 2>/tmp/busy.err &
 	busy=$!
 	eventually grep -q "^[0-9]" /tmp/busy.csv
@@ -497,7 +498,10 @@ reader=$!
 kvmwatch vcpu -x -i 0.01 --json >/tmp/stopped 2>/tmp/busy.err &
 busy=$!
 waits_for_reader() {
-	grep -q "^1 " "/proc/$busy/syscall"	# write(2); wchan says nothing on 5.10
+	# In write(2) to standard output, and still in the same a second later. (wchan says nothing
+	# on 5.10.)
+	at=$(grep "^1 0x1 " "/proc/$busy/syscall") && sleep 1 &&
+		[ "$at" = "$(cat "/proc/$busy/syscall")" ]
 }
 eventually waits_for_reader
 kill "$busy"

@@ -38,6 +38,7 @@ struct sums {
 	u64	by_host;	/* marks without a vCPU of the VM */
 	u64	collected;
 	u64	collects;
+	u64	lost;		/* events of the VM, or of any, that found no record */
 };
 
 struct kvmw_log_look {
@@ -57,6 +58,8 @@ static void sum(const struct kvmw_slot *slot, struct sums *out)
 	out->by_host = 0;
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
 		out->by_host += counted.marks[i][1];
+	kvmw_slot_cpu_sum(slot->obj.vm->stray->cpu, &counted);
+	out->lost = counted.lost + kvmw_lost_unknown();
 	out->collected = READ_ONCE(slot->collected);
 	out->collects = READ_ONCE(slot->collects);
 }
@@ -144,7 +147,8 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 	}
 	if (!look_at(slot, &now))
 		return false;
-	compared = then && then->life == now.life;
+	/* A mark that found no record is counted as lost, and is in the log all the same. */
+	compared = then && then->life == now.life && then->first.lost == now.last.lost;
 	*same = !compared || (!too_few(then, &now) && !too_many(then, &now));
 	if (!*same)
 		report(slot, then, &now);

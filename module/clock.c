@@ -123,7 +123,7 @@ static void give_up_tsc(void)
 	static_branch_disable(&kvmw_clock_tsc);
 }
 
-/* Between these two the TSC may start anew, and the kernel is asked. */
+/* The TSC may start from 0 during a suspend, so hits ask the kernel's clock until it is over. */
 static int on_suspend(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE)

@@ -510,7 +510,7 @@ struct kvmwatch_audit {
  * KVMWATCH_AUDIT:
  *   ENOENT	no VM with id @vm
  *   ESRCH	the VM is being destroyed
- *   EAGAIN	its pages are being counted anew at the moment, or change too fast to compare
+ *   EAGAIN	its pages are being counted again, or change too fast to compare
  *   EOPNOTSUPP	they cannot be counted: a TDX VM
  *
  * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN,

@@ -38,7 +38,7 @@ struct sums {
 	u64	by_host;	/* marks without a vCPU of the VM */
 	u64	collected;
 	u64	collects;
-	u64	lost;		/* events of the VM, or of any, that found no record */
+	u64	lost;		/* events of the VM that found no record */
 };
 
 struct kvmw_log_look {
@@ -59,7 +59,7 @@ static void sum(const struct kvmw_slot *slot, struct sums *out)
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
 		out->by_host += counted.marks[i][1];
 	kvmw_slot_cpu_sum(slot->obj.vm->stray->cpu, &counted);
-	out->lost = counted.lost + kvmw_lost_unknown();
+	out->lost = counted.lost;
 	out->collected = READ_ONCE(slot->collected);
 	out->collects = READ_ONCE(slot->collects);
 }

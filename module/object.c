@@ -597,7 +597,7 @@ void kvmw_rescan(void)
 	kvmw_kick();
 }
 
-/* Who says what is known already interrupts nobody: events without a record come in masses. */
+/* Kick nobody for a round that is wanted already: events without a record come in masses. */
 void kvmw_rescan_later(void)
 {
 	if (READ_ONCE(rescan_later))
@@ -606,7 +606,7 @@ void kvmw_rescan_later(void)
 	kvmw_kick();
 }
 
-/* When a creation last found no record, if rounds still look for its VM. */
+/* When a creation last found no record; whether rounds still look for its VM. */
 static unsigned long creation_at;
 static bool creation_unseen;
 

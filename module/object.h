@@ -309,7 +309,7 @@ void kvmw_kick(void);
  */
 void kvmw_rescan(void);
 void kvmw_rescan_later(void);
-/* The same, by a VM that is being created: until that must have ended. */
+/* Look for a VM that is being created, until its creation must have ended. Context: hit. */
 void kvmw_rescan_creation(void);
 /* An event found no record. @kvm: whose it is, as far as is known. */
 void kvmw_lost(const struct kvm *kvm);

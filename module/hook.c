@@ -286,7 +286,12 @@ static void tell(u64 hooks, const char *what)
 	pr_warn("hooks %s %s\n", names, what);
 }
 
-/* Context: attach_sem held for write. */
+void kvmw_hook_set_off(struct kvmw_hook *hook, bool off)
+{
+	hook->off = off;
+	strscpy(hook->reason, off ? KVMW_SWITCHED_OFF : "", sizeof(hook->reason));
+}
+
 static void set_off(u64 hooks, bool off)
 {
 	struct kvmw_hook *hook;
@@ -296,8 +301,7 @@ static void set_off(u64 hooks, bool off)
 		hook = &kvmw_hooks[i];
 		if (!(hooks & BIT_ULL(i)) || !hook->target)
 			continue;
-		hook->off = off;
-		strscpy(hook->reason, off ? KVMW_SWITCHED_OFF : "", sizeof(hook->reason));
+		kvmw_hook_set_off(hook, off);
 	}
 	WRITE_ONCE(kvmw_hooks_attached, working());
 }

@@ -138,6 +138,12 @@ bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm);
 #define KVMW_SWITCHED_OFF	\
 	"switched off: look at kernel.ftrace_enabled and /sys/kernel/debug/kprobes/enabled"
 
+/*
+ * A hook that was found off, or on again. One that is off stays attached, as it may be switched on.
+ * Context: attach_sem held for write.
+ */
+void kvmw_hook_set_off(struct kvmw_hook *hook, bool off);
+
 unsigned long kvmw_symbol_addr(const char *name);
 int kvmw_via_check(void);
 

@@ -199,13 +199,6 @@ static bool kprobe_armed(struct kprobe *kp)
 	return code == INT3_INSN_OPCODE || code == JMP32_INSN_OPCODE;
 }
 
-/* One that is off stays registered: it may be switched on. */
-static void set_off(struct kvmw_hook *hook, bool off)
-{
-	hook->off = off;
-	strscpy(hook->reason, off ? KVMW_SWITCHED_OFF : "", sizeof(hook->reason));
-}
-
 static int attach_kprobe(struct kvmw_hook *hook)
 {
 	int err;
@@ -215,7 +208,7 @@ static int attach_kprobe(struct kvmw_hook *hook)
 	hook->kp.pre_handler = hook->on_kprobe;
 	err = register_kprobe(&hook->kp);
 	if (!err)
-		set_off(hook, !kprobe_armed(&hook->kp));
+		kvmw_hook_set_off(hook, !kprobe_armed(&hook->kp));
 	return err;
 }
 
@@ -247,7 +240,7 @@ static int attach_ret(struct kvmw_hook *hook)
 	}
 	hook->via = "kretprobe";
 	hook->target = hook->targets[hook->found];
-	set_off(hook, !kprobe_armed(&hook->rp.kp));
+	kvmw_hook_set_off(hook, !kprobe_armed(&hook->rp.kp));
 	return 0;
 }
 
@@ -354,7 +347,7 @@ void kvmw_func_attach_rare(void)
 		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
 			continue;
 		if (!err) {
-			set_off(hook, !is_patched(hook->addr));
+			kvmw_hook_set_off(hook, !is_patched(hook->addr));
 			continue;
 		}
 		hook->target = NULL;

@@ -15,7 +15,7 @@ logged() {
 	dmesg | grep -q "kvmwatch: nothing is watched: $why"
 }
 
-guest_demo --name blind --pages-4k 100 --seconds "$long" >/tmp/demo.log 2>&1 &
+start_demo /tmp/demo.log --name blind --pages-4k 100
 guest=$!
 claim "a guest runs" eventually grep -q blind: /tmp/demo.log
 

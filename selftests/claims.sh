@@ -59,6 +59,24 @@ eventually() {
 	done
 }
 
+# Start a command, whose pid is in $!. The file has what it says, and at no time what another command
+# has said before, which a test that waits for a word would find: in_background FILE COMMAND...
+in_background() {
+	: >"$1"
+	(
+		said_in=$1
+		shift
+		exec "$@" >>"$said_in" 2>&1
+	) &
+}
+
+# Start a guest that works until it is ended: start_demo LOG OPTION...
+start_demo() {
+	said_in=$1
+	shift
+	in_background "$said_in" guest_demo --seconds "$long" "$@"
+}
+
 # A claim, and the command that shows it.
 claim() {
 	what=$1

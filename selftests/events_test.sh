@@ -76,7 +76,7 @@ finish() {
 start_guest() {
 	name=$1
 	shift
-	guest_demo --name "$name" --seconds "$long" "$@" >"/tmp/$name.log" 2>&1 &
+	start_demo "/tmp/$name.log" --name "$name" "$@"
 	eval "$name=$!"
 }
 

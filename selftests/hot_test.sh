@@ -19,7 +19,7 @@ hot() {
 	signal=$1
 	shift
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
-	kvmwatch dirty --hot -t "$long" -p "$guest" "$@" >/tmp/hot.txt 2>&1 &
+	in_background /tmp/hot.txt kvmwatch dirty --hot -t "$long" -p "$guest" "$@"
 	watcher=$!
 	eventually open_for_hot $watcher || return
 	kill -USR1 "$guest"
@@ -46,7 +46,7 @@ intervals_end() {
 # Watch rates while the guest does one more round.
 rate() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
-	kvmwatch dirty --rate -i 0.5 -n 100000 -p "$guest" --csv >/tmp/rate.txt 2>&1 &
+	in_background /tmp/rate.txt kvmwatch dirty --rate -i 0.5 -n 100000 -p "$guest" --csv
 	watcher=$!
 	eventually grep -q ',vm,' /tmp/rate.txt || return
 	kill -USR1 "$guest"
@@ -69,11 +69,10 @@ count_rows() {
 	awk -F, -v n="$1" '$8 == n { rows++ } END { print rows + 0 }' /tmp/hot.txt
 }
 
-guest_demo --name hot --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log --halts 1 --exits 1 \
-	>/tmp/demo.log 2>&1 &
+start_demo /tmp/demo.log --name hot --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log \
+	--halts 1 --exits 1
 guest=$!
-guest_demo --name cold --pages-4k 64 --pages-2m 0 --dirty-rounds 0 --halts 1 --exits 1 \
-	>/tmp/cold.log 2>&1 &
+start_demo /tmp/cold.log --name cold --pages-4k 64 --pages-2m 0 --dirty-rounds 0 --halts 1 --exits 1
 cold=$!
 claim "the guests run" eventually grep -q "round 1 done" /tmp/demo.log
 claim "and the other one" eventually grep -q "round 1 done" /tmp/cold.log
@@ -128,12 +127,12 @@ claim "top says it too" says '"dirty_logged_bytes":262144,"dirty_marks_per_secon
 	kvmwatch top --json -p "$guest" -i 0.2 -n 1
 
 # As a display has it under QEMU, but with rings, which Linux 5.10 has not.
-guest_demo --name rings --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log --rings --halts 1 \
-	--exits 1 >/tmp/rings.log 2>&1 &
+start_demo /tmp/rings.log --name rings --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log \
+	--rings --halts 1 --exits 1
 rings=$!
 rate_of_marks() {
 	rounds=$(grep -c ': round [0-9]* done' /tmp/rings.log)
-	kvmwatch dirty --rate -i 0.5 -n 100000 -p "$rings" --csv >/tmp/rate.txt 2>&1 &
+	in_background /tmp/rate.txt kvmwatch dirty --rate -i 0.5 -n 100000 -p "$rings" --csv
 	watcher=$!
 	eventually grep -q ',vm,' /tmp/rate.txt || return
 	kill -USR1 "$rings"
@@ -185,7 +184,7 @@ all_are_there() {
 claim "all are what they were" all_are_there
 claim "a picture is of one VM" fails_with 1 "one VM" kvmwatch dirty --hot -t 0.1 --svg /tmp/map.svg
 
-kvmwatch dirty --hot -t "$long" -p "$cold" >/tmp/hot.txt 2>&1 &
+in_background /tmp/hot.txt kvmwatch dirty --hot -t "$long" -p "$cold"
 watcher=$!
 claim "it counts" eventually open_for_hot $watcher
 kill -9 $watcher

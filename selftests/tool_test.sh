@@ -32,8 +32,7 @@ claim "an unknown command is wrong usage" fails_with 2 "no such command" kvmwatc
 claim "an unknown VM is told" fails_with 1 "VM" kvmwatch stat -p 999999
 claim "hooks tells where it is attached" says kvm_arch_vcpu_load kvmwatch hooks
 
-guest_demo --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20 --seconds "$long" \
-	>/tmp/demo.log 2>&1 &
+start_demo /tmp/demo.log --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20
 guest=$!
 
 claim "the guest did its work" eventually grep -q "round 1 done" /tmp/demo.log
@@ -71,8 +70,8 @@ claim "and knows what stat knows" same "$(vm_stat mapped_bytes)" \
 # Ended by a signal, list would have exit status 137.
 cp "$(command -v guest_demo)" /tmp/qemu-demo
 start_named() {
-	/tmp/qemu-demo -name "$1" --pages-4k 1 --pages-2m 0 --dirty-rounds 0 --halts 1 \
-		--seconds "$long" >"/tmp/$1.log" 2>&1 &
+	in_background "/tmp/$1.log" /tmp/qemu-demo -name "$1" --pages-4k 1 --pages-2m 0 \
+		--dirty-rounds 0 --halts 1 --seconds "$long"
 }
 start_named here
 here=$!

@@ -68,7 +68,7 @@ is_above() {
 }
 
 start_guest() {
-	guest_demo --name "$1" --pages-4k "$2" --seconds "$long" --dirty-rounds 1 >/tmp/"$1".log 2>&1 &
+	start_demo /tmp/"$1".log --name "$1" --pages-4k "$2" --dirty-rounds 1
 }
 
 is_ready() {
@@ -153,7 +153,8 @@ tmux kill-server
 
 # A name in UTF-8, where the locale has no such letters, and where it has.
 cp "$(command -v guest_demo)" /tmp/qemu-demo
-/tmp/qemu-demo -name gäst --pages-4k 100 --dirty-rounds 1 --seconds "$long" >/tmp/utf8.log 2>&1 &
+in_background /tmp/utf8.log \
+	/tmp/qemu-demo -name gäst --pages-4k 100 --dirty-rounds 1 --seconds "$long"
 utf8=$!
 ready "$utf8" utf8
 tmux -f /tmp/tmux.conf new-session -d -x 160 -y 24 'LC_ALL=C kvmwatch top -i 0.5'

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a VM's memory holds, and how fast that changes, judged from outside by pages chosen at
+ * random.
+ *
+ * For each page the process's page map is asked first, and only pages that are present are read
+ * (process_vm_readv), so that none comes into being by being looked at. Between the two a page may
+ * go, by a balloon or to swap, and then reading it brings it back: a page or so, and
+ * there is no way to exclude it.
+ *
+ * Memory of the VM is what is in its slots. What the VMM has but has in no slot now (a ROM that is
+ * hidden, a device's memory) is not seen, and may be sent by a migration all the same.
+ */
+#ifndef KVMWATCH_MEMORY_SAMPLE_H
+#define KVMWATCH_MEMORY_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+#include "monitor.h"
+
+struct kvmwatch_slot;
+
+#define MEMORY_SAMPLE_PAGES	1024	/* what to look at for contents */
+#define MEMORY_DIRTY_PAGES	8192	/* what to look at for changes: hot pages may be few */
+#define MEMORY_MAX_PAGES	(256 * 1024)
+#define MEMORY_MAX_LOOKS	16
+
+/* What a page is found to be */
+enum memory_kind {
+	MEMORY_ZERO,		/* present, all zero */
+	MEMORY_DATA,		/* present, not all zero */
+	MEMORY_ABSENT,		/* never written: a migration sends it as zero */
+	MEMORY_SWAPPED,		/* in swap: has data as a rule */
+	MEMORY_HIDDEN,		/* not in the VMM's page tables, but its file has data there: shared
+				 * memory that is swapped out, or that somebody else wrote
+				 */
+	MEMORY_UNKNOWN,		/* can't be read, or not be told */
+	MEMORY_KINDS
+};
+
+/* A number of pages, estimated from a sample, and its standard error */
+struct memory_estimate {
+	double pages;
+	double error;
+};
+
+/**
+ * struct memory_slot - what was found in one slot
+ * @as_id:	its address space
+ * @id:		its number
+ * @pages:	of 4 KiB
+ * @looked:	how many of them were looked at
+ * @found:	as what
+ */
+struct memory_slot {
+	__u16 as_id, id;
+	__u64 pages;
+	size_t looked;
+	size_t found[MEMORY_KINDS];
+};
+
+/**
+ * struct memory_sample - what was found
+ * @pages:	in all slots, each page of the VMM's counted once
+ * @looked:	how many were looked at
+ * @found:	as what
+ * @estimate:	of how many pages there are of each kind
+ * @encrypted:	the guest's memory is encrypted, or kept where the VMM has no access: which pages
+ *		are present may be known, what they hold is not; @why says more
+ * @slots:	by slot, those that were looked at
+ * @nr_slots:	how many
+ * @ns:		how long it took
+ * @why:	why some or all are unknown, for a message; "": none is
+ */
+struct memory_sample {
+	__u64 pages;
+	size_t looked;
+	size_t found[MEMORY_KINDS];
+	struct memory_estimate estimate[MEMORY_KINDS];
+	bool encrypted;
+	struct memory_slot *slots;
+	size_t nr_slots;
+	__u64 ns;
+	char why[MONITOR_WHY];
+};
+
+/**
+ * memory_sample() - look at pages chosen at random
+ * @pid: the VMM's process
+ * @slots: of the VM, as kvmwatch_list_slots() lists them; only those of address space 0 that
+ *	the VMM made are looked at
+ * @nr_slots: how many
+ * @nr: how many pages to look at, evenly spread; if there are no more than that, all are
+ * @sample: filled; to be freed with memory_sample_free(), whatever is returned
+ *
+ * Return: 0, also when everything is unknown; else with @why:
+ *  -ESRCH: there is no such process, or it has ended;
+ *  -EACCES: no right to look into it;
+ *  -ENOENT: the VM has no memory;
+ *  -ETIMEDOUT: the process does not let itself be looked at (it is stuck in the kernel);
+ *  -EINTR: a signal came; -EINVAL; -ENOMEM.
+ */
+int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
+		  struct memory_sample *sample);
+void memory_sample_free(struct memory_sample *sample);
+
+/**
+ * struct memory_look - pages that were found changed at one look
+ * @ns:		time since the pages' first look, on average
+ * @looked:	pages that could be compared
+ * @changed:	pages whose contents differed at this look or an earlier one
+ * @dirtied:	estimate for the whole VM
+ */
+struct memory_look {
+	__u64 ns;
+	size_t looked;
+	size_t changed;
+	struct memory_estimate dirtied;
+};
+
+/**
+ * struct memory_dirtying - the first-touch curve, by contents
+ * @pages:	in all slots
+ * @looked:	how many were looked at
+ * @unknown:	how many of them are unknown
+ * @looks:	at increasing times
+ * @nr_looks:	how many
+ * @why:	as in struct memory_sample
+ *
+ * A page counts if it has other contents than at first. One that was written with what was there
+ * does not, nor one that was changed and has been changed back. The VMM's own writes count.
+ */
+struct memory_dirtying {
+	__u64 pages;
+	size_t looked;
+	size_t unknown;
+	struct memory_look looks[MEMORY_MAX_LOOKS];
+	size_t nr_looks;
+	char why[MONITOR_WHY];
+};
+
+/**
+ * memory_dirtying() - watch pages chosen at random for changes
+ * @pid: as memory_sample()
+ * @slots: likewise
+ * @nr_slots: likewise
+ * @nr: how many pages
+ * @after_ms: times after which to look again, increasing, the last at most a minute
+ * @nr_looks: how many times
+ * @dirtying: filled
+ *
+ * A look takes as long as reading @nr pages takes; one that is late is at the time that it says.
+ *
+ * Return: as memory_sample(); with -EINTR the looks until then.
+ */
+int memory_dirtying(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
+		    const unsigned int *after_ms, size_t nr_looks,
+		    struct memory_dirtying *dirtying);
+
+#endif /* KVMWATCH_MEMORY_SAMPLE_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a VMM says about migrating a VM: with which settings it would, and how one that runs is
+ * getting on. Reads only.
+ */
+#ifndef KVMWATCH_MIGRATION_H
+#define KVMWATCH_MIGRATION_H
+
+#include <stdbool.h>
+
+#include "monitor.h"
+#include "qmp.h"
+#include "sample.h"
+
+/* What QEMU starts with */
+#define MIGRATION_BANDWIDTH	(128ULL << 20)	/* bytes a second; 32 MiB/s before 5.2 */
+#define MIGRATION_DOWNTIME_MS	300
+
+/* Of the migration that runs or would run */
+#define MIGRATION_AUTO_CONVERGE	0x1	/* vCPUs are throttled */
+#define MIGRATION_POSTCOPY	0x2
+#define MIGRATION_XBZRLE	0x4
+#define MIGRATION_COMPRESS	0x8
+#define MIGRATION_MULTIFD	0x10
+
+enum migration_phase {
+	MIGRATION_UNKNOWN,	/* a status that is not known here */
+	MIGRATION_NONE,		/* none was begun, or the last one was cancelled or failed */
+	MIGRATION_ACTIVE,	/* it begins, runs or ends */
+	MIGRATION_DONE,		/* completed: the VM is elsewhere, unless it was a snapshot */
+};
+
+/**
+ * struct migration - what the VMM says
+ * @version:		of QEMU; all 0: not known (through virsh)
+ * @status:		of the VM: "running", "paused", ...; "": not known
+ * @running:		its vCPUs run
+ * @phase:		of its migration
+ * @phase_status:	the same in the VMM's word; "": there was never one
+ * @bandwidth:		limit in bytes a second; 0: none
+ * @bandwidth_default:	it is what this QEMU starts with: nobody may have chosen it
+ * @downtime_ms:	limit of the pause
+ * @downtime_default:	likewise
+ * @features:		MIGRATION_*
+ * @features_known:	whether @features is
+ * @blocked:		why the VM can't be migrated; "": nothing is known to hinder it
+ * @total_ms:		since it began
+ * @setup_ms:		which preparing took
+ * @expected_ms:	the pause that the VMM expects if it stopped the VM now
+ * @ram_total:		bytes
+ * @ram_remaining:	bytes
+ * @ram_transferred:	bytes
+ * @page_bytes:		size of a page in what follows
+ * @normal:		pages that went whole
+ * @zero:		pages that went as zero
+ * @dirty_rate:		pages a second, of the last round
+ * @syncs:		how often it collected the dirty log
+ * @throttle_percent:	how much vCPUs are throttled
+ * @mbps:		megabits a second; negative: not known
+ * @why:		when it could not be read: why, for a message
+ *
+ * From @total_ms on it is of a migration that was begun; before, nothing of it is known.
+ */
+struct migration {
+	struct qmp_version version;
+	char status[32];
+	bool running;
+	enum migration_phase phase;
+	char phase_status[32];
+	struct maybe bandwidth;
+	bool bandwidth_default;
+	struct maybe downtime_ms;
+	bool downtime_default;
+	unsigned int features;
+	bool features_known;
+	char blocked[MONITOR_WHY];
+
+	struct maybe total_ms, setup_ms, expected_ms;
+	struct maybe ram_total, ram_remaining, ram_transferred;
+	struct maybe page_bytes, normal, zero, dirty_rate, syncs;
+	struct maybe throttle_percent;
+	double mbps;
+
+	char why[MONITOR_WHY];
+};
+
+/**
+ * migration_read() - ask the VMM
+ * @monitor: the way to it, which is taken for a moment
+ * @flags: QMP_*
+ * @migration: filled; all unknown but @why when this fails
+ *
+ * Return: 0, or -errno as monitor_connect() and qmp_call(); -ENOENT: there is no way.
+ */
+int migration_read(const struct monitor *monitor, unsigned int flags,
+		   struct migration *migration);
+
+#endif /* KVMWATCH_MIGRATION_H */

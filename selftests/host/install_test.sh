@@ -29,8 +29,8 @@ config() {
 build() {
 	local flags
 
-	read -ra flags <<<"$(config --cflags --libs)"
-	"$1" -x "$2" -Wall -Wextra -Werror -o "$tmp/prog" "$tmp/prog.c" -x none "${flags[@]}" "${@:3}"
+	read -ra flags <<<"$(config --cflags --libs "${@:3}")"
+	"$1" -x "$2" -Wall -Wextra -Werror -o "$tmp/prog" "$tmp/prog.c" -x none "${flags[@]}"
 }
 
 runs() {
@@ -42,12 +42,12 @@ only_ours() {
 		grep -vE '^(kvmwatch_|KVMWATCH_)'
 }
 
-# Each function that the header declares.
+# Each function that a header declares.
 in_man_page() {
 	local name
 
-	for name in $(grep -oE '\bkvmwatch_[a-z_]+\(' lib/libkvmwatch.h | tr -d '(' | sort -u); do
-		grep -q "$name" lib/libkvmwatch.3 || { echo "$name"; return 1; }
+	for name in $(grep -ohE '\bkvmwatch_[a-z_]+\(' lib/libkvmwatch*.h | tr -d '(' | sort -u); do
+		grep -qw "$name" lib/libkvmwatch.3 || { echo "$name"; return 1; }
 	done
 }
 
@@ -149,12 +149,17 @@ export -f here link_it install_and_run uninstall_leaves_nothing elsewhere
 
 cat >"$tmp/prog.c" <<'END'
 #include <libkvmwatch.h>
+#include <libkvmwatch_predict.h>
 #include <stdio.h>
 
 int main(void)
 {
+	struct kvmwatch_prediction prediction = { };
+	struct kvmwatch_predict_input input = { };
 	struct kvmwatch_info info;
 
+	if (kvmwatch_predict(&input, &prediction) != -22)
+		return 1;
 	return kvmwatch_device_open("/nonexistent", &info) != -2;
 }
 END
@@ -167,7 +172,7 @@ try "a C program builds with the shared library" build gcc c
 try "and runs" runs
 try "a C++ program builds" build g++ c++
 rm -f "$tmp"/root/opt/k/lib/*.so*
-try "a C program builds with the static library" build gcc c
+try "a C program builds with the static library" build gcc c --static
 try "and runs" "$tmp/prog"
 make -s -C lib install PREFIX=/opt/k DESTDIR="$tmp/root" OUT="$top/build/lib" >/dev/null
 try "the shared library exports what the header has, only" only_ours

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Parts of the forecast, for the library's own use. Each file has one thought:
+ *
+ *	predict_curve.c		u(t), from cycles of the log, and how it differs from cycle to cycle
+ *	predict_loop.c		QEMU's migration loop, played through once
+ *	predict_runs.c		many times, with what is not known drawn at random
+ *	predict_needs.c		the least downtime or bandwidth that is enough
+ *	predict_textbook.c	the published recurrence
+ *	predict.c		checks the input, and says what came out
+ *
+ * Within these files all is in pages and seconds.
+ */
+#ifndef LIBKVMWATCH_PREDICT_PRIVATE_H
+#define LIBKVMWATCH_PREDICT_PRIVATE_H
+
+#include <stdbool.h>
+
+#include "libkvmwatch_predict.h"
+
+#define PAGE_BYTES	((double)KVMWATCH_PREDICT_PAGE)
+#define SENT_BYTES	(PAGE_BYTES + 8)	/* of a page, with its header */
+#define ZERO_BYTES	9.0			/* of a zero page */
+#define NSEC		1e9
+#define WINDOW		0.1			/* seconds of QEMU's rate limit: BUFFER_DELAY */
+
+/* --- u(t) ---------------------------------------------------------------- */
+
+/* Knots of the table: 2^CURVE_FIRST seconds, and CURVE_STEPS to each octave from there. */
+#define CURVE_FIRST	(-10)
+#define CURVE_OCTAVES	36
+#define CURVE_STEPS	8
+#define CURVE_KNOTS	(CURVE_OCTAVES * CURVE_STEPS + 1)
+
+/**
+ * struct curve - u(t), the distinct pages that are dirtied within t from a clean log
+ * @at: at each knot; straight lines between them, and concave as a whole
+ */
+struct curve {
+	double at[CURVE_KNOTS];
+};
+
+/* What may be beyond the longest cycle. Each is a curve. */
+enum beyond {
+	BEYOND_POWER,		/* t^a, as in the last octave */
+	BEYOND_FADE,		/* new pages become fewer, as they did from third to third */
+	BEYOND_LINE,		/* as in the last third */
+	BEYOND_FLAT,		/* no page that was not seen */
+	NR_BEYOND,
+};
+
+#define SLICE		0.05	/* seconds of a cycle that are replayed as one */
+
+/**
+ * struct replay - a cycle as the guest's own time: what part of a second of an average cycle passed
+ *	in each slice of it
+ * @nr: slices, up to where so much is marked already that new marks tell little
+ */
+struct replay {
+	unsigned int nr;
+	float *slice;
+};
+
+/**
+ * struct dirtying - what is known of how a guest dirties pages
+ * @curve:	of the average cycle, one for each way to go on beyond it
+ * @weight:	how well each way foretells the longest cycle from its first half; sum 1
+ * @measured:	seconds of the longest cycle
+ * @error:	relative standard error of the curve
+ * @variation:	relative standard deviation between cycles, beyond chance
+ * @bursts:	whether that is so much that cycles are to be replayed
+ */
+struct dirtying {
+	struct curve curve[NR_BEYOND];
+	double weight[NR_BEYOND];
+	double measured;
+	double error;
+	double variation;
+	bool bursts;
+	size_t nr_replays;
+	struct replay *replays;
+};
+
+double curve_time(unsigned int knot);
+double curve_at(const struct curve *curve, double seconds);
+/* When it reaches @pages; at most the last knot. */
+double curve_when(const struct curve *curve, double pages);
+
+/* 0 or -ENOMEM; to be ended with dirtying_free(). */
+int dirtying_learn(struct dirtying *dirtying, const struct kvmwatch_predict_input *in);
+void dirtying_free(struct dirtying *dirtying);
+
+/* --- A migration --------------------------------------------------------- */
+
+/**
+ * struct plan - a migration that is asked for
+ * @in:		the input, with defaults filled in
+ * @rate:	pages a second, while QEMU sends
+ * @link:	pages a second, within a burst
+ * @window:	pages that QEMU sends in each window
+ * @threshold:	pages below which QEMU stops the guest
+ * @look_below:	pages below which it collects the log
+ */
+struct plan {
+	const struct kvmwatch_predict_input *in;
+	double rate;
+	double link;
+	double window;
+	double threshold;
+	double look_below;
+	unsigned int chunks;
+	double max_looks;
+	double max_again;
+};
+
+/* Slices of the guest's time that a run has; then they are repeated. */
+#define PATH_SLICES	2048
+
+/**
+ * struct chance - what a run has drawn, which does not depend on the plan
+ * @curve:	u(t) by one of the ways to go on
+ * @scale:	of u
+ * @data:	factor of the data pages
+ * @overlap:	factor of the time that what is left was dirtied in
+ * @key:	of the numbers that are drawn for each look
+ * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
+ */
+struct chance {
+	const struct curve *curve;
+	double scale;
+	double data;
+	double overlap;
+	double cap;
+	__u64 key;
+	const double *path;
+};
+
+struct outcome {
+	bool converges;
+	double total;
+	double bytes;
+	double looks;
+	double pause;
+	double throttle;
+};
+
+void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in);
+void plan_first_pass(const struct plan *plan, double *seconds, double *bytes);
+void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome);
+
+/* --- Many of them -------------------------------------------------------- */
+
+/* Numbers from 0 to below 1, and of a bell curve, that depend on nothing but @key and @n. */
+double draw_even(__u64 key, __u64 n);
+double draw_bell(__u64 key, __u64 n);
+
+struct runs {
+	struct dirtying dirtying;
+	unsigned int nr;
+	struct chance *chances;
+	double *paths;
+};
+
+int runs_make(struct runs *runs, const struct kvmwatch_predict_input *in, unsigned int most);
+void runs_free(struct runs *runs);
+
+/* --- Input --------------------------------------------------------------- */
+
+/* What is asked for, and so need not be given */
+enum predict_need {
+	PREDICT_NEEDS_NOTHING,
+	PREDICT_NEEDS_DOWNTIME,
+	PREDICT_NEEDS_BANDWIDTH,
+};
+
+/* Take over what the caller has, with defaults; 0, -EINVAL or -E2BIG. */
+int predict_check(struct kvmwatch_predict_input *to, const struct kvmwatch_predict_input *from,
+		  enum predict_need need);
+
+/* Of a structure that may be older or newer than ours; 0, -EINVAL or -E2BIG. */
+int predict_copy_in(void *to, size_t size, const void *from, size_t from_size, size_t least);
+
+#endif /* LIBKVMWATCH_PREDICT_PRIVATE_H */

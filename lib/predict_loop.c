@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * QEMU's migration loop, played through once: migration_iteration_run(), ram_save_iterate(),
+ * migration_rate_limit() and migration_completion().
+ *
+ * QEMU sends what it may in a window of 100 ms, at the speed of the link, and waits for the next
+ * one. It looks at the dirty log when fewer pages are left than the link takes within the downtime
+ * (the threshold), or none. If there are fewer still afterwards, it stops the guest. So in each
+ * step here: send until a look is due, look, and add what was dirtied since the last look to what
+ * is left.
+ *
+ * Where in its windows QEMU is when a look is due is a matter of chance, and drawn. All that is
+ * drawn belongs to the number of the look, not to the time of day: so a migration with more
+ * bandwidth or downtime meets the same guest, look by look, and has fewer pages pending at each of
+ * them. That is why it never fares worse.
+ */
+#include <math.h>
+
+#include "predict.h"
+
+/* A device's state and the ends of sections, roughly */
+#define DEVICE_BYTES	8192.0
+
+/* What is dirtied within a look's time must be less than this part of what is sent, or */
+#define THROTTLE_SHARE	0.5	/* auto-converge sets in: throttle-trigger-threshold */
+#define THROTTLE_FIRST	0.2	/* cpu-throttle-initial */
+#define THROTTLE_STEP	0.1	/* cpu-throttle-increment */
+#define THROTTLE_MOST	0.99	/* max-cpu-throttle */
+
+#define MAX_LOOKS	600.0	/* a minute of windows */
+#define MAX_AGAIN	10.0	/* first passes */
+#define MAX_CHUNKS	16	/* more are like so many */
+
+struct state {
+	const struct plan *plan;
+	const struct chance *chance;
+	double seconds;
+	double bytes;
+	double pending;		/* pages left after the last look */
+	double before;		/* the guest's time between the last two looks */
+	double since;		/* before the migration that runs already was looked at */
+	double marked;
+	bool first_pass;
+	double again;		/* pages sent beyond one window for each look */
+	unsigned int look;
+	double throttle;
+	double check_at, check_dirtied, check_sent;
+	unsigned int high;	/* how often in a row the guest dirtied much */
+};
+
+/* --- The guest ----------------------------------------------------------- */
+
+static double path_at(const double *path, double seconds)
+{
+	double length = PATH_SLICES * SLICE, laps = floor(seconds / length);
+	double slice = (seconds - laps * length) / SLICE;
+	unsigned int i = (unsigned int)slice;
+	double from;
+
+	if (i > PATH_SLICES - 1)
+		i = PATH_SLICES - 1;
+	from = i ? path[i - 1] : 0;
+	return laps * path[PATH_SLICES - 1] + from + (path[i] - from) * (slice - i);
+}
+
+/* The guest's own time that passes in @seconds after the look before. */
+static double own_time(const struct state *s, double seconds)
+{
+	const struct kvmwatch_predict_input *in = s->plan->in;
+	double own = seconds, from = s->look * WINDOW, slow = 1 - s->throttle;
+
+	if (s->chance->path)
+		own = path_at(s->chance->path, from + seconds) - path_at(s->chance->path, from);
+	return own * fmin(slow / in->vcpu_share, 1);
+}
+
+static double dirtied_in(const struct chance *chance, double own)
+{
+	return fmin(curve_at(chance->curve, own) * chance->scale, chance->cap);
+}
+
+/*
+ * Counts scatter: a page that is dirtied at random times is dirty after @own, or not. Over all
+ * pages the variance of that is u(2 own) - u(own).
+ */
+static double scatter(const struct state *s, double pages, double own)
+{
+	double bell = draw_bell(s->chance->key, 2 * s->look);
+	double variance = dirtied_in(s->chance, 2 * own) - dirtied_in(s->chance, own);
+
+	return fmin(fmax(pages + bell * sqrt(fmin(fmax(variance, 0), pages)), 0), s->chance->cap);
+}
+
+/*
+ * Pages that the next look finds dirty, @own after the last one. A page that was dirty then can be
+ * marked again only when its chunk of the log has been cleared, which is when QEMU comes to the
+ * chunk's first page; the others can at any time.
+ */
+static double found_dirty(const struct state *s, double own, double sent_share)
+{
+	unsigned int chunks = s->plan->chunks, i;
+	double seen = s->before, sum = 0, pages, since;
+
+	pages = dirtied_in(s->chance, own);
+	if (s->marked > 0)
+		return s->marked +
+		       scatter(s, fmax(pages - dirtied_in(s->chance, s->since), 0), own);
+	if (s->first_pass) {
+		for (i = 0; i < chunks; i++)
+			sum += dirtied_in(s->chance, own * (1 - (double)i / chunks));
+		return scatter(s, sum / chunks, own);
+	}
+	chunks = (unsigned int)fmax(1, round(chunks * sent_share));
+	if (chunks == 1)
+		return scatter(s, pages, own);
+	for (i = 0; i < chunks; i++) {
+		since = own * (1 - (double)i / chunks);
+		sum += fmax(dirtied_in(s->chance, seen + own) -
+			    dirtied_in(s->chance, seen + since), 0) +
+		       dirtied_in(s->chance, since);
+	}
+	return scatter(s, fmin(pages, sum / chunks), own);
+}
+
+/*
+ * Of @left pages that were pending and not sent, those that are not among what was dirtied since,
+ * in
+ * @own. They were dirtied within as long as it takes to send all that is pending, say span; and of
+ * what is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well.
+ */
+static double not_again(const struct state *s, double left, double own)
+{
+	const struct chance *chance = s->chance;
+	double span, dirtied, both;
+
+	if (left <= 0)
+		return 0;
+	if (s->first_pass)
+		return left * (1 - fmin(dirtied_in(chance, own) / chance->cap, 1));
+	span = s->pending / s->plan->rate * chance->overlap;
+	dirtied = dirtied_in(chance, span);
+	both = dirtied + dirtied_in(chance, own) - dirtied_in(chance, span + own);
+	both = fmax(fmin(both, dirtied), 0);
+	return left - both * (dirtied > 0 ? fmin(left / dirtied, 1) : 0);
+}
+
+/* --- QEMU ---------------------------------------------------------------- */
+
+void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in)
+{
+	double link = in->link > 0 ? in->link : in->bandwidth;
+	double rate = fmin(in->bandwidth, link), chunks;
+
+	plan->in = in;
+	plan->rate = rate / SENT_BYTES;
+	plan->link = link / SENT_BYTES;
+	plan->window = plan->rate * WINDOW;
+	plan->threshold = rate * in->downtime / PAGE_BYTES;
+	plan->look_below = fmax(plan->threshold, plan->window);
+	chunks = ceil((double)in->ram_pages * PAGE_BYTES / (double)in->chunk);
+	plan->chunks = (unsigned int)fmin(chunks, MAX_CHUNKS);
+	if (in->flags & KVMWATCH_PREDICT_RING)
+		plan->chunks = 1;
+	plan->max_looks = MAX_LOOKS;
+	plan->max_again = MAX_AGAIN * (double)in->data_pages;
+}
+
+/* Seconds to send @pages from the beginning of a window on: a burst in each */
+static double send_time(const struct plan *plan, double pages)
+{
+	double windows = floor(pages / plan->window);
+
+	return windows * WINDOW + (pages - windows * plan->window) / plan->link;
+}
+
+void plan_first_pass(const struct plan *plan, double *seconds, double *bytes)
+{
+	double data = (double)plan->in->data_pages, zero = (double)plan->in->zero_pages;
+
+	*seconds = plan->in->setup + send_time(plan, data) + zero * plan->in->zero_page;
+	*bytes = data * SENT_BYTES + zero * ZERO_BYTES;
+}
+
+/* Auto-converge, at each look that is a second or more after the last one that it went by */
+static void check_throttle(struct state *s, double found, double sent)
+{
+	s->check_dirtied += found;
+	s->check_sent += sent;
+	if (!(s->plan->in->flags & KVMWATCH_PREDICT_AUTO_CONVERGE) || s->seconds < s->check_at + 1)
+		return;
+	if (s->check_dirtied > THROTTLE_SHARE * s->check_sent && ++s->high >= 2) {
+		s->high = 0;
+		s->throttle = fmin(s->throttle > 0 ? s->throttle + THROTTLE_STEP : THROTTLE_FIRST,
+				   THROTTLE_MOST);
+	}
+	s->check_at = s->seconds;
+	s->check_dirtied = 0;
+	s->check_sent = 0;
+}
+
+/* Having sent @sent pages in @seconds, with @left left: look at the log. */
+static void look(struct state *s, double sent, double left, double seconds)
+{
+	double own, found, kept;
+
+	seconds += s->plan->in->look;
+	own = own_time(s, s->since + seconds);
+	found = found_dirty(s, own, sent + left > 0 ? sent / (sent + left) : 1);
+	kept = not_again(s, left, own);
+	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
+	s->seconds += seconds;
+	s->before = own;
+	s->since = 0;
+	s->marked = 0;
+	s->first_pass = false;
+	check_throttle(s, s->pending - left, sent);
+	s->look++;
+}
+
+static void first_pass(struct state *s)
+{
+	const struct plan *plan = s->plan;
+	const struct kvmwatch_predict_input *in = plan->in;
+	double grown = in->growth * (double)in->data_pages / plan->rate / 2;
+	double data = (double)in->data_pages * s->chance->data + grown, zero, sent, left, all;
+
+	s->first_pass = true;
+	all = fmin((double)in->data_pages + grown + (double)in->zero_pages, (double)in->ram_pages);
+	data = fmin(data, all);
+	zero = all - data;
+	/* Zero pages are at the end of RAM, or so it is taken; they count as left, too. */
+	left = plan->look_below - zero -
+	       plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
+	left = fmin(fmax(left, 0), data);
+	sent = data - left;
+	s->seconds = in->setup;
+	s->bytes = sent * SENT_BYTES + zero * ZERO_BYTES;
+	look(s, sent, left, (left > 0 ? sent / plan->rate : send_time(plan, data)) +
+	     zero * in->zero_page);
+}
+
+/* Send until a look is due: when less than the threshold is left at the beginning of a window. */
+static void next_round(struct state *s)
+{
+	const struct plan *plan = s->plan;
+	double excess = s->pending - plan->look_below, sent, left;
+
+	sent = fmax(excess + plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1)),
+		    plan->window);
+	sent = fmin(sent, s->pending);
+	left = s->pending - sent;
+	s->again += fmax(excess, 0);
+	s->bytes += sent * SENT_BYTES;
+	look(s, sent, left,
+	     sent / (left > 0 || sent > plan->window ? plan->rate : plan->link));
+}
+
+/* With the first pass, or where a migration is that runs already. */
+static void begin(struct state *s)
+{
+	const struct kvmwatch_predict_input *in = s->plan->in;
+
+	if (in->flags & KVMWATCH_PREDICT_LIVE) {
+		s->since = in->live_since;
+		s->marked = (double)in->live_marked;
+		s->throttle = in->live_throttle;
+	}
+	if (!(in->flags & KVMWATCH_PREDICT_LIVE) || in->live_looks <= 1) {
+		first_pass(s);
+		return;
+	}
+	s->pending = (double)in->data_pages;
+	next_round(s);
+}
+
+/*
+ * May QEMU stop the guest? A threshold that is less than what a window takes is met by a burst:
+ * all that is pending goes out at the speed of the link, and little is dirtied meanwhile.
+ */
+static bool may_stop(struct state *s)
+{
+	const struct plan *plan = s->plan;
+	double burst, own, dirtied;
+
+	if (s->pending < plan->threshold)
+		return true;
+	if (s->pending >= plan->window)
+		return false;
+	burst = s->pending / plan->link + plan->in->look;
+	own = own_time(s, burst);
+	dirtied = dirtied_in(s->chance, own);
+	if (dirtied >= plan->threshold)
+		return false;
+	s->bytes += s->pending * SENT_BYTES;
+	s->seconds += burst;
+	s->pending = dirtied;
+	return true;
+}
+
+static bool gives_up(const struct state *s)
+{
+	const struct plan *plan = s->plan;
+
+	if (plan->in->horizon > 0)
+		return s->seconds > plan->in->horizon || s->look > 100000;
+	return s->look > plan->max_looks || s->again > plan->max_again;
+}
+
+void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome)
+{
+	struct state s = { .plan = plan, .chance = chance };
+
+	begin(&s);
+	while (!may_stop(&s)) {
+		if (gives_up(&s)) {
+			outcome->converges = false;
+			return;
+		}
+		next_round(&s);
+	}
+	outcome->converges = plan->in->horizon <= 0 || s.seconds <= plan->in->horizon;
+	outcome->pause = s.pending / plan->link + plan->in->device;
+	outcome->total = s.seconds + outcome->pause;
+	outcome->bytes = s.bytes + s.pending * SENT_BYTES + DEVICE_BYTES;
+	outcome->looks = s.look + 2.0;	/* one when the log is set up, one when the guest stands */
+	outcome->throttle = s.throttle;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many runs of a migration, with all that is not known drawn at random: how the curve goes on
+ * beyond the longest cycle, its level, which cycles the guest will be like, how many pages have
+ * data.
+ *
+ * Draws depend on the seed, the run, and what is drawn, alone, and so are the same for each
+ * question that is asked of a VM.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "predict.h"
+
+/* What a run draws once */
+enum {
+	DRAW_BEYOND,
+	DRAW_SCALE,
+	DRAW_DATA,
+	DRAW_OVERLAP,
+	DRAW_LOOKS,
+	DRAW_PATH,
+	DRAW_CYCLES,		/* one for each, from here on */
+};
+
+/* Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014 (its finalizer) */
+static __u64 mix(__u64 x)
+{
+	x += 0x9e3779b97f4a7c15ULL;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+double draw_even(__u64 key, __u64 n)
+{
+	return (double)(mix(key ^ mix(n)) >> 11) / 0x1p53;
+}
+
+/* The sum of three even ones: mean 0, variance 1, and none beyond 3 */
+double draw_bell(__u64 key, __u64 n)
+{
+	__u64 bits = mix(key ^ mix(n)), mask = (1 << 21) - 1;
+
+	return ((double)(bits & mask) + (double)(bits >> 21 & mask) + (double)(bits >> 42 & mask)) /
+	       0x1p20 - 3;
+}
+
+static enum beyond draw_beyond(const struct dirtying *dirtying, double even)
+{
+	unsigned int way;
+
+	for (way = 0; way < NR_BEYOND - 1; way++) {
+		even -= dirtying->weight[way];
+		if (even < 0)
+			break;
+	}
+	return way;
+}
+
+/* Cycles one after the other, until there are enough slices: a guest like some of them more. */
+static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
+{
+	double even, sum = 0, weight[KVMWATCH_PREDICT_MAX_CYCLES];
+	const struct replay *replay;
+	unsigned int done = 0, i, block = 0;
+	double own = 0;
+	size_t cycle;
+
+	for (cycle = 0; cycle < dirtying->nr_replays; cycle++) {
+		weight[cycle] = -log(1 - draw_even(key, DRAW_CYCLES + cycle));
+		sum += weight[cycle];
+	}
+	key = mix(key ^ DRAW_PATH);
+	while (done < PATH_SLICES) {
+		even = draw_even(key, block++) * sum;
+		for (cycle = 0; cycle < dirtying->nr_replays - 1; cycle++) {
+			even -= weight[cycle];
+			if (even < 0)
+				break;
+		}
+		replay = &dirtying->replays[cycle];
+		for (i = 0; i < replay->nr && done < PATH_SLICES; i++) {
+			own += (double)replay->slice[i];
+			path[done++] = own;
+		}
+	}
+}
+
+static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *in,
+			unsigned int run)
+{
+	struct chance *chance = &runs->chances[run];
+	const struct dirtying *dirtying = &runs->dirtying;
+	__u64 key = mix(mix(in->seed) ^ run);
+	double data = (double)in->data_pages;
+
+	chance->curve = &dirtying->curve[draw_beyond(dirtying, draw_even(key, DRAW_BEYOND))];
+	chance->scale = 1;
+	if (!dirtying->bursts)
+		chance->scale = exp(fmin(dirtying->error, 0.3) * draw_bell(key, DRAW_SCALE));
+	chance->data = exp(fmin(in->data_sd, 0.5) * draw_bell(key, DRAW_DATA));
+	chance->overlap = exp2(2 * draw_even(key, DRAW_OVERLAP) - 1);
+	chance->key = mix(key ^ DRAW_LOOKS);
+	chance->cap = (double)in->ram_pages;
+	if (!(in->flags & KVMWATCH_PREDICT_LIVE) && in->growth <= 0)
+		chance->cap = fmin(chance->cap, fmax(data * chance->data,
+						     curve_at(chance->curve, dirtying->measured)));
+	chance->cap = fmax(chance->cap, 1);
+	if (dirtying->bursts) {
+		chance->path = runs->paths + (size_t)run * PATH_SLICES;
+		draw_path(dirtying, key, runs->paths + (size_t)run * PATH_SLICES);
+	}
+}
+
+int runs_make(struct runs *runs, const struct kvmwatch_predict_input *in, unsigned int most)
+{
+	unsigned int run;
+	int err;
+
+	memset(runs, 0, sizeof(*runs));
+	err = dirtying_learn(&runs->dirtying, in);
+	if (err)
+		return err;
+	runs->nr = in->runs < most ? in->runs : most;
+	runs->chances = calloc(runs->nr, sizeof(*runs->chances));
+	if (!runs->chances)
+		return -ENOMEM;
+	if (runs->dirtying.bursts) {
+		runs->paths = malloc((size_t)runs->nr * PATH_SLICES * sizeof(*runs->paths));
+		if (!runs->paths)
+			return -ENOMEM;
+	}
+	for (run = 0; run < runs->nr; run++)
+		draw_chance(runs, in, run);
+	return 0;
+}
+
+void runs_free(struct runs *runs)
+{
+	dirtying_free(&runs->dirtying);
+	free(runs->chances);
+	free(runs->paths);
+}

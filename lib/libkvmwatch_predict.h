@@ -48,6 +48,7 @@ extern "C" {
 #define KVMWATCH_PREDICT_MAX_BANDWIDTH	1e15
 #define KVMWATCH_PREDICT_MAX_CYCLES	1024
 #define KVMWATCH_PREDICT_MAX_POINTS	65536	/* of a cycle */
+#define KVMWATCH_PREDICT_MAX_PARTS	65536
 #define KVMWATCH_PREDICT_MAX_RUNS	10000
 
 /**
@@ -78,6 +79,18 @@ struct kvmwatch_cycle {
 	size_t nr;
 };
 
+/**
+ * struct kvmwatch_part - a part of RAM
+ * @pages:	its pages
+ * @data:	of these, pages with data
+ * @dirty:	of these, pages that were dirtied while the guest was watched; 0 in all parts: unknown
+ */
+struct kvmwatch_part {
+	__u64 pages;
+	__u64 data;
+	__u64 dirty;
+};
+
 /* @flags of struct kvmwatch_predict_input */
 #define KVMWATCH_PREDICT_RING		0x1U	/* QEMU takes dirty pages from rings */
 #define KVMWATCH_PREDICT_AUTO_CONVERGE	0x2U	/* QEMU may throttle the vCPUs */
@@ -94,6 +107,10 @@ struct kvmwatch_cycle {
  * @ram_pages:	all pages of RAM
  * @data_pages:	pages that are sent whole in the first pass
  * @zero_pages:	pages that are sent as a header in the first pass
+ * @nr_parts:	number of @parts; 0: all zero pages are taken to come after all pages with data
+ * @parts:	where in RAM there are data, in the order in which QEMU sends it, such as memory slots by
+ *		address, or finer. QEMU looks at the log when little is left, be it zero or not, so
+ *		it matters what comes last
  * @data_sd:	relative standard deviation of @data_pages, of sampling; 0: it is exact
  * @growth:	pages a second by which @data_pages grow while the first pass goes on
  * @bandwidth:	bytes a second that QEMU may send (max-bandwidth)
@@ -127,6 +144,8 @@ struct kvmwatch_predict_input {
 	__u64 ram_pages;
 	__u64 data_pages;
 	__u64 zero_pages;
+	size_t nr_parts;
+	const struct kvmwatch_part *parts;
 	double data_sd;
 	double growth;
 

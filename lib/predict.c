@@ -85,6 +85,21 @@ static bool are_pages(const struct kvmwatch_predict_input *in)
 	       (!in->chunk || in->chunk >= KVMWATCH_PREDICT_PAGE);
 }
 
+static bool are_parts(const struct kvmwatch_predict_input *in)
+{
+	size_t i;
+
+	if (in->nr_parts > KVMWATCH_PREDICT_MAX_PARTS || (in->nr_parts && !in->parts))
+		return false;
+	for (i = 0; i < in->nr_parts; i++) {
+		if (in->parts[i].pages > KVMWATCH_PREDICT_MAX_PAGES ||
+		    in->parts[i].data > in->parts[i].pages ||
+		    in->parts[i].dirty > in->parts[i].pages)
+			return false;
+	}
+	return true;
+}
+
 static bool are_times(const struct kvmwatch_predict_input *in)
 {
 	return in->downtime > 0 && is_time(in->downtime) && is_time(in->device) &&
@@ -116,7 +131,7 @@ int predict_check(struct kvmwatch_predict_input *to, const struct kvmwatch_predi
 		to->downtime = 1;
 	if (need == PREDICT_NEEDS_BANDWIDTH)
 		to->bandwidth = 1;
-	if ((to->flags & ~known) || to->reserved || !are_cycles(to) || !are_pages(to) ||
+	if ((to->flags & ~known) || to->reserved || !are_cycles(to) || !are_pages(to) || !are_parts(to) ||
 	    !are_times(to) || !are_shares(to) || !are_speeds(to))
 		return -EINVAL;
 	if (!to->runs)
@@ -250,12 +265,12 @@ static void say(struct kvmwatch_prediction *out, const struct plan *plan, const 
 	out->reason = reason_of(out, plan, dirtying);
 }
 
-static int play(struct kvmwatch_prediction *out, const struct kvmwatch_predict_input *in,
-		const struct plan *plan)
+static int play(struct kvmwatch_prediction *out, const struct kvmwatch_predict_input *in)
 {
 	struct outcome *outcomes = calloc(in->runs, sizeof(*outcomes));
 	double *room = malloc(in->runs * sizeof(*room));
 	unsigned int run;
+	struct plan plan;
 	struct runs runs;
 	int err;
 
@@ -263,9 +278,10 @@ static int play(struct kvmwatch_prediction *out, const struct kvmwatch_predict_i
 	if (!outcomes || !room)
 		err = -ENOMEM;
 	if (!err) {
+		plan_make(&plan, in, &runs.layout);
 		for (run = 0; run < runs.nr; run++)
-			migrate(plan, &runs.chances[run], &outcomes[run]);
-		say(out, plan, &runs, outcomes, room);
+			migrate(&plan, &runs.chances[run], &outcomes[run]);
+		say(out, &plan, &runs, outcomes, room);
 	}
 	runs_free(&runs);
 	free(outcomes);
@@ -277,6 +293,7 @@ int kvmwatch_predict(const struct kvmwatch_predict_input *in, struct kvmwatch_pr
 {
 	struct kvmwatch_prediction known = { .size = out->size };
 	struct kvmwatch_predict_input copy;
+	struct layout layout;
 	struct plan plan;
 	int err = 0;
 
@@ -285,13 +302,14 @@ int kvmwatch_predict(const struct kvmwatch_predict_input *in, struct kvmwatch_pr
 	err = predict_check(&copy, in, PREDICT_NEEDS_NOTHING);
 	if (err)
 		return err;
-	plan_make(&plan, &copy);
+	layout_make(&layout, &copy);
+	plan_make(&plan, &copy, &layout);
 	say_nothing(&known);
 	known.reason = KVMWATCH_REASON_NO_CYCLES;
 	known.threshold = plan.threshold;
 	plan_first_pass(&plan, &known.first_pass, &known.first_bytes);
 	if (copy.nr_cycles)
-		err = play(&known, &copy, &plan);
+		err = play(&known, &copy);
 	if (!err)
 		memcpy(out, &known, out->size < sizeof(known) ? out->size : sizeof(known));
 	return err;

@@ -3,6 +3,7 @@
  * Parts of the forecast, for the library's own use. Each file has one thought:
  *
  *	predict_curve.c		u(t), from cycles of the log, and how it differs from cycle to cycle
+ *	predict_layout.c	what is where in RAM
  *	predict_loop.c		QEMU's migration loop, played through once
  *	predict_runs.c		many times, with what is not known drawn at random
  *	predict_needs.c		the least downtime or bandwidth that is enough
@@ -90,25 +91,61 @@ double curve_when(const struct curve *curve, double pages);
 int dirtying_learn(struct dirtying *dirtying, const struct kvmwatch_predict_input *in);
 void dirtying_free(struct dirtying *dirtying);
 
+/* --- RAM ----------------------------------------------------------------- */
+
+#define LAYOUT_STEPS	256
+#define MAX_CHUNKS	16	/* more are like so many */
+
+/**
+ * struct layout - what is where in RAM, in the order in which it is sent
+ * @data:	share of the data up to each 256th of RAM
+ * @dirty:	share of the pages that are dirtied
+ * @dirty_known: whether that is more than a guess
+ * @before_zero: share of the data that is sent before the average zero page
+ * @chunks:	pieces in which the log is cleared
+ * @cleared_at:	share of the first pass, when each is
+ * @chunk_dirty: share of the pages that are dirtied
+ */
+struct layout {
+	double data[LAYOUT_STEPS + 1];
+	double dirty[LAYOUT_STEPS + 1];
+	bool dirty_known;
+	double before_zero;
+	unsigned int chunks;
+	double cleared_at[MAX_CHUNKS];
+	double chunk_dirty[MAX_CHUNKS];
+};
+
+void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in);
+
+/* Of the data, and of the pages that are dirtied, the share in the last part of RAM */
+double layout_data_left(const struct layout *layout, double left);
+double layout_dirty_left(const struct layout *layout, double left);
+
 /* --- A migration --------------------------------------------------------- */
 
 /**
  * struct plan - a migration that is asked for
  * @in:		the input, with defaults filled in
+ * @layout:	of RAM
  * @rate:	pages a second, while QEMU sends
  * @link:	pages a second, within a burst
  * @window:	pages that QEMU sends in each window
  * @threshold:	pages below which QEMU stops the guest
  * @look_below:	pages below which it collects the log
+ * @zero_threshold: @threshold, when QEMU's last window was all zero pages; 0: it was not
+ * @max_looks:	after so many it is given up
+ * @max_again:	or after so many pages were sent once more
  */
 struct plan {
 	const struct kvmwatch_predict_input *in;
+	const struct layout *layout;
 	double rate;
 	double link;
 	double window;
 	double threshold;
 	double look_below;
-	unsigned int chunks;
+	double zero_threshold;
 	double max_looks;
 	double max_again;
 };
@@ -122,6 +159,7 @@ struct plan {
  * @scale:	of u
  * @data:	factor of the data pages
  * @overlap:	factor of the time that what is left was dirtied in
+ * @tail:	factor of what is dirtied in the part of RAM that comes last
  * @key:	of the numbers that are drawn for each look
  * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
  */
@@ -130,6 +168,7 @@ struct chance {
 	double scale;
 	double data;
 	double overlap;
+	double tail;
 	double cap;
 	__u64 key;
 	const double *path;
@@ -144,7 +183,8 @@ struct outcome {
 	double throttle;
 };
 
-void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in);
+void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
+	       const struct layout *layout);
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes);
 void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome);
 
@@ -156,6 +196,7 @@ double draw_bell(__u64 key, __u64 n);
 
 struct runs {
 	struct dirtying dirtying;
+	struct layout layout;
 	unsigned int nr;
 	struct chance *chances;
 	double *paths;

@@ -15,6 +15,7 @@
  * them. That is why it never fares worse.
  */
 #include <math.h>
+#include <string.h>
 
 #include "predict.h"
 
@@ -27,9 +28,9 @@
 #define THROTTLE_STEP	0.1	/* cpu-throttle-increment */
 #define THROTTLE_MOST	0.99	/* max-cpu-throttle */
 
+#define MAX_WAIT	0.05	/* seconds of ram_save_iterate() */
 #define MAX_LOOKS	600.0	/* a minute of windows */
 #define MAX_AGAIN	10.0	/* first passes */
-#define MAX_CHUNKS	16	/* more are like so many */
 
 struct state {
 	const struct plan *plan;
@@ -42,6 +43,8 @@ struct state {
 	double marked;
 	bool first_pass;
 	double again;		/* pages sent beyond one window for each look */
+	double zero_left;	/* of @pending, zero pages of the first pass */
+	double tail_dirty;	/* share of what is dirtied in what that has not come to */
 	unsigned int look;
 	double throttle;
 	double check_at, check_dirtied, check_sent;
@@ -94,41 +97,44 @@ static double scatter(const struct state *s, double pages, double own)
 /*
  * Pages that the next look finds dirty, @own after the last one. A page that was dirty then can be
  * marked again only when its chunk of the log has been cleared, which is when QEMU comes to the
- * chunk's first page; the others can at any time.
+ * chunk's first page; the others can at any time. That matters for pages that were sent meanwhile,
+ * as those that were not are pending anyway.
  */
 static double found_dirty(const struct state *s, double own, double sent_share)
 {
-	unsigned int chunks = s->plan->chunks, i;
-	double seen = s->before, sum = 0, pages, since;
+	const struct layout *layout = s->plan->layout;
+	double pages = dirtied_in(s->chance, own), sum = 0, since;
+	unsigned int chunks, i;
 
-	pages = dirtied_in(s->chance, own);
 	if (s->marked > 0)
 		return s->marked +
 		       scatter(s, fmax(pages - dirtied_in(s->chance, s->since), 0), own);
-	if (s->first_pass) {
-		for (i = 0; i < chunks; i++)
-			sum += dirtied_in(s->chance, own * (1 - (double)i / chunks));
-		return scatter(s, sum / chunks, own);
-	}
-	chunks = (unsigned int)fmax(1, round(chunks * sent_share));
-	if (chunks == 1)
+	if (layout->chunks == 1)
 		return scatter(s, pages, own);
-	for (i = 0; i < chunks; i++) {
-		since = own * (1 - (double)i / chunks);
-		sum += fmax(dirtied_in(s->chance, seen + own) -
-			    dirtied_in(s->chance, seen + since), 0) +
-		       dirtied_in(s->chance, since);
+	if (s->first_pass) {
+		for (i = 0; i < layout->chunks; i++) {
+			since = own * (1 - fmin(layout->cleared_at[i] / sent_share, 1));
+			sum += dirtied_in(s->chance, since) * layout->chunk_dirty[i];
+		}
+	} else {
+		chunks = (unsigned int)fmax(1, round(layout->chunks * sent_share));
+		for (i = 0; i < chunks; i++) {
+			since = own * (1 - (double)i / chunks);
+			sum += fmax(dirtied_in(s->chance, s->before + own) -
+				    dirtied_in(s->chance, s->before + since), 0) / chunks +
+			       dirtied_in(s->chance, since) / chunks;
+		}
 	}
-	return scatter(s, fmin(pages, sum / chunks), own);
+	return scatter(s, pages - sent_share * fmax(pages - sum, 0), own);
 }
 
 /*
- * Of @left pages that were pending and not sent, those that are not among what was dirtied since,
- * in
- * @own. They were dirtied within as long as it takes to send all that is pending, say span; and of
+ * Of @left pages that were pending and not sent, those that are not among the @found that were
+ * dirtied since, in @own. Those that the first pass has not come to are in the last part of RAM.
+ * Later, they were dirtied within as long as it takes to send all that is pending, say span; and of
  * what is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well.
  */
-static double not_again(const struct state *s, double left, double own)
+static double not_again(const struct state *s, double left, double own, double found)
 {
 	const struct chance *chance = s->chance;
 	double span, dirtied, both;
@@ -136,7 +142,7 @@ static double not_again(const struct state *s, double left, double own)
 	if (left <= 0)
 		return 0;
 	if (s->first_pass)
-		return left * (1 - fmin(dirtied_in(chance, own) / chance->cap, 1));
+		return left - fmin(found * s->tail_dirty, left);
 	span = s->pending / s->plan->rate * chance->overlap;
 	dirtied = dirtied_in(chance, span);
 	both = dirtied + dirtied_in(chance, own) - dirtied_in(chance, span + own);
@@ -146,21 +152,23 @@ static double not_again(const struct state *s, double left, double own)
 
 /* --- QEMU ---------------------------------------------------------------- */
 
-void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in)
+void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
+	       const struct layout *layout)
 {
 	double link = in->link > 0 ? in->link : in->bandwidth;
-	double rate = fmin(in->bandwidth, link), chunks;
+	double rate = fmin(in->bandwidth, link), zero = (double)in->zero_pages * in->zero_page;
 
+	memset(plan, 0, sizeof(*plan));
 	plan->in = in;
+	plan->layout = layout;
 	plan->rate = rate / SENT_BYTES;
 	plan->link = link / SENT_BYTES;
 	plan->window = plan->rate * WINDOW;
 	plan->threshold = rate * in->downtime / PAGE_BYTES;
 	plan->look_below = fmax(plan->threshold, plan->window);
-	chunks = ceil((double)in->ram_pages * PAGE_BYTES / (double)in->chunk);
-	plan->chunks = (unsigned int)fmin(chunks, MAX_CHUNKS);
-	if (in->flags & KVMWATCH_PREDICT_RING)
-		plan->chunks = 1;
+	/* only where zero pages are last, and take longer than a window */
+	if (layout_data_left(layout, 0.1) <= 0 && zero > WINDOW)
+		plan->zero_threshold = ZERO_BYTES / in->zero_page * in->downtime / PAGE_BYTES;
 	plan->max_looks = MAX_LOOKS;
 	plan->max_again = MAX_AGAIN * (double)in->data_pages;
 }
@@ -206,7 +214,7 @@ static void look(struct state *s, double sent, double left, double seconds)
 	seconds += s->plan->in->look;
 	own = own_time(s, s->since + seconds);
 	found = found_dirty(s, own, sent + left > 0 ? sent / (sent + left) : 1);
-	kept = not_again(s, left, own);
+	kept = not_again(s, left, own, found);
 	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
 	s->seconds += seconds;
 	s->before = own;
@@ -217,34 +225,47 @@ static void look(struct state *s, double sent, double left, double seconds)
 	s->look++;
 }
 
+/*
+ * QEMU looks when less than a number of pages is left, be they zero or not. Pages with data go out
+ * in windows; zero pages are passed over in steps of as many as take 50 ms to be looked through.
+ */
 static void first_pass(struct state *s)
 {
 	const struct plan *plan = s->plan;
 	const struct kvmwatch_predict_input *in = plan->in;
-	double grown = in->growth * (double)in->data_pages / plan->rate / 2;
-	double data = (double)in->data_pages * s->chance->data + grown, zero, sent, left, all;
+	double even = draw_even(s->chance->key, 2 * s->look + 1), tail, data, zero, sent, left, all;
+	const struct layout *layout = plan->layout;
 
 	s->first_pass = true;
-	all = fmin((double)in->data_pages + grown + (double)in->zero_pages, (double)in->ram_pages);
-	data = fmin(data, all);
+	data = (double)in->data_pages * s->chance->data;
+	all = fmin((double)in->data_pages + (double)in->zero_pages, (double)in->ram_pages);
+	data = fmin(data * (1 + fmin(in->growth / plan->rate, 0.9) * layout->before_zero), all);
 	zero = all - data;
-	/* Zero pages are at the end of RAM, or so it is taken; they count as left, too. */
-	left = plan->look_below - zero -
-	       plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
-	left = fmin(fmax(left, 0), data);
+	tail = data * layout_data_left(layout, plan->look_below / all);
+	left = fmax(tail - plan->window * (1 - even), 0);
+	if (left > 0)
+		s->zero_left = (plan->look_below - tail) * left / tail;
+	else if (in->zero_page > 0)
+		s->zero_left = fmax(plan->look_below - even * MAX_WAIT / in->zero_page, 0);
+	s->zero_left = fmin(s->zero_left, zero);
+	s->tail_dirty = layout_dirty_left(layout, (left + s->zero_left) / all) * s->chance->tail;
 	sent = data - left;
 	s->seconds = in->setup;
 	s->bytes = sent * SENT_BYTES + zero * ZERO_BYTES;
 	look(s, sent, left, (left > 0 ? sent / plan->rate : send_time(plan, data)) +
-	     zero * in->zero_page);
+	     (zero - s->zero_left) * in->zero_page);
+	s->pending += s->zero_left;
 }
 
 /* Send until a look is due: when less than the threshold is left at the beginning of a window. */
 static void next_round(struct state *s)
 {
 	const struct plan *plan = s->plan;
-	double excess = s->pending - plan->look_below, sent, left;
+	double excess, sent, left;
 
+	s->pending -= s->zero_left;
+	s->zero_left = 0;
+	excess = s->pending - plan->look_below;
 	sent = fmax(excess + plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1)),
 		    plan->window);
 	sent = fmin(sent, s->pending);
@@ -280,9 +301,11 @@ static void begin(struct state *s)
 static bool may_stop(struct state *s)
 {
 	const struct plan *plan = s->plan;
-	double burst, own, dirtied;
+	double burst, own, dirtied, threshold = plan->threshold;
 
-	if (s->pending < plan->threshold)
+	if (s->look == 1 && plan->zero_threshold > 0)
+		threshold = fmin(threshold, plan->zero_threshold);
+	if (s->pending < threshold)
 		return true;
 	if (s->pending >= plan->window)
 		return false;
@@ -291,7 +314,8 @@ static bool may_stop(struct state *s)
 	dirtied = dirtied_in(s->chance, own);
 	if (dirtied >= plan->threshold)
 		return false;
-	s->bytes += s->pending * SENT_BYTES;
+	s->bytes += (s->pending - s->zero_left) * SENT_BYTES;
+	s->zero_left = 0;
 	s->seconds += burst;
 	s->pending = dirtied;
 	return true;
@@ -319,9 +343,10 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 		next_round(&s);
 	}
 	outcome->converges = plan->in->horizon <= 0 || s.seconds <= plan->in->horizon;
-	outcome->pause = s.pending / plan->link + plan->in->device;
+	outcome->pause = (s.pending - s.zero_left) / plan->link +
+			 s.zero_left * plan->in->zero_page + plan->in->device;
 	outcome->total = s.seconds + outcome->pause;
-	outcome->bytes = s.bytes + s.pending * SENT_BYTES + DEVICE_BYTES;
+	outcome->bytes = s.bytes + (s.pending - s.zero_left) * SENT_BYTES + DEVICE_BYTES;
 	outcome->looks = s.look + 2.0;	/* one when the log is set up, one when the guest stands */
 	outcome->throttle = s.throttle;
 }

@@ -36,7 +36,7 @@ static double value_at(const struct quest *quest, int point)
 }
 
 static bool run_converges(const struct quest *quest, const struct kvmwatch_predict_input *in,
-			  const struct chance *chance, int point)
+			  const struct runs *runs, unsigned int run, int point)
 {
 	struct kvmwatch_predict_input asked = *in;
 	struct outcome outcome;
@@ -46,8 +46,8 @@ static bool run_converges(const struct quest *quest, const struct kvmwatch_predi
 		asked.bandwidth = value_at(quest, point);
 	else
 		asked.downtime = value_at(quest, point);
-	plan_make(&plan, &asked);
-	migrate(&plan, chance, &outcome);
+	plan_make(&plan, &asked, &runs->layout);
+	migrate(&plan, &runs->chances[run], &outcome);
 	return outcome.converges;
 }
 
@@ -61,7 +61,7 @@ static bool enough(const struct quest *quest, const struct kvmwatch_predict_inpu
 	     converge + (runs->nr - run) >= need; run++) {
 		b = &bounds[run];
 		if (point > b->low && point < b->high) {
-			if (run_converges(quest, in, &runs->chances[run], point))
+			if (run_converges(quest, in, runs, run, point))
 				b->high = point;
 			else
 				b->low = point;

@@ -20,6 +20,7 @@ enum {
 	DRAW_SCALE,
 	DRAW_DATA,
 	DRAW_OVERLAP,
+	DRAW_TAIL,
 	DRAW_LOOKS,
 	DRAW_PATH,
 	DRAW_CYCLES,		/* one for each, from here on */
@@ -103,6 +104,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 		chance->scale = exp(fmin(dirtying->error, 0.3) * draw_bell(key, DRAW_SCALE));
 	chance->data = exp(fmin(in->data_sd, 0.5) * draw_bell(key, DRAW_DATA));
 	chance->overlap = exp2(2 * draw_even(key, DRAW_OVERLAP) - 1);
+	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;
 	chance->key = mix(key ^ DRAW_LOOKS);
 	chance->cap = (double)in->ram_pages;
 	if (!(in->flags & KVMWATCH_PREDICT_LIVE) && in->growth <= 0)
@@ -124,6 +126,7 @@ int runs_make(struct runs *runs, const struct kvmwatch_predict_input *in, unsign
 	err = dirtying_learn(&runs->dirtying, in);
 	if (err)
 		return err;
+	layout_make(&runs->layout, in);
 	runs->nr = in->runs < most ? in->runs : most;
 	runs->chances = calloc(runs->nr, sizeof(*runs->chances));
 	if (!runs->chances)

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where in RAM there is what, in the order in which QEMU sends it: of data, zero pages, and those
+ * that the guest dirties. It matters for what is left when QEMU first looks at the log, and for
+ * when the chunks of the log are cleared. Without knowledge, zero pages come last, and the guest
+ * dirties pages wherever there are data.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "predict.h"
+
+struct sums {
+	double pages;
+	double data;
+	double dirty;
+};
+
+static struct sums sums_of(const struct kvmwatch_predict_input *in)
+{
+	struct sums sums = { };
+	size_t i;
+
+	for (i = 0; i < in->nr_parts; i++) {
+		sums.pages += (double)in->parts[i].pages;
+		sums.data += (double)in->parts[i].data;
+		sums.dirty += (double)in->parts[i].dirty;
+	}
+	return sums;
+}
+
+/* One part for data, one for the rest, where nothing is known */
+static void add_part(struct layout *layout, struct sums *so_far, const struct sums *all,
+		     struct sums part)
+{
+	double from = so_far->pages / all->pages * LAYOUT_STEPS, to, in_part;
+	unsigned int step;
+
+	to = from + part.pages / all->pages * LAYOUT_STEPS;
+	for (step = (unsigned int)floor(from); step < LAYOUT_STEPS && step < to; step++) {
+		in_part = (fmin(to, step + 1) - fmax(from, step)) / (to - from);
+		layout->data[step + 1] += part.data * in_part / fmax(all->data, 1);
+		layout->dirty[step + 1] += all->dirty > 0 ? part.dirty * in_part / all->dirty :
+					   part.data * in_part / fmax(all->data, 1);
+	}
+	so_far->pages += part.pages;
+}
+
+static double table_at(const double *table, double share)
+{
+	double at = fmin(fmax(share, 0), 1) * LAYOUT_STEPS;
+	unsigned int step = (unsigned int)fmin(floor(at), LAYOUT_STEPS - 1);
+
+	return table[step] + (table[step + 1] - table[step]) * (at - step);
+}
+
+static void find_chunks(struct layout *layout, const struct kvmwatch_predict_input *in)
+{
+	double chunks = ceil((double)in->ram_pages * PAGE_BYTES / (double)in->chunk), share, next;
+	unsigned int i;
+
+	if (in->flags & KVMWATCH_PREDICT_RING)
+		chunks = 1;
+	layout->chunks = (unsigned int)fmin(chunks, MAX_CHUNKS);
+	for (i = 0; i < layout->chunks; i++) {
+		share = (double)i / layout->chunks;
+		next = (double)(i + 1) / layout->chunks;
+		/* Where there are more chunks than we reckon with, each of ours has many. */
+		layout->cleared_at[i] = chunks > MAX_CHUNKS ?
+			(table_at(layout->data, share) + table_at(layout->data, next)) / 2 :
+			table_at(layout->data, share);
+		layout->chunk_dirty[i] = table_at(layout->dirty, next) -
+					 table_at(layout->dirty, share);
+	}
+}
+
+void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in)
+{
+	struct sums all = sums_of(in), so_far = { };
+	unsigned int step;
+	double zero = 0, before = 0, data, part;
+	size_t i;
+
+	memset(layout, 0, sizeof(*layout));
+	layout->dirty_known = all.dirty > 0;
+	if (all.data > 0) {
+		for (i = 0; i < in->nr_parts; i++)
+			add_part(layout, &so_far, &all, (struct sums) {
+				.pages = (double)in->parts[i].pages,
+				.data = (double)in->parts[i].data,
+				.dirty = (double)in->parts[i].dirty,
+			});
+	} else {
+		all.data = fmax((double)in->data_pages, 1);
+		all.pages = all.data + (double)in->zero_pages;
+		all.dirty = 0;
+		add_part(layout, &so_far, &all, (struct sums) {
+			.pages = all.data, .data = all.data });
+	}
+	for (step = 0; step < LAYOUT_STEPS; step++) {
+		data = layout->data[step + 1];
+		layout->data[step + 1] += layout->data[step];
+		layout->dirty[step + 1] += layout->dirty[step];
+		part = fmax(all.pages / LAYOUT_STEPS - data * all.data, 0);
+		zero += part;
+		before += part * (layout->data[step] + data / 2);
+	}
+	layout->before_zero = zero > 0 ? before / zero : 1;
+	find_chunks(layout, in);
+}
+
+double layout_data_left(const struct layout *layout, double left)
+{
+	return fmax(1 - table_at(layout->data, 1 - left), 0);
+}
+
+double layout_dirty_left(const struct layout *layout, double left)
+{
+	return fmax(1 - table_at(layout->dirty, 1 - left), 0);
+}

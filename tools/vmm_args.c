@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command line of a VMM, option by option. See vmm_args.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm_args.h"
+
+struct vmm_line {
+	enum vmm vmm;
+	const char *program;	/* how the name of the program starts */
+	bool one_dash;		/* -option counts as --option */
+	/*
+	 * Options whose value may be anything, "-name" too, ended by NULL. Of others it does not
+	 * matter here whether they have a value: that does not begin with a dash.
+	 */
+	const char *const *valued;
+};
+
+/* Those of QEMU 7.2 on x86, of others that came and went, and of Proxmox VE (id). */
+static const char *const qemu_valued[] = {
+	"accel", "acpitable", "action", "add-fd", "append", "audio", "audiodev", "balloon",
+	"bios", "blockdev", "boot", "cdrom", "chardev", "chroot", "compat", "cpu", "d",
+	"D", "debugcon", "device", "dfilter", "display", "drive", "drive-file", "dtb",
+	"dump-vmstate", "echr", "fda", "fdb", "fsdev", "fw_cfg", "gdb", "global", "hda",
+	"hdb", "hdc", "hdd", "icount", "id", "incoming", "initrd", "iscsi", "k", "kernel",
+	"L", "loadvm", "m", "M", "machine", "mem-path", "mon", "monitor", "msg",
+	"mtdblock", "name", "net", "netdev", "nic", "numa", "object", "option-rom",
+	"overcommit", "parallel", "pflash", "pidfile", "plugin", "prom-env", "qmp",
+	"qmp-pretty", "qtest", "qtest-log", "readconfig", "realtime", "redir", "rotate",
+	"rtc", "run-with", "runas", "sandbox", "sd", "seed", "serial", "set", "shim",
+	"smbios", "smp", "soundhw", "spice", "startdate", "tb-size", "tpmdev", "trace",
+	"usbdevice", "uuid", "vga", "virtfs", "virtfs_synth", "vnc", "watchdog",
+	"watchdog-action", "writeconfig", "xen-domid", NULL
+};
+
+static const char *const firecracker_valued[] = {
+	"api-sock", "config-file", "id", "metadata", NULL
+};
+
+static const char *const other_valued[] = { "name", "p", "params", NULL };
+
+static const struct vmm_line vmms[] = {
+	{ VMM_QEMU,		"qemu",		true,	qemu_valued },
+	{ VMM_QEMU,		"kvm",		true,	qemu_valued },
+	{ VMM_FIRECRACKER,	"firecracker",	false,	firecracker_valued },
+	{ VMM_CROSVM,		"crosvm",	false,	other_valued },
+	{ VMM_LKVM,		"lkvm",		false,	other_valued },
+	{ }
+};
+
+/* They run the program that comes first behind their own options, in their own process. */
+static const char *const loaders[] = { "ld-linux", "ld-musl", "ld64.", "ld.so", "valgrind", NULL };
+
+/* The next argument, or NULL. */
+static const char *next_arg(struct vmm_args *args)
+{
+	const char *arg = args->pos;
+
+	if (arg >= args->end)
+		return NULL;
+	args->pos += strlen(arg) + 1;
+	return arg;
+}
+
+/* Some distributions have a program under its name with a dot before it, behind a wrapper. */
+const char *vmm_program_of(const char *arg)
+{
+	const char *slash = strrchr(arg, '/'), *program = slash ? slash + 1 : arg;
+
+	return *program == '.' ? program + 1 : program;
+}
+
+static bool is_loader(const char *arg)
+{
+	const char *const *loader;
+
+	for (loader = loaders; *loader; loader++) {
+		if (!strncmp(vmm_program_of(arg), *loader, strlen(*loader)))
+			return true;
+	}
+	return false;
+}
+
+static const struct vmm_line *line_of(const char *arg)
+{
+	const struct vmm_line *line;
+
+	for (line = vmms; line->program; line++) {
+		if (!strncmp(vmm_program_of(arg), line->program, strlen(line->program)))
+			return line;
+	}
+	return NULL;
+}
+
+/* The first one of them is enough: they differ in how the program is called only. */
+static const struct vmm_line *line_of_vmm(enum vmm vmm)
+{
+	const struct vmm_line *line;
+
+	for (line = vmms; line->program; line++) {
+		if (line->vmm == vmm)
+			return line;
+	}
+	return NULL;
+}
+
+/*
+ * The VMM is the program itself, or comes behind a wrapper's own name; then before any option,
+ * but for a loader, which has options of its own.
+ */
+static enum vmm find_vmm(struct vmm_args *args)
+{
+	const char *arg = next_arg(args);
+	bool loader = arg && is_loader(arg);
+	const struct vmm_line *line;
+
+	for (; arg && (loader || *arg != '-'); arg = next_arg(args)) {
+		line = line_of(arg);
+		if (line)
+			return line->vmm;
+	}
+	return VMM_UNKNOWN;
+}
+
+int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len)
+{
+	args->copy = malloc(len + 1);
+	if (!args->copy)
+		return -ENOMEM;
+	memcpy(args->copy, cmdline, len);
+	args->copy[len] = '\0';
+	args->pos = args->copy;
+	args->end = args->copy + len;
+	args->vmm = find_vmm(args);
+	return 0;
+}
+
+/* Is it one whose value is the next argument? */
+static bool is_valued(const struct vmm_line *line, const char *name)
+{
+	const char *const *valued;
+
+	for (valued = line->valued; *valued; valued++) {
+		if (!strcmp(*valued, name))
+			return true;
+	}
+	return false;
+}
+
+bool vmm_args_next(struct vmm_args *args, struct vmm_option *option)
+{
+	const struct vmm_line *line = line_of_vmm(args->vmm);
+	const char *arg, *name;
+	bool long_form;
+
+	while (line && (arg = next_arg(args))) {
+		if (*arg != '-')
+			continue;
+		long_form = arg[1] == '-';
+		name = arg + 1 + long_form;
+		option->name = name;
+		option->len = strcspn(name, "=");
+		option->value = name[option->len] ? name + option->len + 1 : NULL;
+		if (is_valued(line, name))
+			option->value = next_arg(args);
+		if (long_form || line->one_dash)
+			return true;
+	}
+	return false;
+}
+
+void vmm_args_end(struct vmm_args *args)
+{
+	free(args->copy);
+}
+
+bool vmm_option_is(const struct vmm_option *option, const char *name)
+{
+	return option->len == strlen(name) && !strncmp(option->name, name, option->len);
+}
+
+/* --- values of QEMU's options ---------------------------------------------- */
+
+/*
+ * Copy a value to @text: up to a comma, where ",," stands for one in the value. Returns what
+ * follows the comma; the end of the string if there was none.
+ */
+static const char *copy_value(const char *from, char *text)
+{
+	while (*from) {
+		if (*from == ',' && *++from != ',')
+			break;
+		*text++ = *from++;
+	}
+	*text = '\0';
+	return from;
+}
+
+const char *qemu_item(const char *at, const char *implied, char *text, struct qemu_item *item)
+{
+	size_t len = strcspn(at, "=,");
+
+	item->key = at;
+	item->len = len;
+	item->value = text;
+	if (at[len] == '=')
+		return copy_value(at + len + 1, text);
+	if (implied) {
+		item->key = implied;
+		item->len = strlen(implied);
+		return copy_value(at, text);
+	}
+	item->value = "on";
+	if (len > 2 && !strncmp(at, "no", 2)) {
+		item->key += 2;
+		item->len -= 2;
+		item->value = "off";
+	}
+	return at + len + (at[len] == ',');
+}
+
+bool qemu_item_is(const struct qemu_item *item, const char *key)
+{
+	return item->len == strlen(key) && !strncmp(item->key, key, item->len);
+}
+
+bool qemu_item_is_on(const struct qemu_item *item)
+{
+	static const char *const words[] = { "on", "yes", "true", "y", NULL };
+	const char *const *word;
+
+	for (word = words; *word; word++) {
+		if (!strcmp(item->value, *word))
+			return true;
+	}
+	return false;
+}

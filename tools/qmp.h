@@ -19,12 +19,16 @@ struct qmp;
 
 /* A busy monitor accepts a client, and greets it when the one before has gone. */
 #define QMP_GREETING_MS		1000
-/* A command may wait for QEMU's main loop, which may be busy with a device. */
-#define QMP_COMMAND_MS		10000
 /* Bytes that one command may bring, events that come meanwhile included. */
-#define QMP_MAX_BYTES		(4U << 20)
+#define QMP_MAX_BYTES		0x100000
 /* Arrays and objects within each other */
 #define QMP_MAX_DEPTH		32
+
+/*
+ * How long a command may take: it waits for QEMU's main loop, which may be busy with a device.
+ * Tests have less time.
+ */
+extern unsigned int qmp_command_ms;
 
 /* Go on when a signal that ends the program has come. Without it a call then fails with -EINTR. */
 #define QMP_DESPITE_SIGNALS	0x1
@@ -49,6 +53,9 @@ struct qmp_version {
 int qmp_open(const char *path, unsigned int flags, struct qmp **qmp);
 void qmp_close(struct qmp *qmp);
 
+/* From now on as if QMP_DESPITE_SIGNALS had been given. */
+void qmp_ignore_signals(struct qmp *qmp);
+
 /* The process that listens, in our pid namespace; 0: it is not visible here. */
 int qmp_peer(const struct qmp *qmp);
 const struct qmp_version *qmp_version(const struct qmp *qmp);
@@ -65,7 +72,7 @@ const struct qmp_version *qmp_version(const struct qmp *qmp);
  *  -EREMOTEIO: the VMM refused, qmp_words() has its words;
  *  -EOPNOTSUPP: the VMM has no such command;
  *  -ECONNRESET: the VMM closed the connection, or has gone;
- *  -ETIMEDOUT: no answer in QMP_COMMAND_MS;
+ *  -ETIMEDOUT: no answer in qmp_command_ms;
  *  -EBADMSG: what came is not QMP;
  *  -E2BIG: more came than QMP_MAX_BYTES, or deeper than QMP_MAX_DEPTH;
  *  -EINTR: a signal came that is to end the program;

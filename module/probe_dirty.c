@@ -186,17 +186,23 @@ static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 	return kslot && kslot->dirty_bitmap ? kslot : NULL;
 }
 
-static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *kslot)
+/* Of pages @first and so on, counted from the slot's first. */
+static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *kslot,
+			  unsigned int how, u64 first, u64 npages)
 {
 	struct kvmw_vm *vm = kvmw_vm_find(kvm);
 	struct kvmw_object *obj;
+	struct kvmw_slot *slot;
 
 	if (!vm)
 		return;
 	WRITE_ONCE(vm->collects, vm->collects + 1);
 	obj = kvmw_find(vm, (u32)kslot->as_id << 16 | (u16)kslot->id);
-	if (obj)
-		WRITE_ONCE(kvmw_to_slot(obj)->collects, kvmw_to_slot(obj)->collects + 1);
+	if (!obj)
+		return;
+	slot = kvmw_to_slot(obj);
+	WRITE_ONCE(slot->collects, slot->collects + 1);
+	trace_kvmwatch_collect(slot, how, first, npages);
 }
 
 /* kvm_get_dirty_log_protect(kvm, log), under slots_lock; what KVM refuses is none */
@@ -206,8 +212,11 @@ static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	const struct kvm_memory_slot *kslot = logged_slot(kvm, log->slot);
 
-	if (kslot)
-		count_collect(kvm, kslot);
+	if (!kslot)
+		return;
+	count_collect(kvm, kslot,
+		      kvm->manual_dirty_log_protect ? KVMW_COLLECT_LOOK : KVMW_COLLECT_FETCH, 0,
+		      kslot->npages);
 }
 
 /* kvm_clear_dirty_log_protect(kvm, log): whole words, or up to the slot's end */
@@ -223,7 +232,7 @@ static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned lo
 	left = kslot->npages - log->first_page;
 	if (log->num_pages > left || (log->num_pages < left && log->num_pages % BITS_PER_LONG))
 		return;
-	count_collect(kvm, kslot);
+	count_collect(kvm, kslot, KVMW_COLLECT_CLEAR, log->first_page, log->num_pages);
 }
 
 /*

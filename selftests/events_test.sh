@@ -123,14 +123,15 @@ view polls haltpoll
 view marks_a dirty -p "$alice"
 view marks_b dirty -p "$bob" -s 0:1
 view none dirty -p "$bob" -s 0
-attached halts_a halts_b1 halts polls marks_a marks_b none
-claim "a running view has an instance" test "$(views_now)" = 7
+view taken collects -p "$bob"
+attached halts_a halts_b1 halts polls marks_a marks_b none taken
+claim "a running view has an instance" test "$(views_now)" = 8
 note before
 kill -USR1 "$alice" "$bob"
 has_done alice 2
 has_done bob 2
 note after
-finish halts_a halts_b1 halts polls marks_a marks_b none
+finish halts_a halts_b1 halts polls marks_a marks_b none taken
 
 claim "wakeups of a VM are all its halts" same "$(rows halts_a)" "$(grew alice vm halts)"
 claim "and of no other VM" same "$(rows_with halts_a "\$3 == $(vm_id alice) && \$5 == $alice")" \
@@ -163,6 +164,9 @@ claim "by the cause that is counted" same "$(rows_with marks_b '$15 == "fault"')
 	"$(grew bob vm dirty_marks_fault)"
 claim "of the VM that was asked for" same "$(rows_with marks_b "\$3 == $(vm_id bob)")" 750
 claim "and none of a slot that nobody logs" same "$(rows none)" 0
+claim "collects has each request for the VM's logs" same "$(rows taken)" "$(grew bob vm dirty_collects)"
+claim "which are those that the guest made" same \
+	"$(rows_with taken '$9 == "fetch" && $10 == 0 && $11 == 500 && $12 == 0 && $13 == 1')" 3
 claim "wakeups of all VMs are the halts of all" same "$(rows_with halts "$(of_both)")" \
 	"$(($(grew alice vm halts) + $(grew bob vm halts)))"
 claim "in the order in which they happened, on whichever pCPU" \

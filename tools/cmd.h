@@ -15,6 +15,9 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_COULD_NOT = 1,
 	EXIT_USAGE = 2,
+	/* of forecasts */
+	EXIT_DOES_NOT = 3,
+	EXIT_UNCERTAIN = 4,
 };
 
 struct opt;
@@ -46,7 +49,10 @@ extern const struct cmd cmd_exits;
 extern const struct cmd cmd_wakeups;
 extern const struct cmd cmd_haltpoll;
 extern const struct cmd cmd_dirty;
+extern const struct cmd cmd_collects;
 extern const struct cmd cmd_pages;
+extern const struct cmd cmd_predict;
+extern const struct cmd cmd_rank;
 extern const struct cmd cmd_record;
 extern const struct cmd cmd_report;
 extern const struct cmd cmd_hooks;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch wakeups, haltpoll and pages: each event as it happens. A view is a table of
+ * kvmwatch wakeups, haltpoll, collects and pages: each event as it happens. A view is a table of
  * columns; all that they do is in view.c.
  */
 #include <string.h>
@@ -104,6 +104,51 @@ const struct cmd cmd_haltpoll = {
 		"the limit.",
 	.options	= options,
 	.run		= run_haltpoll,
+};
+
+/* --- collects -------------------------------------------------------------------- */
+
+static void show_request(const struct view_row *row, size_t column)
+{
+	static const char *const names[] = { "fetch", "look", "clear" };
+
+	view_name(row, column, names, ARRAY_SIZE(names));
+}
+
+static const struct view_column collect_columns[] = {
+	VIEW_COLUMNS_WHO,
+	{ { "how", "HOW", false, 5 }, "how", show_request },
+	{ { "first", "FIRST", true, 10 }, "first", view_hex },
+	{ { "npages", "NPAGES", true, 9 }, "npages", view_number },
+	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
+};
+
+static const char *const collect_events[] = { "kvmwatch_collect", NULL };
+
+static const struct view collects = {
+	collect_events, collect_columns, ARRAY_SIZE(collect_columns)
+};
+
+static int run_collects(const struct cmd *cmd, int argc, char **argv)
+{
+	return run_view(cmd, argc, argv, &collects);
+}
+
+static const struct opt *const collect_options[] = {
+	&opt_vm, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_help, NULL
+};
+
+const struct cmd cmd_collects = {
+	.name		= "collects",
+	.summary	= "each time that the VMM collects a dirty log",
+	.about		=
+		"Show each request of the VMM for the dirty log of a slot: fetch takes it and clears it;\n"
+		"with manual protection look takes it, and clear clears a part of it (FIRST, NPAGES,\n"
+		"from the slot's first page). So one sees a migration's passes, and which slots a\n"
+		"display has logged all the time. Dirty rings have no such requests.",
+	.options	= collect_options,
+	.run		= run_collects,
 };
 
 /* --- pages ----------------------------------------------------------------------- */

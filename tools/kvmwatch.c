@@ -21,6 +21,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_wakeups,
 	&cmd_haltpoll,
 	&cmd_dirty,
+	&cmd_collects,
 	&cmd_pages,
 	&cmd_record,
 	&cmd_report,

@@ -451,6 +451,7 @@ static const struct {
 	{ "type", 1, 2 }, { "old", 0, 10000 }, { "new", 10000, 0 },
 	{ "gfn", 0x40001, 0x40000 }, { "rel_gfn", 1, 0 }, { "npages", 64, 64 },
 	{ "userspace_addr", 0x7f0000000000, 0x7f0000000000 }, { "as_id", 0, 1 },
+	{ "how", 0, 2 }, { "first", 0, 64 },
 	{ "slot", 1, 2 }, { "cause", 0, 1 }, { "level", 1, 2 }, { "leaves", 1, 0 },
 };
 
@@ -637,6 +638,7 @@ GOLDEN_TEST(audit)
 GOLDEN_TEST(wakeups)
 GOLDEN_TEST(haltpoll)
 GOLDEN_TEST(dirty)
+GOLDEN_TEST(collects)
 GOLDEN_TEST(pages)
 
 TEST(dirty_hot_prints_what_it_always_did)
@@ -731,7 +733,9 @@ TEST(numbers_out_of_range_are_wrong_usage_everywhere)
 		&cmd_wakeups, &cmd_haltpoll, &cmd_dirty, &cmd_pages, &cmd_vcpu, &cmd_record,
 		&cmd_report,
 	};
-	const struct cmd *const with_slot[] = { &cmd_dirty, &cmd_pages, &cmd_report };
+	const struct cmd *const with_slot[] = {
+		&cmd_dirty, &cmd_collects, &cmd_pages, &cmd_report
+	};
 	const struct cmd *const repeating[] = {
 		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_hooks, &cmd_audit,
 	};

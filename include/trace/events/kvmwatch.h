@@ -20,6 +20,8 @@
 /* Reset and clamp are changes that KVM tells nobody of: to 0, and to the limit. */
 enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_RESET, KVMW_POLL_CLAMP };
 
+enum { KVMW_COLLECT_FETCH, KVMW_COLLECT_LOOK, KVMW_COLLECT_CLEAR };
+
 /* The vCPU loaded on this pCPU, if it is one of the VM's. */
 static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 {
@@ -178,6 +180,32 @@ TRACE_EVENT(kvmwatch_dirty,
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn, __entry->rel_gfn,
 		  __entry->npages, __entry->userspace_addr,
 		  __print_symbolic(__entry->cause, { 0, "fault" }, { 1, "pml" }, { 2, "kvm" }))
+);
+
+/* What the VMM does with a slot's log: fetch and clear it, look at it, or clear a part. */
+TRACE_EVENT(kvmwatch_collect,
+	TP_PROTO(const struct kvmw_slot *slot, unsigned int how, u64 first, u64 npages),
+	TP_ARGS(slot, how, first, npages),
+	TP_STRUCT__entry(
+		KVMW_WHO_FIELDS
+		__field(u64, first)
+		__field(u64, npages)
+		__field(u16, as_id)
+		__field(u16, slot)
+		__field(u8, how)
+	),
+	TP_fast_assign(
+		KVMW_WHO_ASSIGN(slot->obj.vm, kvmw_trace_vcpu(slot->obj.vm));
+		__entry->first = first;
+		__entry->npages = npages;
+		__entry->as_id = slot->obj.subkey >> 16;
+		__entry->slot = slot->obj.subkey;
+		__entry->how = how;
+	),
+	TP_printk(KVMW_WHO_FORMAT "slot %u:%u %s first 0x%llx npages %llu", KVMW_WHO_ARGS,
+		  __entry->as_id, __entry->slot,
+		  __print_symbolic(__entry->how, { 0, "fetch" }, { 1, "look" }, { 2, "clear" }),
+		  __entry->first, __entry->npages)
 );
 
 TRACE_EVENT(kvmwatch_vcpu_load,

@@ -14,6 +14,10 @@
 DEFINE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 u64 kvmw_clock_mult = 1ULL << 32;
 u64 kvmw_clock_offset;
+u64 kvmw_age_mult;
+u64 kvmw_age_limit;
+
+static void (*tell_tsc_lost)(void);
 
 /*
  * Both clocks at one moment, the last at which the TSC was good; zeros: never. Only the looker
@@ -77,6 +81,16 @@ static void remember(const struct moment *now)
 {
 	last = *now;
 	WRITE_ONCE(kvmw_clock_mult, div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz));
+	WRITE_ONCE(kvmw_age_mult, div_u64(1ULL << 63, tsc_khz) << 2);
+	WRITE_ONCE(kvmw_age_limit, (u64)tsc_khz * KVMW_AGE_MS_LAST);
+}
+
+/* Hits that took a moment of the TSC have ended when @tell_tsc_lost is called. */
+static void leave_tsc(void)
+{
+	static_branch_disable(&kvmw_clock_tsc);
+	synchronize_rcu();
+	tell_tsc_lost();
 }
 
 /*
@@ -111,7 +125,7 @@ static void look_again(struct work_struct *work)
 	if (used && usable)
 		remember(&now);
 	else if (used)
-		static_branch_disable(&kvmw_clock_tsc);
+		leave_tsc();
 	else if (usable)
 		take_tsc();
 	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
@@ -120,7 +134,7 @@ static void look_again(struct work_struct *work)
 static void give_up_tsc(void)
 {
 	cancel_delayed_work_sync(&looker);
-	static_branch_disable(&kvmw_clock_tsc);
+	leave_tsc();
 }
 
 /* The TSC may start from 0 during a suspend, so hits ask the kernel's clock until it is over. */
@@ -136,10 +150,11 @@ static int on_suspend(struct notifier_block *nb, unsigned long event, void *unus
 static struct notifier_block suspend_nb = { .notifier_call = on_suspend };
 
 /* Context: no hook is attached yet. */
-void kvmw_clock_init(void)
+void kvmw_clock_init(void (*tsc_lost)(void))
 {
 	struct moment now;
 
+	tell_tsc_lost = tsc_lost;
 	if (!sample(&now))
 		return;	/* for good: ticks are nanoseconds from here on */
 	remember(&now);
@@ -154,5 +169,6 @@ void kvmw_clock_exit(void)
 	if (!last.ticks)
 		return;
 	unregister_pm_notifier(&suspend_nb);
-	give_up_tsc();
+	cancel_delayed_work_sync(&looker);
+	static_branch_disable(&kvmw_clock_tsc);
 }

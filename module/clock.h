@@ -11,6 +11,8 @@
 #ifndef KVMW_CLOCK_H
 #define KVMW_CLOCK_H
 
+#include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/jump_label.h>
 #include <linux/math64.h>
 #include <asm/msr.h>
@@ -62,10 +64,60 @@ static __always_inline u64 kvmw_now_of(const bool usual)
 /* The same. Context: any. */
 u64 kvmw_now_anywhere(void);
 
+/*
+ * How long ago something was, roughly, for hits that must not ask which clock there is. Ages are
+ * in buckets: below 1 ms, below 2 ms, below 4 ms and so on; the last has all from 262 s on.
+ */
+#define KVMW_AGE_BUCKETS	20
+#define KVMW_AGE_MS_LAST	(1U << (KVMW_AGE_BUCKETS - 2))
+
+/* A moment that the TSC does not tell: its age is above any limit. */
+#define KVMW_NO_MOMENT		(1ULL << 63)
+
+/* Half milliseconds that a tick takes, times 2^64; and the ticks of the last bucket's lower end. */
+extern u64 kvmw_age_mult, kvmw_age_limit;
+
+/* Now, as a moment. Context: preemption off. */
+static __always_inline u64 kvmw_moment(void)
+{
+	return kvmw_clock_is_tsc() ? rdtsc() : KVMW_NO_MOMENT;
+}
+
+/* Ticks since a moment; kvmw_age_limit or more: ask kvmw_age_bucket_slow(). Context: any. */
+static __always_inline u64 kvmw_age_since(u64 moment)
+{
+	return rdtsc() - moment;
+}
+
+/*
+ * Of an age below kvmw_age_limit: the highest bit of its half milliseconds. The lowest bit makes
+ * bucket 0 of 0 and 1. Compilers spend six instructions more.
+ */
+static __always_inline unsigned long kvmw_age_bucket(u64 age)
+{
+	unsigned long bucket;
+
+	asm("mulq %2\n\tor $1, %0\n\tbsr %0, %0"
+	    : "=&d" (bucket), "+a" (age) : "m" (kvmw_age_mult) : "cc");
+	return bucket;
+}
+
+/* The same of any moment, by kvmw_now(). Context: preemption off. */
+static inline unsigned int kvmw_age_bucket_slow(u64 since)
+{
+	u64 ms = div_u64(kvmw_elapsed(kvmw_now(), since), NSEC_PER_MSEC);
+
+	return min_t(unsigned int, fls64(ms), KVMW_AGE_BUCKETS - 1);
+}
+
 /* By which clock hits go now, in words. */
 const char *kvmw_clock_name(void);
 
-void kvmw_clock_init(void);
+/*
+ * @tsc_lost is called when hits do not go by the TSC any more: moments mean nothing from then on.
+ * Context: a task that may sleep.
+ */
+void kvmw_clock_init(void (*tsc_lost)(void));
 void kvmw_clock_exit(void);
 
 #endif /* KVMW_CLOCK_H */

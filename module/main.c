@@ -26,7 +26,7 @@ static int __init kvmwatch_init(void)
 	err = kvmw_objects_init();
 	if (err)
 		return err;
-	kvmw_clock_init();
+	kvmw_clock_init(kvmw_moments_lost);
 	err = kvmw_debugfs_init();
 	if (err)
 		goto exit_debugfs;

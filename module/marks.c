@@ -54,7 +54,7 @@ static void sum(const struct kvmw_slot *slot, struct sums *out)
 	int i;
 
 	kvmw_slot_cpu_sum(slot->cpu, &counted);
-	out->new_marks = counted.marks_new;
+	out->new_marks = kvmw_marks_new(&counted);
 	out->by_host = 0;
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
 		out->by_host += counted.marks[i][1];

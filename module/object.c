@@ -110,6 +110,7 @@ static struct kvmw_slot *slot_alloc(bool always)
 
 	if (!slot)
 		return NULL;
+	slot->clear.moment = KVMW_NO_MOMENT;
 	if (atomic_inc_return(&sets) > sets_max && !always) {
 		atomic_dec(&sets);
 		slot->cpu = &no_counts;
@@ -175,6 +176,7 @@ static struct kvmw_vm *vm_alloc(void)
 		return NULL;
 	}
 	vm->stray->obj.vm = vm;
+	vm->clear.moment = KVMW_NO_MOMENT;
 	mutex_init(&vm->lock);
 	mutex_init(&vm->log_lock);
 	INIT_LIST_HEAD(&vm->vcpus);
@@ -507,11 +509,40 @@ void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslo
 	WRITE_ONCE(slot->live_pages, kslot->npages);
 	/* The upper half is KVM's own, such as that the slot is about to go. */
 	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
-	if (slot->log != kslot->dirty_bitmap)
+	if (slot->log != kslot->dirty_bitmap) {
 		WRITE_ONCE(slot->log_life, slot->log_life + 1);
+		WRITE_ONCE(slot->clear.moment, KVMW_NO_MOMENT);
+		WRITE_ONCE(slot->clear.since, 0);
+	}
 	smp_wmb();	/* who has seen another log sees another life */
 	WRITE_ONCE(slot->log, kslot->dirty_bitmap);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
+}
+
+void kvmw_clear_now(struct kvmw_clear *clear)
+{
+	u64 now = kvmw_now();
+
+	WRITE_ONCE(clear->since, now ?: 1);
+	WRITE_ONCE(clear->moment, kvmw_moment());
+}
+
+void kvmw_moments_lost(void)
+{
+	struct kvmw_object **vms, **slots;
+	int nr_vms, nr_slots, i, j;
+
+	nr_vms = kvmw_get_vms(&vms);
+	for (i = 0; i < nr_vms; i++) {
+		WRITE_ONCE(kvmw_to_vm(vms[i])->clear.moment, KVMW_NO_MOMENT);
+		nr_slots = kvmw_get_children(kvmw_to_vm(vms[i]), KVMWATCH_KIND_SLOT, &slots);
+		for (j = 0; j < nr_slots; j++)
+			WRITE_ONCE(kvmw_to_slot(slots[j])->clear.moment, KVMW_NO_MOMENT);
+		if (nr_slots >= 0)
+			kvmw_put_all(slots, nr_slots);
+	}
+	if (nr_vms >= 0)
+		kvmw_put_all(vms, nr_vms);
 }
 
 void kvmw_lost(const struct kvm *kvm)

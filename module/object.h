@@ -87,6 +87,15 @@ static __always_inline bool kvmw_exit_open(const struct kvmw_vcpu *vcpu)
 
 enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU, KVMW_VCPU_GONE };
 
+/*
+ * When a log was last clear: when it began, or the VMM last began to clear it. Marks count their age
+ * from here. Written under KVM's slots_lock.
+ */
+struct kvmw_clear {
+	u64	moment;		/* see kvmw_moment() */
+	u64	since;		/* the same by kvmw_now(); 0: not known */
+};
+
 struct kvmw_slot {
 	struct kvmw_object	obj;	/* key: struct kvmw_vm */
 
@@ -97,6 +106,7 @@ struct kvmw_slot {
 	u32			flags;
 	const void		*log;		/* KVM's dirty bitmap; see kvmw_log_weight() */
 	u64			log_life;	/* so many bitmaps have come and gone */
+	struct kvmw_clear	clear;		/* its log */
 	struct kvmw_heat	*heat;		/* counts marks of each page; NULL: nobody asked */
 	bool			committed;	/* KVM has told us of it: show it */
 	unsigned long		userspace_addr;
@@ -154,6 +164,7 @@ struct kvmw_vm {
 	u64			collects;	/* under KVM's slots_lock */
 	u64			missed;		/* hooks that were off in its life, for a while */
 	bool			ring;		/* dirty rings instead of bitmaps */
+	struct kvmw_clear	clear;		/* the rings, which are reset together */
 
 	struct mutex		log_lock;	/* one counts a large dirty log at a time */
 
@@ -234,6 +245,10 @@ struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot 
 void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,
 		     const struct kvm_memory_slot *kslot);
 void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot);
+/* A log is clear now, or is about to be. Context: hit, under KVM's slots_lock. */
+void kvmw_clear_now(struct kvmw_clear *clear);
+/* No moment is by the TSC any more. Context: task, no lock of ours held. */
+void kvmw_moments_lost(void);
 
 /* --- for readers; context: task -------------------------------------------- */
 

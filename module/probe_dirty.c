@@ -42,22 +42,40 @@ static struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
 	return slot;
 }
 
-/* Not in the log yet: two vCPUs that mark a page at the same moment both see so. */
-static __always_inline bool is_new(const struct kvm_memory_slot *kslot, gfn_t gfn)
+static noinline void count_new_unusual(const struct kvmw_clear *clear,
+				       struct kvmw_slot_cpu __percpu *hits)
 {
-	const unsigned long *bitmap = READ_ONCE(kslot->dirty_bitmap);
+	u64 since = READ_ONCE(clear->since);
+	unsigned int bucket = since ? kvmw_age_bucket_slow(since) : KVMW_AGE_BUCKETS;
 
-	return bitmap && !test_bit(gfn - kslot->base_gfn, bitmap);
+	__this_cpu_inc(hits->marks_new[bucket]);
+}
+
+static __always_inline void count_new(const struct kvmw_clear *clear,
+				      struct kvmw_slot_cpu __percpu *hits)
+{
+	u64 age = kvmw_age_since(kvmw_peek(clear->moment));
+
+	if (likely(age < kvmw_peek(kvmw_age_limit)))
+		__this_cpu_inc(hits->marks_new[kvmw_age_bucket(age)]);
+	else
+		count_new_unusual(clear, hits);
 }
 
 static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu,
 				  const struct kvm_memory_slot *kslot, gfn_t gfn, u8 cause)
 {
-	__this_cpu_inc(slot->hits->marks[cause][!vcpu]);
-	if (is_new(kslot, gfn))
-		__this_cpu_inc(slot->hits->marks_new);
+	const unsigned long *bitmap = READ_ONCE(kslot->dirty_bitmap);
+	struct kvmw_slot_cpu __percpu *hits = slot->hits;
+
+	__this_cpu_inc(hits->marks[cause][!vcpu]);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
+	/* Not in the log yet: two vCPUs that mark a page at the same moment both see so. */
+	if (unlikely(!bitmap))
+		count_new(&slot->obj.vm->clear, hits);
+	else if (!test_bit(gfn - kslot->base_gfn, bitmap))
+		count_new(&slot->clear, hits);
 }
 
 static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
@@ -98,12 +116,12 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 {
 	const struct kvmw_site *site = __this_cpu_read(kvmw_cpu.site);
 	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
-	struct kvmw_slot *slot;
+	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
 
 	if (!kslot || !kvmw_logged(kslot))
 		return;
-	slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
-	if (likely(slot && vcpu && vcpu->obj.vm == slot->obj.vm && site->addr == caller &&
+	if (likely(kvmw_slot_has(slot, kvm, kslot->as_id, gfn) && vcpu &&
+		   vcpu->obj.vm == slot->obj.vm && site->addr == caller &&
 		   !kvmw_peek(slot->heat) && !trace_kvmwatch_dirty_enabled()))
 		count(slot, vcpu, kslot, gfn, site->cause);
 	else
@@ -202,6 +220,8 @@ static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *k
 		return;
 	slot = kvmw_to_slot(obj);
 	WRITE_ONCE(slot->collects, slot->collects + 1);
+	if (how != KVMW_COLLECT_LOOK)
+		kvmw_clear_now(&slot->clear);
 	trace_kvmwatch_collect(slot, how, first, npages);
 }
 

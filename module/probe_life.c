@@ -178,6 +178,9 @@ static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned 
 	vm->ring = kvmw_has_rings(kvm);
 	kvmw_change_begin();
 	kvmw_slot_update(slot, new);
+	if (new->flags & KVM_MEM_LOG_DIRTY_PAGES &&
+	    !(old && old->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		kvmw_clear_now(vm->ring ? &vm->clear : &slot->clear);
 	WRITE_ONCE(slot->committed, true);
 	kvmw_change_end();
 	trace_kvmwatch_slot(slot, change);

@@ -45,7 +45,9 @@ void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
 	kvmw_tp_enter();
 	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_ring_reset]);
 	vm = kvcpu->vcpu_idx ? NULL : kvmw_vm_find(kvcpu->kvm);
-	if (vm)
+	if (vm) {
 		WRITE_ONCE(vm->collects, vm->collects + 1);
+		kvmw_clear_now(&vm->clear);
+	}
 	kvmw_tp_leave();
 }

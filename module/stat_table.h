@@ -4,9 +4,10 @@
  * statistics and the tables of the documentation all come from here.
  *
  * X(name, type, unit, needs, help)
- *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics, or
- *		EXIT_HIST or USER_HIST: linear histograms with a bucket a reason
- *	unit	NONE, BYTES or NS
+ *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics;
+ *		AGE_HIST, a short LOG_HIST; EXIT_HIST or USER_HIST: linear histograms with a
+ *		bucket a reason
+ *	unit	NONE, BYTES, NS or MS
  *	needs	what must be there for the number to be true: hooks (HOOK) and
  *		conditions of the object (KVMW_NEED_*); see stats.h
  *	help	what it means, in one sentence
@@ -56,6 +57,8 @@
 	  "pages marked dirty in a slot while its dirty logging is on")			\
 	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW,					\
 	  "dirty_marks whose page was not marked yet since the log was last collected")	\
+	X(dirty_age_hist, AGE_HIST, MS, NEED_DIRTY,					\
+	  "new marks by the time since the VMM began to clear the log; with rings all")	\
 	X(dirty_marks_fault, CUMULATIVE, NONE, NEED_DIRTY,				\
 	  "dirty_marks by a write fault of the guest")					\
 	X(dirty_marks_pml, CUMULATIVE, NONE, NEED_DIRTY,				\
@@ -142,6 +145,8 @@
 	  "pages marked dirty while the slot's dirty logging is on")			\
 	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW | KVMW_NEED_COUNTERS,		\
 	  "dirty_marks whose page was not marked yet since the log was last collected")	\
+	X(dirty_age_hist, AGE_HIST, MS, NEED_DIRTY | KVMW_NEED_COUNTERS,			\
+	  "new marks by the time since the VMM began to clear the log; with rings all")	\
 	X(dirty_pages, INSTANT, NONE,							\
 	  HOOK(slot_commit) | HOOK(vm_destroy) | KVMW_NEED_BITMAP | KVMW_NEED_LOGGING,	\
 	  "pages marked in the slot's dirty log now; of slots above 32 GiB up to 0.1 s ago")

@@ -18,14 +18,17 @@
 #define UNIT_NONE	KVMWATCH_STATS_NONE
 #define UNIT_BYTES	KVMWATCH_STATS_BYTES
 #define UNIT_NS		KVMWATCH_STATS_SECONDS
+#define UNIT_MS		KVMWATCH_STATS_SECONDS
 #define EXPONENT_NONE	0
 #define EXPONENT_BYTES	0
 #define EXPONENT_NS	(-9)
+#define EXPONENT_MS	(-3)
 
 #define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
 #define TYPE_INSTANT	KVMWATCH_STATS_INSTANT
 #define TYPE_PEAK	KVMWATCH_STATS_PEAK
 #define TYPE_LOG_HIST	KVMWATCH_STATS_LOG_HIST
+#define TYPE_AGE_HIST	KVMWATCH_STATS_LOG_HIST
 #define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
 #define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
 
@@ -209,7 +212,8 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_
 		c = per_cpu_ptr(percpu, cpu);
 		for (i = 0; i < KVMW_NR_LEVELS; i++)
 			sum->unmap[i] += READ_ONCE(c->unmap[i]);
-		sum->marks_new += READ_ONCE(c->marks_new);
+		for (i = 0; i < ARRAY_SIZE(c->marks_new); i++)
+			sum->marks_new[i] += READ_ONCE(c->marks_new[i]);
 	}
 	smp_rmb();	/* a page's map, which came before its unmap, is counted below */
 	for_each_possible_cpu(cpu) {
@@ -345,6 +349,16 @@ static u64 marks_by(const struct kvmw_slot_cpu *sum, enum kvmw_cause cause)
 	return sum->marks[cause][0] + sum->marks[cause][1];
 }
 
+u64 kvmw_marks_new(const struct kvmw_slot_cpu *sum)
+{
+	u64 marks = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sum->marks_new); i++)
+		marks += sum->marks_new[i];
+	return marks;
+}
+
 static u64 marks_of(const struct kvmw_slot_cpu *sum)
 {
 	u64 marks = 0;
@@ -372,9 +386,10 @@ static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 		.mapped_1g = { mapped[2] },
 		.mapped_bytes = { kvmw_mapped_bytes(mapped) },
 		.dirty_marks = { marks_of(&sum) },
-		.dirty_marks_new = { sum.marks_new },
+		.dirty_marks_new = { kvmw_marks_new(&sum) },
 		.dirty_pages = { dirty_pages(slot) },
 	};
+	memcpy(out->dirty_age_hist, sum.marks_new, sizeof(out->dirty_age_hist));
 }
 
 /* --- vCPUs ----------------------------------------------------------------- */
@@ -502,7 +517,8 @@ static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
 	out->unmap_1g[0] = total.unmap[2];
 	out->huge_splits[0] = total.splits;
 	out->dirty_marks[0] = marks_of(&total);
-	out->dirty_marks_new[0] = total.marks_new;
+	out->dirty_marks_new[0] = kvmw_marks_new(&total);
+	memcpy(out->dirty_age_hist, total.marks_new, sizeof(out->dirty_age_hist));
 	out->dirty_marks_fault[0] = marks_by(&total, KVMW_CAUSE_FAULT);
 	out->dirty_marks_pml[0] = marks_by(&total, KVMW_CAUSE_PML);
 	out->dirty_marks_kvm[0] = marks_by(&total, KVMW_CAUSE_KVM);

@@ -50,6 +50,7 @@ struct kvmw_object;
 #define KVMW_CELLS_INSTANT	1
 #define KVMW_CELLS_PEAK		1
 #define KVMW_CELLS_LOG_HIST	KVMW_HIST_BUCKETS
+#define KVMW_CELLS_AGE_HIST	KVMW_AGE_BUCKETS
 
 #define KVMW_CELL(name, type, ...)	u64 name[KVMW_CELLS_##type];
 struct kvmw_vcpu_stats { KVMW_VCPU_STATS(KVMW_CELL) };
@@ -98,13 +99,16 @@ struct kvmw_slot_cpu {
 	u64	unmap[KVMW_NR_LEVELS];
 	u64	splits;
 	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
-	u64	marks_new;
+	/* By the age of the log, see struct kvmw_clear; last, those of an unknown age. */
+	u64	marks_new[KVMW_AGE_BUCKETS + 1];
 	u64	lost;
 };
 
 /* The same summed up. */
 void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *cpu, struct kvmw_slot_cpu *sum);
 void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more);
+/* All new marks, whatever the age of the log was. */
+u64 kvmw_marks_new(const struct kvmw_slot_cpu *sum);
 
 /*
  * Add to a number that only this CPU writes now, and from one context. Readers see it as

@@ -79,6 +79,12 @@ struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bo
 	return quantity_ns(n * NSEC_PER_SEC);
 }
 
+/* Is 0 the whole of its bucket? Of coarser units than nanoseconds it stands for all below 1. */
+static bool zero_is_exact(const struct kvmwatch_value *value)
+{
+	return value->exponent <= -9;
+}
+
 static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned int i, bool raw)
 {
 	const char *name = exit_name(value, i);
@@ -97,7 +103,7 @@ static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned i
 	fputs(from.value, f);
 	if (i + 1 == value->size)
 		fprintf(f, "%s+", plain ? "" : from.unit);
-	else if (first == last && (plain || !first))
+	else if (first == last && (plain || (!first && zero_is_exact(value))))
 		fputs(plain ? "" : from.unit, f);
 	else if (plain)
 		fprintf(f, "-%s", to.value);

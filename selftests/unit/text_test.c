@@ -85,6 +85,19 @@ TEST(histograms_show_what_is_not_empty)
 	EXPECT_STREQ("1 0 0 2 0 0 0 0 0 0 3 4", text_bucket_list(&value));
 }
 
+/* Of whole milliseconds, 0 stands for all that is less than one. */
+TEST(coarse_units_have_a_range_for_zero)
+{
+	static const __u64 data[] = { 5, 0, 0, 2 };
+	struct kvmwatch_value value = {
+		.flags = KVMWATCH_STATS_LOG_HIST | KVMWATCH_STATS_SECONDS, .exponent = -3,
+		.size = 4, .data = data,
+	};
+
+	EXPECT_STREQ("p50 <1.00ms, p99 4.00ms+; 0ns-1.00ms: 5, 4.00ms+: 2",
+		     text_buckets(&value, false));
+}
+
 TEST(quantiles_are_the_bucket_that_holds_them)
 {
 	static const __u64 data[] = { 0, 50, 49, 0, 1, 0 };

@@ -155,9 +155,13 @@ lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap
 
-# The VM's root, with all that it runs: PROGRAMS, or all of the tests
-initrd:
+# A target of its own: where a kernel's objects are is asked of its headers, and make expands a whole
+# recipe before its first line fetches them.
+vm-deps:
 	@$(VM)/deps tool vm
+
+# The VM's root, with all that it runs: PROGRAMS, or all of the tests
+initrd: vm-deps
 	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
 	$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
@@ -194,4 +198,4 @@ export T V KERNELS SUITE
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
 	check-all check-rest unit vm-test vmms storm fuzz-vm \
 	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
-	clean help
+	vm-deps clean help

@@ -279,7 +279,7 @@ FIXTURE_SETUP(ring_age)
 	if (!self->g)
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
 	if (guest_ring_enable(self->g, 4096 * sizeof(struct kvm_dirty_gfn)))
-		SKIP(return, "KVM has no dirty rings");
+		SKIP(FROM_SETUP, "KVM has no dirty rings");
 	ASSERT_EQ(0, guest_vcpu_add(self->g));
 	self->clear.from = now();
 	ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA, PAGES, GUEST_MEM_4K, LOG));

@@ -16,6 +16,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proc.h"
+#include "virsh.h"
+
 struct qmp;
 
 /* For words that say why something is not to be had */
@@ -48,7 +51,9 @@ struct monitor {
 	bool named;
 	char why[MONITOR_WHY];
 
+	struct proc process;
 	int socket;
+	char domain[VIRSH_UUID_SIZE];
 };
 
 /**

@@ -94,7 +94,7 @@ void played_stop(struct played *played)
 	if (played->thread)
 		pthread_join(played->thread, NULL);
 	close(played->listener);
-	snprintf(command, sizeof(command), "rm -rf %s", played->dir);
+	snprintf(command, sizeof(command), "/bin/rm -rf %s", played->dir);
 	if (system(command))
 		abort();
 }

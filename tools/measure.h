@@ -11,8 +11,6 @@
 #ifndef KVMWATCH_MEASURE_H
 #define KVMWATCH_MEASURE_H
 
-#include <stdbool.h>
-
 #include "monitor.h"
 #include "sample.h"
 
@@ -54,7 +52,16 @@ enum measure_when {
 
 #define MEASURE_TICK_MS		100
 
-/* What is to be read at such a moment is read here. Not 0: as if a signal had come. */
+/*
+ * How much longer than twice its length a cycle may take. It takes as long again when vCPUs come or
+ * go meanwhile, and the VMM may be busy. Tests have less time.
+ */
+extern unsigned int measure_slack_ms;
+
+/*
+ * What is to be read at such a moment is read here. At MEASURE_BEGINS the monitor is held, so this
+ * is to be short. Not 0: as if a signal had come; at MEASURE_WAITS: do not wait for the end.
+ */
 typedef int measure_fn(void *arg, enum measure_when when, const struct measure_cycle *cycle);
 
 /**
@@ -73,20 +80,27 @@ struct measure_plan {
 	void *arg;
 };
 
+/* Whether the VMM logs, as far as measure_run() knows when it returns */
+enum measure_log {
+	MEASURE_LOG_OFF,	/* no, for all that was asked of it */
+	MEASURE_LOG_ON,		/* yes, and it will stop by itself */
+	MEASURE_LOG_STAYS,	/* yes, until the VM runs again: it was paused meanwhile */
+	MEASURE_LOG_UNSEEN,	/* its end was not seen */
+};
+
 /**
  * struct measure - what came of it
- * @cycles:	those that ended; of the first @nr
+ * @cycles:	those that ended while the VM ran and did not migrate
  * @nr:		how many
- * @left_ms:	the VMM is still logging and will for so long, by what is known; 0: it is not
- * @stays:	logging stays on until the VM runs again: it was paused meanwhile, and QEMU then
- *		puts off the end
+ * @log:	what remains
+ * @left_ms:	of MEASURE_LOG_ON: for how long it will go on, and a little more
  * @why:	when it failed: why, for a message
  */
 struct measure {
 	struct measure_cycle cycles[MEASURE_MAX_CYCLES];
 	unsigned int nr;
+	enum measure_log log;
 	unsigned int left_ms;
-	bool stays;
 	char why[MONITOR_WHY];
 };
 

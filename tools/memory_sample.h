@@ -41,7 +41,10 @@ enum memory_kind {
 	MEMORY_KINDS
 };
 
-/* A number of pages, estimated from a sample, and its standard error */
+/*
+ * A number of pages, estimated from a sample, and its standard error, which errs on the high side;
+ * negative: not known
+ */
 struct memory_estimate {
 	double pages;
 	double error;
@@ -68,8 +71,8 @@ struct memory_slot {
  * @looked:	how many were looked at
  * @found:	as what
  * @estimate:	of how many pages there are of each kind
- * @encrypted:	the guest's memory is encrypted, or kept where the VMM has no access: which pages
- *		are present may be known, what they hold is not; @why says more
+ * @encrypted:	the guest's memory is encrypted, or part of it is where the VMM has no access: what
+ *		that holds is unknown; @why says more
  * @slots:	by slot, those that were looked at
  * @nr_slots:	how many
  * @ns:		how long it took
@@ -112,7 +115,7 @@ void memory_sample_free(struct memory_sample *sample);
  * @ns:		time since the pages' first look, on average
  * @looked:	pages that could be compared
  * @changed:	pages whose contents differed at this look or an earlier one
- * @dirtied:	estimate for the whole VM
+ * @dirtied:	estimate for the whole VM but for the part of it that is unknown
  */
 struct memory_look {
 	__u64 ns;
@@ -154,7 +157,7 @@ struct memory_dirtying {
  *
  * A look takes as long as reading @nr pages takes; one that is late is at the time that it says.
  *
- * Return: as memory_sample(); with -EINTR the looks until then.
+ * Return: as memory_sample().
  */
 int memory_dirtying(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
 		    const unsigned int *after_ms, size_t nr_looks,

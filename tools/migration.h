@@ -47,6 +47,7 @@ enum migration_phase {
  * @total_ms:		since it began
  * @setup_ms:		which preparing took
  * @expected_ms:	the pause that the VMM expects if it stopped the VM now
+ * @pause_ms:		the pause that there was, of one that is done
  * @ram_total:		bytes
  * @ram_remaining:	bytes
  * @ram_transferred:	bytes
@@ -75,7 +76,7 @@ struct migration {
 	bool features_known;
 	char blocked[MONITOR_WHY];
 
-	struct maybe total_ms, setup_ms, expected_ms;
+	struct maybe total_ms, setup_ms, expected_ms, pause_ms;
 	struct maybe ram_total, ram_remaining, ram_transferred;
 	struct maybe page_bytes, normal, zero, dirty_rate, syncs;
 	struct maybe throttle_percent;
@@ -90,9 +91,20 @@ struct migration {
  * @flags: QMP_*
  * @migration: filled; all unknown but @why when this fails
  *
- * Return: 0, or -errno as monitor_connect() and qmp_call(); -ENOENT: there is no way.
+ * A VMM that is about to end a migration may say total-time 0 at "completed": ask again.
+ *
+ * Return: 0, or -errno as monitor_connect(), qmp_call() or virsh_run(); -ENOENT: there is no
+ * way; -ESRCH: the VM has ended.
  */
 int migration_read(const struct monitor *monitor, unsigned int flags,
 		   struct migration *migration);
+
+/* --- for measure.c --------------------------------------------------------- */
+
+/* Only what it says of the VM and of a migration that runs, not with which settings it would. */
+int migration_ask_state(struct qmp *qmp, struct migration *migration);
+/* The same through virsh; when it fails with -EREMOTEIO, @answer has its words. */
+int migration_virsh_state(const struct monitor *monitor, unsigned int flags,
+			  struct migration *migration, struct virsh_answer *answer);
 
 #endif /* KVMWATCH_MIGRATION_H */

@@ -23,6 +23,8 @@ static const struct cmd *const cmds[] = {
 	&cmd_dirty,
 	&cmd_collects,
 	&cmd_pages,
+	&cmd_predict,
+	&cmd_rank,
 	&cmd_record,
 	&cmd_report,
 	&cmd_hooks,

@@ -57,7 +57,7 @@ struct cell {
 	char *text;	/* in tables, and of a string in CSV: cleaned; NULL: the value itself */
 };
 
-#define OUTPUT_MAX_COLUMNS	24
+#define OUTPUT_MAX_COLUMNS	48
 #define OUTPUT_MAX_CELL		96
 
 /* Everything in here belongs to output.c. */

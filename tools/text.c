@@ -310,6 +310,31 @@ bool text_parse_u64(const char *s, __u64 *number)
 	return parse_number(s, strlen(s), ~0ULL, number);
 }
 
+bool text_parse_bytes(const char *s, double *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end;
+	double n;
+
+	if (!strchr("0123456789.", *s) || !*s)
+		return false;
+	n = strtod(s, &end);
+	if (end == s || s + strspn(s, "0123456789.") != end)
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		n *= (double)(1ULL << 10 * (unit - units + 1));
+		end++;
+		if (*end == 'i' && end[1] == 'B')
+			end++;
+	}
+	if (*end == 'B')
+		end++;
+	*bytes = n;
+	return !*end;
+}
+
 bool text_parse_vcpu(const char *s, __u32 *vcpu)
 {
 	__u64 number;

@@ -65,6 +65,12 @@ bool text_parse_seconds(const char *s, __u64 *ns);
 /* A decimal number, nothing around it; leading zeros do not make it octal. */
 bool text_parse_u64(const char *s, __u64 *number);
 
+/*
+ * "1.5G": a number of bytes that is not negative; K, M, G and T are powers of 1024, with or without
+ * "iB" or "B" behind.
+ */
+bool text_parse_bytes(const char *s, double *bytes);
+
 /* "3" or "0:3": the number of a slot, of address space 0 if none is named. */
 bool text_parse_slot(const char *s, __u16 *as_id, __u16 *slot);
 

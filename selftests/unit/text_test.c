@@ -256,4 +256,31 @@ TEST(numbers_are_parsed_exactly)
 		EXPECT_FALSE(text_parse_u64(bad[i], &n));
 }
 
+TEST(bytes_have_powers_of_1024)
+{
+	static const char *const bad[] = {
+		"", ".", "-1", "1X", "1iB", "K", "1 M", "1MM", "1Mi", "0x10", "1e3", "nan", "inf", "1.2.3",
+	};
+	double n;
+	size_t i;
+
+	EXPECT_TRUE(text_parse_bytes("0", &n));
+	EXPECT_EQ(0, n);
+	EXPECT_TRUE(text_parse_bytes("125000000", &n));
+	EXPECT_EQ(125e6, n);
+	EXPECT_TRUE(text_parse_bytes("1.5K", &n));
+	EXPECT_EQ(1536, n);
+	EXPECT_TRUE(text_parse_bytes("16MiB", &n));
+	EXPECT_EQ(16 << 20, n);
+	EXPECT_TRUE(text_parse_bytes("2GB", &n));
+	EXPECT_EQ(2147483648.0, n);
+	EXPECT_TRUE(text_parse_bytes("1T", &n));
+	EXPECT_EQ(1099511627776.0, n);
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		EXPECT_FALSE(text_parse_bytes(bad[i], &n)) {
+			TH_LOG("%s", bad[i]);
+		}
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * First-mark curves: how many distinct pages of a VM became dirty within so much time of a clear
+ * log. The module counts that in dirty_age_hist; the growth between two looks is the curve of what
+ * was logged in between.
+ */
+#ifndef KVMWATCH_AGES_H
+#define KVMWATCH_AGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+#include "libkvmwatch_predict.h"
+
+/* At most so many buckets of the statistic are looked at; the module has 20. */
+#define AGES_MAX	40
+
+/**
+ * struct slot_ages - the new marks of a slot until now
+ * @life:	kvmwatch's id of it
+ * @logged:	its dirty logging is on
+ * @known:	@in is
+ * @in:		by bucket
+ */
+struct slot_ages {
+	__u64 life;
+	bool logged;
+	bool known;
+	__u64 in[AGES_MAX];
+};
+
+/**
+ * struct ages - those of all slots of a VM at one moment
+ * @ns:		when, by CLOCK_MONOTONIC
+ * @upper_ns:	where each bucket ends; of the last, which has no end, ~0
+ * @nr_buckets:	how many
+ * @slots:	in the order of their ids
+ * @nr:		how many
+ */
+struct ages {
+	__u64 ns;
+	__u64 upper_ns[AGES_MAX];
+	unsigned int nr_buckets;
+	struct slot_ages *slots;
+	size_t nr;
+};
+
+/* Look at a VM by its kvmwatch id; to be freed with ages_free(). 0, -ENOENT: it has gone; -errno. */
+int ages_take(int dev, __u64 vm, struct ages *ages);
+void ages_free(struct ages *ages);
+
+/**
+ * struct age_curve - a first-mark curve
+ * @points:	pages by time, ascending
+ * @nr:		how many
+ * @others:	slots that had been logged before and are not in it, such as a display's
+ * @unknown:	slots whose marks are unavailable
+ */
+struct age_curve {
+	struct kvmwatch_curve_point points[AGES_MAX + 1];
+	size_t nr;
+	unsigned int others;
+	unsigned int unknown;
+};
+
+/*
+ * The curve of a cycle that took @ns: what has been counted since @before. With @all also of slots
+ * that had been logged before.
+ */
+void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, bool all,
+		struct age_curve *curve);
+
+#endif /* KVMWATCH_AGES_H */

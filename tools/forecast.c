@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Collect what is known of a VM, and forecast its migration. See forecast.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ages.h"
+#include "forecast.h"
+#include "libkvmwatch.h"
+#include "memory_sample.h"
+#include "migration.h"
+#include "monitor.h"
+#include "text.h"
+
+#define PAGE_BYTES	KVMWATCH_PREDICT_PAGE
+#define NS_PER_S	1e9
+
+/* When contents are compared: the window that QEMU sends in, a pause, and longer ones */
+static const unsigned int look_after_ms[] = { 100, 200, 400, 800, 1600, 3200, 6400 };
+
+#define NR_LOOKS	(sizeof(look_after_ms) / sizeof(*look_after_ms))
+
+/* All that is needed while a forecast is made. */
+struct making {
+	int dev;
+	const struct forecast_options *options;
+	struct forecast *forecast;
+	forecast_progress_fn *progress;
+	void *progress_arg;
+	struct kvmwatch_slot *slots;
+	size_t nr_slots;
+	struct monitor monitor;
+	bool searched, has_monitor;
+	struct ages before;	/* of the cycle that runs */
+	int err;		/* of what was read meanwhile */
+};
+
+static void __attribute__((format(printf, 2, 3)))
+tell(const struct making *m, const char *format, ...)
+{
+	char words[FORECAST_WORDS];
+	va_list args;
+
+	if (!m->progress)
+		return;
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	m->progress(m->progress_arg, m->forecast->vm, words);
+}
+
+/* The first reason is the one that counts. */
+static void __attribute__((format(printf, 2, 3)))
+why(struct forecast *f, const char *format, ...)
+{
+	va_list args;
+
+	if (*f->why)
+		return;
+	va_start(args, format);
+	vsnprintf(f->why, sizeof(f->why), format, args);
+	va_end(args);
+	text_clean(f->why);
+}
+
+/* --- what there is to send --------------------------------------------------- */
+
+static int take_mapped(const struct making *m)
+{
+	struct forecast *f = m->forecast;
+	const struct kvmwatch_value *mapped;
+	struct kvmwatch_stats *stats;
+	int fd, err;
+
+	fd = kvmwatch_open_vm(m->dev, f->vm->info.id);
+	if (fd < 0)
+		return fd == -ENOENT ? -ESRCH : fd;
+	err = kvmwatch_stats_read(fd, &stats);
+	close(fd);
+	if (err)
+		return err;
+	mapped = kvmwatch_stats_find(stats, "mapped_bytes");
+	if (mapped)
+		f->mapped = (struct maybe) { true, mapped->data[0] };
+	kvmwatch_stats_free(stats);
+	return 0;
+}
+
+/* What is mapped is a bound, not a count: of huge pages all counts, and of what the VMM wrote nothing. */
+static void data_from_mapped(struct forecast *f)
+{
+	__u64 pages = f->memory / PAGE_BYTES;
+
+	if (f->mapped.known && f->mapped.number / PAGE_BYTES < pages)
+		pages = f->mapped.number / PAGE_BYTES;
+	f->in.data_pages = pages;
+	f->in.zero_pages = f->in.ram_pages - pages;
+	if (f->mapped.known)
+		f->data = (struct maybe) { true, pages * PAGE_BYTES };
+}
+
+/* Where in the guest's memory a sampled slot is. */
+static __u64 base_of(const struct making *m, const struct memory_slot *slot)
+{
+	size_t i;
+
+	for (i = 0; i < m->nr_slots; i++) {
+		if (m->slots[i].as_id == slot->as_id && m->slots[i].id == slot->id)
+			return m->slots[i].base_gfn;
+	}
+	return 0;
+}
+
+static int compare_bases(const void *a, const void *b, void *m)
+{
+	__u64 x = base_of(m, a), y = base_of(m, b);
+
+	return (x > y) - (x < y);
+}
+
+/* Part by part of RAM, in the order in which QEMU sends it: that of addresses. */
+static int take_parts(struct making *m, struct memory_sample *sample)
+{
+	struct forecast *f = m->forecast;
+	const struct memory_slot *slot;
+	size_t i, data;
+
+	f->parts = calloc(sample->nr_slots + 1, sizeof(*f->parts));
+	if (!f->parts)
+		return -ENOMEM;
+	qsort_r(sample->slots, sample->nr_slots, sizeof(*sample->slots), compare_bases, m);
+	for (i = 0; i < sample->nr_slots; i++) {
+		slot = &sample->slots[i];
+		if (!slot->looked)
+			return 0;	/* by the sum alone */
+		data = slot->looked - slot->found[MEMORY_ZERO] - slot->found[MEMORY_ABSENT];
+		f->parts[i].pages = slot->pages;
+		f->parts[i].data = (double)slot->pages * data / slot->looked;
+	}
+	f->in.parts = f->parts;
+	f->in.nr_parts = sample->nr_slots;
+	return 0;
+}
+
+/* Pages that cannot be looked into may have data. */
+static void data_from_sample(struct forecast *f, const struct memory_sample *sample)
+{
+	static const enum memory_kind kinds[] = {
+		MEMORY_DATA, MEMORY_SWAPPED, MEMORY_HIDDEN, MEMORY_UNKNOWN,
+	};
+	double pages = 0, variance = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (sample->estimate[kinds[i]].pages < 0)
+			return;
+		pages += sample->estimate[kinds[i]].pages;
+		variance += pow(sample->estimate[kinds[i]].error, 2);
+	}
+	if (pages > f->in.ram_pages)
+		pages = f->in.ram_pages;
+	f->in.data_pages = pages;
+	f->in.zero_pages = f->in.ram_pages - f->in.data_pages;
+	f->in.data_sd = pages >= 1 ? sqrt(variance) / pages : 0;
+	f->data = (struct maybe) { true, f->in.data_pages * PAGE_BYTES };
+	f->sampled = true;
+}
+
+static int take_sample(struct making *m)
+{
+	struct forecast *f = m->forecast;
+	struct memory_sample sample;
+	int err;
+
+	tell(m, "looking at %d pages of its memory", MEMORY_SAMPLE_PAGES);
+	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
+	if (!err && sample.found[MEMORY_UNKNOWN] < sample.looked) {
+		data_from_sample(f, &sample);
+		err = take_parts(m, &sample);
+	} else if (err != -EINTR && err != -ENOMEM && err != -ESRCH)
+		why(f, "its memory can't be looked into: %s",
+		    *sample.why ? sample.why : strerror(-err));
+	memory_sample_free(&sample);
+	return err == -EINTR || err == -ENOMEM || err == -ESRCH ? err : 0;
+}
+
+/* --- how fast it is dirtied --------------------------------------------------- */
+
+/* Room for one more cycle with so many points; NULL: no memory. */
+static struct kvmwatch_curve_point *new_cycle(struct forecast *f, size_t nr)
+{
+	size_t n = f->in.nr_cycles, used = 0, i;
+	struct kvmwatch_curve_point *points;
+	struct kvmwatch_cycle *cycles;
+
+	for (i = 0; i < n; i++)
+		used += f->cycles[i].nr;
+	points = realloc(f->points, (used + nr) * sizeof(*points));
+	if (!points)
+		return NULL;
+	f->points = points;
+	cycles = realloc(f->cycles, (n + 1) * sizeof(*cycles));
+	if (!cycles)
+		return NULL;
+	f->cycles = cycles;
+	cycles[n].nr = nr;
+	f->in.nr_cycles = n + 1;
+	f->in.cycles = cycles;
+	for (i = 0; i <= n; i++) {
+		cycles[i].points = points;
+		points += cycles[i].nr;
+	}
+	return points - nr;
+}
+
+static int add_curve(struct forecast *f, const struct kvmwatch_curve_point *from, size_t nr)
+{
+	struct kvmwatch_curve_point *points = new_cycle(f, nr);
+
+	if (!points)
+		return -ENOMEM;
+	memcpy(points, from, nr * sizeof(*points));
+	f->window_s = fmax(f->window_s, from[nr - 1].ns / NS_PER_S);
+	return 0;
+}
+
+static int cycle_ended(struct making *m, const struct measure_cycle *cycle)
+{
+	struct age_curve curve;
+	struct ages after;
+	int err;
+
+	err = ages_take(m->dev, m->forecast->vm->info.id, &after);
+	if (err)
+		return err;
+	ages_curve(&m->before, &after, cycle->seconds * (__u64)NS_PER_S, false, &curve);
+	if (curve.unknown)
+		why(m->forecast, "what it dirties is unavailable: see kvmwatch hooks");
+	else
+		err = add_curve(m->forecast, curve.points, curve.nr);
+	ages_free(&after);
+	return err;
+}
+
+static int on_measure(void *arg, enum measure_when when, const struct measure_cycle *cycle)
+{
+	struct making *m = arg;
+
+	switch (when) {
+	case MEASURE_BEGINS:
+		tell(m, "QEMU logs it for %u s (%u of %u)", cycle->seconds, cycle->number + 1,
+		     cycle->of);
+		ages_free(&m->before);
+		m->err = ages_take(m->dev, m->forecast->vm->info.id, &m->before);
+		break;
+	case MEASURE_WAITS:
+		tell(m, "waiting until QEMU stops logging, in up to %u s", cycle->seconds);
+		break;
+	case MEASURE_ENDED:
+		m->err = cycle_ended(m, cycle);
+		break;
+	case MEASURE_RUNS:
+		break;
+	}
+	return m->err;
+}
+
+static int take_measure(struct making *m)
+{
+	struct forecast *f = m->forecast;
+	bool ring = f->vm->info.flags & KVMWATCH_VM_DIRTY_RING;
+	struct measure_plan plan = {
+		.mode = ring ? MEASURE_RING : MEASURE_BITMAP,
+		.short_cycles = MEASURE_SHORT_CYCLES, .seconds = m->options->measure_s,
+		.fn = on_measure, .arg = m,
+	};
+	struct measure measure;
+	int err;
+
+	if (!m->has_monitor) {
+		why(f, "it can't be measured: %s", m->monitor.why);
+		return 0;
+	}
+	err = measure_run(&m->monitor, &plan, &measure);
+	ages_free(&m->before);
+	if (m->err == -ENOENT)
+		return -ESRCH;
+	if (m->err == -ENOMEM || err == -ENOMEM)
+		return -ENOMEM;
+	if (f->in.nr_cycles)
+		f->source = ring ? FORECAST_RING : FORECAST_LOG;
+	if (err)
+		why(f, "it was not measured%s: %s", f->in.nr_cycles ? " to the end" : "",
+		    *measure.why ? measure.why : strerror(-err));
+	if (measure.log == MEASURE_LOG_STAYS)
+		why(f, "it was paused: QEMU goes on logging it until it runs again");
+	return err == -EINTR || err == -ESRCH ? err : 0;
+}
+
+/* A curve of what was seen to change must not fall, though estimates may. */
+static int add_looks(struct forecast *f, const struct memory_dirtying *dirtying)
+{
+	struct kvmwatch_curve_point points[MEMORY_MAX_LOOKS];
+	__u64 pages = 0;
+	size_t i;
+
+	for (i = 0; i < dirtying->nr_looks; i++) {
+		if (dirtying->looks[i].dirtied.pages > pages)
+			pages = dirtying->looks[i].dirtied.pages;
+		points[i] = (struct kvmwatch_curve_point) {
+			.ns = dirtying->looks[i].ns, .pages = pages,
+		};
+	}
+	return i ? add_curve(f, points, i) : 0;
+}
+
+static int take_looks(struct making *m)
+{
+	struct forecast *f = m->forecast;
+	struct memory_dirtying dirtying = {};
+	int err;
+
+	tell(m, "comparing %d pages of its memory for %u s", MEMORY_DIRTY_PAGES,
+	     look_after_ms[NR_LOOKS - 1] / 1000);
+	err = memory_dirtying(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_DIRTY_PAGES,
+			      look_after_ms, NR_LOOKS, &dirtying);
+	if (err == -EINTR || err == -ENOMEM || err == -ESRCH)
+		return err;
+	if (err || dirtying.unknown == dirtying.looked) {
+		why(f, "its memory can't be looked into: %s",
+		    *dirtying.why ? dirtying.why : strerror(-err));
+		return 0;
+	}
+	err = add_looks(f, &dirtying);
+	if (f->in.nr_cycles)
+		f->source = FORECAST_CONTENTS;
+	return err;
+}
+
+/* --- with which settings ------------------------------------------------------- */
+
+/* Migrations of another kind than is played through. */
+static void judge_features(struct forecast *f, const struct migration *migration)
+{
+	if (*migration->blocked)
+		why(f, "it can't be migrated: %s", migration->blocked);
+	if (migration->features & MIGRATION_POSTCOPY)
+		why(f, "postcopy is on: it ends whatever is dirtied, and how fast is not forecast");
+	if (migration->features & (MIGRATION_XBZRLE | MIGRATION_COMPRESS))
+		why(f, "QEMU compresses what it sends: bytes are bounds");
+	if (migration->features & MIGRATION_AUTO_CONVERGE)
+		f->in.flags |= KVMWATCH_PREDICT_AUTO_CONVERGE;
+}
+
+static void take_parameters(struct making *m, const struct migration *migration)
+{
+	struct forecast *f = m->forecast;
+
+	if (!m->options->bandwidth && migration->bandwidth.known) {
+		/* 0 is no limit: then it is the link's. */
+		f->in.bandwidth = migration->bandwidth.number ?: f->in.link;
+		f->bandwidth_from = migration->bandwidth_default ? FORECAST_DEFAULT :
+								   FORECAST_MONITOR;
+		if (!f->in.bandwidth)
+			why(f, "QEMU sends without a limit: say with --link how fast the link is");
+	}
+	if (!m->options->has_downtime && migration->downtime_ms.known) {
+		f->in.downtime = migration->downtime_ms.number / 1e3;
+		f->downtime_from = migration->downtime_default ? FORECAST_DEFAULT :
+								 FORECAST_MONITOR;
+	}
+	judge_features(f, migration);
+}
+
+static void set_parameters(struct making *m)
+{
+	const struct forecast_options *o = m->options;
+	struct forecast *f = m->forecast;
+
+	f->in.link = o->link;
+	f->in.device = o->device_ms / 1e3;
+	f->in.horizon = o->horizon_s;
+	f->in.bandwidth = o->bandwidth ?: FORECAST_BANDWIDTH;
+	f->bandwidth_from = o->bandwidth ? FORECAST_GIVEN : FORECAST_DEFAULT;
+	f->in.downtime = (o->has_downtime ? o->downtime_ms : FORECAST_DOWNTIME_MS) / 1e3;
+	f->downtime_from = o->has_downtime ? FORECAST_GIVEN : FORECAST_DEFAULT;
+}
+
+/* The monitor is asked for nothing if nothing of it is needed. */
+static int find_monitor(struct making *m)
+{
+	const struct forecast_options *o = m->options;
+	struct migration migration;
+	int err;
+
+	if (!o->measure_s && o->bandwidth && o->has_downtime && !o->qmp)
+		return 0;
+	tell(m, "asking QEMU for its parameters");
+	m->searched = true;
+	err = monitor_find(m->forecast->vm->info.pid, o->qmp, &m->monitor);
+	if (err == -EINTR || err == -ESRCH)
+		return err;
+	m->has_monitor = !err;
+	if (err)
+		return 0;
+	err = migration_read(&m->monitor, 0, &migration);
+	if (err == -EINTR)
+		return err;
+	if (err)
+		why(m->forecast, "%s", migration.why);
+	else
+		take_parameters(m, &migration);
+	return 0;
+}
+
+/* --- the forecast -------------------------------------------------------------- */
+
+static double or_none(int err, double value)
+{
+	return err ? KVMWATCH_PREDICT_NONE : value;
+}
+
+static int predict(struct forecast *f)
+{
+	double value;
+	int err;
+
+	if (!f->in.bandwidth)
+		return 0;
+	f->out.size = sizeof(f->out);
+	err = kvmwatch_predict(&f->in, &f->out);
+	if (err == -ENOMEM)
+		return err;
+	if (err) {
+		why(f, "no forecast: %s", strerror(-err));
+		return 0;
+	}
+	f->has_out = true;
+	if (!f->in.nr_cycles)
+		return 0;
+	err = kvmwatch_predict_downtime(&f->in, 0.95, &value);
+	f->downtime_min = or_none(err, value);
+	err = kvmwatch_predict_downtime(&f->in, 0.05, &value);
+	f->downtime_maybe = or_none(err, value);
+	err = kvmwatch_predict_bandwidth(&f->in, 0.95, &value);
+	f->bandwidth_min = or_none(err, value);
+	return 0;
+}
+
+static int collect(struct making *m)
+{
+	const struct forecast_options *o = m->options;
+	struct forecast *f = m->forecast;
+	int err;
+
+	err = take_mapped(m);
+	if (!err)
+		err = kvmwatch_list_slots(m->dev, f->vm->info.id, &m->slots, &m->nr_slots);
+	if (err)
+		return err == -ENOENT ? -ESRCH : err;
+	data_from_mapped(f);
+	if (f->vm->info.pid <= 0) {
+		why(f, "its VMM is not visible from this pid namespace");
+		return 0;
+	}
+	err = find_monitor(m);
+	/* Before it is measured, which on some kernels has KVM unmap everything. */
+	if (!err && o->sample)
+		err = take_sample(m);
+	if (!err && o->measure_s)
+		err = take_measure(m);
+	else if (!err && o->sample)
+		err = take_looks(m);
+	return err;
+}
+
+int forecast_make(int dev, const struct vm *vm, const struct forecast_options *options,
+		  forecast_progress_fn *progress, void *arg, struct forecast *forecast)
+{
+	struct making m = {
+		.dev = dev, .options = options, .forecast = forecast, .progress = progress,
+		.progress_arg = arg,
+	};
+	int err;
+
+	memset(forecast, 0, sizeof(*forecast));
+	forecast->vm = vm;
+	forecast->memory = vm->info.memory;
+	forecast->downtime_min = KVMWATCH_PREDICT_NONE;
+	forecast->downtime_maybe = KVMWATCH_PREDICT_NONE;
+	forecast->bandwidth_min = KVMWATCH_PREDICT_NONE;
+	forecast->in.size = sizeof(forecast->in);
+	forecast->in.ram_pages = vm->info.memory / PAGE_BYTES;
+	set_parameters(&m);
+	err = collect(&m);
+	if (!err)
+		err = predict(forecast);
+	if (!err && !forecast->in.nr_cycles)
+		why(forecast, "nobody knows how fast it dirties pages: --sample, --measure");
+	if (m.searched)
+		monitor_free(&m.monitor);
+	free(m.slots);
+	return err;
+}
+
+void forecast_free(struct forecast *forecast)
+{
+	free(forecast->cycles);
+	free(forecast->points);
+	free(forecast->parts);
+	forecast->parts = NULL;
+	forecast->cycles = NULL;
+	forecast->points = NULL;
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What predict and rank show of a forecast. See forecast_rows.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "forecast_rows.h"
+#include "quantity.h"
+#include "text.h"
+
+#define NS_PER_S	1e9
+#define PAGE_BYTES	KVMWATCH_PREDICT_PAGE
+
+enum {
+	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_VM_TEXT,
+	COL_BANDWIDTH, COL_LIMIT, COL_VERDICT, COL_SHARE, COL_VERDICT_TEXT,
+	COL_TOTAL, COL_TOTAL_LOW, COL_TOTAL_HIGH, COL_TOTAL_TEXT, COL_RANGE_TEXT,
+	COL_BYTES, COL_BYTES_LOW, COL_BYTES_HIGH, COL_BYTES_TEXT,
+	COL_ROUNDS, COL_ROUNDS_TEXT, COL_PAUSE, COL_PAUSE_TEXT,
+	COL_MIN, COL_MAYBE, COL_MIN_TEXT, COL_BANDWIDTH_MIN, COL_BANDWIDTH_TEXT,
+	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_WINDOW, COL_SOURCE, COL_REASON,
+	COL_WHY, COL_WORDS_TEXT, NR_COLS
+};
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_ID]		= { "id",			NULL,			true },
+	[COL_NAME]		= { "name",			NULL,			false },
+	[COL_PID]		= { "pid",			NULL,			true },
+	[COL_GUEST]		= { "guest",			NULL,			false },
+	[COL_COMM]		= { "comm",			NULL,			false },
+	[COL_VM_TEXT]		= { NULL,			"VM",			false },
+	[COL_BANDWIDTH]		= { "bandwidth",		NULL,			true },
+	[COL_LIMIT]		= { "downtime_limit_ms",	NULL,			true },
+	[COL_VERDICT]		= { "verdict",			NULL,			false },
+	[COL_SHARE]		= { "share",			NULL,			true },
+	[COL_VERDICT_TEXT]	= { NULL,			"VERDICT",		false },
+	[COL_TOTAL]		= { "total_ms",			NULL,			true },
+	[COL_TOTAL_LOW]		= { "total_ms_low",		NULL,			true },
+	[COL_TOTAL_HIGH]	= { "total_ms_high",		NULL,			true },
+	[COL_TOTAL_TEXT]	= { NULL,			"TIME",			true },
+	[COL_RANGE_TEXT]	= { NULL,			"(90 %)",		false },
+	[COL_BYTES]		= { "bytes",			NULL,			true },
+	[COL_BYTES_LOW]		= { "bytes_low",		NULL,			true },
+	[COL_BYTES_HIGH]	= { "bytes_high",		NULL,			true },
+	[COL_BYTES_TEXT]	= { NULL,			"SEND",			true },
+	[COL_ROUNDS]		= { "rounds",			NULL,			true },
+	[COL_ROUNDS_TEXT]	= { NULL,			"ROUNDS",		true },
+	[COL_PAUSE]		= { "downtime_ms",		NULL,			true },
+	[COL_PAUSE_TEXT]	= { NULL,			"PAUSE",		true },
+	[COL_MIN]		= { "downtime_min_ms",		NULL,			true },
+	[COL_MAYBE]		= { "downtime_maybe_ms",	NULL,			true },
+	[COL_MIN_TEXT]		= { NULL,			"NEEDS DOWNTIME",	false },
+	[COL_BANDWIDTH_MIN]	= { "bandwidth_min",		NULL,			true },
+	[COL_BANDWIDTH_TEXT]	= { NULL,			"OR BANDWIDTH",		true },
+	[COL_DIRTIED]		= { "dirtied_in_downtime",	NULL,			true },
+	[COL_MAPPED]		= { "mapped_bytes",		NULL,			true },
+	[COL_DATA]		= { "data_bytes",		NULL,			true },
+	[COL_ZERO]		= { "zero_bytes",		NULL,			true },
+	[COL_WINDOW]		= { "window_s",			NULL,			true },
+	[COL_SOURCE]		= { "source",			NULL,			false },
+	[COL_REASON]		= { "reason",			NULL,			false },
+	[COL_WHY]		= { "why",			NULL,			false },
+	[COL_WORDS_TEXT]	= { NULL,			"",			false },
+};
+
+/* The same without what only one of the two commands shows. */
+static struct output_column shown[NR_COLS];
+
+void forecast_begin(struct output *out, bool needs)
+{
+	static const int of_predict[] = { COL_ROUNDS_TEXT, COL_MIN_TEXT, COL_BANDWIDTH_TEXT };
+	size_t i;
+
+	memcpy(shown, columns, sizeof(columns));
+	for (i = 0; !needs && i < sizeof(of_predict) / sizeof(*of_predict); i++)
+		shown[of_predict[i]].heading = NULL;
+	if (needs)
+		shown[COL_WORDS_TEXT].heading = NULL;
+	output_begin(out, NULL, shown, NR_COLS);
+}
+
+/* --- how numbers are written ------------------------------------------------- */
+
+struct words {
+	char text[80];
+};
+
+/* "2.10 s"; "-" for what there is not. */
+static struct words seconds(double s)
+{
+	struct quantity q = quantity_ns(s * NS_PER_S);
+	struct words words = { "-" };
+
+	if (s >= 0)
+		snprintf(words.text, sizeof(words.text), "%s %s", q.value, q.unit);
+	return words;
+}
+
+static struct words bytes(double b, const char *per)
+{
+	struct quantity q = quantity_bytes(b);
+	struct words words = { "-" };
+
+	if (b >= 0)
+		snprintf(words.text, sizeof(words.text), "%s %s%s", q.value, q.unit, per);
+	return words;
+}
+
+static void show_number(struct output *out, size_t column, double number)
+{
+	if (number < 0)
+		output_unknown(out, column, NULL);
+	else
+		output_u64(out, column, number + 0.5, NULL);
+}
+
+static void show_maybe(struct output *out, size_t column, struct maybe maybe)
+{
+	if (maybe.known)
+		output_u64(out, column, maybe.number, NULL);
+	else
+		output_unknown(out, column, NULL);
+}
+
+static double ms(double s)
+{
+	return s < 0 ? KVMWATCH_PREDICT_NONE : s * 1e3;
+}
+
+/* --- the row ------------------------------------------------------------------- */
+
+static bool has_verdict(const struct forecast *f)
+{
+	return f->has_out && f->out.verdict != KVMWATCH_UNKNOWN;
+}
+
+static bool converges(const struct forecast *f)
+{
+	return has_verdict(f) && f->out.verdict == KVMWATCH_CONVERGES;
+}
+
+const char *forecast_name(const struct forecast *f, char *buf, size_t size)
+{
+	const struct vm *vm = f->vm;
+
+	if (vm->guest)
+		snprintf(buf, size, "%s", vm->guest);
+	else
+		snprintf(buf, size, "%s", vm->info.name);
+	text_clean(buf);
+	return buf;
+}
+
+static void show_vm(struct output *out, const struct forecast *f)
+{
+	const struct kvmwatch_vm *info = &f->vm->info;
+	char name[OUTPUT_MAX_CELL];
+
+	output_u64(out, COL_ID, info->id, NULL);
+	output_string(out, COL_NAME, info->name);
+	if (info->pid > 0)
+		output_s64(out, COL_PID, info->pid);
+	else
+		output_unknown(out, COL_PID, NULL);
+	if (f->vm->guest)
+		output_string(out, COL_GUEST, f->vm->guest);
+	else
+		output_unknown(out, COL_GUEST, NULL);
+	output_string(out, COL_COMM, info->comm);
+	output_text(out, COL_VM_TEXT, forecast_name(f, name, sizeof(name)));
+}
+
+static void show_verdict(struct output *out, const struct forecast *f)
+{
+	const char *name = kvmwatch_predict_verdict_name(f->has_out ? f->out.verdict :
+							 KVMWATCH_UNKNOWN);
+	char text[40];
+
+	output_string(out, COL_VERDICT, name);
+	snprintf(text, sizeof(text), "%s (%.0f %%)", name, f->out.share * 100);
+	output_text(out, COL_VERDICT_TEXT,
+		    has_verdict(f) && f->out.verdict == KVMWATCH_UNCERTAIN ? text : name);
+	if (has_verdict(f))
+		output_real(out, COL_SHARE, f->out.share, NULL);
+	else
+		output_unknown(out, COL_SHARE, NULL);
+}
+
+/* Times of migrations that end; of those that may not, their medians would mislead. */
+static void show_times(struct output *out, const struct forecast *f)
+{
+	const struct kvmwatch_prediction *p = &f->out;
+	const double none = KVMWATCH_PREDICT_NONE;
+	bool yes = converges(f);
+	char text[200];
+
+	show_number(out, COL_TOTAL, yes ? ms(p->total) : none);
+	show_number(out, COL_TOTAL_LOW, yes ? ms(p->total_low) : none);
+	show_number(out, COL_TOTAL_HIGH, yes ? ms(p->total_high) : none);
+	show_number(out, COL_PAUSE, yes ? ms(p->pause) : none);
+	show_number(out, COL_BYTES, yes ? p->bytes : none);
+	show_number(out, COL_BYTES_LOW, yes ? p->bytes_low : none);
+	show_number(out, COL_BYTES_HIGH, yes ? p->bytes_high : none);
+	show_number(out, COL_ROUNDS, yes ? p->rounds : none);
+
+	output_text(out, COL_PAUSE_TEXT, yes ? seconds(p->pause).text : "-");
+	snprintf(text, sizeof(text), "%.0f", p->rounds);
+	output_text(out, COL_ROUNDS_TEXT, yes ? text : "-");
+	snprintf(text, sizeof(text), "%s to %s", seconds(p->total_low).text,
+		 seconds(p->total_high).text);
+	output_text(out, COL_RANGE_TEXT, yes ? text : "");
+	if (yes) {
+		output_text(out, COL_TOTAL_TEXT, seconds(p->total).text);
+		output_text(out, COL_BYTES_TEXT, bytes(p->bytes, "").text);
+	} else if (f->has_out && !has_verdict(f)) {
+		/* What the first pass takes is the least. */
+		snprintf(text, sizeof(text), ">=%s", seconds(p->first_pass).text);
+		output_text(out, COL_TOTAL_TEXT, f->sampled ? text : "-");
+		snprintf(text, sizeof(text), "%s%s", f->sampled ? ">=" : "<=",
+			 bytes(p->first_bytes, "").text);
+		output_text(out, COL_BYTES_TEXT, text);
+	} else {
+		output_text(out, COL_TOTAL_TEXT, "-");
+		output_text(out, COL_BYTES_TEXT, "-");
+	}
+}
+
+static void show_needs(struct output *out, const struct forecast *f)
+{
+	char text[200];
+
+	show_number(out, COL_MIN, ms(f->downtime_min));
+	show_number(out, COL_MAYBE, ms(f->downtime_maybe));
+	show_number(out, COL_BANDWIDTH_MIN, f->bandwidth_min);
+	if (f->downtime_min >= 0 && f->downtime_maybe >= 0 &&
+	    f->downtime_maybe < f->downtime_min * 0.95)
+		snprintf(text, sizeof(text), "%s (from %s maybe)", seconds(f->downtime_min).text,
+			 seconds(f->downtime_maybe).text);
+	else
+		snprintf(text, sizeof(text), "%s", seconds(f->downtime_min).text);
+	output_text(out, COL_MIN_TEXT, text);
+	output_text(out, COL_BANDWIDTH_TEXT, bytes(f->bandwidth_min, "/s").text);
+}
+
+static const char *source_name(const struct forecast *f)
+{
+	switch (f->source) {
+	case FORECAST_LOG:
+		return "log";
+	case FORECAST_RING:
+		return "ring";
+	case FORECAST_CONTENTS:
+		return "contents";
+	case FORECAST_LIVE:
+		return "live";
+	case FORECAST_NONE:
+		break;
+	}
+	return NULL;
+}
+
+static void show_inputs(struct output *out, const struct forecast *f)
+{
+	struct maybe zero = { f->data.known, f->memory - f->data.number };
+	const char *source = source_name(f);
+
+	show_number(out, COL_BANDWIDTH, f->in.bandwidth > 0 ? f->in.bandwidth :
+							     KVMWATCH_PREDICT_NONE);
+	show_number(out, COL_LIMIT, ms(f->in.downtime));
+	show_number(out, COL_DIRTIED, has_verdict(f) && f->out.dirtied >= 0 ?
+		    f->out.dirtied * PAGE_BYTES : KVMWATCH_PREDICT_NONE);
+	show_maybe(out, COL_MAPPED, f->mapped);
+	show_maybe(out, COL_DATA, f->data);
+	show_maybe(out, COL_ZERO, zero);
+	if (source) {
+		output_string(out, COL_SOURCE, source);
+		output_real(out, COL_WINDOW, f->window_s, NULL);
+	} else {
+		output_unknown(out, COL_SOURCE, NULL);
+		output_unknown(out, COL_WINDOW, NULL);
+	}
+	if (f->has_out)
+		output_string(out, COL_REASON, kvmwatch_predict_reason_name(f->out.reason));
+	else
+		output_unknown(out, COL_REASON, NULL);
+	if (*f->why)
+		output_string(out, COL_WHY, f->why);
+	else
+		output_unknown(out, COL_WHY, NULL);
+}
+
+void forecast_row(struct output *out, const struct forecast *f, bool needs)
+{
+	char words[400];
+
+	show_vm(out, f);
+	show_verdict(out, f);
+	show_times(out, f);
+	show_needs(out, f);
+	show_inputs(out, f);
+	if (!needs) {
+		forecast_words(f, words, sizeof(words));
+		output_text(out, COL_WORDS_TEXT, words);
+	}
+	output_row(out);
+}
+
+/* --- the sentence ---------------------------------------------------------------- */
+
+/* "needs a downtime of 930 ms, or 21.6 MiB/s" */
+static void add_needs(const struct forecast *f, FILE *file)
+{
+	if (f->downtime_min >= 0)
+		fprintf(file, "; needs a downtime of %s", seconds(f->downtime_min).text);
+	if (f->bandwidth_min >= 0)
+		fprintf(file, "%s %s", f->downtime_min >= 0 ? ", or" : "; needs",
+			bytes(f->bandwidth_min, "/s").text);
+}
+
+void forecast_words(const struct forecast *f, char *buf, size_t size)
+{
+	const struct kvmwatch_prediction *p = &f->out;
+	FILE *file = fmemopen(buf, size, "w");
+
+	*buf = '\0';
+	if (!file)
+		return;
+	if (has_verdict(f) && p->dirtied >= 0 && !converges(f)) {
+		fprintf(file, "dirties %s in %s, of which %s sends %s",
+			bytes(p->dirtied * PAGE_BYTES, "").text, seconds(f->in.downtime).text,
+			bytes(f->in.bandwidth, "/s").text,
+			bytes(f->in.bandwidth * f->in.downtime, "").text);
+		add_needs(f, file);
+	}
+	if (*f->why)
+		fprintf(file, "%s%s", ftell(file) > 0 ? "; " : "", f->why);
+	fclose(file);
+}

@@ -83,7 +83,7 @@ struct kvmwatch_cycle {
  * struct kvmwatch_part - a part of RAM
  * @pages:	its pages
  * @data:	of these, pages with data
- * @dirty:	of these, pages that were dirtied while the guest was watched; 0 in all parts: unknown
+ * @dirty:	of these, pages that were seen to be dirtied; 0 in all parts: unknown
  */
 struct kvmwatch_part {
 	__u64 pages;
@@ -108,9 +108,9 @@ struct kvmwatch_part {
  * @data_pages:	pages that are sent whole in the first pass
  * @zero_pages:	pages that are sent as a header in the first pass
  * @nr_parts:	number of @parts; 0: all zero pages are taken to come after all pages with data
- * @parts:	where in RAM there are data, in the order in which QEMU sends it, such as memory slots by
- *		address, or finer. QEMU looks at the log when little is left, be it zero or not, so
- *		it matters what comes last
+ * @parts:	where in RAM there are data, in the order in which QEMU sends it, such as memory
+ *		slots by address, or finer. QEMU looks at the log when little is left, be it zero or
+ *		not, so it matters what comes last
  * @data_sd:	relative standard deviation of @data_pages, of sampling; 0: it is exact
  * @growth:	pages a second by which @data_pages grow while the first pass goes on
  * @bandwidth:	bytes a second that QEMU may send (max-bandwidth)

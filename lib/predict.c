@@ -131,7 +131,8 @@ int predict_check(struct kvmwatch_predict_input *to, const struct kvmwatch_predi
 		to->downtime = 1;
 	if (need == PREDICT_NEEDS_BANDWIDTH)
 		to->bandwidth = 1;
-	if ((to->flags & ~known) || to->reserved || !are_cycles(to) || !are_pages(to) || !are_parts(to) ||
+	if ((to->flags & ~known) || to->reserved || !are_cycles(to) || !are_pages(to) ||
+	    !are_parts(to) ||
 	    !are_times(to) || !are_shares(to) || !are_speeds(to))
 		return -EINVAL;
 	if (!to->runs)

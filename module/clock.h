@@ -72,7 +72,7 @@ u64 kvmw_now_anywhere(void);
 #define KVMW_AGE_MS_LAST	(1U << (KVMW_AGE_BUCKETS - 2))
 
 /* A moment that the TSC does not tell: its age is above any limit. */
-#define KVMW_NO_MOMENT		(1ULL << 63)
+#define KVMW_NO_MOMENT		BIT_ULL(63)
 
 /* Half milliseconds that a tick takes, times 2^64; and the ticks of the last bucket's lower end. */
 extern u64 kvmw_age_mult, kvmw_age_limit;

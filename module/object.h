@@ -88,8 +88,8 @@ static __always_inline bool kvmw_exit_open(const struct kvmw_vcpu *vcpu)
 enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU, KVMW_VCPU_GONE };
 
 /*
- * When a log was last clear: when it began, or the VMM last began to clear it. Marks count their age
- * from here. Written under KVM's slots_lock.
+ * When a log was last clear: when it began, or the VMM last began to clear it. Marks count their
+ * age from here. Written under KVM's slots_lock.
  */
 struct kvmw_clear {
 	u64	moment;		/* see kvmw_moment() */

@@ -53,9 +53,9 @@ claim "a table has the same words" fails_with 4 "nobody knows how fast" kvmwatch
 claim "rank has the smaller one first" same "$(ranked)" "small:unknown large:unknown"
 claim "and samples both" same "$(ranked --sample --jobs 2)" "small:converges large:converges"
 claim "or only the cheapest" same "$(ranked -p "$small" --sample --top 1)" "small:converges"
-for wrong in "-b 0" "-b 1X" "-b -1" "-d 0" "-d 1.5" "-m 0" "-m 61" "-H 0" "-q ''"; do
+for wrong in "-b 0" "-b 1X" "-b -1" "-d 0" "-d 1.5" "-m 0" "-m 61" "-H 0" -q; do
 	# shellcheck disable=SC2086
-	claim "$wrong is wrong usage" fails_with 2 "" eval kvmwatch predict $wrong
+	claim "$wrong is wrong usage" fails_with 2 "" kvmwatch predict $wrong
 done
 
 in_background /tmp/sampling kvmwatch predict -p "$large" --sample

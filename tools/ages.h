@@ -47,7 +47,7 @@ struct ages {
 	size_t nr;
 };
 
-/* Look at a VM by its kvmwatch id; to be freed with ages_free(). 0, -ENOENT: it has gone; -errno. */
+/* Look at a VM; to be freed with ages_free(). 0; -ENOENT: there is none of this id; -errno. */
 int ages_take(int dev, __u64 vm, struct ages *ages);
 void ages_free(struct ages *ages);
 

@@ -108,7 +108,7 @@ static int predict_chosen(int dev, const struct forecast_options *options)
 	if (!code && !nr)
 		code = vms_none(&selection, "predict");
 	else if (!code && nr > 1)
-		code = complain("predict", "%zu VMs run here: say which one (-p), or see kvmwatch rank",
+		code = complain("predict", "%zu VMs run: say which one (-p), or see kvmwatch rank",
 				nr);
 	else if (!code)
 		code = predict(dev, vms, options);

@@ -195,7 +195,7 @@ static int show(struct rank *rank)
 	output_end(&out);
 	if (rank->options->common.format == OUTPUT_TEXT && shown &&
 	    !rank->options->measure_s && !rank->options->sample)
-		complain("rank", "this is by what is mapped alone; --sample and --measure tell more");
+		complain("rank", "by what is mapped alone; --sample and --measure tell more");
 	err = output_flush(&out);
 	return err ? complain_output(err) : EXIT_DONE;
 }
@@ -257,7 +257,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	if (rank.dev < 0)
 		return EXIT_COULD_NOT;
 	if (options.measure_s)
-		complain("rank", "QEMU will log what the VMs dirty, which they feel: see kvmwatch predict --help");
+		complain("rank", "the VMs feel that: see kvmwatch predict --help");
 	interrupt_catch(true);
 	code = rank_chosen(&rank);
 	close(rank.dev);

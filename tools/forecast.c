@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ages.h"
+#include "cmd.h"
 #include "forecast.h"
 #include "libkvmwatch.h"
 #include "memory_sample.h"
@@ -39,7 +40,7 @@ struct making {
 	int err;		/* of what was read meanwhile */
 };
 
-static void __attribute__((format(printf, 2, 3)))
+static void __printf(2, 3)
 tell(const struct making *m, const char *format, ...)
 {
 	char words[FORECAST_WORDS];
@@ -54,7 +55,7 @@ tell(const struct making *m, const char *format, ...)
 }
 
 /* The first reason is the one that counts. */
-static void __attribute__((format(printf, 2, 3)))
+static void __printf(2, 3)
 why(struct forecast *f, const char *format, ...)
 {
 	va_list args;
@@ -90,7 +91,7 @@ static int take_mapped(const struct making *m)
 	return 0;
 }
 
-/* What is mapped is a bound, not a count: of huge pages all counts, and of what the VMM wrote nothing. */
+/* A bound, not a count: of huge pages all counts, and nothing of what only the VMM has written. */
 static void data_from_mapped(struct forecast *f)
 {
 	__u64 pages = f->memory / PAGE_BYTES;

@@ -155,8 +155,8 @@ TEST(the_sentence_says_what_is_missing)
 	forecast_words(&forecasts[0], words, sizeof(words));
 	EXPECT_STREQ("", words);
 	forecast_words(&forecasts[1], words, sizeof(words));
-	EXPECT_STREQ("dirties 6.30 MiB in 300 ms, of which 16.0 MiB/s sends 4.80 MiB; needs a downtime of 930 ms, or 21.6 MiB/s",
-		     words);
+	EXPECT_STREQ("dirties 6.30 MiB in 300 ms, of which 16.0 MiB/s sends 4.80 MiB; "
+		     "needs a downtime of 930 ms, or 21.6 MiB/s", words);
 	forecast_words(&forecasts[3], words, sizeof(words));
 	EXPECT_STREQ("nobody knows how fast it dirties pages: --sample, --measure", words);
 	/* What does not fit is cut off. */

@@ -259,7 +259,8 @@ TEST(numbers_are_parsed_exactly)
 TEST(bytes_have_powers_of_1024)
 {
 	static const char *const bad[] = {
-		"", ".", "-1", "1X", "1iB", "K", "1 M", "1MM", "1Mi", "0x10", "1e3", "nan", "inf", "1.2.3",
+		"", ".", "-1", "1X", "1iB", "K", "1 M", "1MM", "1Mi", "0x10", "1e3", "nan", "inf",
+		"1.2.3",
 	};
 	double n;
 	size_t i;

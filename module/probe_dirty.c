@@ -18,8 +18,8 @@
 
 /* --- marks ----------------------------------------------------------------- */
 
-static struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
-				 const struct kvm_memory_slot *kslot, gfn_t gfn)
+static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
+						 const struct kvm_memory_slot *kslot, gfn_t gfn)
 {
 	struct kvmw_slot *slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
 	struct kvmw_vm *vm;
@@ -51,13 +51,15 @@ static noinline void count_new_unusual(const struct kvmw_clear *clear,
 	__this_cpu_inc(hits->marks_new[bucket]);
 }
 
+/* Cells by pointer: kernels that check the bounds of arrays would check these, for each mark. */
 static __always_inline void count_new(const struct kvmw_clear *clear,
 				      struct kvmw_slot_cpu __percpu *hits)
 {
 	u64 age = kvmw_age_since(kvmw_peek(clear->moment));
+	u64 __percpu *cells = hits->marks_new;
 
 	if (likely(age < kvmw_peek(kvmw_age_limit)))
-		__this_cpu_inc(hits->marks_new[kvmw_age_bucket(age)]);
+		__this_cpu_inc(cells[kvmw_age_bucket(age)]);
 	else
 		count_new_unusual(clear, hits);
 }
@@ -67,8 +69,9 @@ static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu
 {
 	const unsigned long *bitmap = READ_ONCE(kslot->dirty_bitmap);
 	struct kvmw_slot_cpu __percpu *hits = slot->hits;
+	u64 __percpu *cells = hits->marks[0];
 
-	__this_cpu_inc(hits->marks[cause][!vcpu]);
+	__this_cpu_inc(cells[ARRAY_SIZE(hits->marks[0]) * cause + !vcpu]);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
 	/* Not in the log yet: two vCPUs that mark a page at the same moment both see so. */

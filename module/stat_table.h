@@ -44,7 +44,8 @@
 	X(mapped_1g, INSTANT, NONE, NEED_MAPPED,					\
 	  "1 GiB leaf entries now present in the second-level page tables")		\
 	X(mapped_bytes, INSTANT, BYTES, NEED_MAPPED, "memory that these entries map")	\
-	X(mapped_bytes_peak, PEAK, BYTES, NEED_MAPPED, "highest value of mapped_bytes")	\
+	X(mapped_bytes_peak, PEAK, BYTES, NEED_MAPPED | KVMW_NEED_SEEN,			\
+	  "highest value of mapped_bytes")						\
 	X(map_4k, CUMULATIVE, NONE, NEED_MAP_EVENTS, "4 KiB leaves that became present")	\
 	X(map_2m, CUMULATIVE, NONE, NEED_MAP_EVENTS, "2 MiB leaves that became present")	\
 	X(map_1g, CUMULATIVE, NONE, NEED_MAP_EVENTS, "1 GiB leaves that became present")	\

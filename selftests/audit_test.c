@@ -255,9 +255,11 @@ TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
 	/* How many have come and gone is no longer known. */
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "huge_splits"));
+	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "mapped_bytes_peak"));
 	/* Also for who has it open: */
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "huge_splits"));
+	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "mapped_bytes_peak"));
 	EXPECT_EQ(watch_vm_stat(self->g, "mapped_4k"), number(fd, "mapped_4k"));
 	EXPECT_EQ(3, number(fd, "audit_failures"));
 	close(fd);

@@ -233,7 +233,7 @@ FIXTURE_TEARDOWN(off)
 #define EXPECT_BLIND() do {							\
 	EXPECT_TRUE(WATCH_EVENTUALLY(is_blind()));				\
 	EXPECT_EQ(0, attached(NULL));						\
-	EXPECT_EQ(0, vms());							\
+	EXPECT_TRUE(WATCH_EVENTUALLY(vms() == 0));				\
 	EXPECT_TRUE(table_says("vms", "# nothing is watched: switched off"));	\
 	EXPECT_TRUE(table_says("vcpus", "# nothing is watched: switched off"));	\
 	EXPECT_TRUE(table_says("slots", "# nothing is watched: switched off"));	\

@@ -481,21 +481,30 @@ static bool find_vms(void)
 
 /* --- all of it ------------------------------------------------------------- */
 
+static bool is_attached(void)
+{
+	bool attached;
+
+	kvmw_attach_lock();
+	attached = kvmw_kvm.kvm_lock;
+	kvmw_attach_unlock();
+	return attached;
+}
+
 bool kvmw_adopt_all(void)
 {
 	u64 before = adopted;
-	bool attached, whole = find_vms();
+	bool whole;
 
+	if (!is_attached())
+		return false;	/* who finds nothing now has not found all */
+	whole = find_vms();
 	rounds++;
 	WRITE_ONCE(kvmw_all_found, whole);
 	if (!whole)
 		kvmw_rescan_later();	/* an idle one would not ask for it by an event */
-	kvmw_attach_lock();
-	attached = kvmw_kvm.kvm_lock;
-	kvmw_attach_unlock();
-	if (!attached)
+	if (!is_attached())
 		return false;
-
 	kvmw_absorb();
 	settle_all();
 	kvmw_leaves_count();

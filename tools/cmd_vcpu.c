@@ -22,6 +22,8 @@
 #include "text.h"
 #include "view.h"
 
+#define BUFFER_KB	4096	/* the kernel's buffer for each pCPU, without --buffer */
+
 struct vcpu_options {
 	struct view_options view;	/* first: options_parse() knows only its first part */
 	enum how { EXACT_IF_ALLOWED, EXACT, COUNTED } how;
@@ -288,7 +290,8 @@ static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 			return complain("vcpu", "no memory");
 	}
 	interrupt_catch(true);
-	code = stretches_open(filter, &vcpus->stretches);
+	code = stretches_open(filter, vcpus->special->view.buffer_kb ?: BUFFER_KB,
+			      &vcpus->stretches);
 	free(filter);
 	if (code)
 		return go_on_without(vcpus, code);
@@ -396,6 +399,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	code = options_parse(cmd, argc, argv, &options.view.common);
 	if (code >= 0)
 		return code;
+	if (options.how == COUNTED && options.view.buffer_kb) {
+		complain("vcpu", "--counters traces no events, so there is no --buffer");
+		return EXIT_USAGE;
+	}
 	end_in_time(&options);
 	vcpus.dev = device_open();
 	if (vcpus.dev < 0)
@@ -444,7 +451,8 @@ static const struct opt opt_counters = {
 };
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_vcpu, &opt_interval, &opt_count, &opt_time, &opt_exact, &opt_counters,
+	&opt_vm, &opt_vcpu, &opt_interval, &opt_count, &opt_time, &opt_vcpu_buffer, &opt_exact,
+	&opt_counters,
 	&opt_json, &opt_csv, &opt_raw, &opt_help, NULL
 };
 

@@ -10,8 +10,6 @@
 #include "stream.h"
 #include "stretches.h"
 
-#define BUFFER_KB	4096
-
 enum { FIELD_VM, FIELD_VCPU, NR_FIELDS };
 enum { EVENT_LOAD, EVENT_PUT };
 
@@ -187,11 +185,11 @@ void stretches_close(struct stretches *s)
 	free(s);
 }
 
-int stretches_open(const char *filter, struct stretches **stretches)
+int stretches_open(const char *filter, unsigned int buffer_kb, struct stretches **stretches)
 {
 	const struct stream_spec spec = {
 		.events = events, .fields = fields, .nr_fields = NR_FIELDS,
-		.filter = filter, .buffer_kb = BUFFER_KB,
+		.filter = filter, .buffer_kb = buffer_kb,
 	};
 	struct stretches *s = calloc(1, sizeof(*s));
 	int code;

@@ -13,8 +13,8 @@
 
 struct stretches;
 
-/* Begin the first interval. @filter as for streams. Returns an exit code. */
-int stretches_open(const char *filter, struct stretches **stretches);
+/* Begin the first interval. @filter and @buffer_kb as for streams. Returns an exit code. */
+int stretches_open(const char *filter, unsigned int buffer_kb, struct stretches **stretches);
 void stretches_close(struct stretches *stretches);
 
 /* To be called now and then, so that no event is lost. Returns 0 or -errno. */

@@ -310,6 +310,10 @@ const struct opt opt_buffer = {
 	'b', "buffer", "KIB", "room for events not shown yet, for each pCPU (1024)", set_buffer
 };
 
+const struct opt opt_vcpu_buffer = {
+	'b', "buffer", "KIB", "room for trace events, for each pCPU (4096)", set_buffer
+};
+
 /* --- which events ---------------------------------------------------------------- */
 
 /* "vm == 1 || vm == 3" */

@@ -31,6 +31,7 @@ extern const struct opt opt_vcpu;
 extern const struct opt opt_slot;
 extern const struct opt opt_time;
 extern const struct opt opt_buffer;
+extern const struct opt opt_vcpu_buffer;	/* the same of "kvmwatch vcpu", which reads less often */
 
 struct view_row;
 

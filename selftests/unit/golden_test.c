@@ -703,6 +703,22 @@ static const char *filter_of(const struct cmd *cmd, const char *words)
 	return stream_filter;
 }
 
+static unsigned int buffer_of(const struct cmd *cmd, const char *words)
+{
+	stream_spec.buffer_kb = 0;
+	code_of(cmd, words);
+	return stream_spec.buffer_kb;
+}
+
+TEST(the_trace_buffer_is_as_large_as_asked_for)
+{
+	EXPECT_EQ(1024, buffer_of(&cmd_wakeups, ""));
+	EXPECT_EQ(64, buffer_of(&cmd_wakeups, "-b 64"));
+	EXPECT_EQ(4096, buffer_of(&cmd_vcpu, "-x -n 2"));
+	EXPECT_EQ(512, buffer_of(&cmd_vcpu, "-x -n 2 --buffer 512"));
+	EXPECT_EQ(0, buffer_of(&cmd_vcpu, "-n 2"));	/* here nobody may trace */
+}
+
 /* The kernel's filters take 010 for 8 and refuse 08. */
 TEST(numbers_go_to_the_kernel_as_decimal)
 {
@@ -900,6 +916,7 @@ TEST(options_that_contradict_are_wrong_usage)
 	EXPECT_EQ(2, code_of(&cmd_pages, "-s 1 -s 2"));
 	EXPECT_EQ(2, code_of(&cmd_top, "--json -o cpu -o dirty"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-H --windows --top 3"));
+	EXPECT_EQ(2, code_of(&cmd_vcpu, "-C -b 512"));
 	EXPECT_EQ(0, code_of(&cmd_vcpu, "-C -C"));
 }
 

@@ -59,7 +59,7 @@ FIXTURE_SETUP(stretches)
 	next_event = 0;
 	lost = 0;
 	until = BEGIN;
-	ASSERT_EQ(0, stretches_open(NULL, &self->s));
+	ASSERT_EQ(0, stretches_open(NULL, 64, &self->s));
 }
 
 FIXTURE_TEARDOWN(stretches)

@@ -6,7 +6,8 @@
 tap=$top/selftests/vm/tap
 # What it is told, and what it makes of that.
 told=$(mktemp) made=$(mktemp)
-trap 'rm "$told" "$made"' EXIT
+dir=$(mktemp -d)
+trap 'rm -r "$told" "$made" "$dir"' EXIT
 
 hear() {
 	cat >"$told"
@@ -26,7 +27,39 @@ says() {
 	return 1
 }
 
-echo "1..13"
+# What was written to a terminal, each line as it was before the next one took its place
+as_lines() {
+	tr '\r' '\n' | sed 's/\x1b\[K//' | grep .
+}
+
+# The same on a terminal with so many columns
+hear_on_terminal() {
+	cat >"$told"
+	script -qec "stty cols $1; TERM=xterm '$tap' <'$told'" /dev/null </dev/null | as_lines >"$made"
+}
+
+# Have tap end by a signal while it says that a_test runs.
+end_by_signal() {
+	mkfifo "$dir/input"
+	script -qefc "TERM=xterm '$tap' <'$dir/input' & echo \$! >'$dir/pid'; wait; echo the end" \
+		/dev/null </dev/null >"$dir/screen" &
+	exec 3>"$dir/input"
+	echo "# == test a_test" >&3
+	until grep -q 'a_test [0-9]' "$dir/screen"; do
+		sleep 0.1
+	done
+	kill "$(cat "$dir/pid")"
+	wait
+	exec 3>&-
+	as_lines <"$dir/screen" >"$made"
+}
+
+# Is there a line like this?
+has_line() {
+	grep -qxE "$1" "$made"
+}
+
+echo "1..18"
 hear <<END
 # == vm old
 # == test a_test[old]
@@ -149,3 +182,25 @@ for i in $(seq 200); do
 done | hear
 [ "$(sed -n '/^# What failed/,$p' "$made" | wc -l)" -lt 130 ] && says "# What failed, 8 of 200:"
 case_is $? "of many failures it is the first ones"
+
+jobs='# == plan 43
+@1 # == test vcpu_test[6.1 ftrace]
+@2 # == test mapped_test[6.1 ftrace]
+@3 # == test top_test.sh
+@1 ok 1 good'
+hear_on_terminal 100 <<<"$jobs"
+time='[0-9:]+ (s|min)'
+has_line "\[0 of 43\] vcpu_test\[6.1 ftrace\] $time, mapped_test\[6.1 ftrace\] $time, top_test.sh $time"
+case_is $? "on a terminal a line says how much is left, and what runs for how long"
+hear_on_terminal 70 <<<"$jobs"
+has_line "\[0 of 43\] vcpu\[6.1 ftrace\] $time, mapped\[6.1 ftrace\] $time, top $time"
+case_is $? "in fewer words on a narrow one"
+hear_on_terminal 50 <<<"$jobs"
+has_line "\[0 of 43\] vcpu $time, mapped $time, top $time"
+case_is $? "and fewer still"
+hear_on_terminal 20 <<<"$jobs"
+! grep '^\[' "$made" | grep -qE '.{20}' && [ "$(tail -n 1 "$made")" = "1 passed, 2 failed, 0 skipped" ]
+case_is $? "never over its end, and nothing is left of it"
+end_by_signal
+! grep -qE 'a_test.*(the end|Terminated)' "$made" && has_line ".*the end"
+case_is $? "nor when a signal ends it"

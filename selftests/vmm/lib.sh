@@ -53,14 +53,12 @@ qemu() {
 cpus=2
 
 # The same, with a Linux guest: linux NAME OPTION...
-# Its kernel need not measure the TSC, which takes a while in an emulator. nopvspin: a vCPU that waits
-# for a spinlock sleeps, with interrupts off, until another wakes it. In the emulator nothing woke it in 7
-# of 17 guests, without kvmwatch, too: see docs/vmms.md.
+# Its kernel need not measure the TSC, which takes a while in an emulator.
 linux() {
 	name=$1
 	shift
 	qemu "$name" -accel "kvm${accel-}" -m "${memory:-192}" -kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 quiet tsc=reliable no_timer_check nopvspin panic=-1 mitigations=off" "$@"
+		-append "console=ttyS0 quiet tsc=reliable no_timer_check panic=-1 mitigations=off" "$@"
 }
 
 pid_of() {

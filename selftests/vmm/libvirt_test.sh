@@ -29,7 +29,7 @@ domain() {
 	    <type arch='x86_64' machine='pc'>hvm</type>
 	    <kernel>$kernel</kernel>
 	    <initrd>$initrd</initrd>
-	    <cmdline>console=ttyS0 quiet tsc=reliable no_timer_check nopvspin panic=-1 mitigations=off</cmdline>
+	    <cmdline>console=ttyS0 quiet tsc=reliable no_timer_check panic=-1 mitigations=off</cmdline>
 	  </os>
 	  <features><acpi/><apic/></features>
 	  <cpu mode='host-passthrough'>

@@ -71,6 +71,10 @@ struct kvmwatch_curve_point {
  * its pages marked again after each reap: there, each stretch between two reaps is a cycle. So
  * is each window of KVMWATCH_OPEN_HEAT, with a single point.
  *
+ * Points 20 ms to 50 ms apart are best, or, for an age histogram, at its buckets' ends. A cycle of
+ * less than 4 points, or whose points are more than a factor 2.5 and 0.3 s apart, counts only where
+ * no other reaches.
+ *
  * Several short cycles say more than a long one: only the beginnings of cycles show whether the
  * guest writes all the time or in bursts.
  */
@@ -264,7 +268,8 @@ struct kvmwatch_prediction {
  * @out: filled, up to @out->size; unchanged when this fails
  *
  * More bandwidth or more downtime never worsens the verdict or lowers @share, all else being equal,
- * as each run draws the same random numbers, whatever these two are.
+ * as each run draws the same random numbers, whatever these two are. With auto-converge that is so
+ * but near the edge, as throttling goes by the clock.
  *
  * Return: 0; -EINVAL: a number is negative, not a number, more than may be, or missing, or the
  * pages to send are more than there are; -E2BIG: @in is of a newer library, and what this one does

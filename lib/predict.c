@@ -132,8 +132,7 @@ int predict_check(struct kvmwatch_predict_input *to, const struct kvmwatch_predi
 	if (need == PREDICT_NEEDS_BANDWIDTH)
 		to->bandwidth = 1;
 	if ((to->flags & ~known) || to->reserved || !are_cycles(to) || !are_pages(to) ||
-	    !are_parts(to) ||
-	    !are_times(to) || !are_shares(to) || !are_speeds(to))
+	    !are_parts(to) || !are_times(to) || !are_shares(to) || !are_speeds(to))
 		return -EINVAL;
 	if (!to->runs)
 		to->runs = DEFAULT_RUNS;
@@ -205,6 +204,17 @@ static void say_nothing(struct kvmwatch_prediction *out)
 	out->variation = KVMWATCH_PREDICT_NONE;
 }
 
+/* What times are off by that the model knows nothing of: clocks, sleeps, half a window of QEMU's */
+#define SLACK_SHARE	0.03
+#define SLACK_SECONDS	(WINDOW / 2)
+#define PAUSE_SECONDS	0.01
+
+static void loosen(struct spread *spread, double share, double most)
+{
+	spread->low = fmax(spread->low - share * spread->low - most, 0);
+	spread->high += share * spread->high + most;
+}
+
 static void say_outcomes(struct kvmwatch_prediction *out, const struct outcome *outcomes,
 			 unsigned int nr, double *room)
 {
@@ -214,6 +224,9 @@ static void say_outcomes(struct kvmwatch_prediction *out, const struct outcome *
 	total = spread_of(outcomes, nr, offsetof(struct outcome, total), room);
 	bytes = spread_of(outcomes, nr, offsetof(struct outcome, bytes), room);
 	pause = spread_of(outcomes, nr, offsetof(struct outcome, pause), room);
+	loosen(&total, SLACK_SHARE, SLACK_SECONDS);
+	loosen(&bytes, SLACK_SHARE, 0);
+	loosen(&pause, SLACK_SHARE, PAUSE_SECONDS);
 	out->total = total.middle;
 	out->total_low = total.low;
 	out->total_high = sure ? total.high : KVMWATCH_PREDICT_NONE;

@@ -2,7 +2,8 @@
 /*
  * Parts of the forecast, for the library's own use. Each file has one thought:
  *
- *	predict_curve.c		u(t), from cycles of the log, and how it differs from cycle to cycle
+ *	predict_curve.c		u(t), from cycles of the log
+ *	predict_replay.c	how it differs from cycle to cycle
  *	predict_layout.c	what is where in RAM
  *	predict_loop.c		QEMU's migration loop, played through once
  *	predict_runs.c		many times, with what is not known drawn at random
@@ -50,34 +51,63 @@ enum beyond {
 	NR_BEYOND,
 };
 
+/**
+ * struct cycles - those of the input that have points enough to tell what is between them
+ */
+struct cycles {
+	size_t nr;
+	const struct kvmwatch_cycle **cycle;
+	double longest;		/* seconds */
+	double shortest;
+	double cap;		/* pages of RAM: no more are marked */
+};
+
 #define SLICE		0.05	/* seconds of a cycle that are replayed as one */
+#define PATH_SLICES	2048	/* of a replayed guest; then it begins again */
 
 /**
- * struct replay - a cycle as the guest's own time: what part of a second of an average cycle passed
- *	in each slice of it
- * @nr: slices, up to where so much is marked already that new marks tell little
+ * struct replay - a cycle as it differs from the average one
+ * @nr:		slices, up to where new marks tell little
+ * @slice:	of each, how much of its own time passed; or, of a guest that always works, how many
+ *		pages more were marked than expected
+ * @expected:	of such a guest, how many were expected
  */
 struct replay {
 	unsigned int nr;
 	float *slice;
+	float *expected;
 };
 
 /**
  * struct dirtying - what is known of how a guest dirties pages
+ * @cycles:	that it was learned from
  * @curve:	of the average cycle, one for each way to go on beyond it
  * @weight:	how well each way foretells the longest cycle from its first half; sum 1
  * @measured:	seconds of the longest cycle
+ * @straight:	0 to 1: whether the curve is a straight line to its end
+ * @order:	0 to 1: whether it writes in order, to each page once before it begins again
  * @error:	relative standard error of the curve
  * @variation:	relative standard deviation between cycles, beyond chance
- * @bursts:	whether that is so much that cycles are to be replayed
+ * @bursts:	whether cycles are to be replayed
+ * @always:	the least that any cycle marked: that much a guest dirties at any time
+ * @always_works: whether that is something
+ * @rests:	whether marks were seen to stop, and to go on
+ * @nr_replays:	number of @replays
+ * @replays:	the cycles
  */
 struct dirtying {
+	struct cycles cycles;
 	struct curve curve[NR_BEYOND];
 	double weight[NR_BEYOND];
 	double measured;
+	double straight;
+	double order;
 	double error;
 	double variation;
 	bool bursts;
+	struct curve always;
+	bool always_works;
+	bool rests;
 	size_t nr_replays;
 	struct replay *replays;
 };
@@ -87,7 +117,15 @@ double curve_at(const struct curve *curve, double seconds);
 /* When it reaches @pages; at most the last knot. */
 double curve_when(const struct curve *curve, double pages);
 
-/* 0 or -ENOMEM; to be ended with dirtying_free(). */
+/* Seconds that a cycle was watched for, and pages that were marked within so many */
+double cycle_length(const struct kvmwatch_cycle *cycle);
+double cycle_at(const struct kvmwatch_cycle *cycle, double seconds);
+
+/* What makes and frees the part of it that replays cycles; 0 or -ENOMEM. */
+int replays_make(struct dirtying *dirtying);
+void replays_free(struct dirtying *dirtying);
+
+/* 0 or -ENOMEM; to be ended with dirtying_free(), also when it failed. */
 int dirtying_learn(struct dirtying *dirtying, const struct kvmwatch_predict_input *in);
 void dirtying_free(struct dirtying *dirtying);
 
@@ -150,28 +188,31 @@ struct plan {
 	double max_again;
 };
 
-/* Slices of the guest's time that a run has; then they are repeated. */
-#define PATH_SLICES	2048
-
 /**
  * struct chance - what a run has drawn, which does not depend on the plan
  * @curve:	u(t) by one of the ways to go on
  * @scale:	of u
  * @data:	factor of the data pages
  * @overlap:	factor of the time that what is left was dirtied in
+ * @order:	whether what is left is dirtied again: 0 as by chance, 1 as much as can be, -1 as
+ *		little as can be
+ * @always:	pages that are dirtied in any case, or NULL
  * @tail:	factor of what is dirtied in the part of RAM that comes last
  * @key:	of the numbers that are drawn for each look
  * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
  */
 struct chance {
 	const struct curve *curve;
+	const struct curve *always;
 	double scale;
 	double data;
 	double overlap;
+	double order;
 	double tail;
 	double cap;
 	__u64 key;
 	const double *path;
+	bool deviations;
 };
 
 struct outcome {

@@ -7,8 +7,8 @@
  * so far. u of a guest that goes on as it does is concave, as a page is new only once; so the
  * nearest concave curve is taken (pool adjacent violators, Ayer et al. 1955).
  *
- * A cycle that differs from the average one by more than chance is seen as one in which the guest's
- * own time passed faster or slower: u(own time) is what was marked. Replayed, a burst is a burst.
+ * A cycle with few points, such as a window of heat, says how many pages there are at these, and
+ * nothing of what is between. It counts where no other cycle reaches.
  */
 #include <errno.h>
 #include <math.h>
@@ -84,7 +84,7 @@ static double point_time(const struct kvmwatch_curve_point *point)
 	return (double)point->ns / NSEC;
 }
 
-static double cycle_length(const struct kvmwatch_cycle *cycle)
+double cycle_length(const struct kvmwatch_cycle *cycle)
 {
 	return point_time(&cycle->points[cycle->nr - 1]);
 }
@@ -93,7 +93,7 @@ static double cycle_length(const struct kvmwatch_cycle *cycle)
  * Pages marked at @seconds. Between points that are far apart a power of time is nearer to the
  * truth than a straight line.
  */
-static double cycle_at(const struct kvmwatch_cycle *cycle, double seconds)
+double cycle_at(const struct kvmwatch_cycle *cycle, double seconds)
 {
 	const struct kvmwatch_curve_point *points = cycle->points;
 	size_t low = 0, high = cycle->nr, mid;
@@ -157,35 +157,131 @@ static double concave_at(const struct concave *concave, double seconds)
 	return pages;
 }
 
+/* Has it points so close that what is between them is known well enough? */
+static bool is_fine(const struct kvmwatch_cycle *cycle)
+{
+	double from = 0;
+	size_t i;
+
+	if (cycle->nr < 4)
+		return false;
+	for (i = 0; i < cycle->nr; i++) {
+		if (point_time(&cycle->points[i]) > 2.5 * from + 0.3)
+			return false;
+		from = point_time(&cycle->points[i]);
+	}
+	return true;
+}
+
+static int find_fine(struct cycles *fine, const struct kvmwatch_predict_input *in)
+{
+	double length;
+	size_t i;
+
+	fine->cap = (double)in->ram_pages;
+	fine->cycle = malloc((in->nr_cycles + 1) * sizeof(*fine->cycle));
+	if (!fine->cycle)
+		return -ENOMEM;
+	for (i = 0; i < in->nr_cycles; i++) {
+		if (!is_fine(&in->cycles[i]))
+			continue;
+		length = cycle_length(&in->cycles[i]);
+		fine->shortest = fine->nr ? fmin(fine->shortest, length) : length;
+		fine->longest = fmax(fine->longest, length);
+		fine->cycle[fine->nr++] = &in->cycles[i];
+	}
+	return 0;
+}
+
 /* The mean of the marks from @from to @to, of those cycles that reach so far */
-static double mean_marks(const struct kvmwatch_predict_input *in, double from, double to)
+static double mean_marks(const struct cycles *cycles, double from, double to)
 {
 	const struct kvmwatch_cycle *cycle;
-	double sum = 0, cap = (double)in->ram_pages;
 	unsigned int nr = 0;
+	double sum = 0;
+	size_t i;
 
-	for (cycle = in->cycles; cycle < in->cycles + in->nr_cycles; cycle++) {
+	for (i = 0; i < cycles->nr; i++) {
+		cycle = cycles->cycle[i];
 		if (cycle_length(cycle) < to * 0.999999999)
 			continue;
-		sum += fmin(cycle_at(cycle, to), cap) - fmin(cycle_at(cycle, from), cap);
+		sum += fmin(cycle_at(cycle, to), cycles->cap) -
+		       fmin(cycle_at(cycle, from), cycles->cap);
 		nr++;
 	}
 	return nr ? sum / nr : 0;
 }
 
-static void average(struct concave *concave, const struct kvmwatch_predict_input *in, double until)
+static void average(struct concave *concave, const struct cycles *cycles)
 {
-	double from = 0, to;
+	double from = 0, to, until = cycles->longest;
 	unsigned int knot;
 
 	concave->nr = 0;
 	for (knot = 0; knot < CURVE_KNOTS && from < until; knot++) {
-		to = fmin(curve_time(knot), until);
-		if (curve_time(knot) > until * 0.98)
-			to = until;
-		concave_add(concave, mean_marks(in, from, to) / (to - from), to - from);
+		to = curve_time(knot) > until * 0.98 ? until : curve_time(knot);
+		concave_add(concave, mean_marks(cycles, from, to) / (to - from), to - from);
 		from = to;
 	}
+}
+
+/* The mean of the points of other cycles about as long after the beginning as @seconds */
+static double mean_at(const struct kvmwatch_predict_input *in, double seconds)
+{
+	const struct kvmwatch_cycle *cycle;
+	unsigned int nr = 0;
+	double sum = 0;
+	size_t i, j;
+
+	for (i = 0; i < in->nr_cycles; i++) {
+		cycle = &in->cycles[i];
+		if (is_fine(cycle))
+			continue;
+		for (j = 0; j < cycle->nr; j++) {
+			if (fabs(point_time(&cycle->points[j]) / seconds - 1) > 0.05)
+				continue;
+			sum += fmin((double)cycle->points[j].pages, (double)in->ram_pages);
+			nr++;
+		}
+	}
+	return nr ? sum / nr : 0;
+}
+
+/* When the next point of other cycles is after @from; 0: there is none */
+static double next_point(const struct kvmwatch_predict_input *in, double from)
+{
+	const struct kvmwatch_cycle *cycle;
+	double next = 0, time;
+	size_t i, j;
+
+	for (i = 0; i < in->nr_cycles; i++) {
+		cycle = &in->cycles[i];
+		if (is_fine(cycle))
+			continue;
+		for (j = 0; j < cycle->nr; j++) {
+			time = point_time(&cycle->points[j]);
+			if (time > from && (next <= 0 || time < next))
+				next = time;
+		}
+	}
+	return next;
+}
+
+/* Go on from where the fine cycles end; returns how far it came. */
+static double add_coarse(struct concave *concave, const struct kvmwatch_predict_input *in,
+			 double until)
+{
+	double to, more;
+
+	while (concave->nr < CURVE_KNOTS) {
+		to = next_point(in, fmax(until * 1.1, 0.0005));
+		if (to <= 0)
+			break;
+		more = mean_at(in, to) - concave_at(concave, until);
+		concave_add(concave, fmax(more, 0) / (to - until), to - until);
+		until = to;
+	}
+	return until;
 }
 
 /* --- Beyond it ----------------------------------------------------------- */
@@ -223,16 +319,13 @@ static double go_on(const struct concave *known, double until, enum beyond way, 
 }
 
 /* How well each way foretells the whole from its first half */
-static void weigh(struct dirtying *dirtying, const struct kvmwatch_predict_input *in,
-		  const struct concave *whole, double until)
+static void weigh(struct dirtying *dirtying, const struct concave *known, double until)
 {
-	double truth = concave_at(whole, until), sum = 0, off;
-	struct concave half;
+	double truth = concave_at(known, until), sum = 0, off;
 	unsigned int way;
 
-	average(&half, in, until / 2);
 	for (way = 0; way < NR_BEYOND; way++) {
-		off = truth > 0 ? go_on(&half, until / 2, way, until) / truth - 1 : 0;
+		off = truth > 0 ? go_on(known, until / 2, way, until) / truth - 1 : 0;
 		dirtying->weight[way] = 0.02 + exp(-off * off / (2 * 0.05 * 0.05));
 		sum += dirtying->weight[way];
 	}
@@ -240,99 +333,28 @@ static void weigh(struct dirtying *dirtying, const struct kvmwatch_predict_input
 		dirtying->weight[way] /= sum;
 }
 
-/* --- From cycle to cycle ------------------------------------------------- */
-
-/* Marks within a slice of a cycle: how many, and how many there would be in the average one */
-struct slice_marks {
-	double seen;
-	double expected;
-};
-
-/* The part of a cycle's own time in which at least this much of what is written is marked */
-#define TELLING		0.4
-
 /*
- * Own time after which marks tell little, as most of what is written is marked already. A cycle in
- * which nothing happens tells something to its end.
+ * A guest that writes in order marks as many pages a second until it begins again, and then none.
+ * Of one that writes to any page, two thirds are marked by the time that the first has marked all.
  */
-static double telling_until(const struct curve *curve, double measured)
+static double find_order(const struct curve *curve, double measured)
 {
-	double first = curve_at(curve, WINDOW), time;
+	double pages = curve_at(curve, measured), quarter = curve_when(curve, pages / 4);
 
-	for (time = WINDOW; time < measured; time += SLICE) {
-		if (curve_at(curve, time + WINDOW) - curve_at(curve, time) < TELLING * first)
-			break;
-	}
-	return time;
+	if (pages <= 0 || 4 * quarter > 0.9 * measured)
+		return 0;
+	return fmin(fmax(curve_at(curve, 4 * quarter) / pages - 0.75, 0) / 0.2, 1);
 }
 
-static void replay_cycle(struct replay *replay, const struct kvmwatch_cycle *cycle,
-			 const struct curve *curve, double until, double cap)
+/* Is the last third like the one before? */
+static double find_straight(const struct concave *known, double until)
 {
-	double slices = ceil(cycle_length(cycle) / SLICE * 0.999999), own = 0, next;
-	unsigned int nr = (unsigned int)fmin(slices, PATH_SLICES), i;
+	double first = concave_at(known, until / 3), second = concave_at(known, until * 2 / 3);
+	double third = concave_at(known, until);
 
-	for (i = 0; i < nr && own < until; i++) {
-		next = curve_when(curve, fmin(cycle_at(cycle, (i + 1) * SLICE), cap));
-		next = fmin(fmax(next, own), own + 1000);
-		replay->slice[i] = (float)(next - own);
-		own = next;
-	}
-	replay->nr = i;
-}
-
-static int make_replays(struct dirtying *dirtying, const struct kvmwatch_predict_input *in)
-{
-	const struct curve *curve = &dirtying->curve[BEYOND_LINE];
-	double until = telling_until(curve, dirtying->measured);
-	struct replay *replay;
-	size_t i;
-
-	dirtying->replays = calloc(in->nr_cycles, sizeof(*dirtying->replays));
-	if (!dirtying->replays)
-		return -ENOMEM;
-	for (i = 0; i < in->nr_cycles; i++) {
-		replay = &dirtying->replays[i];
-		dirtying->nr_replays++;
-		replay->slice = malloc(PATH_SLICES * sizeof(*replay->slice));
-		if (!replay->slice)
-			return -ENOMEM;
-		replay_cycle(replay, &in->cycles[i], curve, until, (double)in->ram_pages);
-	}
-	return 0;
-}
-
-/*
- * How much cycles differ, beyond what chance does to counts: the mean square of what differs, over
- * windows of QEMU's and over the length of the shortest cycle.
- */
-static void compare(struct dirtying *dirtying, const struct kvmwatch_predict_input *in)
-{
-	double length = dirtying->measured, sum = 0, expected = 0, off, mean, marks;
-	const struct curve *curve = &dirtying->curve[BEYOND_LINE];
-	const struct kvmwatch_cycle *cycle;
-	double squares = 0;
-
-	for (cycle = in->cycles; cycle < in->cycles + in->nr_cycles; cycle++)
-		length = fmin(length, cycle_length(cycle));
-	mean = curve_at(curve, length);
-	for (cycle = in->cycles; cycle < in->cycles + in->nr_cycles; cycle++) {
-		marks = cycle_at(cycle, length);
-		off = marks - mean;
-		sum += off * off;
-	}
-	expected = mean * (double)in->nr_cycles;
-	if (in->nr_cycles > 1 && mean > 0) {
-		squares = sum / (double)(in->nr_cycles - 1);
-		dirtying->error = sqrt(squares / (double)in->nr_cycles) / mean;
-		dirtying->variation = sqrt(fmax(squares - mean, 0)) / mean;
-	} else {
-		dirtying->error = 0.1;
-	}
-	if (expected > 0)
-		dirtying->error = fmax(dirtying->error, 1 / sqrt(expected));
-	dirtying->error = fmax(dirtying->error, 0.02);
-	dirtying->bursts = dirtying->variation > 0.15;
+	if (second <= first)
+		return 0;
+	return fmin(fmax((third - second) / (second - first) - 0.94, 0) / 0.04, 1);
 }
 
 /* --- All of it ----------------------------------------------------------- */
@@ -350,25 +372,25 @@ int dirtying_learn(struct dirtying *dirtying, const struct kvmwatch_predict_inpu
 {
 	struct concave concave;
 	unsigned int way;
-	size_t i;
+	int err;
 
 	memset(dirtying, 0, sizeof(*dirtying));
-	for (i = 0; i < in->nr_cycles; i++)
-		dirtying->measured = fmax(dirtying->measured, cycle_length(&in->cycles[i]));
-	average(&concave, in, dirtying->measured);
+	err = find_fine(&dirtying->cycles, in);
+	if (err)
+		return err;
+	average(&concave, &dirtying->cycles);
+	dirtying->measured = add_coarse(&concave, in, dirtying->cycles.longest);
 	for (way = 0; way < NR_BEYOND; way++)
 		tabulate(&dirtying->curve[way], &concave, dirtying->measured, way,
 			 (double)in->ram_pages);
-	weigh(dirtying, in, &concave, dirtying->measured);
-	compare(dirtying, in);
-	return dirtying->bursts ? make_replays(dirtying, in) : 0;
+	weigh(dirtying, &concave, dirtying->measured);
+	dirtying->straight = find_straight(&concave, dirtying->measured);
+	dirtying->order = find_order(&dirtying->curve[BEYOND_LINE], dirtying->measured);
+	return replays_make(dirtying);
 }
 
 void dirtying_free(struct dirtying *dirtying)
 {
-	size_t i;
-
-	for (i = 0; i < dirtying->nr_replays; i++)
-		free(dirtying->replays[i].slice);
-	free(dirtying->replays);
+	replays_free(dirtying);
+	free(dirtying->cycles.cycle);
 }

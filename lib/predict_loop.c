@@ -30,6 +30,7 @@
 
 #define MAX_WAIT	0.05	/* seconds of ram_save_iterate() */
 #define MAX_LOOKS	600.0	/* a minute of windows */
+#define MOST_LOOKS	20000	/* whatever the horizon */
 #define MAX_AGAIN	10.0	/* first passes */
 
 struct state {
@@ -42,10 +43,14 @@ struct state {
 	double since;		/* before the migration that runs already was looked at */
 	double marked;
 	bool first_pass;
+	bool in_window;		/* nothing was left, so it looked before the window's end */
+	double window_used;	/* of which this share had been sent */
 	double again;		/* pages sent beyond one window for each look */
 	double zero_left;	/* of @pending, zero pages of the first pass */
 	double tail_dirty;	/* share of what is dirtied in what that has not come to */
+	double cold;		/* pages of the first pass that are left, and go first */
 	unsigned int look;
+	unsigned int tried;	/* looks that do not count against it */
 	double throttle;
 	double check_at, check_dirtied, check_sent;
 	unsigned int high;	/* how often in a row the guest dirtied much */
@@ -66,20 +71,72 @@ static double path_at(const double *path, double seconds)
 	return laps * path[PATH_SLICES - 1] + from + (path[i] - from) * (slice - i);
 }
 
+/*
+ * Where a look's stretch of the path is. Looks that follow each other from window to window see the
+ * guest go on; what is longer than a window is from anywhere. So no look sees what another has
+ * seen, and yet, which part a look sees depends on its number alone.
+ */
+static unsigned int path_slice(const struct state *s, unsigned int slice)
+{
+	unsigned int window = (unsigned int)(WINDOW / SLICE + 0.5);
+
+	if (slice < window)
+		return (s->look * window + slice) % PATH_SLICES;
+	return ((unsigned int)(draw_even(~s->chance->key, s->look) * PATH_SLICES) + slice) %
+	       PATH_SLICES;
+}
+
+static double path_between(const double *path, unsigned int from, double slices)
+{
+	double to = from + slices;
+
+	return path_at(path, to * SLICE) - path_at(path, from * SLICE);
+}
+
 /* The guest's own time that passes in @seconds after the look before. */
 static double own_time(const struct state *s, double seconds)
 {
-	const struct kvmwatch_predict_input *in = s->plan->in;
-	double own = seconds, from = s->look * WINDOW, slow = 1 - s->throttle;
+	const struct plan *plan = s->plan;
+	const double *path = s->chance->path;
+	double own = seconds, slices = seconds / SLICE, window = WINDOW / SLICE;
 
-	if (s->chance->path)
-		own = path_at(s->chance->path, from + seconds) - path_at(s->chance->path, from);
-	return own * fmin(slow / in->vcpu_share, 1);
+	if (path && !s->chance->deviations) {
+		own = path_between(path, path_slice(s, 0), fmin(slices, window));
+		if (slices > window)
+			own += path_between(path, path_slice(s, (unsigned int)(window + 0.5)),
+					    slices - window);
+	}
+	return own * fmin((1 - s->throttle) / plan->in->vcpu_share, 1);
 }
 
 static double dirtied_in(const struct chance *chance, double own)
 {
 	return fmin(curve_at(chance->curve, own) * chance->scale, chance->cap);
+}
+
+/*
+ * Marks in so many seconds: those of the average cycle, and what the replayed ones had more or
+ * less, but less of it the fewer pages are new by then.
+ */
+static double most_deviating(const struct state *s, double seconds)
+{
+	const double *path = s->chance->path, *expected = path + PATH_SLICES;
+	unsigned int slice = 0, i;
+	double most = 0, more = 0, at = 0, next, before = 0, now, part;
+
+	while (at < seconds) {
+		next = fmin(at + SLICE, seconds);
+		now = dirtied_in(s->chance, next);
+		part = (next - at) / SLICE;
+		i = path_slice(s, slice++);
+		if (expected[i] > 0)
+			part = fmin(part, (now - before) / expected[i]);
+		more += path[i] * part;
+		most = fmax(most, now + more);
+		before = now;
+		at = next;
+	}
+	return fmin(most, s->chance->cap);
 }
 
 /*
@@ -100,12 +157,16 @@ static double scatter(const struct state *s, double pages, double own)
  * chunk's first page; the others can at any time. That matters for pages that were sent meanwhile,
  * as those that were not are pending anyway.
  */
-static double found_dirty(const struct state *s, double own, double sent_share)
+static double found_dirty(const struct state *s, double seconds, double own, double sent_share)
 {
 	const struct layout *layout = s->plan->layout;
 	double pages = dirtied_in(s->chance, own), sum = 0, since;
 	unsigned int chunks, i;
 
+	if (s->chance->deviations)
+		pages = most_deviating(s, s->since + seconds);
+	if (s->chance->always)
+		pages = fmax(pages, curve_at(s->chance->always, seconds));
 	if (s->marked > 0)
 		return s->marked +
 		       scatter(s, fmax(pages - dirtied_in(s->chance, s->since), 0), own);
@@ -132,22 +193,33 @@ static double found_dirty(const struct state *s, double own, double sent_share)
  * Of @left pages that were pending and not sent, those that are not among the @found that were
  * dirtied since, in @own. Those that the first pass has not come to are in the last part of RAM.
  * Later, they were dirtied within as long as it takes to send all that is pending, say span; and of
- * what is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well.
+ * what is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well: the same
+ * share of what is left, if that is any of it. For a guest that writes in order it is not: QEMU
+ * sends in order, too, so it may be all, or none. Which, depends on who is where, and stays so for
+ * long.
  */
 static double not_again(const struct state *s, double left, double own, double found)
 {
 	const struct chance *chance = s->chance;
-	double span, dirtied, both;
+	double span, dirtied, both, all, least, most;
 
 	if (left <= 0)
 		return 0;
 	if (s->first_pass)
 		return left - fmin(found * s->tail_dirty, left);
+	left -= s->cold;
 	span = s->pending / s->plan->rate * chance->overlap;
 	dirtied = dirtied_in(chance, span);
-	both = dirtied + dirtied_in(chance, own) - dirtied_in(chance, span + own);
-	both = fmax(fmin(both, dirtied), 0);
-	return left - both * (dirtied > 0 ? fmin(left / dirtied, 1) : 0);
+	all = dirtied_in(chance, span + own);
+	both = fmax(fmin(dirtied + dirtied_in(chance, own) - all, dirtied), 0);
+	both *= dirtied > 0 ? fmin(left / dirtied, 1) : 0;
+	most = fmax(fmin(left, found), both);
+	least = fmin(fmax(left + found - all, 0), both);
+	if (chance->order < 0)
+		both += (both - least) * chance->order;
+	else
+		both += (most - both) * chance->order;
+	return s->cold + left - both;
 }
 
 /* --- QEMU ---------------------------------------------------------------- */
@@ -173,11 +245,18 @@ void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	plan->max_again = MAX_AGAIN * (double)in->data_pages;
 }
 
-/* Seconds to send @pages from the beginning of a window on: a burst in each */
-static double send_time(const struct plan *plan, double pages)
+/*
+ * Seconds to send @pages, and the headers of @zero ones, from the beginning of a window on. In each
+ * there is a burst; if there is more, the last one is waited for, too.
+ */
+static double send_time(const struct plan *plan, double pages, double zero, bool more)
 {
-	double windows = floor(pages / plan->window);
+	double windows;
 
+	pages += zero * ZERO_BYTES / SENT_BYTES;
+	if (more)
+		return pages / plan->rate;
+	windows = floor(pages / plan->window);
 	return windows * WINDOW + (pages - windows * plan->window) / plan->link;
 }
 
@@ -185,7 +264,8 @@ void plan_first_pass(const struct plan *plan, double *seconds, double *bytes)
 {
 	double data = (double)plan->in->data_pages, zero = (double)plan->in->zero_pages;
 
-	*seconds = plan->in->setup + send_time(plan, data) + zero * plan->in->zero_page;
+	*seconds = plan->in->setup + send_time(plan, data, zero, false) +
+		   zero * plan->in->zero_page;
 	*bytes = data * SENT_BYTES + zero * ZERO_BYTES;
 }
 
@@ -201,6 +281,11 @@ static void check_throttle(struct state *s, double found, double sent)
 		s->throttle = fmin(s->throttle > 0 ? s->throttle + THROTTLE_STEP : THROTTLE_FIRST,
 				   THROTTLE_MOST);
 	}
+	/* It is not given up while the throttle may still do it. */
+	if (s->throttle < THROTTLE_MOST) {
+		s->again = 0;
+		s->tried = s->look;
+	}
 	s->check_at = s->seconds;
 	s->check_dirtied = 0;
 	s->check_sent = 0;
@@ -213,8 +298,11 @@ static void look(struct state *s, double sent, double left, double seconds)
 
 	seconds += s->plan->in->look;
 	own = own_time(s, s->since + seconds);
-	found = found_dirty(s, own, sent + left > 0 ? sent / (sent + left) : 1);
+	found = found_dirty(s, s->since + seconds, own, sent + left > 0 ? sent / (sent + left) : 1);
+	s->cold = fmin(fmax(s->cold - sent, 0), left);
 	kept = not_again(s, left, own, found);
+	if (s->first_pass)
+		s->cold = kept;
 	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
 	s->seconds += seconds;
 	s->before = own;
@@ -252,28 +340,56 @@ static void first_pass(struct state *s)
 	sent = data - left;
 	s->seconds = in->setup;
 	s->bytes = sent * SENT_BYTES + zero * ZERO_BYTES;
-	look(s, sent, left, (left > 0 ? sent / plan->rate : send_time(plan, data)) +
+	s->in_window = left + s->zero_left <= 0;
+	s->window_used = even;
+	look(s, sent, left, send_time(plan, sent, zero, left > 0) +
 	     (zero - s->zero_left) * in->zero_page);
 	s->pending += s->zero_left;
+}
+
+/*
+ * All was sent before the window was over, and the look found more: the rest of the window takes
+ * some of it, at once, and the next look may come as soon as the next window begins.
+ */
+static void rest_of_window(struct state *s, double *sent, double *seconds)
+{
+	const struct plan *plan = s->plan;
+	double budget = plan->window * (1 - s->window_used);
+	double rest = WINDOW - plan->window * s->window_used / plan->link;
+
+	if (s->pending <= budget) {
+		*sent = s->pending;
+		*seconds = s->pending / plan->link;
+		return;
+	}
+	*sent = fmax(*sent, budget);
+	*seconds = rest + (*sent - budget) / plan->rate;
 }
 
 /* Send until a look is due: when less than the threshold is left at the beginning of a window. */
 static void next_round(struct state *s)
 {
 	const struct plan *plan = s->plan;
-	double excess, sent, left;
+	double excess, sent, seconds;
 
 	s->pending -= s->zero_left;
 	s->zero_left = 0;
 	excess = s->pending - plan->look_below;
-	sent = fmax(excess + plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1)),
-		    plan->window);
+	sent = excess + plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
+	if (s->in_window) {
+		rest_of_window(s, &sent, &seconds);
+		s->in_window = false;
+	} else if (s->pending <= plan->window) {
+		sent = s->pending;
+		seconds = sent / plan->link;
+	} else {
+		sent = fmax(sent, plan->window);
+		seconds = sent / plan->rate;
+	}
 	sent = fmin(sent, s->pending);
-	left = s->pending - sent;
 	s->again += fmax(excess, 0);
 	s->bytes += sent * SENT_BYTES;
-	look(s, sent, left,
-	     sent / (left > 0 || sent > plan->window ? plan->rate : plan->link));
+	look(s, sent, s->pending - sent, seconds);
 }
 
 /* With the first pass, or where a migration is that runs already. */
@@ -325,9 +441,11 @@ static bool gives_up(const struct state *s)
 {
 	const struct plan *plan = s->plan;
 
+	if (s->look > MOST_LOOKS)
+		return true;
 	if (plan->in->horizon > 0)
-		return s->seconds > plan->in->horizon || s->look > 100000;
-	return s->look > plan->max_looks || s->again > plan->max_again;
+		return s->seconds > plan->in->horizon;
+	return s->look - s->tried > plan->max_looks || s->again > plan->max_again;
 }
 
 void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome)

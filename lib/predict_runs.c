@@ -20,7 +20,12 @@ enum {
 	DRAW_SCALE,
 	DRAW_DATA,
 	DRAW_OVERLAP,
+	DRAW_ORDER,
+	DRAW_WHICH,
 	DRAW_TAIL,
+	DRAW_CAP,
+	DRAW_STRAIGHT,
+	DRAW_ALWAYS,
 	DRAW_LOOKS,
 	DRAW_PATH,
 	DRAW_CYCLES,		/* one for each, from here on */
@@ -84,6 +89,11 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 		}
 		replay = &dirtying->replays[cycle];
 		for (i = 0; i < replay->nr && done < PATH_SLICES; i++) {
+			if (dirtying->always_works) {
+				path[done] = (double)replay->slice[i];
+				path[PATH_SLICES + done++] = (double)replay->expected[i];
+				continue;
+			}
 			own += (double)replay->slice[i];
 			path[done++] = own;
 		}
@@ -96,24 +106,35 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	struct chance *chance = &runs->chances[run];
 	const struct dirtying *dirtying = &runs->dirtying;
 	__u64 key = mix(mix(in->seed) ^ run);
-	double data = (double)in->data_pages;
+	enum beyond way = draw_beyond(dirtying, draw_even(key, DRAW_BEYOND));
+	double data = (double)in->data_pages, seen;
 
-	chance->curve = &dirtying->curve[draw_beyond(dirtying, draw_even(key, DRAW_BEYOND))];
+	chance->curve = &dirtying->curve[way];
+	seen = curve_at(chance->curve, dirtying->measured);
 	chance->scale = 1;
 	if (!dirtying->bursts)
 		chance->scale = exp(fmin(dirtying->error, 0.3) * draw_bell(key, DRAW_SCALE));
 	chance->data = exp(fmin(in->data_sd, 0.5) * draw_bell(key, DRAW_DATA));
-	chance->overlap = exp2(2 * draw_even(key, DRAW_OVERLAP) - 1);
+	chance->overlap = exp2(draw_even(key, DRAW_OVERLAP) - 0.5);
+	if (draw_even(key, DRAW_ORDER) < dirtying->order)
+		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
 	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;
 	chance->key = mix(key ^ DRAW_LOOKS);
 	chance->cap = (double)in->ram_pages;
 	if (!(in->flags & KVMWATCH_PREDICT_LIVE) && in->growth <= 0)
-		chance->cap = fmin(chance->cap, fmax(data * chance->data,
-						     curve_at(chance->curve, dirtying->measured)));
+		chance->cap = fmin(chance->cap, fmax(data * chance->data, seen));
+	/* A straight line must end, when all pages that the guest writes to are dirty. */
+	if (seen > 0 && draw_even(key, DRAW_STRAIGHT) < dirtying->straight)
+		chance->cap = seen * pow(chance->cap / seen, draw_even(key, DRAW_CAP));
 	chance->cap = fmax(chance->cap, 1);
+	/* Each cycle that begins at work makes it less likely that some would not. */
+	if (dirtying->bursts && (!dirtying->rests || draw_even(key, DRAW_ALWAYS) >=
+						     pow(0.7, (double)dirtying->cycles.nr)))
+		chance->always = &dirtying->always;
 	if (dirtying->bursts) {
-		chance->path = runs->paths + (size_t)run * PATH_SLICES;
-		draw_path(dirtying, key, runs->paths + (size_t)run * PATH_SLICES);
+		chance->deviations = dirtying->always_works;
+		chance->path = runs->paths + (size_t)run * 2 * PATH_SLICES;
+		draw_path(dirtying, key, runs->paths + (size_t)run * 2 * PATH_SLICES);
 	}
 }
 
@@ -132,7 +153,7 @@ int runs_make(struct runs *runs, const struct kvmwatch_predict_input *in, unsign
 	if (!runs->chances)
 		return -ENOMEM;
 	if (runs->dirtying.bursts) {
-		runs->paths = malloc((size_t)runs->nr * PATH_SLICES * sizeof(*runs->paths));
+		runs->paths = malloc((size_t)runs->nr * 2 * PATH_SLICES * sizeof(*runs->paths));
 		if (!runs->paths)
 			return -ENOMEM;
 	}

@@ -122,21 +122,24 @@ static void add_points(const struct ages *ages, const __u64 sum[AGES_MAX], __u64
 	curve->points[curve->nr++] = (struct kvmwatch_curve_point) { .ns = ns, .pages = pages };
 }
 
-void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, bool all,
+void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, unsigned int parts,
 		struct age_curve *curve)
 {
 	const struct slot_ages *was, *is;
 	__u64 sum[AGES_MAX] = {};
+	unsigned int i;
 
 	memset(curve, 0, sizeof(*curve));
 	for (is = after->slots; is < after->slots + after->nr; is++) {
 		was = find_slot(before, is->life);
-		if (!all && was && was->logged)
+		if (was && was->logged)
 			curve->others++;
 		else if (!is->known || (was && !was->known))
 			curve->unknown++;
 		else
 			add_growth(was, is, sum);
 	}
-	add_points(after, sum, ns, curve);
+	for (i = 0; i < AGES_MAX; i++)
+		sum[i] = (sum[i] + parts / 2) / parts;
+	add_points(after, sum, ns / parts, curve);
 }

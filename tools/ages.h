@@ -66,10 +66,11 @@ struct age_curve {
 };
 
 /*
- * The curve of a cycle that took @ns: what has been counted since @before. With @all also of slots
- * that had been logged before.
+ * The curve of what has been counted since @before, in @ns, of slots that were not logged then. If
+ * the log was cleared meanwhile, so that there were @parts cycles, it is their mean, and as long as
+ * one of them.
  */
-void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, bool all,
+void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, unsigned int parts,
 		struct age_curve *curve);
 
 #endif /* KVMWATCH_AGES_H */

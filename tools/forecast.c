@@ -20,6 +20,9 @@
 #define PAGE_BYTES	KVMWATCH_PREDICT_PAGE
 #define NS_PER_S	1e9
 
+/* What it takes QEMU to find that a page is zero, at some 5 GB/s */
+#define ZERO_PAGE_S	(8.0 / 10000000)
+
 /* When contents are compared: the window that QEMU sends in, a pause, and longer ones */
 static const unsigned int look_after_ms[] = { 100, 200, 400, 800, 1600, 3200, 6400 };
 
@@ -37,6 +40,7 @@ struct making {
 	struct monitor monitor;
 	bool searched, has_monitor;
 	struct ages before;	/* of the cycle that runs */
+	struct maybe collects;	/* then */
 	int err;		/* of what was read meanwhile */
 };
 
@@ -70,23 +74,23 @@ why(struct forecast *f, const char *format, ...)
 
 /* --- what there is to send --------------------------------------------------- */
 
-static int take_mapped(const struct making *m)
+static int take_stat(const struct making *m, const char *name, struct maybe *number)
 {
-	struct forecast *f = m->forecast;
-	const struct kvmwatch_value *mapped;
+	const struct kvmwatch_value *value;
 	struct kvmwatch_stats *stats;
 	int fd, err;
 
-	fd = kvmwatch_open_vm(m->dev, f->vm->info.id);
+	*number = (struct maybe) {};
+	fd = kvmwatch_open_vm(m->dev, m->forecast->vm->info.id);
 	if (fd < 0)
 		return fd == -ENOENT ? -ESRCH : fd;
 	err = kvmwatch_stats_read(fd, &stats);
 	close(fd);
 	if (err)
 		return err;
-	mapped = kvmwatch_stats_find(stats, "mapped_bytes");
-	if (mapped)
-		f->mapped = (struct maybe) { true, mapped->data[0] };
+	value = kvmwatch_stats_find(stats, name);
+	if (value)
+		*number = (struct maybe) { true, value->data[0] };
 	kvmwatch_stats_free(stats);
 	return 0;
 }
@@ -229,16 +233,35 @@ static int add_curve(struct forecast *f, const struct kvmwatch_curve_point *from
 	return 0;
 }
 
+/* Of the VMM's cycle: so many parts, at whose begins the log was cleared. */
+static int parts_of(const struct making *m, unsigned int *parts)
+{
+	struct maybe now;
+	int err;
+
+	*parts = 1;
+	if (!(m->forecast->vm->info.flags & KVMWATCH_VM_DIRTY_RING))
+		return 0;
+	/* QEMU resets the rings each second. */
+	err = take_stat(m, "dirty_collects", &now);
+	if (!err && now.known && m->collects.known && now.number > m->collects.number)
+		*parts = now.number - m->collects.number;
+	return err;
+}
+
 static int cycle_ended(struct making *m, const struct measure_cycle *cycle)
 {
 	struct age_curve curve;
+	unsigned int parts;
 	struct ages after;
 	int err;
 
-	err = ages_take(m->dev, m->forecast->vm->info.id, &after);
+	err = parts_of(m, &parts);
+	if (!err)
+		err = ages_take(m->dev, m->forecast->vm->info.id, &after);
 	if (err)
 		return err;
-	ages_curve(&m->before, &after, cycle->seconds * (__u64)NS_PER_S, false, &curve);
+	ages_curve(&m->before, &after, cycle->seconds * (__u64)NS_PER_S, parts, &curve);
 	if (curve.unknown)
 		why(m->forecast, "what it dirties is unavailable: see kvmwatch hooks");
 	else
@@ -256,7 +279,9 @@ static int on_measure(void *arg, enum measure_when when, const struct measure_cy
 		tell(m, "QEMU logs it for %u s (%u of %u)", cycle->seconds, cycle->number + 1,
 		     cycle->of);
 		ages_free(&m->before);
-		m->err = ages_take(m->dev, m->forecast->vm->info.id, &m->before);
+		m->err = take_stat(m, "dirty_collects", &m->collects);
+		if (!m->err)
+			m->err = ages_take(m->dev, m->forecast->vm->info.id, &m->before);
 		break;
 	case MEASURE_WAITS:
 		tell(m, "waiting until QEMU stops logging, in up to %u s", cycle->seconds);
@@ -383,6 +408,7 @@ static void set_parameters(struct making *m)
 	struct forecast *f = m->forecast;
 
 	f->in.link = o->link;
+	f->in.zero_page = ZERO_PAGE_S;
 	f->in.device = o->device_ms / 1e3;
 	f->in.horizon = o->horizon_s;
 	f->in.bandwidth = o->bandwidth ?: FORECAST_BANDWIDTH;
@@ -458,7 +484,7 @@ static int collect(struct making *m)
 	struct forecast *f = m->forecast;
 	int err;
 
-	err = take_mapped(m);
+	err = take_stat(m, "mapped_bytes", &f->mapped);
 	if (!err)
 		err = kvmwatch_list_slots(m->dev, f->vm->info.id, &m->slots, &m->nr_slots);
 	if (err)

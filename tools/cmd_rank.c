@@ -245,9 +245,10 @@ static int rank_chosen(struct rank *rank)
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct forecast_options options;
-	struct rank rank = { .options = &options, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct rank rank = { .options = &options };
 	int code;
 
+	pthread_mutex_init(&rank.lock, NULL);
 	forecast_options_init(&options);
 	options.jobs = 1;
 	code = options_parse(cmd, argc, argv, &options.common);

@@ -31,7 +31,8 @@ extern const struct opt opt_vcpu;
 extern const struct opt opt_slot;
 extern const struct opt opt_time;
 extern const struct opt opt_buffer;
-extern const struct opt opt_vcpu_buffer;	/* the same of "kvmwatch vcpu", which reads less often */
+/* The same of "kvmwatch vcpu", which reads less often */
+extern const struct opt opt_vcpu_buffer;
 
 struct view_row;
 

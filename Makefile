@@ -151,6 +151,11 @@ bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,
 	@$(MAKE) -C selftests bpf
 	@$(VM)/suite bench
 
+bench-predict: initrd ## real migrations against their forecasts (T: which; SUITE, KERNEL)
+	@$(MAKE) -C selftests predict
+	@$(VM)/bench-predict $(T) | $(VM)/tap
+	@selftests/predict/report.py table build/predict-$(KERNEL)-$(or $(SUITE),bookworm).json
+
 lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap
@@ -197,5 +202,5 @@ help: ## this list
 export T V KERNELS SUITE
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
 	check-all check-rest unit vm-test vmms storm fuzz-vm \
-	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench lint initrd sparse \
-	vm-deps clean help
+	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench \
+	bench-predict lint initrd sparse vm-deps clean help

@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Compare forecasts with what migrations took.
+
+    report.py inputs RESULTS polled|aged [KEY=N...] >INPUTS
+    report.py table RESULTS [FORECASTS]
+    report.py cases RESULTS [FORECASTS]
+
+RESULTS are lines that migrate.py has written. inputs makes of them what replay reads. FORECASTS is
+what replay has written; without it the forecasts are those that kvmwatch made before each
+migration. table tells how good they are, cases lists them. Curves are of what polls saw (polled), or
+of dirty_age_hist (aged), which is what kvmwatch takes. KEY=N goes into each input: link=600e6.
+"""
+import hashlib
+import json
+import math
+import sys
+
+NS = 10**9
+
+
+def lines_of(path):
+    with open(path) as lines:
+        return [json.loads(line) for line in lines]
+
+
+def results_of(path):
+    return [r for r in lines_of(path) if "outcome" in r]
+
+
+# --- what was measured, as the library takes it ------------------------------------------
+
+
+def stretches(points):
+    """The parts of a recording in which the VM was logged, each with the point before it"""
+    parts, part = [], None
+    for before, now in zip(points, points[1:]):
+        if now[4] and part is None:
+            part = [before]
+        if part is not None:
+            part.append(now)
+            if not now[4]:
+                parts.append(part)
+                part = None
+    return parts
+
+
+def collections(part):
+    """When polls saw that the log had been collected"""
+    return [now[0] for before, now in zip(part, part[1:]) if now[3] != before[3]]
+
+
+def curve_of(part, begin, end, column, base):
+    """Points of what was marked from one time to another"""
+    curve, last = [], 0
+    for point in part:
+        if not begin < point[0] <= end:
+            continue
+        if point[column] - base > last and point[0] < end:
+            curve.append([point[0] - begin, point[column] - base])
+        last = max(last, point[column] - base)
+    return curve + [[end - begin, last]]
+
+
+def bitmap_cycles(part):
+    """One, since the log was cleared, which was somewhere between two polls"""
+    times, logged = collections(part), part[1][0]
+    length = round((part[-1][0] - logged) / NS) * NS
+    begin = max([t for t in times if t < logged + 300 * 10**6], default=logged)
+    # The other end is late as well: by chance, polls see one of them earlier.
+    begin = min(begin, times[-1] - length)
+    return [curve_of(part, begin, begin + length, 1, part[0][1])]
+
+
+def ring_cycles(part):
+    """Each stretch between two reaps. Rings do not say which marks are new."""
+    times = collections(part)
+    marks = {point[0]: point[2] for point in part}
+    return [curve_of(part, begin, end, 2, marks[begin]) for begin, end in zip(times, times[1:])
+            if end - begin > NS // 5]
+
+
+def polled_cycles(result):
+    split = ring_cycles if "ring" in result["case"]["options"] else bitmap_cycles
+    return [cycle for part in stretches(result["measured"]["points"]) for cycle in split(part)]
+
+
+def aged_cycles(result):
+    """Of dirty_age_hist, as kvmwatch predict takes them: buckets are 1, 2, 4, ... ms"""
+    ages, cycles = result["measured"]["ages"], []
+    for before, begin, end in zip(ages, ages[1:], ages[2:]):
+        if not begin[1] or end[1]:
+            continue
+        length = round((end[0] - begin[0]) / NS) * NS
+        curve, pages = [], 0
+        for i, (was, now) in enumerate(zip(before[2], end[2])):
+            pages += now - was
+            if 2**i * 10**6 < length:
+                curve.append([2**i * 10**6, pages])
+        cycles.append(curve + [[length, pages]])
+    return cycles
+
+
+def cycles_of(result, how):
+    return {"polled": polled_cycles, "aged": aged_cycles}[how](result)
+
+
+def input_of(result, how):
+    case, memory = result["case"], result["after"]["memory"]
+    before = result["before"]["memory"]
+    between = result["took_s"]["migrates"] - result["took_s"]["looked"]
+    grown = memory["data"] - before["data"]
+    values = {
+        "ram_pages": memory["pages"], "data_pages": memory["data"],
+        "zero_pages": memory["pages"] - memory["data"],
+        "growth": max(0, round(grown / between, 1)) if grown > 64 else 0,
+        "bandwidth": case["bandwidth_mib"] * 2**20, "downtime": case["downtime_ms"] / 1000,
+        "horizon": result["horizon_s"],
+        "ring": "ring" in case["options"], "auto_converge": "auto" in case["options"],
+        "cycles": cycles_of(result, how),
+    }
+    if "small" in case["options"]:
+        values["chunk"] = 4096 << 9
+    if memory.get("parts"):
+        values["parts"] = [part[1:3] + [0] for part in sorted(memory["parts"])]
+    return values
+
+
+# --- how good forecasts are --------------------------------------------------------------
+
+
+def is_held_out(name):
+    """Half of the cases, for ever the same: nobody tunes on these."""
+    return hashlib.sha256(name.encode()).digest()[0] % 2 == 1
+
+
+def quantile(values, share):
+    values = sorted(values)
+    if not values:
+        return None
+    return values[min(len(values) - 1, math.ceil(share * len(values)) - 1)]
+
+
+def in_seconds(forecast):
+    """What kvmwatch predict prints, by the names of struct kvmwatch_prediction"""
+    if "total" in forecast:
+        return forecast
+    names = {"total": "total_ms", "total_low": "total_ms_low", "total_high": "total_ms_high",
+             "pause": "downtime_ms"}
+    return dict(forecast, **{
+        ours: forecast[theirs] / 1000 if forecast.get(theirs) is not None else None
+        for ours, theirs in names.items()})
+
+
+def pair(result, forecast):
+    """One row: what is compared"""
+    outcome = result["outcome"]
+    done = outcome["status"] == "completed"
+    row = {"name": result["case"]["name"], "edge": "edge" in result["case"]["options"],
+           "done": done, "verdict": forecast["verdict"], "share": forecast["share"],
+           "forecast": forecast, "outcome": outcome}
+    if done and forecast.get("total"):
+        row["time"] = forecast["total"] * 1000 / outcome["total_ms"] - 1
+        row["bytes"] = forecast["bytes"] / outcome["bytes"] - 1
+        row["pause"] = forecast["pause"] * 1000 - outcome["downtime_ms"]
+        row["rounds"] = forecast["rounds"] - outcome["syncs"]
+        if forecast.get("total_high"):
+            row["inside"] = (forecast["total_low"] * 1000 <= outcome["total_ms"] <=
+                             forecast["total_high"] * 1000)
+    return row
+
+
+def shown(value, scale=1, digits=1):
+    return "-" if value is None else "%.*f" % (digits, value * scale)
+
+
+def summary(rows):
+    sizes = lambda key, share: quantile([abs(r[key]) for r in rows if key in r], share)
+    inside = [r["inside"] for r in rows if "inside" in r]
+    wrong = [r for r in rows if r["verdict"] == ("does not" if r["done"] else "converges")]
+    plain = [r for r in rows if not r["edge"]]
+    unsure = [r for r in plain if r["verdict"] == "uncertain"]
+    return [
+        ("migrations", "%d" % len(rows)),
+        ("of them converged", "%d" % sum(r["done"] for r in rows)),
+        ("total time, p50 / p90", "%s / %s %%" % tuple(
+            shown(sizes("time", s), 100) for s in (.5, .9))),
+        ("bytes, p50 / p90", "%s / %s %%" % tuple(
+            shown(sizes("bytes", s), 100) for s in (.5, .9))),
+        ("pause, p50 / p90", "%s / %s ms" % tuple(
+            shown(sizes("pause", s), 1, 0) for s in (.5, .9))),
+        ("rounds, p50 / p90", "%s / %s" % tuple(
+            shown(sizes("rounds", s), 1, 0) for s in (.5, .9))),
+        ("inside the 90 % interval", "%d of %d" % (sum(inside), len(inside))),
+        ("wrong verdicts", "%d%s" % (len(wrong), "".join(" " + r["name"] for r in wrong))),
+        ("uncertain, not on the edge", "%d of %d" % (len(unsure), len(plain))),
+    ]
+
+
+def table(rows):
+    parts = [("tuned", [r for r in rows if not is_held_out(r["name"])]),
+             ("held out", [r for r in rows if is_held_out(r["name"])]), ("all", rows)]
+    print("| | %s |" % " | ".join(name for name, _ in parts))
+    print("|---" * (len(parts) + 1) + "|")
+    for lines in zip(*(summary(part) for _, part in parts)):
+        print("| %s | %s |" % (lines[0][0], " | ".join(text for _, text in lines)))
+    print()
+    print("| verdict | converged | did not |")
+    print("|---|---|---|")
+    for verdict in ("converges", "uncertain", "does not", "unknown"):
+        print("| %s | %d | %d |" % (verdict, *(
+            sum(r["verdict"] == verdict and r["done"] == done for r in rows)
+            for done in (True, False))))
+
+
+def cases(rows):
+    print("%-14s %-4s %-10s %5s | %7s %7s %6s [%5s %5s] | %5s | %5s %5s | %3s %3s" % (
+        "case", "half", "verdict", "share", "was ms", "said", "error", "low", "high", "bytes",
+        "pause", "said", "rds", "sd"))
+    for r in sorted(rows, key=lambda r: -abs(r.get("time", 9 if not r["done"] else 10))):
+        f, o = r["forecast"], r["outcome"]
+        print("%-14s %-4s %-10s %5s | %7s %7s %6s [%5s %5s] | %5s | %5s %5s | %3s %3s" % (
+            r["name"], "held" if is_held_out(r["name"]) else "tune", f["verdict"],
+            shown(f["share"], 100, 0), o["total_ms"] if r["done"] else "never",
+            shown(f["total"], 1000, 0), shown(r.get("time"), 100),
+            shown(f["total_low"], 1000, 0), shown(f["total_high"], 1000, 0),
+            shown(r.get("bytes"), 100), o["downtime_ms"] if r["done"] else "-",
+            shown(f["pause"], 1000, 0), o["syncs"], shown(f["rounds"], 1, 0)))
+
+
+def main(what, path, *more):
+    results = results_of(path)
+    if what == "inputs":
+        how, *settings = more
+        settings = {key: float(value) for key, value in (m.split("=") for m in settings)}
+        for result in results:
+            print(json.dumps({"name": result["case"]["name"],
+                              "input": dict(input_of(result, how), **settings),
+                              "outcome": result["outcome"]}, separators=(",", ":")))
+        return
+    if more:
+        forecasts = {f["name"]: f for f in lines_of(more[0])}
+    else:
+        forecasts = {r["case"]["name"]: r["forecast"] for r in results if "forecast" in r}
+    rows = [pair(r, in_seconds(forecasts[r["case"]["name"]])) for r in results
+            if r["case"]["name"] in forecasts]
+    {"table": table, "cases": cases}[what](rows)
+
+
+main(*sys.argv[1:])

@@ -103,6 +103,7 @@ FIXTURE_SETUP(age)
 
 FIXTURE_TEARDOWN(age)
 {
+	machine_put_back();
 	guest_free(self->g);
 }
 
@@ -250,7 +251,7 @@ static bool clock_is(const char *name)
 TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 {
 	NEEDS_VM(return, "it changes the kernel's clock source");
-	if (!clock_is("TSC") || sys_put(SOURCE "current_clocksource", "acpi_pm"))
+	if (!clock_is("TSC") || machine_put(SOURCE "current_clocksource", "acpi_pm"))
 		SKIP(return, "the kernel has no TSC and another clock to go by");
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("the kernel's")));
 	/* A log that began with the TSC, and one that did not. */
@@ -259,7 +260,7 @@ TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 	EXPECT_AGES(0, 20);
 	usleep(40000);
 	EXPECT_AGES(20, 20);
-	EXPECT_EQ(0, sys_put(SOURCE "current_clocksource", "tsc"));
+	EXPECT_EQ(0, machine_put(SOURCE "current_clocksource", "tsc"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
 	/* Across the change, and with the TSC again. */
 	EXPECT_AGES(40, 20);

@@ -154,7 +154,7 @@ bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,
 bench-predict: initrd ## real migrations against their forecasts (T: which; SUITE, KERNEL)
 	@$(MAKE) -C selftests predict
 	@$(VM)/bench-predict $(T) | $(VM)/tap
-	@selftests/predict/report.py table build/predict-$(KERNEL)-$(or $(SUITE),bookworm).json
+	@selftests/predict/report.py table build/predict-$(KERNEL)$(addprefix -,$(SUITE)).json
 
 lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 	@$(VM)/deps tool vm lint

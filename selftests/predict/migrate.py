@@ -173,7 +173,8 @@ class Watch:
 
     def numbers(self):
         names = ("mapped_4k", "mapped_2m", "mapped_bytes", "dirty_marks", "dirty_marks_new",
-                 "dirty_collects", "dirty_logged_bytes", "lost_events")
+                 "dirty_collects", "dirty_logged_bytes", "dirty_ring_pushes", "dirty_ring_full",
+                 "huge_splits", "exits", "exit_time_ns", "lost_events")
         return {name: self.read(name) for name in names}
 
     def slots(self):

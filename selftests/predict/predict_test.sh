@@ -1,6 +1,12 @@
 #!/bin/sh
 # Migrations from one QEMU to another on this host, forecast before: see migrate.py. What was found
-# out goes to the second disk. The runner has kvmwatch loaded.
+# out goes to the last disk. The runner has kvmwatch loaded.
 #	vm_cases	only these, with commas; all when it is empty
+export PATH="$PATH:/usr/bin"
+for module in virtio_pci virtio_blk; do
+	modprobe $module 2>/dev/null
+done
+output=/dev/vda
+[ ! -e /dev/vdb ] || output=/dev/vdb
 # shellcheck disable=SC2046 # words
-exec python3 ./migrate.py cases ./pattern /dev/vdb $(echo "${vm_cases-}" | tr , ' ')
+exec python3 ./migrate.py cases ./pattern $output $(echo "${vm_cases-}" | tr , ' ')

@@ -87,18 +87,28 @@ def polled_cycles(result):
 
 def aged_cycles(result):
     """Of dirty_age_hist, as kvmwatch predict takes them: buckets are 1, 2, 4, ... ms"""
-    ages, cycles = result["measured"]["ages"], []
-    for before, begin, end in zip(ages, ages[1:], ages[2:]):
-        if not begin[1] or end[1]:
-            continue
-        length = round((end[0] - begin[0]) / NS) * NS
-        curve, pages = [], 0
-        for i, (was, now) in enumerate(zip(before[2], end[2])):
-            pages += now - was
-            if 2**i * 10**6 < length:
-                curve.append([2**i * 10**6, pages])
-        cycles.append(curve + [[length, pages]])
+    cycles, begin = [], None
+    for was, now in zip(result["measured"]["ages"], result["measured"]["ages"][1:]):
+        if now[1] and not was[1]:
+            before, begin = was[2], now[0]  # slots are logged one by one
+        elif was[1] and not now[1] and begin is not None:
+            parts = reaps(result, begin, now[0]) if "ring" in result["case"]["options"] else 1
+            cycles.append(aged_cycle(before, now[2], round((now[0] - begin) / NS) * NS, parts))
     return cycles
+
+
+def reaps(result, begin, end):
+    counts = [p[3] for p in result["measured"]["points"] if begin <= p[0] <= end]
+    return max(1, counts[-1] - counts[0])
+
+
+def aged_cycle(before, after, length, parts):
+    curve, pages = [], 0
+    for i, (was, now) in enumerate(zip(before, after)):
+        pages += now - was
+        if 2**i * 10**6 < length / parts:
+            curve.append([2**i * 10**6, round(pages / parts)])
+    return curve + [[length // parts, round(pages / parts)]]
 
 
 def cycles_of(result, how):

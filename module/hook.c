@@ -106,7 +106,7 @@ static void detach_all(const char *reason)
 
 	WRITE_ONCE(kvmw_hooks_attached, 0);
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
-		if (kvmw_hooks[i].tp)
+		if (kvmw_hooks[i].on_tp && kvmw_hooks[i].target)
 			kvmw_tp_detach(&kvmw_hooks[i]);
 	kvmw_func_detach_all();
 	tracepoint_synchronize_unregister();

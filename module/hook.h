@@ -144,6 +144,9 @@ bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm);
  */
 void kvmw_hook_set_off(struct kvmw_hook *hook, bool off);
 
+/* Is this one to be left out, for a test? Then only its target is missing to look attached. */
+bool kvmw_hook_drop(struct kvmw_hook *hook);
+
 unsigned long kvmw_symbol_addr(const char *name);
 int kvmw_via_check(void);
 

@@ -25,6 +25,15 @@ static char *drop = "";
 module_param(drop, charp, 0444);
 MODULE_PARM_DESC(drop, "for tests of audits: claim to have attached the hook of this name, but don't");
 
+bool kvmw_hook_drop(struct kvmw_hook *hook)
+{
+	if (strcmp(drop, hook->name))
+		return false;
+	pr_warn("drop=%s: what depends on it will be wrong\n", drop);
+	hook->via = "dropped";
+	return true;
+}
+
 /*
  * Where kvm.ko has a symbol, or 0. The name must match to the letter. The probe is on
  * the second byte of it, where no instruction starts: it is never accepted.
@@ -310,9 +319,8 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 			 hook->targets[hook->found], unproven);
 		return -EOPNOTSUPP;
 	}
-	if (!strcmp(drop, hook->name)) {
-		pr_warn("drop=%s: what depends on it will be wrong\n", drop);
-		attached(hook, "dropped");
+	if (kvmw_hook_drop(hook)) {
+		hook->target = hook->targets[hook->found];
 		return 0;
 	}
 	if (hook->on_return)

@@ -79,6 +79,10 @@ int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 			 hook->targets[0], args, hook->tp_args);
 		return -EPROTO;
 	}
+	if (kvmw_hook_drop(hook)) {
+		hook->target = hook->targets[0];
+		return 0;
+	}
 	err = tracepoint_probe_register(tp, handler, hook);
 	if (err) {
 		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: error %d",
@@ -128,8 +132,10 @@ bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm)
 /* The caller owes tracepoint_synchronize_unregister(). */
 void kvmw_tp_detach(struct kvmw_hook *hook)
 {
-	tracepoint_probe_unregister(hook->tp, hook->tp_handler, hook);
+	if (hook->tp)
+		tracepoint_probe_unregister(hook->tp, hook->tp_handler, hook);
 	hook->tp = NULL;
+	hook->off = false;
 	hook->target = NULL;
 	hook->via = NULL;
 }

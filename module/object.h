@@ -28,6 +28,7 @@
 #include <asm/cpufeature.h>
 #include <uapi/linux/kvmwatch.h>
 
+#include "exit_span.h"
 #include "stats.h"
 
 struct dentry;
@@ -67,11 +68,10 @@ struct kvmw_vcpu {
 	u8			where;		/* KVMW_VCPU_* */
 	bool			halted;
 	bool			vmcb_valid;	/* KVM has its VMCB where we think */
-	bool			exit_early;	/* exit_since is from before KVM's event of it */
 	pid_t			tid;		/* last thread, in the initial namespace */
 	u64			since;		/* in @where, by kvmw_now() */
 	u64			halted_since;
-	u64			exit_since;	/* 0: in guest mode, or unknown */
+	struct kvmw_exit_span	exit_span;
 	/* The thread that put it last in its KVM_RUN, and how long that had waited then. */
 	const struct pid	*delay_pid;	/* only to compare */
 	u64			delay_base;
@@ -81,7 +81,7 @@ struct kvmw_vcpu {
 /* An exit is going on, for certain: no entry came since that we are not told of. */
 static __always_inline bool kvmw_exit_open(const struct kvmw_vcpu *vcpu)
 {
-	return vcpu->exit_since &&
+	return vcpu->exit_span.since &&
 	       !(KVMW_VMX_SILENT_ENTRIES && boot_cpu_has(X86_FEATURE_VMX));
 }
 

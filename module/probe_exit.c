@@ -64,18 +64,11 @@ static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct 
 
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
 {
-	bool begun = false;
-
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_inc(vcpu, exits);
 	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
-	if (unlikely(vcpu->exit_early)) {
-		/* Not of this exit after another entry: KVM has no event of one that failed. */
-		begun = vcpu->exit_since;
-		vcpu->exit_early = false;
-	}
-	if (!begun)
-		vcpu->exit_since = kvmw_now_of(usual);
+	if (kvmw_span_begins(&vcpu->exit_span))
+		vcpu->exit_span.since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
@@ -109,11 +102,12 @@ notrace KVMW_TP_EXIT(kvmw_tp_exit)
 
 static __always_inline void count_entry(struct kvmw_vcpu *vcpu, const bool usual)
 {
+	u64 since;
+
 	raw_write_seqcount_begin(&vcpu->seq);
-	if (likely(vcpu->exit_since))
-		kvmw_add(vcpu, exit_time_ns,
-			 kvmw_elapsed(kvmw_now_of(usual), vcpu->exit_since));
-	vcpu->exit_since = 0;
+	since = kvmw_span_ends(&vcpu->exit_span);
+	if (likely(since))
+		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(kvmw_now_of(usual), since));
 	raw_write_seqcount_end(&vcpu->seq);
 }
 

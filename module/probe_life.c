@@ -126,9 +126,8 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
 	}
 	if (kvmw_exit_open(vcpu))
-		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(now, vcpu->exit_since));
-	vcpu->exit_since = 0;
-	vcpu->exit_early = false;
+		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(now, vcpu->exit_span.since));
+	vcpu->exit_span = (struct kvmw_exit_span){};
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;
 	raw_write_seqcount_end(&vcpu->seq);

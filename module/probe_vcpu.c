@@ -90,10 +90,8 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 static __always_inline void preempted(struct kvmw_vcpu *vcpu, u64 now)
 {
 	kvmw_inc(vcpu, preemptions);
-	if (vcpu->exit_since || !vcpu->stats.exits[0])
-		return;
-	vcpu->exit_since = now;
-	vcpu->exit_early = true;
+	if (vcpu->stats.exits[0])
+		kvmw_span_preempted(&vcpu->exit_span, now);
 }
 
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,

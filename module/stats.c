@@ -417,7 +417,7 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 		since = vcpu->since;
 		halted = vcpu->halted;
 		halted_since = vcpu->halted_since;
-		exit_since = kvmw_exit_open(vcpu) ? vcpu->exit_since : 0;
+		exit_since = kvmw_exit_open(vcpu) ? vcpu->exit_span.since : 0;
 		now = kvmw_now_anywhere();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
 

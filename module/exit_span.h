@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From an exit to the next entry: when that begins. selftests/unit/exit_span_test.c has events
+ * come in orders that no processor here makes, so this uses of the kernel only what is given its
+ * meaning there, too.
+ */
+#ifndef KVMW_EXIT_SPAN_H
+#define KVMW_EXIT_SPAN_H
+
+/**
+ * struct kvmw_exit_span - of a vCPU
+ * @since:	when it left guest mode; 0: it is there, or that is unknown
+ * @early:	@since is from before KVM's event of the exit
+ */
+struct kvmw_exit_span {
+	u64	since;
+	bool	early;
+};
+
+/* KVM's event of an exit. Returns whether that is the beginning: then @since is to be set. */
+static __always_inline bool kvmw_span_begins(struct kvmw_exit_span *span)
+{
+	bool begun = false;
+
+	if (unlikely(span->early)) {
+		/* Not of this exit after another entry: KVM has no event of one that failed. */
+		begun = span->since;
+		span->early = false;
+	}
+	return !begun;
+}
+
+/* The vCPU is preempted, and so not in guest mode. */
+static __always_inline void kvmw_span_preempted(struct kvmw_exit_span *span, u64 now)
+{
+	if (span->since)
+		return;
+	span->since = now;
+	span->early = true;
+}
+
+/* KVM's event of an entry. Returns when the exit was, or 0. */
+static __always_inline u64 kvmw_span_ends(struct kvmw_exit_span *span)
+{
+	u64 since = span->since;
+
+	span->since = 0;
+	return since;
+}
+
+#endif /* KVMW_EXIT_SPAN_H */

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When the time from an exit to the next entry begins, by the module's own code. On Intel's
+ * processors KVM has no event of an exit behind an entry that failed, and no processor that is
+ * emulated here refuses an entry.
+ */
+#include <kselftest_harness.h>
+#include <linux/types.h>
+
+/* What the code takes from the kernel. */
+#define u64			__u64
+#define unlikely(x)		(x)
+
+#include "../module/exit_span.h"
+
+/* What a vCPU's thread does, at the moments 1, 2, 3, ... */
+enum { ENTRY, EXIT, PREEMPTED };
+
+static u64 sum;		/* as exit_time_ns */
+
+static void happens(struct kvmw_exit_span *span, const int *what, int nr)
+{
+	u64 now, since;
+
+	for (now = 1; nr--; now++, what++) {
+		switch (*what) {
+		case ENTRY:
+			since = kvmw_span_ends(span);
+			sum += since ? now - since : 0;
+			break;
+		case EXIT:
+			if (kvmw_span_begins(span))
+				span->since = now;
+			break;
+		case PREEMPTED:
+			kvmw_span_preempted(span, now);
+			break;
+		}
+	}
+}
+
+#define SUM(...) ({								\
+	const int what_[] = { __VA_ARGS__ };					\
+	struct kvmw_exit_span span_ = { };					\
+										\
+	sum = 0;								\
+	happens(&span_, what_, ARRAY_SIZE(what_));				\
+	sum;									\
+})
+
+TEST(it_begins_with_the_event_of_the_exit)
+{
+	EXPECT_EQ(0, SUM(ENTRY, EXIT));
+	EXPECT_EQ(1, SUM(ENTRY, EXIT, ENTRY));
+	EXPECT_EQ(2, SUM(ENTRY, EXIT, PREEMPTED, ENTRY));
+	EXPECT_EQ(3, SUM(EXIT, PREEMPTED, PREEMPTED, ENTRY, ENTRY));
+	EXPECT_EQ(2, SUM(EXIT, ENTRY, EXIT, ENTRY));
+}
+
+TEST(it_begins_before_that_if_the_vcpu_is_preempted_before)
+{
+	EXPECT_EQ(2, SUM(ENTRY, PREEMPTED, EXIT, ENTRY));
+	EXPECT_EQ(3, SUM(ENTRY, PREEMPTED, PREEMPTED, EXIT, ENTRY));
+	EXPECT_EQ(4, SUM(ENTRY, PREEMPTED, EXIT, ENTRY, PREEMPTED, EXIT, ENTRY));
+}
+
+/* The exit has no event. The one after the next entry has, and all its time. */
+TEST(an_entry_that_fails_takes_no_time_from_the_next_exit)
+{
+	EXPECT_EQ(1, SUM(ENTRY, ENTRY, EXIT, ENTRY));
+	EXPECT_EQ(1 + 1, SUM(ENTRY, PREEMPTED, ENTRY, EXIT, ENTRY));
+	EXPECT_EQ(1 + 3, SUM(ENTRY, PREEMPTED, ENTRY, EXIT, PREEMPTED, PREEMPTED, ENTRY));
+	EXPECT_EQ(1 + 2, SUM(ENTRY, PREEMPTED, ENTRY, PREEMPTED, EXIT, ENTRY));
+}
+
+TEST_HARNESS_MAIN

@@ -640,4 +640,61 @@ static __always_inline u64 kvmw_kvm_pages(const struct kvm *kvm, int level)
 #endif
 }
 
+/*
+ * Exits of a vCPU. On SVM KVM counts each, and has an event of each, also where it enters again at
+ * once. On VMX it also counts entries that were refused or that it did not try, as what the guest
+ * wants has to be emulated, and has no event of these.
+ */
+static inline u64 kvmw_kvm_exits(const struct kvm_vcpu *kvcpu)
+{
+	return READ_ONCE(kvcpu->stat.exits);
+}
+
+/* Those of some reasons, which are counted where the reason is handled: each is an exit. */
+static inline u64 kvmw_kvm_some_exits(const struct kvm_vcpu *kvcpu)
+{
+	return READ_ONCE(kvcpu->stat.irq_exits) + READ_ONCE(kvcpu->stat.io_exits);
+}
+
+/*
+ * May KVM on SVM count an exit without having entered? The guest of an SEV-ES VM keeps its state
+ * itself, and later kernels ask whether there is any.
+ */
+static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
+{
+#if KVMW_SINCE(6, 1)
+	return READ_ONCE(kvcpu->arch.guest_state_protected);
+#else
+	return false;
+#endif
+}
+
+/* Does KVM count halts that blocked? */
+#define KVMW_KVM_COUNTS_WAITS	KVMW_SINCE(6, 1)
+
+/* If it does, these; else halts in which it polled, whatever came of it. */
+static inline u64 kvmw_kvm_waits(const struct kvm_vcpu *kvcpu)
+{
+#if KVMW_KVM_COUNTS_WAITS
+	u64 waits = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kvcpu->stat.generic.halt_wait_hist); i++)
+		waits += READ_ONCE(kvcpu->stat.generic.halt_wait_hist[i]);
+	return waits;
+#else
+	return READ_ONCE(kvcpu->stat.halt_attempted_poll);
+#endif
+}
+
+/* Halts that ended while KVM polled. */
+static inline u64 kvmw_kvm_polls(const struct kvm_vcpu *kvcpu)
+{
+#if KVMW_KVM_COUNTS_WAITS
+	return READ_ONCE(kvcpu->stat.generic.halt_successful_poll);
+#else
+	return READ_ONCE(kvcpu->stat.halt_successful_poll);
+#endif
+}
+
 #endif /* KVMW_COMPAT_H */

@@ -484,6 +484,7 @@ static int hooks_show(struct seq_file *m, void *unused)
 		   kvmw_kind_footprint(KVMWATCH_KIND_SLOT));
 	put_records(m);
 	put_counters(m);
+	kvmw_vcpu_audit_describe(m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(hooks);

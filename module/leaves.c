@@ -27,6 +27,7 @@
 #include "leaves.h"
 #include "marks.h"
 #include "object.h"
+#include "vcpu_audit.h"
 
 /* Small enough that mmu_lock and kvm_lock are not held for long: 32 Ki leaves at most. */
 #define REGION_PAGES	BIT_ULL(27 - PAGE_SHIFT)
@@ -491,7 +492,7 @@ static int audit_leaves(struct kvmw_vm *vm)
 int kvmw_audit(struct kvmw_vm *vm)
 {
 	int same = vm->opaque ? -EOPNOTSUPP : -EAGAIN;
-	bool marks;
+	bool marks, vcpus;
 
 	kvmw_house_lock();
 	if (vm->armed && !READ_ONCE(vm->unsure) && !vm->mapped_bad)
@@ -501,16 +502,16 @@ int kvmw_audit(struct kvmw_vm *vm)
 		kvmw_rescan();
 	}
 	marks = kvmw_marks_audit(vm);
+	vcpus = kvmw_vcpus_audit(vm);
 	kvmw_house_unlock();
-	return marks ? same : 0;
+	return marks && vcpus ? same : 0;
 }
 
-void kvmw_audit_end(struct kvmw_vm *vm)
+static void leaves_audit_end(struct kvmw_vm *vm)
 {
 	struct finding it;
 	int i;
 
-	lockdep_assert_held(&vm->lock);
 	if (!vm->freed || !vm->armed || READ_ONCE(vm->unsure) || vm->mapped_bad)
 		return;
 	kvmw_slot_mapped(vm->stray, it.ours);
@@ -524,6 +525,14 @@ void kvmw_audit_end(struct kvmw_vm *vm)
 	vm->audit_failures++;
 	vm->leaf_failures++;
 	report(vm, &it);
+}
+
+void kvmw_audit_end(struct kvmw_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	leaves_audit_end(vm);
+	vm->audits += vm->ends_compared;
+	vm->audit_failures += !!vm->ends_refuted;
 }
 
 /* --- counting --------------------------------------------------------------- */

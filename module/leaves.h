@@ -26,12 +26,13 @@ u64 kvmw_leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, i
 /*
  * Compare with KVM. Returns 1 when it agrees, 0 when it does not: then the VM is about to be
  * counted anew; or -ESRCH when it is gone, -EAGAIN when it is being counted or does too much to be
- * sure, -EOPNOTSUPP when its leaves cannot be counted. Dirty marks are compared as well.
+ * sure, -EOPNOTSUPP when its leaves cannot be counted. Dirty marks and what is counted for vCPUs
+ * are compared as well.
  * Context: task, no lock held.
  */
 int kvmw_audit(struct kvmw_vm *vm);
 
-/* The last one, of a VM that KVM has freed, with all its slots gone. Context: vm->lock held. */
+/* The last one, of a VM whose vCPUs and slots are all gone. Context: vm->lock held. */
 void kvmw_audit_end(struct kvmw_vm *vm);
 
 /* Audits from time to time. */

@@ -743,6 +743,7 @@ static void fold(struct kvmw_object *obj)
 
 	mutex_lock(&vm->lock);
 	if (obj->kind == KVMWATCH_KIND_VCPU) {
+		kvmw_vcpu_audit_last(kvmw_to_vcpu(obj));
 		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &last);
 		kvmw_vcpu_stats_add(vm->gone_vcpus, &last);
 	} else {

@@ -30,6 +30,7 @@
 
 #include "exit_span.h"
 #include "stats.h"
+#include "vcpu_audit.h"
 
 struct dentry;
 struct kvmw_heat;
@@ -62,6 +63,7 @@ struct kvmw_vcpu {
 	struct kvmw_object	obj;	/* key: struct kvm_vcpu */
 	u32			vcpu_id;
 	bool			created;	/* creation succeeded: show it */
+	struct kvmw_vcpu_audit	audit;
 
 	/* Written by the CPU it is loaded on; seq lets readers see one moment. */
 	seqcount_t		seq ____cacheline_aligned;
@@ -157,6 +159,9 @@ struct kvmw_vm {
 	u64			mapped_now;	/* the same now, where KVM keeps no count */
 	u64			audits, audit_failures;	/* under lock */
 	u64			leaf_failures, mark_failures;	/* those of leaves and marks */
+	u64			refuted;	/* by audits of vCPUs: KVMW_NEED_*; under lock */
+	u64			ends_refuted;	/* the same, of vCPUs at their end */
+	bool			ends_compared;	/* there were such; under lock, too */
 	unsigned long		retry_at, retry_after;	/* when mapped_bad, in jiffies */
 	/* What gone slots had: 0, if all was seen. KVM's own count before it freed the VM. */
 	s64			gone_mapped[KVMW_NR_LEVELS];

@@ -94,6 +94,7 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 		return;		/* on_vcpu_created() tells of it, if it comes so far */
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
+	kvmw_vcpu_audit_begin(vcpu);
 	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* from the first vCPU on it stays so */
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
 }
@@ -136,11 +137,13 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 /* kvm_arch_vcpu_destroy(kvcpu): off its pCPU, and for good */
 static __always_inline void on_vcpu_destroy(const struct pt_regs *regs, unsigned long caller)
 {
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_find(kvcpu);
 
 	if (!vcpu)
 		return;
 	close_stretch(vcpu);
+	kvmw_vcpu_audit_end(vcpu, kvcpu);
 	kvmw_hide(&vcpu->obj);
 }
 

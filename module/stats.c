@@ -147,6 +147,7 @@ static u64 met_by(const struct kvmw_object *obj)
 		met |= KVMW_NEED_SEEN;
 	if (!READ_ONCE(vm->mark_failures))
 		met |= KVMW_NEED_MARKED;
+	met |= KVMW_NEED_AUDITED & ~READ_ONCE(vm->refuted);
 	if (!vm->ring)
 		met |= KVMW_NEED_BITMAP;
 	if (obj->kind == KVMWATCH_KIND_SLOT) {
@@ -186,7 +187,7 @@ bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	const struct kvmw_vm *vm = obj->vm;
 
-	if (stat->needs & READ_ONCE(vm->missed))
+	if (stat->needs & (READ_ONCE(vm->missed) | READ_ONCE(vm->refuted)))
 		return true;
 	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->leaf_failures))
 		return true;

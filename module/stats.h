@@ -18,7 +18,10 @@
 struct kvmw_object;
 
 /* Conditions beside hooks, in the same mask. */
-#define KVMW_NEED_FIRST		56
+#define KVMW_NEED_FIRST		53
+#define KVMW_NEED_EXITED	BIT_ULL(53)	/* no audit of the VM's exits has failed */
+#define KVMW_NEED_WOKEN		BIT_ULL(54)	/* none of its halts */
+#define KVMW_NEED_PAIRED	BIT_ULL(55)	/* none of its vCPUs' loads and puts */
 #define KVMW_NEED_COUNTERS	BIT_ULL(56)	/* the slot has counters of its own */
 #define KVMW_NEED_MARKED	BIT_ULL(57)	/* no audit of the VM's dirty marks has failed */
 #define KVMW_NEED_SEEN		BIT_ULL(58)	/* none of its leaves */
@@ -27,6 +30,9 @@ struct kvmw_object;
 #define KVMW_NEED_BITMAP	BIT_ULL(61)	/* the VM has dirty bitmaps, no rings */
 #define KVMW_NEED_LOGGING	BIT_ULL(62)	/* dirty logging of the slot is on */
 #define KVMW_NEED_LOADED_ONCE	BIT_ULL(63)	/* the vCPU has been on a pCPU */
+
+/* Of these, those that audits of vCPUs refute. */
+#define KVMW_NEED_AUDITED	(KVMW_NEED_EXITED | KVMW_NEED_WOKEN | KVMW_NEED_PAIRED)
 
 /* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
 #define KVMW_HIST_BUCKETS	40

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits: kvmwatch compares its mapped pages with KVM's, and its dirty marks with what KVM's logs
- * got. They agree whatever a guest does; they differ when a hook is missing: then mapped pages
- * are counted anew, and marks are withdrawn.
+ * Audits: kvmwatch compares its mapped pages with KVM's, its dirty marks with what KVM's logs
+ * got, and exits, halts and loads of vCPUs with what KVM counts of them. They agree whatever a
+ * guest does; they differ when a hook is missing: then mapped pages are counted anew, and all
+ * else is withdrawn.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -90,7 +91,7 @@ TEST_F(audit, each_is_counted_and_agrees)
 	ASSERT_EQ(0, touch(self->g, 100, 50));
 	ASSERT_EQ(0, guest_slot_discard(self->g, 1, 20, 30));
 	ASSERT_EQ(1, watch_audit(self->g, &then));
-	EXPECT_EQ(first.audits + 1, then.audits);
+	EXPECT_EQ(first.audits + 2, then.audits);	/* leaves and vCPUs */
 	EXPECT_EQ(0, then.failures);
 	EXPECT_EQ(then.audits, watch_vm_stat(self->g, "audits"));
 	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
@@ -121,7 +122,7 @@ TEST_F(audit, the_last_is_when_the_vm_is_gone)
 	guest_free(self->g);
 	self->g = NULL;
 	ASSERT_EQ(0, watch_wait_ended(fd));
-	EXPECT_EQ(before + 1, number(fd, "audits"));
+	EXPECT_EQ(before + 2, number(fd, "audits"));
 	EXPECT_EQ(0, number(fd, "audit_failures"));
 	close(fd);
 }
@@ -277,7 +278,7 @@ TEST_F(dropped, is_found_at_the_vms_end)
 	guest_free(self->g);
 	self->g = NULL;
 	ASSERT_EQ(0, watch_wait_ended(fd));
-	EXPECT_EQ(1, number(fd, "audits"));
+	EXPECT_EQ(2, number(fd, "audits"));
 	/* Who sees nothing come, nor go, is right in the end. */
 	EXPECT_EQ(strcmp(variant->hook, "spte_change") ? 1 : 0, number(fd, "audit_failures"));
 	close(fd);
@@ -398,7 +399,7 @@ TEST_F(marks, agree_with_what_the_vmm_collects)
 		if (round % 2)
 			ASSERT_EQ(0, collect(self->g, variant->manual));
 		ASSERT_EQ(1, watch_audit(self->g, &then));
-		EXPECT_EQ(first.audits + 2, then.audits);	/* leaves and marks */
+		EXPECT_EQ(first.audits + 3, then.audits);	/* leaves, marks, vCPUs */
 		EXPECT_EQ(0, then.failures);
 	}
 	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "dirty_marks_new"));
@@ -520,6 +521,231 @@ TEST_F_TIMEOUT(marks, at_any_moment_of_a_storm_agree, 120)
 	}
 	EXPECT_EQ(1, watch_audit(self->g, NULL));
 	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+/* --- vCPUs --------------------------------------------------------------------- */
+
+FIXTURE(vcpus) {
+	struct guest *g;
+};
+
+FIXTURE_SETUP(vcpus)
+{
+	ASSERT_EQ(0, load_with(""));
+	self->g = guest_new(2, 0);
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(vcpus)
+{
+	guest_free(self->g);
+}
+
+/* KVM's own count, of all vCPUs of the VM. */
+static __u64 kvms(struct guest *g, const char *name)
+{
+	__u64 value;
+
+	return oracle_debugfs(guest_name(g), name, &value) ? UNAVAILABLE : value;
+}
+
+#define EXITS		300
+#define HALTS		40
+#define SHORT_HALTS	10
+
+TEST_F(vcpus, agree_on_so_many_exits_and_halts)
+{
+	__u64 exits = kvms(self->g, "exits"), hlts = kvms(self->g, "halt_exits"), waits;
+	struct kvmwatch_audit first, then;
+
+	ASSERT_EQ(1, watch_audit(self->g, &first));
+	waits = watch_vm_stat(self->g, "wakeups_wait");
+	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(EXITS)));
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 1, HALTS));
+	ASSERT_EQ(1, watch_audit(self->g, &then));
+	EXPECT_EQ(first.audits + 2, then.audits);
+	EXPECT_EQ(0, then.failures);
+	/* What they have agreed on: */
+	EXPECT_LE(exits + EXITS + HALTS, watch_vm_stat(self->g, "exits"));
+	EXPECT_EQ(hlts + HALTS, kvms(self->g, "halt_exits"));
+	EXPECT_EQ(waits + HALTS, watch_vm_stat(self->g, "wakeups_wait"));
+	if (!vendor_is_intel())
+		EXPECT_EQ(kvms(self->g, "exits"), watch_vm_stat(self->g, "exits"));
+}
+
+static int exit_and_halt(struct guest *g)
+{
+	return guest_start(g, 0, work_cpuid(GUEST_FOREVER)) ?:
+	       guest_start(g, 1, work_halt(GUEST_FOREVER, GUEST_WAKE_LAPIC, 50000));
+}
+
+static int stop_both(struct guest *g)
+{
+	guest_stop(g, 0);
+	guest_stop(g, 1);
+	return guest_wait(g, 0, -1) ?: guest_wait(g, 1, -1);
+}
+
+TEST_F_TIMEOUT(vcpus, at_any_moment_of_guests_at_work_agree, 120)
+{
+	int i;
+
+	ASSERT_EQ(0, exit_and_halt(self->g));
+	for (i = 0; i < 200; i++)
+		EXPECT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, stop_both(self->g));
+	EXPECT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+}
+
+TEST_F_TIMEOUT(vcpus, from_before_insmod_agree, 120)
+{
+	int round, i;
+
+	for (round = 0; round < 4; round++) {
+		ASSERT_EQ(0, exit_and_halt(self->g));
+		ASSERT_EQ(0, load_with(""));
+		ASSERT_TRUE(WATCH_EVENTUALLY(watch_audit(self->g, NULL) == 1));
+		for (i = 0; i < 20; i++)
+			EXPECT_EQ(1, watch_audit(self->g, NULL));
+		EXPECT_EQ(0, stop_both(self->g));
+		EXPECT_EQ(1, watch_audit(self->g, NULL));
+		EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+		EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "exits"));
+	}
+}
+
+/* Of all vCPUs of the VM. */
+static int set_kvms_to_0(struct guest *g, const char *name)
+{
+	char path[128];
+	size_t len;
+	int err = oracle_debugfs_dir(guest_name(g), path, sizeof(path));
+
+	if (err)
+		return err;
+	len = strlen(path);
+	snprintf(path + len, sizeof(path) - len, "/%s", name);
+	return machine_put(path, "0");
+}
+
+TEST_F(vcpus, agree_when_somebody_sets_kvms_counts_to_0)
+{
+	static const char *const names[] = { "exits", "halt_successful_poll", "io_exits" };
+	unsigned int i;
+	int round;
+
+	NEEDS_MACHINE(return, "it writes to KVM's files in debugfs");
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(EXITS >> round)));
+		ASSERT_EQ(1, watch_audit(self->g, NULL));
+		ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(10)));
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			ASSERT_EQ(0, set_kvms_to_0(self->g, names[i]));
+		EXPECT_EQ(0, kvms(self->g, "exits"));
+		ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(1 + round * 20)));
+		EXPECT_EQ(1, watch_audit(self->g, NULL));
+		EXPECT_EQ(1, watch_audit(self->g, NULL));
+	}
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+	EXPECT_LE(EXITS, watch_vm_stat(self->g, "exits"));
+}
+
+/* What a hook misses is found. */
+FIXTURE(missed) {
+	struct guest *g;
+};
+
+FIXTURE_VARIANT(missed) {
+	const char *hook;
+	const char *gone[3];
+	const char *stays[3];
+};
+
+FIXTURE_VARIANT_ADD(missed, exit) {
+	.hook = "exit", .gone = { "exits", "exit_time_ns" },
+	.stays = { "halts", "loads", "user_exits" },
+};
+
+FIXTURE_VARIANT_ADD(missed, wakeup) {
+	.hook = "wakeup", .gone = { "halts", "wakeups_wait", "halt_poll_grow" },
+	.stays = { "exits", "loads", "user_exits" },
+};
+
+FIXTURE_VARIANT_ADD(missed, vcpu_put) {
+	.hook = "vcpu_put", .gone = { "puts", "on_cpu_ns", "halts" },
+	.stays = { "exits", "map_4k", "mapped_4k" },
+};
+
+FIXTURE_VARIANT_ADD(missed, vcpu_load) {
+	.hook = "vcpu_load", .gone = { "loads", "off_cpu_ns", "dirty_marks" },
+	.stays = { "exits", "map_4k", "mapped_4k" },
+};
+
+FIXTURE_SETUP(missed)
+{
+	char args[40];
+
+	snprintf(args, sizeof(args), "drop=%s", variant->hook);
+	ASSERT_EQ(0, load_with(args));
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+}
+
+FIXTURE_TEARDOWN(missed)
+{
+	guest_free(self->g);
+	EXPECT_EQ(0, watch_unload_patiently());
+	EXPECT_EQ(0, watch_load(NULL));
+	forget_messages();
+}
+
+/* On VMX it is exits for I/O that KVM counts; on 5.10 it is halts in which it polls. */
+static int work_of_all_kinds(struct guest *g)
+{
+	/* A halt that is shorter than this has the next one poll. */
+	struct kvm_enable_cap poll = { .cap = KVM_CAP_HALT_POLL, .args = { 2000000000 } };
+
+	if (ioctl(guest_vm_fd(g), KVM_ENABLE_CAP, &poll))
+		return -errno;
+	return guest_run(g, 0, work_out(EXITS)) ?: guest_halt_asleep(g, 0, SHORT_HALTS);
+}
+
+TEST_F(missed, is_found)
+{
+	__u64 before;
+	int i, fd;
+
+	fd = watch_vm(self->g);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 3 && variant->gone[i]; i++)
+		EXPECT_NE(KVMWATCH_WITHDRAWN, number(fd, variant->gone[i]));
+	before = number(fd, "audit_failures");
+	ASSERT_EQ(0, work_of_all_kinds(self->g));
+	ASSERT_EQ(0, watch_audit(self->g, NULL));
+	EXPECT_EQ(before + 1, number(fd, "audit_failures"));
+	for (i = 0; i < 3 && variant->gone[i]; i++) {
+		EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, variant->gone[i]));
+		EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, variant->gone[i]));
+		EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, variant->gone[i]));
+	}
+	for (i = 0; i < 3; i++)
+		EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, variant->stays[i]));
+	close(fd);
+}
+
+TEST_F(missed, is_found_at_the_vms_end)
+{
+	int fd = watch_vm(self->g);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, work_of_all_kinds(self->g));
+	guest_free(self->g);
+	self->g = NULL;
+	ASSERT_EQ(0, watch_wait_ended(fd));
+	EXPECT_EQ(1, number(fd, "audit_failures"));
+	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, variant->gone[0]));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

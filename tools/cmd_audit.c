@@ -109,11 +109,12 @@ static const struct opt *const options[] = {
 
 const struct cmd cmd_audit = {
 	.name		= "audit",
-	.summary	= "compare mapped pages with KVM's own count",
+	.summary	= "compare what was counted with KVM's own counts",
 	.about		=
-		"Compare each VM's mapped pages with KVM's own count, in the running system, and show the\n"
-		"result: \"agrees\"; \"differs\", then its mapped pages are unavailable until they have been\n"
-		"counted anew; or \"counting\", as that is what is done at the moment. AUDITS and FAILURES\n"
+		"Compare each VM's mapped pages, dirty marks, exits, halts and loads with what KVM counts\n"
+		"of them, in the running system, and show the result: \"agrees\"; \"differs\", then its\n"
+		"mapped pages are unavailable until they have been counted anew, or what else was wrong\n"
+		"for good; or \"counting\", as that is what is done at the moment. AUDITS and FAILURES\n"
 		"are all comparisons so far and those that differed. Fails when one differs.",
 	.options	= options,
 	.run		= run,

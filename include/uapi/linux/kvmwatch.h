@@ -468,14 +468,16 @@ struct kvmwatch_heat_page {
 /* --- KVMWATCH_AUDIT ------------------------------------------------------ */
 
 /**
- * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, and the
- *	dirty marks since the last audit with what KVM's dirty logs got, now
+ * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, the dirty
+ *	marks since the last audit with what KVM's dirty logs got, and exits, halts and
+ *	loads of its vCPUs with what KVM counts of them, now
  * @size:	in: sizeof(struct kvmwatch_audit)
  * @agrees:	out: 1: they are the same. 0: they differ. If it was the mapped pages, the
  *		statistics mapped_* of the VM are unavailable until they have been counted
- *		anew; if it was the marks, dirty_marks* are unavailable from then on
+ *		anew; if it was something else, what is wrong is unavailable from then on
  * @vm:		in: kvmwatch id of the VM
- * @audits:	out: comparisons so far, the one or two of this call included
+ * @audits:	out: comparisons so far, those of this call included: one for each of
+ *		the three that had something to compare
  * @failures:	out: those of them that differed
  */
 struct kvmwatch_audit {

@@ -178,6 +178,39 @@ static const char *unaware_command(const char *why)
 	return "";
 }
 
+/* A live view of a VM, which has begun when this returns. */
+static FILE *begin_view(struct guest *g)
+{
+	char command[128];
+	glob_t found;
+	FILE *f;
+	int i;
+
+	snprintf(command, sizeof(command), "kvmwatch pages -p name:%s 2>&1 >/dev/null </dev/null",
+		 guest_name(g));
+	f = popen(command, "r");
+	for (i = 0; f && i < 5000 * patience(); i++) {
+		if (!glob(WATCH_TRACEFS "/instances/kvmwatch-view-*/events/kvmwatch/kvmwatch_map/enable",
+			  0, NULL, &found)) {
+			globfree(&found);
+			return f;
+		}
+		usleep(1000);
+	}
+	return NULL;
+}
+
+/* What it says when it ends, which it does by itself. */
+static const char *end_of_view(FILE *view, int *status)
+{
+	static char said[512];
+
+	memset(said, 0, sizeof(said));
+	(void)!fread(said, 1, sizeof(said) - 1, view);
+	*status = pclose(view);
+	return said;
+}
+
 static void forget_messages(void)
 {
 	klogctl(5 /* clear */, NULL, 0);
@@ -276,7 +309,9 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 {
 	struct guest *other;
 	__u64 id, exits;
-	int fd, vcpu;
+	int fd, vcpu, status;
+	const char *said;
+	FILE *view;
 
 	ASSERT_EQ(0, LOAD(""));
 	EXPECT_SEEN(self->g, 100ULL);
@@ -297,11 +332,18 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 		EXPECT_LT(exits, number(vcpu, "exits"));
 		goto out;
 	}
-	ASSERT_EQ(0, sys_put(variant->file, "0"));
+	view = begin_view(self->g);
+	ASSERT_NE(NULL, view);
+	ASSERT_EQ(0, machine_put(variant->file, "0"));
 	other = new_guest(10);
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, touch(self->g, 110, 90));
 	EXPECT_BLIND();
+	/* Who looks at events is told that there are none, and not that the VM has ended. */
+	said = end_of_view(view, &status);
+	EXPECT_EQ(1, WEXITSTATUS(status));
+	EXPECT_NE(NULL, strstr(said, "hook missing: spte_change"));
+	EXPECT_EQ(NULL, strstr(said, "has ended"));
 	/* Who has it open is told that the numbers are wrong. */
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "mapped_4k"));

@@ -523,7 +523,8 @@ claim "with a summary" grep -q "vcpu: [0-9]* intervals in .* s, 0 events lost" /
 
 view unloaded wakeups
 attached unloaded
-claim "a view does not keep the module" rmmod kvmwatch
+# It opens the device for a moment, now and then.
+claim "a view does not keep the module" eventually rmmod kvmwatch
 wait "$unloaded"
 claim "but ends with it" same "$?" 1
 claim "and says so" grep -q "the module was unloaded" /tmp/unloaded.err

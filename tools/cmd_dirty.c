@@ -27,7 +27,9 @@ static const struct view_column columns[] = {
 
 static const char *const events[] = { "kvmwatch_dirty", NULL };
 
-static const struct view dirty = { events, columns, ARRAY_SIZE(columns) };
+static const struct view dirty = {
+	KVMWATCH_KIND_VM, "dirty_marks", events, columns, ARRAY_SIZE(columns)
+};
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {

@@ -45,7 +45,8 @@ static const struct view_column wakeup_columns[] = {
 static const char *const wakeup_events[] = { "kvmwatch_halt", NULL };
 
 static const struct view wakeups = {
-	wakeup_events, wakeup_columns, ARRAY_SIZE(wakeup_columns)
+	KVMWATCH_KIND_VCPU, "wakeups_wait", wakeup_events,
+	wakeup_columns, ARRAY_SIZE(wakeup_columns)
 };
 
 static int run_wakeups(const struct cmd *cmd, int argc, char **argv)
@@ -87,7 +88,8 @@ static const struct view_column haltpoll_columns[] = {
 static const char *const haltpoll_events[] = { "kvmwatch_halt_poll", NULL };
 
 static const struct view haltpoll = {
-	haltpoll_events, haltpoll_columns, ARRAY_SIZE(haltpoll_columns)
+	KVMWATCH_KIND_VCPU, "halt_poll_grow", haltpoll_events,
+	haltpoll_columns, ARRAY_SIZE(haltpoll_columns)
 };
 
 static int run_haltpoll(const struct cmd *cmd, int argc, char **argv)
@@ -127,7 +129,8 @@ static const struct view_column collect_columns[] = {
 static const char *const collect_events[] = { "kvmwatch_collect", NULL };
 
 static const struct view collects = {
-	collect_events, collect_columns, ARRAY_SIZE(collect_columns)
+	KVMWATCH_KIND_VM, "dirty_collects", collect_events, collect_columns,
+	ARRAY_SIZE(collect_columns)
 };
 
 static int run_collects(const struct cmd *cmd, int argc, char **argv)
@@ -187,7 +190,9 @@ static const struct view_column page_columns[] = {
 
 static const char *const page_events[] = { "kvmwatch_map", "kvmwatch_unmap", NULL };
 
-static const struct view pages = { page_events, page_columns, ARRAY_SIZE(page_columns) };
+static const struct view pages = {
+	KVMWATCH_KIND_VM, "map_4k", page_events, page_columns, ARRAY_SIZE(page_columns)
+};
 
 static int run_pages(const struct cmd *cmd, int argc, char **argv)
 {

@@ -308,12 +308,17 @@ int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr)
 	return 0;
 }
 
+bool kvm_is_loaded(void)
+{
+	return !access("/sys/module/kvm", F_OK);
+}
+
 int vms_none(const struct selection *selection, const char *what)
 {
 	if (selection->arg)
 		return complain(selection->arg,
 				"this VM has ended; kvmwatch list shows those that there are");
-	if (access("/sys/module/kvm", F_OK))
+	if (!kvm_is_loaded())
 		complain(what, "no VM, as kvm.ko is not loaded");
 	else
 		complain(what, "no VM runs here now");

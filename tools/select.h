@@ -73,6 +73,9 @@ char *select_candidates(const char *arg, const struct vm *vms, size_t nr);
 int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr);
 void vms_put(struct vm *vms, size_t nr);
 
+/* Without kvm.ko there is no VM, and no hook. */
+bool kvm_is_loaded(void);
+
 /*
  * What to say and to return when there was no VM to show. That one was asked for
  * and has ended is a failure. That none runs is an answer, but a table without rows

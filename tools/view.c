@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "hooks.h"
 #include "interrupt.h"
 #include "libkvmwatch.h"
 #include "output.h"
@@ -19,6 +20,7 @@
 
 #define ROUND_NS	50000000	/* between two looks */
 #define VMS_NS		500000000	/* between two looks whether VMs have ended */
+#define HOOKS_NS	2000000000ULL	/* between two looks whether hooks still work */
 #define GONE_NS		10000000000ULL	/* so long the last event of an unlisted VM is awaited */
 #define BUFFER_KB	1024
 #define MAX_BUFFER_KB	1048576
@@ -382,6 +384,34 @@ void view_choice_free(struct view_choice *choice)
 	free(choice->filter);
 }
 
+/* --- whether events come --------------------------------------------------------- */
+
+static int get_hooks(struct hooks *hooks)
+{
+	struct kvmwatch_info info;
+	int dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info), err;
+
+	if (dev < 0)
+		return dev;
+	err = hooks_get(dev, hooks);
+	close(dev);
+	return err;
+}
+
+/* Does the statistic that stands for the view's events lack a hook? */
+static bool lacks_hook(const struct hooks *hooks, const struct view *view, char *what, size_t size)
+{
+	const struct kvmwatch_stat *stat;
+	size_t i;
+
+	for (i = 0; i < hooks->nr_stats; i++) {
+		stat = &hooks->stats[i];
+		if (stat->kind == view->kind && !strcmp(stat->name, view->stat))
+			return hooks_missing(hooks, stat, what, size);
+	}
+	return false;
+}
+
 /* --- the view ------------------------------------------------------------------ */
 
 /**
@@ -403,6 +433,8 @@ struct viewing {
 	struct stream *stream;
 	struct output out;
 	__u64 next_vms_ns;	/* when to look for them again */
+	__u64 next_hooks_ns;	/* when to look for hooks again */
+	bool blind;		/* events have been missed */
 	__u64 shown;
 	__u64 lost_told;	/* of what was lost */
 };
@@ -491,13 +523,36 @@ static bool all_ended(struct viewing *v)
 	return true;
 }
 
+/*
+ * Are the hooks there that the events come from? The module finds it out when it audits. Nobody
+ * knows what happens while they are not, and when they work again VMs have other ids. Without
+ * kvm.ko there is nothing to hook, and nothing happens. It is asked now and then.
+ */
+static bool sees(struct viewing *v, const char *name)
+{
+	__u64 now = now_ns();
+	struct hooks hooks;
+	char what[160];
+
+	if (now < v->next_hooks_ns)
+		return true;
+	v->next_hooks_ns = now + HOOKS_NS;
+	if (get_hooks(&hooks))
+		return true;
+	v->blind = lacks_hook(&hooks, v->view, what, sizeof(what)) && kvm_is_loaded();
+	if (v->blind)
+		complain(name, "%s: events are not seen; kvmwatch hooks says why", what);
+	hooks_put(&hooks);
+	return !v->blind;
+}
+
 /* Returns 0 when it is time to end, or -errno. */
-static int watch(struct viewing *v)
+static int watch(struct viewing *v, const char *name)
 {
 	__u64 begin = now_ns(), passed = 0, limit = v->options->time_ns;
 	int more = 0, err;
 
-	while (!interrupted() && (!limit || passed < limit) && !all_ended(v)) {
+	while (!interrupted() && (!limit || passed < limit) && sees(v, name) && !all_ended(v)) {
 		if (!more)
 			pause_for(limit && limit - passed < ROUND_NS ? limit - passed : ROUND_NS);
 		forget_freshness();
@@ -527,7 +582,9 @@ static int end(struct viewing *v, const char *name, int err, __u64 ns)
 	if (flush)
 		return complain_output(flush);
 	err = err ? err : finish;
-	return err ? complain(name, "can't read events: %s", strerror(-err)) : EXIT_DONE;
+	if (err)
+		return complain(name, "can't read events: %s", strerror(-err));
+	return v->blind ? EXIT_COULD_NOT : EXIT_DONE;
 }
 
 static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
@@ -562,7 +619,7 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 	output_begin_endless(&v->out, columns, spec.nr_fields);
 	err = output_flush(&v->out);
 	if (!err)
-		err = watch(v);
+		err = watch(v, cmd->name);
 	return end(v, cmd->name, err, now_ns() - begin);
 }
 
@@ -576,6 +633,8 @@ int view_run(const struct view *view, const struct cmd *cmd, const struct view_o
 		v.ends = calloc(v.choice.nr + 1, sizeof(*v.ends));
 	if (!code && !v.ends)
 		code = complain(cmd->name, "no memory");
+	if (!code && !sees(&v, cmd->name))
+		code = EXIT_COULD_NOT;
 	if (!code)
 		code = run(&v, cmd, v.choice.filter);
 	view_choice_free(&v.choice);

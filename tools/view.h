@@ -50,11 +50,15 @@ struct view_column {
 
 /**
  * struct view - a view
+ * @kind:	kind of object (KVMWATCH_KIND_*) of @stat
+ * @stat:	a statistic that counts the same and needs the same hooks
  * @events:	the trace events that it shows, ended by NULL
  * @columns:	its columns
  * @nr_columns:	how many, at most STREAM_MAX_FIELDS
  */
 struct view {
+	__u32 kind;
+	const char *stat;
 	const char *const *events;
 	const struct view_column *columns;
 	size_t nr_columns;

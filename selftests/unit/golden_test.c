@@ -42,6 +42,9 @@ static const struct {
 	{ "on_cpu_ns", 250000000 }, { "dirty_marks", 640 }, { "dirty_marks_new", 512 },
 };
 
+/* From which moment on a hook is off, counted from 1; 0: it never is. */
+static __u64 hook_off_at;
+
 /* What else happens, between listing and reading. */
 static enum { NOTHING, VM_ENDS, OBJECTS_COME, VM_BEGINS, VM_UNLISTED } meanwhile;
 
@@ -130,6 +133,18 @@ static int device_list(struct kvmwatch_list *list)
 		.help = "time inside KVM's load function",
 	};
 
+	const struct kvmwatch_hook wakeup = {
+		.name = "wakeup", .target = "kvm_vcpu_wakeup", .reason = "switched off",
+		.flags = moment + 1 < hook_off_at ? KVMWATCH_HOOK_ATTACHED : 0,
+	};
+	static const struct kvmwatch_stat wakeups = {
+		.kind = KVMWATCH_KIND_VCPU, .name = "wakeups_wait", .hooks = "wakeup",
+	};
+
+	if (hook_off_at && list->kind == KVMWATCH_KIND_HOOK)
+		return give(&wakeup, sizeof(wakeup), list);
+	if (hook_off_at && list->kind == KVMWATCH_KIND_STAT)
+		return give(&wakeups, sizeof(wakeups), list);
 	if (nothing_now() && list->kind <= KVMWATCH_KIND_SLOT) {
 		list->nr = 0;
 		return 0;
@@ -398,6 +413,14 @@ int open(const char *path, int flags, ...)
 	if (!strcmp(path, KVMWATCH_DEVICE))
 		path = "/dev/null";
 	return syscall(SYS_openat, AT_FDCWD, path, flags, 0644);
+}
+
+/* kvm.ko is loaded. */
+int access(const char *path, int mode)
+{
+	if (!strcmp(path, "/sys/module/kvm"))
+		return 0;
+	return syscall(SYS_faccessat, AT_FDCWD, path, mode);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ts)
@@ -948,6 +971,31 @@ TEST(a_view_does_not_wait_for_ever_for_its_vm_to_be_freed)
 {
 	EXPECT_EQ(1 + 11 + 1, rows_at_end(0));
 	EXPECT_EQ(0, exit_code);
+}
+
+static int reads_until(__u64 off_at, const struct cmd *cmd)
+{
+	hook_off_at = off_at;
+	reads_before_signal = 1000;
+	code_of(cmd, "");
+	hook_off_at = 0;
+	return 1000 - reads_before_signal;
+}
+
+/* Nobody knows what happens after that. The module is asked each two seconds. */
+TEST(a_view_ends_when_a_hook_that_it_needs_is_off)
+{
+	EXPECT_EQ(2, reads_until(3, &cmd_wakeups));
+	EXPECT_EQ(1, exit_code);
+	EXPECT_EQ(10, reads_until(10, &cmd_wakeups));
+	EXPECT_EQ(1, exit_code);
+}
+
+TEST(a_view_whose_hook_is_off_does_not_begin)
+{
+	hook_off_at = 1;
+	EXPECT_EQ(1, code_of(&cmd_wakeups, "-t 5"));
+	EXPECT_EQ(0, code_of(&cmd_haltpoll, "-t 5"));	/* it needs others */
 }
 
 /* There is a process of that number here, but it is not the one in which it happened. */

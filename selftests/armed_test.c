@@ -218,9 +218,9 @@ static void forget_messages(void)
 
 static int switch_all(const char *to)
 {
-	int err = sys_put(FTRACE, to);
+	int err = machine_put(FTRACE, to);
 
-	return sys_put(KPROBES, to) ?: err;
+	return machine_put(KPROBES, to) ?: err;
 }
 
 /* --- before kvmwatch comes, or while it is there ---------------------------------------- */
@@ -283,7 +283,7 @@ FIXTURE_TEARDOWN(off)
 TEST_F_TIMEOUT(off, before_insmod_nothing_is_watched_until_they_are_on, 200)
 {
 	ASSERT_EQ(0, watch_unload_patiently());
-	ASSERT_EQ(0, sys_put(variant->file, "0"));
+	ASSERT_EQ(0, machine_put(variant->file, "0"));
 	ASSERT_EQ(0, LOAD(""));
 	ASSERT_EQ(0, touch(self->g, 100, 100));
 	EXPECT_BLIND();
@@ -295,7 +295,7 @@ TEST_F_TIMEOUT(off, before_insmod_nothing_is_watched_until_they_are_on, 200)
 	EXPECT_EQ(0, vms());
 	EXPECT_EQ(1, told("nothing is watched", off_reason));
 
-	ASSERT_EQ(0, sys_put(variant->file, "1"));
+	ASSERT_EQ(0, machine_put(variant->file, "1"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(sees()));
 	EXPECT_EQ(1, vms());
 	EXPECT_SEEN(self->g, 300ULL);
@@ -326,7 +326,7 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 
 	if (strcmp(variant->via, "kprobe")) {
 		/* ftrace promises us that nobody can. */
-		EXPECT_EQ(-EBUSY, sys_put(variant->file, "0"));
+		EXPECT_EQ(-EBUSY, machine_put(variant->file, "0"));
 		ASSERT_EQ(0, touch(self->g, 110, 90));
 		EXPECT_SEEN(self->g, 200ULL);
 		EXPECT_LT(exits, number(vcpu, "exits"));
@@ -354,7 +354,7 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	EXPECT_EQ(1, told("are switched off", "vm_destroy"));
 	EXPECT_EQ(1, told("nothing is watched", off_reason));
 
-	ASSERT_EQ(0, sys_put(variant->file, "1"));
+	ASSERT_EQ(0, machine_put(variant->file, "1"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(sees()));
 	EXPECT_EQ(1, vms());
 	EXPECT_SEEN(self->g, 200ULL);
@@ -384,7 +384,7 @@ TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_looked_into, 200)
 		forget_messages();
 		for (i = 0; i < 8; i++)
 			ASSERT_NE(NULL, (many[i] = new_guest(20)));
-		ASSERT_EQ(0, sys_put(variant->file, "0"));
+		ASSERT_EQ(0, machine_put(variant->file, "0"));
 		for (i = 0; i < 8; i++)
 			guest_free(many[i]);
 		free(watch_debugfs_table("vms"));
@@ -397,7 +397,7 @@ TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_looked_into, 200)
 			EXPECT_TRUE(WATCH_EVENTUALLY(told("nothing is watched", off_reason)));
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_blind()));
 		}
-		ASSERT_EQ(0, sys_put(variant->file, "1"));
+		ASSERT_EQ(0, machine_put(variant->file, "1"));
 		free(watch_debugfs_table("slots"));
 		EXPECT_TRUE(WATCH_EVENTUALLY(sees()));
 	}
@@ -489,7 +489,7 @@ TEST_F_TIMEOUT(costs, of_load_are_withdrawn_alone, 200)
 	EXPECT_LT(0, number(fd, "load_cost_ns"));
 	EXPECT_NE(KVMWATCH_WITHDRAWN, number(fd, "load_cost_ns"));
 
-	ASSERT_EQ(0, sys_put(KPROBES, "0"));
+	ASSERT_EQ(0, machine_put(KPROBES, "0"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(!attached("load_cost")));
 	EXPECT_EQ(0, attached("put_cost"));
 	EXPECT_EQ(1, attached("vcpu_load"));
@@ -501,7 +501,7 @@ TEST_F_TIMEOUT(costs, of_load_are_withdrawn_alone, 200)
 	EXPECT_LT(loads, number(fd, "loads"));
 	EXPECT_TRUE(sees());
 
-	ASSERT_EQ(0, sys_put(KPROBES, "1"));
+	ASSERT_EQ(0, machine_put(KPROBES, "1"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(attached("load_cost")));
 	EXPECT_EQ(id, id_of(self->g));
 	/* It has missed what nobody can make up for. */
@@ -522,12 +522,12 @@ TEST_F_TIMEOUT(costs, of_load_come_with_kprobes, 200)
 	struct guest *young;
 
 	ASSERT_EQ(0, watch_unload_patiently());
-	ASSERT_EQ(0, sys_put(KPROBES, "0"));
+	ASSERT_EQ(0, machine_put(KPROBES, "0"));
 	ASSERT_EQ(0, load_with("via=ftrace load_cost=1 audit_seconds=1"));
 	EXPECT_EQ(0, attached("load_cost"));
 	EXPECT_EQ(1, attached("vcpu_load"));
 	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "load_cost_ns"));
-	ASSERT_EQ(0, sys_put(KPROBES, "1"));
+	ASSERT_EQ(0, machine_put(KPROBES, "1"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(attached("load_cost")));
 	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "load_cost_ns"));
 	young = new_guest(10);

@@ -101,6 +101,7 @@ FIXTURE_SETUP(clock)
 
 FIXTURE_TEARDOWN(clock)
 {
+	machine_put_back();
 	guest_stop(self->g, 0);
 	guest_wait(self->g, 0, 10000);
 	close(self->fd);
@@ -116,11 +117,11 @@ TEST_F(clock, is_the_tsc_again_when_the_kernel_goes_by_it_again)
 		SKIP(return, "the kernel has no TSC and another clock to go by");
 	ASSERT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
 	first = take_look(self->fd);
-	ASSERT_EQ(0, sys_put(SOURCE "current_clocksource", other));
+	ASSERT_EQ(0, machine_put(SOURCE "current_clocksource", other));
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("the kernel's")));
 	slow = take_look(self->fd);
 	EXPECT_TRUE_TO_TIME(first, slow);
-	ASSERT_EQ(0, sys_put(SOURCE "current_clocksource", "tsc"));
+	ASSERT_EQ(0, machine_put(SOURCE "current_clocksource", "tsc"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
 	last = take_look(self->fd);
 	EXPECT_TRUE_TO_TIME(slow, last);
@@ -136,10 +137,10 @@ TEST_F(clock, is_the_tsc_again_when_the_kernel_goes_by_it_again)
 /* Suspend as far as KVM and the clocks go along: "freezer" tells all who are asked to prepare. */
 static int suspend(const char *depth)
 {
-	int err = sys_put(PM_TEST, depth);
+	int err = machine_put(PM_TEST, depth);
 
-	err = err ?: sys_put(PM_STATE, file_has(PM_STATE, "freeze") ? "freeze" : "mem");
-	sys_put(PM_TEST, "none");
+	err = err ?: machine_do(PM_STATE, file_has(PM_STATE, "freeze") ? "freeze" : "mem");
+	machine_put(PM_TEST, "none");
 	return err;
 }
 

@@ -43,11 +43,11 @@ static int injectors_put(const char *file, const char *text)
 	int err;
 
 	snprintf(path, sizeof(path), DEBUGFS "failslab/%s", file);
-	err = sys_put(path, text);
+	err = machine_put(path, text);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), DEBUGFS "fail_page_alloc/%s", file);
-	return sys_put(path, text);
+	return machine_put(path, text);
 }
 
 static int injectors_init(void)
@@ -55,8 +55,8 @@ static int injectors_init(void)
 	return injectors_put("ignore-gfp-wait", "N") ?:
 	       injectors_put("verbose", "0") ?:
 	       injectors_put("probability", "0") ?:
-	       sys_put(DEBUGFS "fail_page_alloc/min-order", "0") ?:
-	       sys_put(DEBUGFS "fail_usercopy/verbose", "0");
+	       machine_put(DEBUGFS "fail_page_alloc/min-order", "0") ?:
+	       machine_put(DEBUGFS "fail_usercopy/verbose", "0");
 }
 
 /*

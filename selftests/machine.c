@@ -127,6 +127,11 @@ int machine_put(const char *path, const char *value)
 	return err ?: sys_put(path, value);
 }
 
+int machine_do(const char *path, const char *value)
+{
+	return machine_is_ours() ? sys_put(path, value) : -EPERM;
+}
+
 void machine_put_back(void)
 {
 	while (nr_changed) {

@@ -12,7 +12,8 @@
  *   OTHER_VMS	names of the VMs of others, as KVM has them in debugfs, with spaces between
  *   KVMWATCH_KO the module's file, /kvmwatch.ko if nobody says
  *
- * Tests change settings of the machine with machine_put() alone.
+ * Tests change settings of the machine with machine_put() and machine_do() alone, which "make lint"
+ * looks after.
  */
 #ifndef SELFTESTS_MACHINE_H
 #define SELFTESTS_MACHINE_H
@@ -37,6 +38,8 @@ const char *machine_module(void);
  */
 int machine_put(const char *path, const char *value);
 void machine_put_back(void);
+/* The same of a command, such as drop_caches, which leaves nothing to put back. */
+int machine_do(const char *path, const char *value);
 
 /* The kernel said until now what it was expected to: the runner does not count it as complaint. */
 void machine_expected_messages(void);

@@ -171,11 +171,11 @@ static long long slab_now(void)
 	FILE *f;
 
 	if (machine_is_ours()) {
-		sys_put("/proc/sys/vm/drop_caches", "2");
+		machine_do("/proc/sys/vm/drop_caches", "2");
 		if (glob("/sys/kernel/slab/*/shrink", 0, NULL, &caches))
 			return -ENOENT;
 		for (i = 0; i < caches.gl_pathc; i++)
-			sys_put(caches.gl_pathv[i], "1");
+			machine_do(caches.gl_pathv[i], "1");
 		globfree(&caches);
 	}
 
@@ -571,17 +571,26 @@ char *watch_debugfs_table(const char *file)
 
 static char *trace;
 
+/* It is the test's own, so this changes nothing for others. */
+static int instance_put(const char *file, const char *value)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), INSTANCE "/%s", file);
+	return sys_put(path, value);
+}
+
 /* One that is there already is emptied: to make its buffers takes some kernels seconds. */
 static int make_instance(void)
 {
 	int err;
 
 	if (!mkdir(INSTANCE, 0700))
-		return sys_put(INSTANCE "/buffer_size_kb", "16384");
+		return instance_put("buffer_size_kb", "16384");
 	if (errno != EEXIST)
 		return -errno;
 	err = watch_trace_pause();
-	return err ?: sys_put(INSTANCE "/trace", "");
+	return err ?: instance_put("trace", "");
 }
 
 #define FILTER_SIZE	2048
@@ -608,7 +617,7 @@ static void exclude_threads(char *filter, __u64 vm)
 static int leave_out_others(const char *event)
 {
 	bool ours = !strncmp(event, "kvmwatch", 8);
-	char filter[FILTER_SIZE] = "0", path[256];
+	char filter[FILTER_SIZE] = "0", file[128];
 	struct kvmwatch_vm *vms;
 	int nr, i;
 
@@ -624,8 +633,8 @@ static int leave_out_others(const char *event)
 			exclude_threads(filter, vms[i].id);
 	}
 	free(vms);
-	snprintf(path, sizeof(path), INSTANCE "/events/%s/filter", event);
-	return sys_put(path, filter);
+	snprintf(file, sizeof(file), "events/%s/filter", event);
+	return instance_put(file, filter);
 }
 
 int watch_trace_start(void)
@@ -633,21 +642,21 @@ int watch_trace_start(void)
 	int err = make_instance();
 
 	err = err ?: leave_out_others("kvmwatch");
-	return err ?: sys_put(INSTANCE "/events/kvmwatch/enable", "1");
+	return err ?: instance_put("events/kvmwatch/enable", "1");
 }
 
 int watch_trace_also(const char *event)
 {
-	char path[256];
+	char file[128];
 	int err = leave_out_others(event);
 
-	snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", event);
-	return err ?: sys_put(path, "1");
+	snprintf(file, sizeof(file), "events/%s/enable", event);
+	return err ?: instance_put(file, "1");
 }
 
 int watch_trace_pause(void)
 {
-	return sys_put(INSTANCE "/events/enable", "0");
+	return instance_put("events/enable", "0");
 }
 
 int watch_trace_stop(void)

@@ -15,9 +15,9 @@
 #include <linux/module.h>
 #include <linux/notifier.h>
 
-#define MAX	8
+#define MAX_AT	8
 
-static char *at[MAX];
+static char *at[MAX_AT];
 static unsigned int nr;
 module_param_array(at, charp, &nr, 0);
 MODULE_PARM_DESC(at, "functions of kvmwatch");
@@ -30,8 +30,8 @@ static unsigned int every = 7;
 module_param(every, uint, 0);
 MODULE_PARM_DESC(every, "one of how many is");
 
-static struct kprobe probes[MAX], *list[MAX];
-static char names[MAX][KSYM_NAME_LEN];	/* with the module: the kernel has such names, too */
+static struct kprobe probes[MAX_AT], *list[MAX_AT];
+static char names[MAX_AT][KSYM_NAME_LEN];	/* with the module: the kernel has such names, too */
 static bool registered;
 static atomic_t calls, stalls;
 

@@ -252,7 +252,8 @@ static void add_mapped(const struct kvmw_slot *slot, struct tally *tally, struct
  * How sure a comparison has to be. Without mmu_lock what differs may be a change that we have
  * counted and KVM has not yet. With it that cannot be, and it is held for three numbers, not for
  * the sums. A VM that never stands still for the time of two sums is compared while it has to,
- * if its sums are few.
+ * if its sums are few. If they are many, what is found is only what differs by more than it has
+ * changed meanwhile.
  */
 enum how { WITHOUT_LOCK, LOCK_TO_READ, LOCK_TO_SUM, COMPARE_TRIES = 16 };
 
@@ -324,6 +325,22 @@ static void read_kvms(struct kvmw_vm *vm, struct kvm *kvm, enum how how, struct 
 }
 
 /*
+ * Is KVM's number one that ours was not at any moment between the two tallies? @it has ours as of
+ * the first. Then they differ, though nobody knows by how much.
+ */
+static bool is_beyond(const struct tally *before, const struct tally *after,
+		      const struct finding *it)
+{
+	int i;
+
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		if (it->kvms[i] > it->ours[i] + (s64)(after->map[i] - before->map[i]) ||
+		    it->kvms[i] < it->ours[i] - (s64)(after->unmap[i] - before->unmap[i]))
+			return true;
+	return false;
+}
+
+/*
  * Returns 1 or 0 when it is sure, else -EAGAIN. A slot's record that came between the list and
  * KVM's numbers is not on the list, though hits may have counted in it. Context: vm->lock held.
  */
@@ -342,11 +359,11 @@ static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
 	smp_rmb();	/* ... and before all of ours once more */
 	if (how != LOCK_TO_SUM) {
 		tally_vm(vm, &after);
-		if (memcmp(&before, &after, sizeof(before)))
-			return -EAGAIN;
-	}
-	if (agrees(it))
+		if (!is_beyond(&before, &after, it))
+			return memcmp(&before, &after, sizeof(before)) ? -EAGAIN : 1;
+	} else if (agrees(it)) {
 		return 1;
+	}
 	return how == WITHOUT_LOCK || kvmw_any_newborn() ? -EAGAIN : 0;
 }
 

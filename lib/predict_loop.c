@@ -116,7 +116,8 @@ static double dirtied_in(const struct chance *chance, double own)
 
 /*
  * Marks in so many seconds: those of the average cycle, and what the replayed ones had more or
- * less, but less of it the fewer pages are new by then.
+ * less, but less of it the fewer pages are new by then. What is longer than the path deviates no
+ * more than the path does.
  */
 static double most_deviating(const struct state *s, double seconds)
 {
@@ -124,7 +125,7 @@ static double most_deviating(const struct state *s, double seconds)
 	unsigned int slice = 0, i;
 	double most = 0, more = 0, at = 0, next, before = 0, now, part;
 
-	while (at < seconds) {
+	while (at < seconds && slice < PATH_SLICES) {
 		next = fmin(at + SLICE, seconds);
 		now = dirtied_in(s->chance, next);
 		part = (next - at) / SLICE;
@@ -136,6 +137,8 @@ static double most_deviating(const struct state *s, double seconds)
 		before = now;
 		at = next;
 	}
+	if (at < seconds)
+		most = fmax(most, dirtied_in(s->chance, seconds) + more);
 	return fmin(most, s->chance->cap);
 }
 

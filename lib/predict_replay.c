@@ -38,8 +38,9 @@ static double telling_until(const struct dirtying *dirtying, double share)
 {
 	const struct curve *curve = average_of(dirtying);
 	double first = curve_at(curve, WINDOW), time;
+	double until = fmin(dirtying->measured, PATH_SLICES * SLICE);
 
-	for (time = WINDOW; time < dirtying->measured; time += SLICE) {
+	for (time = WINDOW; time < until; time += SLICE) {
 		if (curve_at(curve, time + WINDOW) - curve_at(curve, time) < share * first)
 			break;
 	}

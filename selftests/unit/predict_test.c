@@ -310,4 +310,329 @@ TEST(without_cycles_the_bound_is_known_alone)
 	EXPECT_EQ(-ENODATA, kvmwatch_predict_bandwidth(&m->in, 0.95, &value));
 }
 
+/* --- What must hold for any input ----------------------------------------- */
+
+static __u64 dice = 1;
+
+static __u64 roll(void)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return dice;
+}
+
+static double between(double low, double high)
+{
+	return low + (high - low) * (double)(roll() >> 11) / 0x1p53;
+}
+
+/* So that numbers of each size come */
+static double decades(double low, double high)
+{
+	return exp(between(log(low), log(high)));
+}
+
+#define MOST_CYCLES	6
+#define MOST_POINTS	40
+
+struct any {
+	struct kvmwatch_curve_point points[MOST_CYCLES][MOST_POINTS];
+	struct kvmwatch_cycle cycles[MOST_CYCLES];
+	struct kvmwatch_part parts[8];
+	struct kvmwatch_predict_input in;
+};
+
+/* Cycles of a guest with bursts or without, of any length, with any points */
+static void any_cycles(struct any *any, double pages, double rate, double rest)
+{
+	size_t i, j;
+
+	any->in.nr_cycles = 1 + roll() % MOST_CYCLES;
+	any->in.cycles = any->cycles;
+	for (i = 0; i < any->in.nr_cycles; i++) {
+		double at = 0, length = decades(0.2, 20), busy = 0;
+
+		any->cycles[i].points = any->points[i];
+		any->cycles[i].nr = 1 + roll() % MOST_POINTS;
+		for (j = 0; j < any->cycles[i].nr; j++) {
+			at += length / (double)any->cycles[i].nr;
+			if (between(0, 1) >= rest)
+				busy += length / (double)any->cycles[i].nr;
+			any->points[i][j].ns = (__u64)(at * 1e9);
+			any->points[i][j].pages = (__u64)(pages * -expm1(-rate * busy / pages));
+		}
+	}
+}
+
+static void any_input(struct any *any)
+{
+	struct kvmwatch_predict_input *in = &any->in;
+	size_t i;
+
+	memset(any, 0, sizeof(*any));
+	in->size = sizeof(*in);
+	in->runs = 40;
+	in->seed = roll();
+	in->ram_pages = (__u64)decades(1000, 1e7);
+	in->data_pages = (__u64)(between(0, 1) * (double)in->ram_pages);
+	in->zero_pages = in->ram_pages - in->data_pages;
+	in->bandwidth = decades(1e6, 1e10);
+	in->link = roll() % 2 ? in->bandwidth * decades(0.5, 20) : 0;
+	in->downtime = decades(0.01, 5);
+	in->device = between(0, 0.1);
+	in->zero_page = between(0, 2 / 1e6);
+	in->growth = roll() % 4 ? 0 : decades(1, 1e5);
+	in->data_sd = roll() % 2 ? between(0, 0.2) : 0;
+	in->chunk = roll() % 3 ? 0 : 1ULL << (12 + roll() % 20);
+	if (roll() % 4 == 0)
+		in->flags |= KVMWATCH_PREDICT_RING;
+	any_cycles(any, between(0.01, 1) * (double)in->ram_pages,
+		   in->bandwidth / SENT * decades(0.01, 3), roll() % 3 ? 0 : between(0, 0.9));
+	if (roll() % 2) {
+		in->parts = any->parts;
+		in->nr_parts = 1 + roll() % 8;
+		for (i = 0; i < in->nr_parts; i++) {
+			any->parts[i].pages = 1 + roll() % 100000;
+			any->parts[i].data = roll() % any->parts[i].pages;
+		}
+	}
+}
+
+static struct any any;
+
+TEST(more_bandwidth_or_downtime_never_worsens_it)
+{
+	struct kvmwatch_prediction few, more;
+	unsigned int i, step, differ = 0;
+	bool bandwidth;
+
+	for (i = 0; i < 400; i++) {
+		any_input(&any);
+		bandwidth = i % 2;
+		if (bandwidth)
+			any.in.link = 0;
+		few = predict(&any.in);
+		for (step = 0; step < 4; step++) {
+			if (bandwidth)
+				any.in.bandwidth *= 1.3;
+			else
+				any.in.downtime *= 1.3;
+			more = predict(&any.in);
+			differ += more.share != few.share;
+			ASSERT_TRUE(more.share >= few.share)
+				TH_LOG("input %u: %s: %g, with less %g", i,
+				       bandwidth ? "bandwidth" : "downtime", more.share, few.share);
+			few = more;
+		}
+	}
+	EXPECT_LT(20U, differ);		/* else this tells nothing */
+}
+
+TEST(needs_are_in_order)
+{
+	double surely, maybe;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < 30; i++) {
+		any_input(&any);
+		err = kvmwatch_predict_downtime(&any.in, 0.95, &surely);
+		ASSERT_TRUE(!err || err == -ERANGE);
+		if (err)
+			continue;
+		ASSERT_EQ(0, kvmwatch_predict_downtime(&any.in, 0.05, &maybe));
+		ASSERT_TRUE(maybe <= surely);
+	}
+}
+
+static bool is_sound(double value)
+{
+	return value == KVMWATCH_PREDICT_NONE || (value >= 0 && value < 1e30);
+}
+
+static bool all_sound(const struct kvmwatch_prediction *out)
+{
+	return is_sound(out->share) && is_sound(out->total) && is_sound(out->total_low) &&
+	       is_sound(out->total_high) && is_sound(out->bytes) && is_sound(out->bytes_low) &&
+	       is_sound(out->bytes_high) && is_sound(out->rounds) && is_sound(out->pause) &&
+	       is_sound(out->pause_low) && is_sound(out->pause_high) && is_sound(out->throttle) &&
+	       is_sound(out->first_pass) && is_sound(out->first_bytes) &&
+	       is_sound(out->threshold) && is_sound(out->dirtied) &&
+	       is_sound(out->dirtied_second) && is_sound(out->measured) &&
+	       is_sound(out->variation);
+}
+
+/* The middle is between both ends. */
+static bool in_order(double low, double middle, double high)
+{
+	return low <= middle && (high == KVMWATCH_PREDICT_NONE || middle <= high);
+}
+
+TEST(any_input_gives_numbers_in_order)
+{
+	struct kvmwatch_prediction out;
+	unsigned int i;
+
+	for (i = 0; i < 300; i++) {
+		any_input(&any);
+		if (roll() % 3 == 0) {
+			any.in.flags |= KVMWATCH_PREDICT_LIVE;
+			any.in.live_looks = roll() % 4;
+			any.in.live_since = decades(0.01, 100);
+			any.in.live_marked = roll() % (any.in.ram_pages + 1);
+		}
+		if (roll() % 3 == 0)
+			any.in.flags |= KVMWATCH_PREDICT_AUTO_CONVERGE;
+		out = predict(&any.in);
+		ASSERT_TRUE(all_sound(&out)) TH_LOG("input %u", i);
+		ASSERT_TRUE(in_order(out.total_low, out.total, out.total_high) &&
+			    in_order(out.bytes_low, out.bytes, out.bytes_high) &&
+			    in_order(out.pause_low, out.pause, out.pause_high))
+			TH_LOG("input %u", i);
+	}
+}
+
+TEST(same_input_gives_the_same)
+{
+	struct kvmwatch_prediction once, again;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		any_input(&any);
+		once = predict(&any.in);
+		again = predict(&any.in);
+		ASSERT_EQ(0, memcmp(&once, &again, sizeof(once)));
+	}
+}
+
+/*
+ * Each member, and each word of each cycle, with a value from the edges of what there is: it is
+ * refused, or gives numbers. That it ends within the time limit of the test shows that the runs are
+ * bounded.
+ */
+TEST(hostile_input_is_refused_or_gives_numbers)
+{
+	static const double edges[] = {
+		0, -1, NAN, INFINITY, -INFINITY, 1 / 1e300, 1, 1e6, 1e15, 1e300, 0x1p64,
+	};
+	struct kvmwatch_prediction out;
+	unsigned int i, n, refused = 0;
+	__u64 word;
+
+	for (i = 0; i < 1500; i++) {
+		any_input(&any);
+		any.in.runs = 5;
+		for (n = roll() % 3 + 1; n; n--) {
+			double edge = edges[roll() % ARRAY_SIZE(edges)];
+			size_t words = (offsetof(struct kvmwatch_predict_input, live_throttle) -
+					offsetof(struct kvmwatch_predict_input, data_sd)) / 8 + 1;
+			size_t at = offsetof(struct kvmwatch_predict_input, data_sd) +
+				    roll() % words * 8;
+
+			memcpy((char *)&any.in + at, &edge, 8);
+		}
+		word = roll() % 2 ? ~0ULL : roll() >> roll() % 64;
+		switch (roll() % 6) {
+		case 0:
+			any.points[0][roll() % MOST_POINTS].ns = word;
+			break;
+		case 1:
+			any.points[0][roll() % MOST_POINTS].pages = word;
+			break;
+		case 2:
+			any.in.ram_pages = word;
+			break;
+		case 3:
+			any.in.data_pages = word;
+			break;
+		case 4:
+			any.in.zero_pages = word;
+			break;
+		default:
+			any.parts[0].data = word;
+		}
+		out = (struct kvmwatch_prediction) { .size = sizeof(out) };
+		if (kvmwatch_predict(&any.in, &out))
+			refused++;
+		else
+			ASSERT_TRUE(all_sound(&out)) TH_LOG("input %u", i);
+	}
+	EXPECT_LT(300U, refused);
+	EXPECT_LT(refused, 1500U);
+}
+
+/* --- Kinds of migrations --------------------------------------------------- */
+
+/* What is left takes less than all of it, and at the end of the first pass, as it did before. */
+TEST(live_forecast_goes_on_from_where_it_is)
+{
+	struct guest guest = { .pages = 8000, .rate = 2500 };
+	struct measured *m = measure(&guest);
+	struct kvmwatch_prediction whole = predict(&m->in), live;
+	double gone = 1.0, sent = gone * 16 * MIB / SENT;
+
+	m->in.flags |= KVMWATCH_PREDICT_LIVE;
+	m->in.live_looks = 1;
+	m->in.live_since = gone;
+	m->in.live_marked = (__u64)pages_in(&guest, gone);
+	m->in.data_pages -= (__u64)sent;
+	live = predict(&m->in);
+	EXPECT_TRUE(fabs(live.total + gone - whole.total) < 0.15)
+		TH_LOG("%g and %g, not %g", gone, live.total, whole.total);
+	EXPECT_TRUE(fabs(live.bytes + sent * SENT - whole.bytes) < 0.05 * whole.bytes);
+	EXPECT_LT(live.rounds, whole.rounds + 0.5);
+}
+
+TEST(live_forecast_of_a_late_round_is_short)
+{
+	struct guest guest = { .pages = 8000, .rate = 1000 };
+	struct measured *m = measure(&guest);
+	struct kvmwatch_prediction live;
+
+	m->in.flags |= KVMWATCH_PREDICT_LIVE;
+	m->in.live_looks = 4;
+	m->in.live_since = 0.2;
+	m->in.live_marked = 200;
+	m->in.data_pages = 1500;
+	m->in.zero_pages = 0;
+	live = predict(&m->in);
+	EXPECT_EQ(KVMWATCH_CONVERGES, live.verdict);
+	EXPECT_LT(live.total, 1.0);
+	m->in.live_marked = 4000;	/* more than may be left */
+	EXPECT_LT(live.total, predict(&m->in).total);
+}
+
+TEST(ring_is_one_chunk)
+{
+	struct guest guest = { .pages = 9000, .rate = 2500 };
+	struct measured *m = measure(&guest);
+	struct kvmwatch_prediction ring;
+
+	m->in.chunk = 2 << 20;
+	m->in.flags |= KVMWATCH_PREDICT_RING;
+	ring = predict(&m->in);
+	EXPECT_LT(predict(&m->in).total - ring.total, 1 / 1e9);
+	m->in.flags = 0;
+	EXPECT_LT(predict(&m->in).bytes, ring.bytes);	/* late chunks are exposed for less time */
+	m->in.chunk = 0;
+	EXPECT_EQ(ring.bytes, predict(&m->in).bytes);
+}
+
+TEST(auto_converge_ends_what_would_not)
+{
+	struct guest guest = { .pages = 20000, .rate = 6000 };
+	struct measured *m = measure(&guest);
+	struct kvmwatch_prediction out;
+
+	EXPECT_EQ(KVMWATCH_DOES_NOT, predict(&m->in).verdict);
+	m->in.flags |= KVMWATCH_PREDICT_AUTO_CONVERGE;
+	out = predict(&m->in);
+	EXPECT_EQ(KVMWATCH_CONVERGES, out.verdict);
+	EXPECT_LT(0.19, out.throttle);
+	/* vCPUs that idle most of the time are slowed by a throttle above that alone. */
+	m->in.vcpu_share = 0.5;
+	EXPECT_LT(out.throttle, predict(&m->in).throttle);
+}
+
 TEST_HARNESS_MAIN

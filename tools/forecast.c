@@ -15,13 +15,16 @@
 #include "memory_sample.h"
 #include "migration.h"
 #include "monitor.h"
+#include "repeat.h"
 #include "text.h"
 
 #define PAGE_BYTES	KVMWATCH_PREDICT_PAGE
 #define NS_PER_S	1e9
 
-/* What it takes QEMU to find that a page is zero, at some 5 GB/s */
+/* What it takes QEMU to find that a page is zero, at some 5 GB/s; more if this machine is slower */
 #define ZERO_PAGE_S	(8.0 / 10000000)
+#define ZERO_TRIES	16
+#define ZERO_PAGES	32	/* in each: to look at the clock takes long, too */
 
 /* When contents are compared: the window that QEMU sends in, a pause, and longer ones */
 static const unsigned int look_after_ms[] = { 100, 200, 400, 800, 1600, 3200, 6400 };
@@ -39,6 +42,8 @@ struct making {
 	size_t nr_slots;
 	struct monitor monitor;
 	bool searched, has_monitor;
+	struct migration migration;	/* what the monitor said last */
+	__u64 sampled_ns;	/* when the memory was looked at */
 	struct ages before;	/* of the cycle that runs */
 	struct maybe collects;	/* then */
 	int err;		/* of what was read meanwhile */
@@ -127,50 +132,69 @@ static int compare_bases(const void *a, const void *b, void *m)
 	return (x > y) - (x < y);
 }
 
+/* Of a slot that nobody looked at, which is small, all may be data, such as a BIOS. */
+static void add_parts(struct forecast *f, const struct memory_slot *slot)
+{
+	struct kvmwatch_part *part = &f->parts[f->in.nr_parts];
+	unsigned int nr = slot->nr_parts ?: 1, i;
+
+	for (i = 0; i < nr; i++, part++) {
+		part->pages = slot->pages * (i + 1) / nr - slot->pages * i / nr;
+		part->data = slot->nr_parts ?
+			     part->pages * (1 - (double)slot->zero[i]) + 0.5 : part->pages;
+	}
+	f->in.nr_parts += nr;
+}
+
 /* Part by part of RAM, in the order in which QEMU sends it: that of addresses. */
 static int take_parts(struct making *m, struct memory_sample *sample)
 {
 	struct forecast *f = m->forecast;
-	const struct memory_slot *slot;
-	size_t i, data;
+	size_t i;
 
-	f->parts = calloc(sample->nr_slots + 1, sizeof(*f->parts));
+	if (sample->nr_slots > KVMWATCH_PREDICT_MAX_PARTS / MEMORY_PARTS)
+		return 0;
+	free(f->parts);
+	f->in.nr_parts = 0;
+	f->parts = calloc(sample->nr_slots * MEMORY_PARTS + 1, sizeof(*f->parts));
 	if (!f->parts)
 		return -ENOMEM;
 	qsort_r(sample->slots, sample->nr_slots, sizeof(*sample->slots), compare_bases, m);
-	for (i = 0; i < sample->nr_slots; i++) {
-		slot = &sample->slots[i];
-		if (!slot->looked)
-			return 0;	/* by the sum alone */
-		data = slot->looked - slot->found[MEMORY_ZERO] - slot->found[MEMORY_ABSENT];
-		f->parts[i].pages = slot->pages;
-		f->parts[i].data = (double)slot->pages * data / slot->looked;
-	}
 	f->in.parts = f->parts;
-	f->in.nr_parts = sample->nr_slots;
+	for (i = 0; i < sample->nr_slots; i++)
+		add_parts(f, &sample->slots[i]);
 	return 0;
 }
 
-/* Pages that cannot be looked into may have data. */
-static void data_from_sample(struct forecast *f, const struct memory_sample *sample)
+/* What is sent whole. Pages that cannot be looked into may have data. False: not known. */
+static bool data_of(const struct memory_sample *sample, struct memory_estimate *data)
 {
 	static const enum memory_kind kinds[] = {
 		MEMORY_DATA, MEMORY_SWAPPED, MEMORY_HIDDEN, MEMORY_UNKNOWN,
 	};
-	double pages = 0, variance = 0;
+	double variance = 0;
 	size_t i;
 
+	data->pages = 0;
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (sample->estimate[kinds[i]].pages < 0)
-			return;
-		pages += sample->estimate[kinds[i]].pages;
+			return false;
+		data->pages += sample->estimate[kinds[i]].pages;
 		variance += pow(sample->estimate[kinds[i]].error, 2);
 	}
-	if (pages > f->in.ram_pages)
-		pages = f->in.ram_pages;
-	f->in.data_pages = pages;
+	data->error = sqrt(variance);
+	return true;
+}
+
+static void data_from_sample(struct forecast *f, const struct memory_sample *sample)
+{
+	struct memory_estimate data;
+
+	if (!data_of(sample, &data))
+		return;
+	f->in.data_pages = fmin(data.pages, f->in.ram_pages);
 	f->in.zero_pages = f->in.ram_pages - f->in.data_pages;
-	f->in.data_sd = pages >= 1 ? sqrt(variance) / pages : 0;
+	f->in.data_sd = data.pages >= 1 ? data.error / data.pages : 0;
 	f->data = (struct maybe) { true, f->in.data_pages * PAGE_BYTES };
 	f->sampled = true;
 }
@@ -184,6 +208,7 @@ static int take_sample(struct making *m)
 	tell(m, "looking at %d pages of its memory", MEMORY_SAMPLE_PAGES);
 	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
 	if (!err && sample.found[MEMORY_UNKNOWN] < sample.looked) {
+		m->sampled_ns = now_ns();
 		data_from_sample(f, &sample);
 		err = take_parts(m, &sample);
 	} else if (err != -EINTR && err != -ENOMEM && err != -ESRCH)
@@ -367,6 +392,36 @@ static int take_looks(struct making *m)
 	return err;
 }
 
+/* --- whether it grows ----------------------------------------------------------- */
+
+/*
+ * A guest that has more data now than when it was looked at first goes on growing, or so it seems,
+ * if the difference is more than chance.
+ */
+static int take_growth(struct making *m)
+{
+	struct forecast *f = m->forecast;
+	double was = f->in.data_pages, error = f->in.data_sd * was, more;
+	struct memory_estimate now;
+	struct memory_sample sample;
+	int err;
+
+	if (!f->sampled)
+		return 0;
+	tell(m, "looking at %d pages of its memory again", MEMORY_SAMPLE_PAGES);
+	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
+	if (!err && data_of(&sample, &now)) {
+		more = now.pages - was;
+		if (more > 2 * hypot(error, now.error)) {
+			f->in.growth = more / ((now_ns() - m->sampled_ns) / NS_PER_S);
+			data_from_sample(f, &sample);
+			err = take_parts(m, &sample);
+		}
+	}
+	memory_sample_free(&sample);
+	return err == -EINTR || err == -ENOMEM || err == -ESRCH ? err : 0;
+}
+
 /* --- with which settings ------------------------------------------------------- */
 
 /* Migrations of another kind than is played through. */
@@ -402,13 +457,40 @@ static void take_parameters(struct making *m, const struct migration *migration)
 	judge_features(f, migration);
 }
 
+static __u64 read_page(const __u64 *page)
+{
+	const __u64 *end = page + PAGE_BYTES / sizeof(__u64);
+	__u64 found = 0;
+
+	for (; page < end; page++)
+		__asm__ volatile ("orq %1, %0" : "+r" (found) : "m" (*page));
+	return found;
+}
+
+static double zero_page_s(void)
+{
+	static const __u64 page[PAGE_BYTES / sizeof(__u64)];
+	__u64 best = ~0ULL, begin, found = 0;
+	unsigned int try, i;
+
+	for (try = 0; try < ZERO_TRIES; try++) {
+		begin = now_ns();
+		for (i = 0; i < ZERO_PAGES; i++)
+			found |= read_page(page);
+		begin = now_ns() - begin + found;
+		if (begin < best)
+			best = begin;
+	}
+	return fmin(fmax(best / NS_PER_S / ZERO_PAGES, ZERO_PAGE_S), 10 * ZERO_PAGE_S);
+}
+
 static void set_parameters(struct making *m)
 {
 	const struct forecast_options *o = m->options;
 	struct forecast *f = m->forecast;
 
 	f->in.link = o->link;
-	f->in.zero_page = ZERO_PAGE_S;
+	f->in.zero_page = zero_page_s();
 	f->in.device = o->device_ms / 1e3;
 	f->in.horizon = o->horizon_s;
 	f->in.bandwidth = o->bandwidth ?: FORECAST_BANDWIDTH;
@@ -421,7 +503,6 @@ static void set_parameters(struct making *m)
 static int find_monitor(struct making *m)
 {
 	const struct forecast_options *o = m->options;
-	struct migration migration;
 	int err;
 
 	if (!o->measure_s && o->bandwidth && o->has_downtime && !o->qmp)
@@ -434,13 +515,14 @@ static int find_monitor(struct making *m)
 	m->has_monitor = !err;
 	if (err)
 		return 0;
-	err = migration_read(&m->monitor, 0, &migration);
+	err = migration_read(&m->monitor, 0, &m->migration);
 	if (err == -EINTR)
 		return err;
 	if (err)
-		why(m->forecast, "%s", migration.why);
+		why(m->forecast, "%s", m->migration.why);
 	else
-		take_parameters(m, &migration);
+		take_parameters(m, &m->migration);
+	m->has_monitor = !err;
 	return 0;
 }
 
@@ -502,6 +584,8 @@ static int collect(struct making *m)
 		err = take_measure(m);
 	else if (!err && o->sample)
 		err = take_looks(m);
+	if (!err && f->in.nr_cycles)
+		err = take_growth(m);
 	return err;
 }
 

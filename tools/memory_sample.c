@@ -686,6 +686,39 @@ static bool has_private(const struct job *job)
 	return false;
 }
 
+/* @pages are those of one slot, evenly spread and in the order of addresses. */
+static void find_parts(struct memory_slot *slot, const struct page *pages)
+{
+	size_t i, from, to;
+	unsigned int part;
+
+	slot->nr_parts = slot->looked < MEMORY_PARTS ? slot->looked : MEMORY_PARTS;
+	for (part = 0; part < slot->nr_parts; part++) {
+		from = slot->looked * part / slot->nr_parts;
+		to = slot->looked * (part + 1) / slot->nr_parts;
+		for (i = from; i < to; i++)
+			slot->zero[part] += pages[i].kind == MEMORY_ZERO ||
+					    pages[i].kind == MEMORY_ABSENT;
+		slot->zero[part] /= to - from;
+	}
+}
+
+/* The pages of a slot follow each other, unless the VMM has put it in between others. */
+static void find_all_parts(struct job *job)
+{
+	struct memory_slot *slot;
+	size_t i, from = 0;
+
+	for (i = 1; i <= job->nr; i++) {
+		slot = &job->slots[job->ranges[job->pages[from].range].slot];
+		if (i < job->nr && slot == &job->slots[job->ranges[job->pages[i].range].slot])
+			continue;
+		if (i - from == slot->looked)
+			find_parts(slot, &job->pages[from]);
+		from = i;
+	}
+}
+
 static void sum_up(struct job *job, struct memory_sample *sample)
 {
 	struct memory_slot *slot;
@@ -702,6 +735,7 @@ static void sum_up(struct job *job, struct memory_sample *sample)
 		slot->found[kind]++;
 		slot->looked++;
 	}
+	find_all_parts(job);
 	for (kind = 0; kind < MEMORY_KINDS; kind++)
 		sample->estimate[kind] = estimate(job, is_kind, kind);
 	sample->slots = job->slots;

@@ -50,6 +50,8 @@ struct memory_estimate {
 	double error;
 };
 
+#define MEMORY_PARTS		64	/* of a slot, to tell where it has data */
+
 /**
  * struct memory_slot - what was found in one slot
  * @as_id:	its address space
@@ -57,12 +59,17 @@ struct memory_estimate {
  * @pages:	of 4 KiB
  * @looked:	how many of them were looked at
  * @found:	as what
+ * @nr_parts:	parts of the slot in the order of addresses, all of the same size; 0: nothing was
+ *		looked at
+ * @zero:	for each of them the share of what was looked at there that is zero or absent
  */
 struct memory_slot {
 	__u16 as_id, id;
 	__u64 pages;
 	size_t looked;
 	size_t found[MEMORY_KINDS];
+	unsigned int nr_parts;
+	float zero[MEMORY_PARTS];
 };
 
 /**

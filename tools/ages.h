@@ -22,12 +22,14 @@
  * @life:	kvmwatch's id of it
  * @logged:	its dirty logging is on
  * @known:	@in is
+ * @dirty:	pages that are marked in the log now; 0 with dirty rings
  * @in:		by bucket
  */
 struct slot_ages {
 	__u64 life;
 	bool logged;
 	bool known;
+	__u64 dirty;
 	__u64 in[AGES_MAX];
 };
 

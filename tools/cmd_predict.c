@@ -126,6 +126,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	code = options_parse(cmd, argc, argv, &options.common);
 	if (code >= 0)
 		return code;
+	if (options.live && options.measure_s) {
+		complain(cmd->name, "--live looks on, --measure has QEMU log: give one of them");
+		return EXIT_USAGE;
+	}
 	dev = device_open();
 	if (dev < 0)
 		return EXIT_COULD_NOT;
@@ -136,7 +140,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_bandwidth, &opt_downtime, &opt_measure, &opt_sample, &opt_link,
+	&opt_vm, &opt_bandwidth, &opt_downtime, &opt_measure, &opt_sample, &opt_live, &opt_link,
 	&opt_device_downtime, &opt_horizon, &opt_qmp, &opt_json, &opt_csv, &opt_help, NULL
 };
 
@@ -149,7 +153,8 @@ const struct cmd cmd_predict = {
 		"bandwidth it needs. Bandwidth and downtime are the VM's own if its monitor tells them.\n"
 		"Somebody must see how fast the VM dirties pages: --measure has QEMU log it for some\n"
 		"seconds, which the guest feels; --sample compares pages of its memory from outside,\n"
-		"which it does not feel. Without either the verdict is unknown.\n"
+		"which it does not feel. Without either the verdict is unknown. Of a VM that migrates,\n"
+		"--live says what is left: its log is on anyway.\n"
 		"Exit status: 0 converges, 3 does not, 4 uncertain or unknown.",
 	.options	= options,
 	.run		= run,

@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "forecast.h"
 #include "libkvmwatch.h"
+#include "live.h"
 #include "memory_sample.h"
 #include "migration.h"
 #include "monitor.h"
@@ -28,6 +29,9 @@
 
 /* When contents are compared: the window that QEMU sends in, a pause, and longer ones */
 static const unsigned int look_after_ms[] = { 100, 200, 400, 800, 1600, 3200, 6400 };
+
+/* For how long a migration is looked on */
+#define LIVE_MS		2000
 
 #define NR_LOOKS	(sizeof(look_after_ms) / sizeof(*look_after_ms))
 
@@ -422,6 +426,147 @@ static int take_growth(struct making *m)
 	return err == -EINTR || err == -ENOMEM || err == -ESRCH ? err : 0;
 }
 
+/* --- a migration that runs ----------------------------------------------------- */
+
+static int add_cycles(struct forecast *f, const struct live_cycles *cycles)
+{
+	size_t i, from = 0;
+	int err;
+
+	for (i = 0; i < cycles->nr; i++) {
+		err = add_curve(f, &cycles->points[from], cycles->ends[i] - from);
+		if (err)
+			return err;
+		from = cycles->ends[i];
+	}
+	return 0;
+}
+
+/*
+ * What is left to be sent. In the first pass nobody says which of it are zero pages: the data are
+ * those that there are, without what was sent.
+ */
+static void take_left(struct forecast *f, const struct migration *migration)
+{
+	__u64 left = migration->ram_remaining.number / PAGE_BYTES, data = left;
+
+	if (left > f->in.ram_pages)
+		left = f->in.ram_pages;
+	if (f->in.live_looks <= 1) {
+		data = f->in.data_pages > migration->normal.number ?
+		       f->in.data_pages - migration->normal.number : 0;
+	}
+	f->in.data_pages = data < left ? data : left;
+	f->in.zero_pages = f->in.live_looks <= 1 ? left - f->in.data_pages : 0;
+	f->in.live_throttle = migration->throttle_percent.known ?
+			      fmin(migration->throttle_percent.number / 100.0, 0.99) : 0;
+	f->in.nr_parts = 0;
+}
+
+/* How old the log is: known in the first pass, and a guess of live_cycles() in others. */
+static __u64 age_of(const struct migration *migration)
+{
+	__u64 setup = migration->setup_ms.known ? migration->setup_ms.number : 0;
+
+	if (!migration->total_ms.known || migration->syncs.number > 1 ||
+	    migration->total_ms.number <= setup)
+		return 0;
+	return (migration->total_ms.number - setup) * 1000000ULL;
+}
+
+static void take_progress(struct forecast *f, const struct migration *migration)
+{
+	f->elapsed_ms = migration->total_ms;
+	f->looks = migration->syncs;
+	f->vmm_pages_s = migration->dirty_rate;
+	f->in.live_looks = migration->syncs.number;
+}
+
+/* Does it migrate? Else say why not. */
+static bool migrates(struct forecast *f, const struct migration *migration)
+{
+	if (migration->phase == MIGRATION_ACTIVE && migration->total_ms.known &&
+	    migration->ram_remaining.known && migration->syncs.known)
+		return true;
+	if (migration->phase == MIGRATION_DONE)
+		why(f, "its migration is done");
+	else if (migration->phase == MIGRATION_ACTIVE)
+		why(f, "its migration has not begun to send");
+	else
+		why(f, "it does not migrate");
+	return false;
+}
+
+static int look_on(struct making *m, struct live *live)
+{
+	struct forecast *f = m->forecast;
+	__u64 age_ns = age_of(&m->migration);
+	struct live_cycles *cycles;
+	int err;
+
+	err = live_watch(m->dev, f->vm->info.id, f->vm->info.flags & KVMWATCH_VM_DIRTY_RING,
+			 LIVE_MS, live);
+	if (err == -ENODATA) {
+		why(f, "its log is off, or what it dirties is unavailable: see kvmwatch hooks");
+		return 0;
+	}
+	if (err)
+		return err;
+	err = migration_read(&m->monitor, 0, &m->migration);
+	if (err == -EINTR || err == -ESRCH)
+		return err;
+	if (err) {
+		why(f, "%s", m->migration.why);
+		return 0;
+	}
+	if (!migrates(f, &m->migration))
+		return 0;
+	take_progress(f, &m->migration);
+	take_left(f, &m->migration);
+	cycles = malloc(sizeof(*cycles));
+	if (!cycles)
+		return -ENOMEM;
+	live_cycles(live, age_ns, cycles);
+	f->pages_s = cycles->pages_s;
+	f->in.live_since = cycles->since_s;
+	/* Pages of rings are marked again after each reset. */
+	f->in.live_marked = live->ring || cycles->marked > f->in.ram_pages ? 0 : cycles->marked;
+	f->in.flags |= KVMWATCH_PREDICT_LIVE;
+	err = add_cycles(f, cycles);
+	if (f->in.nr_cycles)
+		f->source = FORECAST_LIVE;
+	free(cycles);
+	return err;
+}
+
+static int take_live(struct making *m)
+{
+	struct forecast *f = m->forecast;
+	struct live *live;
+	int err;
+
+	if (!m->has_monitor) {
+		why(f, "nobody tells what is left to be sent: %s", m->monitor.why);
+		return 0;
+	}
+	if (!migrates(f, &m->migration))
+		return 0;
+	/* What is mapped tells little of a VM that has been logged before. */
+	if (m->migration.syncs.number <= 1 && !f->sampled) {
+		err = take_sample(m);
+		if (err)
+			return err;
+	}
+	tell(m, "looking on for %u s", LIVE_MS / 1000);
+	live = malloc(sizeof(*live));
+	if (!live)
+		return -ENOMEM;
+	err = look_on(m, live);
+	live_free(live);
+	free(live);
+	return err;
+}
+
 /* --- with which settings ------------------------------------------------------- */
 
 /* Migrations of another kind than is played through. */
@@ -505,7 +650,7 @@ static int find_monitor(struct making *m)
 	const struct forecast_options *o = m->options;
 	int err;
 
-	if (!o->measure_s && o->bandwidth && o->has_downtime && !o->qmp)
+	if (!o->measure_s && !o->live && o->bandwidth && o->has_downtime && !o->qmp)
 		return 0;
 	tell(m, "asking QEMU for its parameters");
 	m->searched = true;
@@ -580,11 +725,13 @@ static int collect(struct making *m)
 	/* Before it is measured, which on some kernels has KVM unmap everything. */
 	if (!err && o->sample)
 		err = take_sample(m);
-	if (!err && o->measure_s)
+	if (!err && o->live)
+		err = take_live(m);
+	else if (!err && o->measure_s)
 		err = take_measure(m);
 	else if (!err && o->sample)
 		err = take_looks(m);
-	if (!err && f->in.nr_cycles)
+	if (!err && !o->live && f->in.nr_cycles)
 		err = take_growth(m);
 	return err;
 }
@@ -604,6 +751,7 @@ int forecast_make(int dev, const struct vm *vm, const struct forecast_options *o
 	forecast->downtime_min = KVMWATCH_PREDICT_NONE;
 	forecast->downtime_maybe = KVMWATCH_PREDICT_NONE;
 	forecast->bandwidth_min = KVMWATCH_PREDICT_NONE;
+	forecast->pages_s = KVMWATCH_PREDICT_NONE;
 	forecast->in.size = sizeof(forecast->in);
 	forecast->in.ram_pages = vm->info.memory / PAGE_BYTES;
 	set_parameters(&m);

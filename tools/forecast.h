@@ -99,6 +99,10 @@ void forecast_options_init(struct forecast_options *options);
  * @downtime_maybe: seconds; may be enough
  * @bandwidth_min: bytes a second; surely enough
  * @window_s:	how long the longest cycle was
+ * @elapsed_ms:	with --live: for how long the migration has been going on, by the VMM
+ * @looks:	and how often it has collected the log
+ * @pages_s:	and how many pages a second were dirtied while we looked on; negative: not known
+ * @vmm_pages_s: and what the VMM says of that
  * @why:	what keeps it from being better known; "": nothing
  *
  * The rest belongs to forecast.c.
@@ -116,6 +120,8 @@ struct forecast {
 	enum forecast_origin bandwidth_from, downtime_from;
 	double downtime_min, downtime_maybe, bandwidth_min;
 	double window_s;
+	struct maybe elapsed_ms, looks, vmm_pages_s;
+	double pages_s;
 	char why[FORECAST_WORDS];
 
 	struct kvmwatch_cycle *cycles;

@@ -82,6 +82,13 @@ static const char *set_sample(struct options *options, const char *arg)
 	return NULL;
 }
 
+static const char *set_live(struct options *options, const char *arg)
+{
+	(void)arg;
+	of(options)->live = true;
+	return NULL;
+}
+
 static const char *set_qmp(struct options *options, const char *arg)
 {
 	of(options)->qmp = arg;
@@ -106,6 +113,10 @@ const struct opt opt_measure = {
 const struct opt opt_sample = {
 	's', "sample", NULL, "look at some pages of the VM's memory: what they hold, what changes",
 	set_sample
+};
+
+const struct opt opt_live = {
+	'L', "live", NULL, "of the migration that runs: what it will take from now on", set_live
 };
 
 const struct opt opt_link = {

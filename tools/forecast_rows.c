@@ -17,8 +17,8 @@ enum {
 	COL_BYTES, COL_BYTES_LOW, COL_BYTES_HIGH, COL_BYTES_TEXT,
 	COL_ROUNDS, COL_ROUNDS_TEXT, COL_PAUSE, COL_PAUSE_TEXT,
 	COL_MIN, COL_MAYBE, COL_MIN_TEXT, COL_BANDWIDTH_MIN, COL_BANDWIDTH_TEXT,
-	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_WINDOW, COL_SOURCE, COL_REASON,
-	COL_WHY, COL_WORDS_TEXT, NR_COLS
+	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_WINDOW, COL_SOURCE,
+	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY, COL_WORDS_TEXT, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -57,6 +57,10 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_ZERO]		= { "zero_bytes",		NULL,			true },
 	[COL_WINDOW]		= { "window_s",			NULL,			true },
 	[COL_SOURCE]		= { "source",			NULL,			false },
+	[COL_ELAPSED]		= { "elapsed_ms",		NULL,			true },
+	[COL_LOOKS]		= { "looks",			NULL,			true },
+	[COL_RATE]		= { "pages_per_s",		NULL,			true },
+	[COL_VMM_RATE]		= { "vmm_pages_per_s",		NULL,			true },
 	[COL_REASON]		= { "reason",			NULL,			false },
 	[COL_WHY]		= { "why",			NULL,			false },
 	[COL_WORDS_TEXT]	= { NULL,			"",			false },
@@ -278,6 +282,10 @@ static void show_inputs(struct output *out, const struct forecast *f)
 		output_unknown(out, COL_SOURCE, NULL);
 		output_unknown(out, COL_WINDOW, NULL);
 	}
+	show_maybe(out, COL_ELAPSED, f->elapsed_ms);
+	show_maybe(out, COL_LOOKS, f->looks);
+	show_number(out, COL_RATE, f->pages_s);
+	show_maybe(out, COL_VMM_RATE, f->vmm_pages_s);
 	if (f->has_out)
 		output_string(out, COL_REASON, kvmwatch_predict_reason_name(f->out.reason));
 	else
@@ -316,6 +324,15 @@ static void add_needs(const struct forecast *f, FILE *file)
 			bytes(f->bandwidth_min, "/s").text);
 }
 
+/* "has been migrating for 12.3 s; all is from now on; dirties 1200 pages/s (by the VMM 1180)" */
+static void add_progress(const struct forecast *f, FILE *file)
+{
+	fprintf(file, "has been migrating for %s, and all is from now on; dirties %.0f pages/s",
+		seconds(f->elapsed_ms.number / 1e3).text, f->pages_s);
+	if (f->vmm_pages_s.known)
+		fprintf(file, " (by the VMM %llu)", f->vmm_pages_s.number);
+}
+
 void forecast_words(const struct forecast *f, char *buf, size_t size)
 {
 	const struct kvmwatch_prediction *p = &f->out;
@@ -324,7 +341,11 @@ void forecast_words(const struct forecast *f, char *buf, size_t size)
 	*buf = '\0';
 	if (!file)
 		return;
+	if (f->source == FORECAST_LIVE)
+		add_progress(f, file);
 	if (has_verdict(f) && p->dirtied >= 0 && !converges(f)) {
+		if (ftell(file) > 0)
+			fputs("; ", file);
 		fprintf(file, "dirties %s in %s, of which %s sends %s",
 			bytes(p->dirtied * PAGE_BYTES, "").text, seconds(f->in.downtime).text,
 			bytes(f->in.bandwidth, "/s").text,

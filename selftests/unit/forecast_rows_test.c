@@ -28,7 +28,7 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
 		.downtime_min = 0.002, .downtime_maybe = 0.002, .bandwidth_min = 65536,
-		.window_s = 5,
+		.window_s = 5, .pages_s = NONE,
 		.out = {
 			.verdict = KVMWATCH_CONVERGES, .reason = KVMWATCH_REASON_QUIET, .share = 1,
 			.total = 2.1, .total_low = 2.02, .total_high = 2.1234,
@@ -42,7 +42,7 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
 		.downtime_min = 0.93, .downtime_maybe = 0.9, .bandwidth_min = 21.6 * MIB,
-		.window_s = 6.4,
+		.window_s = 6.4, .pages_s = NONE,
 		.out = {
 			.verdict = KVMWATCH_DOES_NOT, .reason = KVMWATCH_REASON_HOT, .share = 0.01,
 			.total = 9, .total_low = 8, .total_high = NONE, .bytes = 80 * MIB,
@@ -55,7 +55,8 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 1 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
 		.downtime_min = 1.4, .downtime_maybe = 1, .bandwidth_min = 18.7 * MIB,
-		.window_s = 5, .why = "it was not measured to the end: the VMM is paused",
+		.window_s = 5, .pages_s = NONE,
+		.why = "it was not measured to the end: the VMM is paused",
 		.out = {
 			.verdict = KVMWATCH_UNCERTAIN, .reason = KVMWATCH_REASON_EDGE,
 			.share = 0.24, .total = 9, .total_low = 8, .total_high = NONE,
@@ -64,8 +65,23 @@ static const struct forecast forecasts[] = {
 			.dirtied = 5069,
 		},
 	},
+	{	/* it migrates */
+		.vm = &vms[0], .source = FORECAST_LIVE, .has_out = true, .memory = 256 << 20,
+		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
+		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
+		.downtime_min = 0.002, .downtime_maybe = 0.002, .bandwidth_min = 65536,
+		.window_s = 3.1, .elapsed_ms = { true, 12345 }, .looks = { true, 4 },
+		.vmm_pages_s = { true, 1180 }, .pages_s = 1200.4,
+		.out = {
+			.verdict = KVMWATCH_CONVERGES, .share = 1,
+			.total = 4.1, .total_low = 4.02, .total_high = 4.1234,
+			.bytes = 13.5 * MIB, .bytes_low = 13 * MIB, .bytes_high = 14 * MIB,
+			.rounds = 3, .pause = 0.014, .first_pass = 2.09, .first_bytes = 33 * MIB,
+			.dirtied = 400, .dirtied_second = 1200, .measured = 3.1,
+		},
+	},
 	{	/* unknown */
-		.vm = &vms[3], .has_out = true, .memory = 256 << 20,
+		.vm = &vms[3], .pages_s = NONE, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.downtime_min = NONE, .downtime_maybe = NONE, .bandwidth_min = NONE,
 		.why = "nobody knows how fast it dirties pages: --sample, --measure",
@@ -158,6 +174,9 @@ TEST(the_sentence_says_what_is_missing)
 	EXPECT_STREQ("dirties 6.30 MiB in 300 ms, of which 16.0 MiB/s sends 4.80 MiB; "
 		     "needs a downtime of 930 ms, or 21.6 MiB/s", words);
 	forecast_words(&forecasts[3], words, sizeof(words));
+	EXPECT_STREQ("has been migrating for 12.3 s, and all is from now on; "
+		     "dirties 1200 pages/s (by the VMM 1180)", words);
+	forecast_words(&forecasts[4], words, sizeof(words));
 	EXPECT_STREQ("nobody knows how fast it dirties pages: --sample, --measure", words);
 	/* What does not fit is cut off. */
 	forecast_words(&forecasts[1], words, 20);

@@ -63,7 +63,7 @@ struct cycles {
 };
 
 #define SLICE		0.05	/* seconds of a cycle that are replayed as one */
-#define PATH_SLICES	2048	/* of a replayed guest; then it begins again */
+#define PATH_SLICES	2048	/* of a replayed guest, at most; then it begins again */
 
 /**
  * struct replay - a cycle as it differs from the average one
@@ -94,6 +94,8 @@ struct replay {
  * @rests:	whether marks were seen to stop, and to go on
  * @nr_replays:	number of @replays
  * @replays:	the cycles
+ * @path_slices: how long a replayed guest is: many replays, so that one follows each other
+ * @by_slice:	if @always_works: each curve at the end of each slice, see slices_of_curve()
  */
 struct dirtying {
 	struct cycles cycles;
@@ -110,6 +112,8 @@ struct dirtying {
 	bool rests;
 	size_t nr_replays;
 	struct replay *replays;
+	unsigned int path_slices;
+	double *by_slice;
 };
 
 double curve_time(unsigned int knot);
@@ -200,6 +204,9 @@ struct plan {
  * @tail:	factor of what is dirtied in the part of RAM that comes last
  * @key:	of the numbers that are drawn for each look
  * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
+ * @path_slices: length of @path
+ * @by_slice:	with @deviations: @curve at the end of each slice
+ * @deviations:	@path has marks that the guest makes more, or less, than in the average cycle
  */
 struct chance {
 	const struct curve *curve;
@@ -212,8 +219,16 @@ struct chance {
 	double cap;
 	__u64 key;
 	const double *path;
+	unsigned int path_slices;
+	const double *by_slice;
 	bool deviations;
 };
+
+/* Of one of the ways to go on: at 0, and at the end of each slice */
+static inline double *slices_of_curve(const struct dirtying *dirtying, unsigned int way)
+{
+	return dirtying->by_slice + way * (PATH_SLICES + 1);
+}
 
 struct outcome {
 	bool converges;

@@ -19,21 +19,32 @@
 
 /* --- The table ----------------------------------------------------------- */
 
+/*
+ * Knots are where the exponent of a double changes, or one of the first bits behind it, three for
+ * eight steps: so they are numbered by the upper bits of the time.
+ */
+#define LOWER_BITS	49
+#define FIRST_KNOT	((__u64)(1023 + CURVE_FIRST) * CURVE_STEPS)
+
+_Static_assert(1 << (52 - LOWER_BITS) == CURVE_STEPS, "as many bits as there are steps");
+
 double curve_time(unsigned int knot)
 {
-	unsigned int octave = knot / CURVE_STEPS, step = knot % CURVE_STEPS;
+	__u64 bits = (FIRST_KNOT + knot) << LOWER_BITS;
+	double seconds;
 
-	return ldexp(1 + (double)step / CURVE_STEPS, CURVE_FIRST + (int)octave);
+	memcpy(&seconds, &bits, sizeof(seconds));
+	return seconds;
 }
 
-/* The last knot at or before @seconds: knots are where the exponent and first bits change. */
+/* The last knot at or before @seconds, which are not before the first */
 static unsigned int knot_before(double seconds)
 {
-	int exponent;
-	double part = frexp(seconds, &exponent);	/* 0.5 to below 1 */
-	int knot = (exponent - 1 - CURVE_FIRST) * CURVE_STEPS + (int)((part * 2 - 1) * CURVE_STEPS);
+	__u64 bits;
 
-	return knot < CURVE_KNOTS - 1 ? knot : CURVE_KNOTS - 1;
+	memcpy(&bits, &seconds, sizeof(bits));
+	bits = (bits >> LOWER_BITS) - FIRST_KNOT;
+	return bits < CURVE_KNOTS - 1 ? (unsigned int)bits : CURVE_KNOTS - 1;
 }
 
 double curve_at(const struct curve *curve, double seconds)

@@ -58,17 +58,19 @@ struct state {
 
 /* --- The guest ----------------------------------------------------------- */
 
-static double path_at(const double *path, double seconds)
+static double path_at(const struct chance *chance, double seconds)
 {
-	double length = PATH_SLICES * SLICE, laps = floor(seconds / length);
+	const unsigned int nr = chance->path_slices;
+	const double *path = chance->path;
+	double length = nr * SLICE, laps = floor(seconds / length);
 	double slice = (seconds - laps * length) / SLICE;
 	unsigned int i = (unsigned int)slice;
 	double from;
 
-	if (i > PATH_SLICES - 1)
-		i = PATH_SLICES - 1;
+	if (i > nr - 1)
+		i = nr - 1;
 	from = i ? path[i - 1] : 0;
-	return laps * path[PATH_SLICES - 1] + from + (path[i] - from) * (slice - i);
+	return laps * path[nr - 1] + from + (path[i] - from) * (slice - i);
 }
 
 /*
@@ -76,42 +78,69 @@ static double path_at(const double *path, double seconds)
  * guest go on; what is longer than a window is from anywhere. So no look sees what another has
  * seen, and yet, which part a look sees depends on its number alone.
  */
-static unsigned int path_slice(const struct state *s, unsigned int slice)
-{
-	unsigned int window = (unsigned int)(WINDOW / SLICE + 0.5);
+struct stretch {
+	unsigned int near;	/* where it begins in the window */
+	unsigned int far;	/* and if it is longer, what is beyond goes on from here */
+};
 
-	if (slice < window)
-		return (s->look * window + slice) % PATH_SLICES;
-	return ((unsigned int)(draw_even(~s->chance->key, s->look) * PATH_SLICES) + slice) %
-	       PATH_SLICES;
+#define WINDOW_SLICES	((unsigned int)(WINDOW / SLICE + 0.5))
+
+static struct stretch stretch_of(const struct state *s)
+{
+	return (struct stretch) {
+		.near = s->look * WINDOW_SLICES,
+		.far = (unsigned int)(draw_even(~s->chance->key, s->look) *
+				      s->chance->path_slices),
+	};
 }
 
-static double path_between(const double *path, unsigned int from, double slices)
+static unsigned int path_slice(const struct chance *chance, const struct stretch *stretch,
+			       unsigned int slice)
+{
+	return ((slice < WINDOW_SLICES ? stretch->near : stretch->far) + slice) %
+	       chance->path_slices;
+}
+
+static double path_between(const struct chance *chance, unsigned int from, double slices)
 {
 	double to = from + slices;
 
-	return path_at(path, to * SLICE) - path_at(path, from * SLICE);
+	return path_at(chance, to * SLICE) - path_at(chance, from * SLICE);
 }
 
 /* The guest's own time that passes in @seconds after the look before. */
 static double own_time(const struct state *s, double seconds)
 {
 	const struct plan *plan = s->plan;
-	const double *path = s->chance->path;
+	const struct chance *chance = s->chance;
 	double own = seconds, slices = seconds / SLICE, window = WINDOW / SLICE;
+	struct stretch stretch;
 
-	if (path && !s->chance->deviations) {
-		own = path_between(path, path_slice(s, 0), fmin(slices, window));
+	if (chance->path && !chance->deviations) {
+		stretch = stretch_of(s);
+		own = path_between(chance, path_slice(chance, &stretch, 0), fmin(slices, window));
 		if (slices > window)
-			own += path_between(path, path_slice(s, (unsigned int)(window + 0.5)),
+			own += path_between(chance, path_slice(chance, &stretch, WINDOW_SLICES),
 					    slices - window);
 	}
 	return own * fmin((1 - s->throttle) / plan->in->vcpu_share, 1);
 }
 
+static double capped(const struct chance *chance, double pages)
+{
+	pages *= chance->scale;
+	return pages < chance->cap ? pages : chance->cap;
+}
+
 static double dirtied_in(const struct chance *chance, double own)
 {
-	return fmin(curve_at(chance->curve, own) * chance->scale, chance->cap);
+	return capped(chance, curve_at(chance->curve, own));
+}
+
+/* The same at the end of a slice */
+static double dirtied_in_slices(const struct chance *chance, unsigned int slices)
+{
+	return capped(chance, chance->by_slice[slices]);
 }
 
 /*
@@ -121,23 +150,28 @@ static double dirtied_in(const struct chance *chance, double own)
  */
 static double most_deviating(const struct state *s, double seconds)
 {
-	const double *path = s->chance->path, *expected = path + PATH_SLICES;
+	const double *path = s->chance->path, *expected = path + s->chance->path_slices;
 	unsigned int slice = 0, i;
-	double most = 0, more = 0, at = 0, next, before = 0, now, part;
+	double most = 0, more = 0, before = 0, now, part = 1;
+	struct stretch stretch = stretch_of(s);
+	bool last = false;
 
-	while (at < seconds && slice < PATH_SLICES) {
-		next = fmin(at + SLICE, seconds);
-		now = dirtied_in(s->chance, next);
-		part = (next - at) / SLICE;
-		i = path_slice(s, slice++);
-		if (expected[i] > 0)
-			part = fmin(part, (now - before) / expected[i]);
-		more += path[i] * part;
-		most = fmax(most, now + more);
+	while (!last && slice < s->chance->path_slices) {
+		last = (slice + 1) * SLICE >= seconds;
+		if (last)
+			part = seconds / SLICE - slice;
+		now = last ? dirtied_in(s->chance, seconds) :
+			     dirtied_in_slices(s->chance, slice + 1);
+		i = path_slice(s->chance, &stretch, slice++);
+		if (expected[i] > 0 && (now - before) < part * expected[i])
+			more += path[i] * (now - before) / expected[i];
+		else
+			more += path[i] * part;
+		if (now + more > most)
+			most = now + more;
 		before = now;
-		at = next;
 	}
-	if (at < seconds)
+	if (!last)
 		most = fmax(most, dirtied_in(s->chance, seconds) + more);
 	return fmin(most, s->chance->cap);
 }

@@ -211,6 +211,39 @@ static void center(struct dirtying *dirtying)
 	}
 }
 
+static int tabulate_slices(struct dirtying *dirtying)
+{
+	unsigned int way, i;
+
+	dirtying->by_slice = malloc(NR_BEYOND * (PATH_SLICES + 1) * sizeof(double));
+	if (!dirtying->by_slice)
+		return -ENOMEM;
+	for (way = 0; way < NR_BEYOND; way++) {
+		for (i = 0; i <= PATH_SLICES; i++)
+			slices_of_curve(dirtying, way)[i] = curve_at(&dirtying->curve[way],
+								     i * SLICE);
+	}
+	return 0;
+}
+
+#define REPLAYS_IN_PATH	8
+#define LEAST_PATH	256U
+
+static void measure_path(struct dirtying *dirtying)
+{
+	unsigned int longest = 0;
+	size_t i;
+
+	for (i = 0; i < dirtying->nr_replays; i++) {
+		if (dirtying->replays[i].nr > longest)
+			longest = dirtying->replays[i].nr;
+	}
+	longest *= REPLAYS_IN_PATH;
+	if (longest < LEAST_PATH)
+		longest = LEAST_PATH;
+	dirtying->path_slices = longest < PATH_SLICES ? longest : PATH_SLICES;
+}
+
 int replays_make(struct dirtying *dirtying)
 {
 	const struct cycles *cycles = &dirtying->cycles;
@@ -237,9 +270,11 @@ int replays_make(struct dirtying *dirtying)
 		else
 			replay_time(replay, dirtying, cycles->cycle[i], until);
 	}
-	if (dirtying->always_works)
-		center(dirtying);
-	return 0;
+	measure_path(dirtying);
+	if (!dirtying->always_works)
+		return 0;
+	center(dirtying);
+	return tabulate_slices(dirtying);
 }
 
 void replays_free(struct dirtying *dirtying)
@@ -249,4 +284,5 @@ void replays_free(struct dirtying *dirtying)
 	for (i = 0; i < dirtying->nr_replays; i++)
 		free(dirtying->replays[i].slice);
 	free(dirtying->replays);
+	free(dirtying->by_slice);
 }

@@ -66,6 +66,12 @@ static enum beyond draw_beyond(const struct dirtying *dirtying, double even)
 	return way;
 }
 
+/* Of guests that always work, what was expected follows. */
+static size_t path_length(const struct dirtying *dirtying)
+{
+	return (size_t)dirtying->path_slices * (dirtying->always_works ? 2 : 1);
+}
+
 /* Cycles one after the other, until there are enough slices: a guest like some of them more. */
 static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 {
@@ -80,7 +86,7 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 		sum += weight[cycle];
 	}
 	key = mix(key ^ DRAW_PATH);
-	while (done < PATH_SLICES) {
+	while (done < dirtying->path_slices) {
 		even = draw_even(key, block++) * sum;
 		for (cycle = 0; cycle < dirtying->nr_replays - 1; cycle++) {
 			even -= weight[cycle];
@@ -88,10 +94,10 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 				break;
 		}
 		replay = &dirtying->replays[cycle];
-		for (i = 0; i < replay->nr && done < PATH_SLICES; i++) {
+		for (i = 0; i < replay->nr && done < dirtying->path_slices; i++) {
 			if (dirtying->always_works) {
 				path[done] = (double)replay->slice[i];
-				path[PATH_SLICES + done++] = (double)replay->expected[i];
+				path[dirtying->path_slices + done++] = (double)replay->expected[i];
 				continue;
 			}
 			own += (double)replay->slice[i];
@@ -107,7 +113,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	const struct dirtying *dirtying = &runs->dirtying;
 	__u64 key = mix(mix(in->seed) ^ run);
 	enum beyond way = draw_beyond(dirtying, draw_even(key, DRAW_BEYOND));
-	double data = (double)in->data_pages, seen;
+	double data = (double)in->data_pages, seen, *path;
 
 	chance->curve = &dirtying->curve[way];
 	seen = curve_at(chance->curve, dirtying->measured);
@@ -133,8 +139,12 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 		chance->always = &dirtying->always;
 	if (dirtying->bursts) {
 		chance->deviations = dirtying->always_works;
-		chance->path = runs->paths + (size_t)run * 2 * PATH_SLICES;
-		draw_path(dirtying, key, runs->paths + (size_t)run * 2 * PATH_SLICES);
+		if (chance->deviations)
+			chance->by_slice = slices_of_curve(dirtying, way);
+		path = runs->paths + run * path_length(dirtying);
+		draw_path(dirtying, key, path);
+		chance->path = path;
+		chance->path_slices = dirtying->path_slices;
 	}
 }
 
@@ -153,7 +163,8 @@ int runs_make(struct runs *runs, const struct kvmwatch_predict_input *in, unsign
 	if (!runs->chances)
 		return -ENOMEM;
 	if (runs->dirtying.bursts) {
-		runs->paths = malloc((size_t)runs->nr * 2 * PATH_SLICES * sizeof(*runs->paths));
+		runs->paths = malloc(runs->nr * path_length(&runs->dirtying) *
+				     sizeof(*runs->paths));
 		if (!runs->paths)
 			return -ENOMEM;
 	}

@@ -26,11 +26,16 @@ DEBUGFS = "/sys/kernel/debug/kvmwatch"
 WORK = "/tmp/predict"
 POLL_S = 0.02
 ASK_S = 0.2
-MEASURE_S = 5
+MEASURE_S = "5"
 LINK = "600M"  # about what a unix socket takes in the emulator
 PATIENCE_S = 300
 JUMP_NS = 10**9
+LIVE_NS = 10**9
 TRIES = 3
+# How near the forecasts of short cases must be
+TIME_SHARE = 0.1
+BYTES_SHARE = 0.1
+PAUSE_MS = 30
 
 
 class Failed(Exception):
@@ -254,9 +259,9 @@ class Curve:
         self.last = now
 
 
-def forecast(watch, case, horizon):
+def forecast(watch, case, horizon, seconds):
     """What kvmwatch says before, and how the log was seen to fill while it measured"""
-    command = ["kvmwatch", "predict", "-p", str(watch.pid), "--json", "--measure", str(MEASURE_S),
+    command = ["kvmwatch", "predict", "-p", str(watch.pid), "--json", "--measure", seconds,
                "--sample", "--bandwidth", "%d" % (case["bandwidth_mib"] * 2**20),
                "--downtime", str(case["downtime_ms"]), "--horizon", "%d" % horizon,
                "--link", LINK]
@@ -274,6 +279,25 @@ def forecast(watch, case, horizon):
             "points": curve.points, "ages": curve.ages}
 
 
+class Live:
+    """What kvmwatch says of a migration while it runs, a second after its begin"""
+
+    def __init__(self, watch):
+        self.command = ["kvmwatch", "predict", "-p", str(watch.pid), "--json", "--live",
+                        "--link", LINK]
+        self.process = None
+        self.result = None
+
+    def poll(self, now_ns):
+        if not self.process and now_ns > LIVE_NS:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                            text=True)
+        if self.process and not self.result and self.process.poll() is not None:
+            said, complained = self.process.communicate()
+            self.result = json.loads(said) if said else {"failed": complained}
+
+
 # --- a migration ---------------------------------------------------------------------
 
 
@@ -285,12 +309,15 @@ def migrate(source, watch, target, case, horizon):
                    capabilities=[{"capability": "auto-converge", "state": True}])
     curve = Curve(watch)
     source.ask("migrate", uri="unix:%s/migration" % target.dir)
+    live = Live(watch) if "live" in case["options"] else None
     asked = []
     ram = {}
     ask = 0
     while True:
         time.sleep(POLL_S)
         curve.poll()
+        if live:
+            live.poll(curve.now())
         if curve.now() < ask:
             continue
         ask = curve.now() + ASK_S * 10**9
@@ -313,7 +340,10 @@ def migrate(source, watch, target, case, horizon):
                "bytes": ram.get("transferred"), "syncs": ram.get("dirty-sync-count"),
                "normal": ram.get("normal"), "duplicate": ram.get("duplicate"),
                "mbps": ram.get("mbps"), "throttle": info.get("cpu-throttle-percentage")}
-    return {"outcome": outcome, "marks": curve.points, "asked": asked, "end_ns": curve.now()}
+    result = {"outcome": outcome, "marks": curve.points, "asked": asked, "end_ns": curve.now()}
+    if live:
+        result["live"] = live.result
+    return result
 
 
 def bytes_first(memory):
@@ -349,15 +379,16 @@ def one(case, guest):
         result["before"] = dict(watch.numbers(), memory=survey(watch))
         stamp("looked")
         first = bytes_first(result["before"]["memory"]) / (case["bandwidth_mib"] * 2**20)
-        horizon = math.ceil(max(30, 10 * first))
+        horizon = int(case["options"].get("horizon", math.ceil(max(30, 10 * first))))
         result["horizon_s"] = horizon
-        result["measured"] = forecast(watch, case, horizon)
+        result["measured"] = forecast(watch, case, horizon,
+                                      case["options"].get("measure", MEASURE_S))
         result["forecast"] = result["measured"].pop("forecast")
         stamp("measured")
         result["after"] = dict(watch.numbers(), memory=survey(watch))
         stamp("migrates")
         result.update(migrate(source, watch, target, case, horizon))
-        result["end"] = watch.numbers()
+        result["end"] = dict(watch.numbers(), memory=survey(watch))
     except Failed as failure:
         result["failed"] = str(failure)
         result["again"] = isinstance(failure, Jumped)
@@ -420,14 +451,32 @@ def told(result):
     return words
 
 
+def apart(forecast, outcome):
+    """What of a forecast is further from the migration than docs/predict.md says"""
+    off = []
+    for what, said, was, share, most in (
+            ("time, ms", forecast["total_ms"], outcome["total_ms"], TIME_SHARE, 0),
+            ("bytes", forecast["bytes"], outcome["bytes"], BYTES_SHARE, 0),
+            ("pause, ms", forecast["downtime_ms"], outcome["downtime_ms"], 0, PAUSE_MS)):
+        if abs(said - was) > max(share * was, most):
+            off.append("%s: %d, not %d" % (what, was, said))
+    if not forecast["total_ms_low"] <= outcome["total_ms"] <= forecast["total_ms_high"]:
+        off.append("time is not within %(total_ms_low)d to %(total_ms_high)d ms" % forecast)
+    return off
+
+
 def complaint(result):
-    """What is wrong with a result"""
+    """What is wrong with a result; where the case is short, forecasts must be near, too"""
     if "failed" in result:
         return result["failed"]
-    verdict = result.get("forecast", {}).get("verdict")
-    if verdict == ("does not" if result["outcome"]["status"] == "completed" else "converges"):
+    verdict, done = result["forecast"]["verdict"], result["outcome"]["status"] == "completed"
+    if verdict == ("does not" if done else "converges"):
         return "the forecast is wrong: " + verdict
-    return None
+    if "short" not in result["case"]["options"]:
+        return None
+    if verdict != ("converges" if done else "does not"):
+        return "the forecast does not know: " + verdict
+    return done and "; ".join(apart(result["forecast"], result["outcome"]))
 
 
 def main(cases, guest, output, *names):

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guest names of many VMs, kept from one look to the next. See guest_names.h. */
+/* Names of many VMs, kept from one look to the next. See guest_names.h. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "guest_name.h"
 #include "guest_names.h"
+#include "identity.h"
 #include "select.h"
 
 /* How long one command line may take, and how long once another has not answered. */
@@ -20,11 +20,11 @@
 /* So many threads may hang in processes; then no more command lines are read. */
 #define MAX_STUCK		8
 
-/* A command line to read. @guest and @done are under the reader's lock until it is done. */
+/* A process to look at. @identity and @done are under the reader's lock until it is done. */
 struct want {
 	int pid;
 	bool done;
-	char *guest;
+	struct identity identity;
 	size_t entry;		/* of the entries of a look that goes on */
 };
 
@@ -50,8 +50,8 @@ struct entry {
 	__u64 id;
 	int pid;
 	char name[KVMWATCH_NAME_SIZE];
-	bool known;		/* it was read: @guest, or NULL if it has none */
-	char *guest;
+	bool known;		/* @identity was read */
+	struct identity identity;
 	struct reader *stuck;	/* reads it and does not end */
 };
 
@@ -74,7 +74,7 @@ static void reader_put(struct reader *reader)
 	if (!last)
 		return;
 	for (i = 0; i < reader->nr; i++)
-		free(reader->wants[i].guest);
+		identity_free(&reader->wants[i].identity);
 	pthread_mutex_destroy(&reader->lock);
 	close(reader->event);
 	free(reader->wants);
@@ -84,16 +84,16 @@ static void reader_put(struct reader *reader)
 static void *read_all(void *arg)
 {
 	struct reader *reader = arg;
+	struct identity identity;
 	struct want *want;
-	char *guest;
 
 	pthread_mutex_lock(&reader->lock);
 	while (reader->next < reader->nr) {
 		want = &reader->wants[reader->next];
 		pthread_mutex_unlock(&reader->lock);
-		guest = guest_name_of(want->pid);
+		identity_of(want->pid, &identity);
 		pthread_mutex_lock(&reader->lock);
-		want->guest = guest;
+		want->identity = identity;
 		want->done = true;
 		reader->next++;
 		eventfd_write(reader->event, 1);
@@ -177,8 +177,8 @@ static size_t reader_stop(struct reader *reader)
 static void take(struct entry *entry, struct want *want)
 {
 	entry->known = true;
-	entry->guest = want->guest;
-	want->guest = NULL;
+	entry->identity = want->identity;
+	memset(&want->identity, 0, sizeof(want->identity));
 }
 
 /* A process that did not answer may have done so since. */
@@ -201,7 +201,7 @@ static void look_at_stuck(struct guest_names *names, struct entry *entry)
 
 static void forget(struct guest_names *names, struct entry *entry)
 {
-	free(entry->guest);
+	identity_free(&entry->identity);
 	if (!entry->stuck)
 		return;
 	names->nr_stuck--;
@@ -238,7 +238,7 @@ static struct entry *renew(struct guest_names *names, const struct vm *vms, size
 		if (!old || old->pid != entries[i].pid || strcmp(old->name, entries[i].name))
 			continue;
 		entries[i] = *old;
-		old->guest = NULL;
+		memset(&old->identity, 0, sizeof(old->identity));
 		old->stuck = NULL;
 	}
 	for (i = 0; i < names->nr; i++)
@@ -322,6 +322,7 @@ static int read_names(struct guest_names *names)
 
 int guest_names_fill(struct guest_names **names, struct vm *vms, size_t nr)
 {
+	struct identity identity;
 	struct entry *entry;
 	size_t i;
 	int err;
@@ -335,9 +336,12 @@ int guest_names_fill(struct guest_names **names, struct vm *vms, size_t nr)
 		return err;
 	for (i = 0; i < nr; i++) {
 		entry = find((*names)->entries, nr, vms[i].info.id);
-		vms[i].guest = entry->guest ? strdup(entry->guest) : NULL;
-		if (entry->guest && !vms[i].guest)
-			return -ENOMEM;
+		err = identity_copy(&identity, &entry->identity);
+		if (err)
+			return err;
+		vms[i].guest = identity.guest;
+		vms[i].uuid = identity.uuid;
+		vms[i].unit = identity.unit;
 	}
 	return 0;
 }

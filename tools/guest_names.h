@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guest names of many VMs, kept from one look to the next.
+ * Names of many VMs, kept from one look to the next: guest name, UUID and unit (identity.h).
  *
  * Reading a command line takes the mmap_lock of its process, and may fault in a page of it: either
  * can last for ever when that process is stuck. So a thread reads, and the tool waits for it for a
@@ -16,9 +16,10 @@ struct guest_names;
 struct vm;
 
 /**
- * guest_names_fill() - set the guest name of each VM of a list
+ * guest_names_fill() - set the names of each VM of a list
  * @names: what is kept between looks; *@names is NULL at the first one
- * @vms: the VMs. @guest of each is set, to NULL if it is unknown; the caller frees it
+ * @vms: the VMs. @guest, @uuid and @unit of each are set, to NULL if unknown; the caller frees
+ *	them
  * @nr: how many
  *
  * A command line is read once for each VM. VMs that are no longer listed are forgotten.

@@ -68,7 +68,7 @@ static const char *set_help(struct options *options, const char *arg)
 }
 
 const struct opt opt_vm = {
-	'p', "vm", "VM", "only this VM: pid, name (<pid>-<fd>), id, or guest name",
+	'p', "vm", "VM", "only this VM: pid, name (<pid>-<fd>), id, guest name, or UUID",
 	options_set_vm
 };
 

@@ -17,12 +17,12 @@
 #define MAX_SHOWN	64
 
 /*
- * What the argument of --vm may mean. Tenants choose guest names, so none of the four goes before
+ * What the argument of --vm may mean. Tenants choose guest names, so none of them goes before
  * another one.
  */
-enum meaning { NAME, GUEST, PID, ID, NR_MEANINGS };
+enum meaning { NAME, GUEST, PID, ID, UUID, NR_MEANINGS };
 
-static const char *const prefixes[NR_MEANINGS] = { "name:", "guest:", "pid:", "id:" };
+static const char *const prefixes[NR_MEANINGS] = { "name:", "guest:", "pid:", "id:", "uuid:" };
 
 #define ANY	((1U << NR_MEANINGS) - 1)
 
@@ -68,6 +68,8 @@ static bool means(const struct wanted *wanted, enum meaning meaning, const struc
 		return !strcmp(vm->info.name, wanted->text);
 	case GUEST:
 		return vm->guest && !strcmp(vm->guest, wanted->text);
+	case UUID:
+		return vm->uuid && !strcasecmp(vm->uuid, wanted->text);
 	case PID:
 		return vm->info.pid > 0 && (__u64)vm->info.pid == wanted->number;
 	default:
@@ -140,12 +142,19 @@ char *select_candidates(const char *arg, const struct vm *vms, size_t nr)
 	return NULL;
 }
 
+static void free_names(struct vm *vm)
+{
+	free(vm->guest);
+	free(vm->uuid);
+	free(vm->unit);
+}
+
 void vms_put(struct vm *vms, size_t nr)
 {
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		free(vms[i].guest);
+		free_names(&vms[i]);
 	free(vms);
 }
 
@@ -196,7 +205,7 @@ static void keep_only(struct vm *vms, size_t *nr, const bool *keep)
 		if (keep[i])
 			vms[kept++] = vms[i];
 		else
-			free(vms[i].guest);
+			free_names(&vms[i]);
 	}
 	*nr = kept;
 }

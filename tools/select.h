@@ -16,13 +16,17 @@
 struct guest_names;
 
 /**
- * struct vm - a VM, and what only its VMM's command line tells
+ * struct vm - a VM, and what only its VMM's process tells (see identity.h)
  * @info:	as kvmwatch lists it
  * @guest:	its guest name; NULL: not known
+ * @uuid:	likewise
+ * @unit:	likewise
  */
 struct vm {
 	struct kvmwatch_vm info;
 	char *guest;
+	char *uuid;
+	char *unit;
 };
 
 /**
@@ -43,14 +47,14 @@ struct selection {
 
 /**
  * select_match() - which VMs an argument means
- * @arg: "pid:N", "id:N", "name:S", "guest:S"; or without saying which: any of the four
+ * @arg: "pid:N", "id:N", "name:S", "guest:S", "uuid:S"; or without saying which: any of them
  * @vms: the VMs to choose from
  * @nr: how many
  * @match: as long as @vms; set for each
  *
  * Several VMs match when one process runs them or they have one guest name.
  *
- * Return: how many match; -ENOENT: none; -EEXIST: it means some VMs as one of the four and others
+ * Return: how many match; -ENOENT: none; -EEXIST: it means some VMs as one of these and others
  * as another; -EINVAL: no number where one must be.
  */
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);

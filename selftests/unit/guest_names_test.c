@@ -8,8 +8,8 @@
 
 #include <kselftest_harness.h>
 
-#include "guest_name.h"
 #include "guest_names.h"
+#include "identity.h"
 #include "select.h"
 
 /* Processes from here on do not answer. */
@@ -17,7 +17,7 @@ static atomic_int first_stuck = 1000000;
 static atomic_uint reads;
 
 /* Takes the place of the tool's. */
-char *guest_name_of(int pid)
+void identity_of(int pid, struct identity *identity)
 {
 	char name[24];
 
@@ -25,7 +25,9 @@ char *guest_name_of(int pid)
 	while (pid >= first_stuck)
 		usleep(1000);
 	snprintf(name, sizeof(name), "guest%d", pid);
-	return pid % 10 ? strdup(name) : NULL;
+	memset(identity, 0, sizeof(*identity));
+	identity->guest = pid % 10 ? strdup(name) : NULL;
+	identity->uuid = strdup("uuid");
 }
 
 static unsigned int take_reads(void)
@@ -52,13 +54,15 @@ FIXTURE_SETUP(names)
 	}
 }
 
-static void forget(struct vm *vms)
+static void forget(struct vm *vms, size_t nr)
 {
-	int i;
+	size_t i;
 
-	for (i = 0; i < NR; i++) {
+	for (i = 0; i < nr; i++) {
 		free(vms[i].guest);
+		free(vms[i].uuid);
 		vms[i].guest = NULL;
+		vms[i].uuid = NULL;
 	}
 }
 
@@ -73,10 +77,7 @@ static int fill(struct guest_names **names, struct vm *vms, size_t nr_vms, unsig
 	int err;
 
 	do {
-		for (i = 0; i < nr_vms; i++) {
-			free(vms[i].guest);
-			vms[i].guest = NULL;
-		}
+		forget(vms, nr_vms);
 		usleep(1000);
 		err = guest_names_fill(names, vms, nr_vms);
 		all_named = reads >= nr;
@@ -90,7 +91,7 @@ static int fill(struct guest_names **names, struct vm *vms, size_t nr_vms, unsig
 FIXTURE_TEARDOWN(names)
 {
 	first_stuck = 1000000;
-	forget(self->vms);
+	forget(self->vms, NR);
 	guest_names_free(self->names);
 }
 
@@ -104,7 +105,7 @@ TEST_F(names, command_lines_are_read_once)
 		EXPECT_EQ(NULL, self->vms[9].guest);
 		EXPECT_STREQ("guest39", self->vms[38].guest);
 		EXPECT_EQ(look ? 0 : NR, take_reads());
-		forget(self->vms);
+		forget(self->vms, NR);
 	}
 }
 
@@ -113,7 +114,7 @@ TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
 	struct vm swapped;
 
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, NR));
-	forget(self->vms);
+	forget(self->vms, NR);
 	take_reads();
 	swapped = self->vms[3];
 	self->vms[3] = self->vms[4];
@@ -128,7 +129,7 @@ TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
 TEST_F(names, another_vm_with_the_same_id_has_its_own)
 {
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, NR));
-	forget(self->vms);
+	forget(self->vms, NR);
 	take_reads();
 	self->vms[0].info.pid = 77;
 	strcpy(self->vms[1].info.name, "2-8");
@@ -160,7 +161,7 @@ TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
 	}
 	EXPECT_EQ(NULL, self->vms[2].guest);
 	EXPECT_EQ(NR, take_reads());
-	forget(self->vms);
+	forget(self->vms, NR);
 
 	/* It is not asked again. */
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
@@ -177,7 +178,7 @@ TEST_F(names, one_that_answers_late_is_shown_then)
 	first_stuck = 1000;
 	while (!self->vms[2].guest) {
 		usleep(10000);
-		forget(self->vms);
+		forget(self->vms, NR);
 		ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	}
 	EXPECT_STREQ("guest501", self->vms[2].guest);

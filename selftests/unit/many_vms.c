@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "guest_name.h"
+#include "identity.h"
 #include "libkvmwatch.h"
 
 #define CORPUS	"selftests/fuzz/corpus/all-%u"
@@ -182,11 +182,12 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 }
 
 /* And of the tool's. */
-char *guest_name_of(int pid)
+void identity_of(int pid, struct identity *identity)
 {
 	(void)pid;
+	memset(identity, 0, sizeof(*identity));
 	__atomic_fetch_add(&command_lines, 1, __ATOMIC_RELAXED);
-	return strdup("many");
+	identity->guest = strdup("many");
 }
 
 int main(int argc, char **argv)

@@ -6,13 +6,15 @@
 
 #include "select.h"
 
+#define UUID	"12345678-9abc-def0-1234-56789abcdef0"
+
 static struct vm vms[] = {
 	{ { .id = 1, .pid = 4242, .name = "4242-12" }, "web1" },
 	{ { .id = 2, .pid = 4242, .name = "4242-13" }, "web1" },
 	{ { .id = 3, .pid = 7, .name = "7-12" }, "7" },
 	{ { .id = 7, .pid = 100, .name = "100-9" }, NULL },
 	{ { .id = 9, .pid = 0, .name = "0-9" }, "id:1" },
-	{ { .id = 11, .pid = 11, .name = "11-9" }, "db" },
+	{ { .id = 11, .pid = 11, .name = "11-9" }, "db", (char *)UUID },
 };
 
 #define NR	ARRAY_SIZE(vms)
@@ -79,6 +81,13 @@ TEST(prefix_says_what_is_meant)
 	EXPECT_PICK("3 ", "guest:7");
 	EXPECT_PICK("9 ", "guest:id:1");
 	EXPECT_PICK("1 ", "id:1");
+}
+
+TEST(uuid_picks_one)
+{
+	EXPECT_PICK("11 ", UUID);
+	EXPECT_PICK("11 ", "uuid:12345678-9ABC-DEF0-1234-56789ABCDEF0");
+	EXPECT_PICK_ERROR(-ENOENT, "uuid:11");
 }
 
 TEST(number_that_means_two_vms_is_refused)

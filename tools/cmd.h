@@ -53,6 +53,7 @@ extern const struct cmd cmd_collects;
 extern const struct cmd cmd_pages;
 extern const struct cmd cmd_predict;
 extern const struct cmd cmd_rank;
+extern const struct cmd cmd_export;
 extern const struct cmd cmd_record;
 extern const struct cmd cmd_report;
 extern const struct cmd cmd_hooks;

@@ -25,6 +25,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_pages,
 	&cmd_predict,
 	&cmd_rank,
+	&cmd_export,
 	&cmd_record,
 	&cmd_report,
 	&cmd_hooks,

@@ -39,7 +39,7 @@ has() {
 	[[ " ${COMPREPLY[*]} " == *" $1 "* ]]
 }
 
-echo "1..6"
+echo "1..7"
 complete_line kvmwatch hal
 completes_to haltpoll
 case_is $? "a command is completed"
@@ -58,3 +58,6 @@ case_is $? "those of dirty --hot"
 complete_line kvmwatch dirty -R --
 has --interval && ! has --slot
 case_is $? "and of dirty -R"
+complete_line kvmwatch export --no
+completes_to --no-vcpus
+case_is $? "an option of two words"

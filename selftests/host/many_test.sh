@@ -28,7 +28,7 @@ command -v valgrind >/dev/null || {
 	exit
 }
 make -s -C selftests unit >/dev/null || exit
-echo "1..9"
+echo "1..10"
 while read -r options; do
 	# shellcheck disable=SC2086 # words
 	{
@@ -47,6 +47,7 @@ dirty --rate
 exits
 stat --json
 top --json
+export --once -m 9999
 END
 count 50 list -i 1 -n 3 >/dev/null
 grep -q "read 50 command lines" "$tmp/log"

@@ -21,6 +21,7 @@
 
 #include <kselftest_harness.h>
 
+#include "all_file.h"
 #include "cmd.h"
 #include "cmd_dirty.h"
 #include "libkvmwatch.h"
@@ -221,40 +222,6 @@ static void set_logged(struct kvmwatch_all_header *header)
 		set(header, "dirty_marks_new", false, 0);
 }
 
-static struct {
-	struct kvmwatch_all_header head;
-	char rest[65536 - sizeof(struct kvmwatch_all_header)];
-} all_file;
-
-/* Descriptors, and an item of 64 bits that say what is available; returns its end. */
-static char *put_stats(const struct kvmwatch_stats *stats)
-{
-	struct kvmwatch_all_header *head = &all_file.head;
-	struct kvmwatch_stats_desc *desc = (void *)all_file.rest;
-	struct kvmwatch_all_item *item;
-	char *data;
-	size_t i;
-
-	head->num_desc = stats->nr;
-	head->item_offset = sizeof(*head) + stats->nr * sizeof(*desc);
-	head->data_offset = sizeof(*item) + (stats->nr + 63) / 64 * sizeof(__u64);
-	item = (void *)&desc[stats->nr];
-	memset(item + 1, 0xff, head->data_offset - sizeof(*item));
-	data = (char *)item + head->data_offset;
-	for (i = 0; i < stats->nr; i++, desc++) {
-		desc->flags = stats->values[i].flags;
-		desc->exponent = stats->values[i].exponent;
-		desc->size = stats->values[i].size;
-		desc->bucket_size = stats->values[i].bucket_size;
-		desc->offset = data - (char *)item - head->data_offset;
-		strncpy(desc->name, stats->values[i].name, sizeof(desc->name) - 1);
-		memcpy(data, stats->values[i].data, desc->size * sizeof(__u64));
-		data += desc->size * sizeof(__u64);
-	}
-	head->item_size = data - (char *)item;
-	return data;
-}
-
 /* Slots had no id yet when this was recorded. */
 static void give_ids(struct kvmwatch_all_header *header)
 {
@@ -293,25 +260,19 @@ static int device_open_corpus(__u32 kind)
 	return memory_fd((char *)header, size);
 }
 
+static struct all_file all_file;
+
 /* One object, made of what its stats fd says; with OBJECTS_COME, one more. */
 static int device_open_all(__u32 kind)
 {
 	struct kvmwatch_all_header *head = &all_file.head;
 	int fd = device_open_stats(kind);
 	struct kvmwatch_all_item *item;
-	struct kvmwatch_stats *stats;
 	char *end;
 	__u32 i;
 
-	memset(&all_file, 0, sizeof(all_file));
-	if (kvmwatch_stats_read(fd, &stats))
-		abort();
+	end = all_file_make(&all_file, kind, fd);
 	close(fd);
-	end = put_stats(stats);
-	kvmwatch_stats_free(stats);
-	head->desc_offset = sizeof(*head);
-	head->desc_size = sizeof(struct kvmwatch_stats_desc);
-	head->kind = kind;
 	head->begin_ns = (1000 + moment) * 1000000000;
 	head->nr = nothing_now() ? 0 : meanwhile == OBJECTS_COME ? 2 : 1;
 	head->filled = head->nr;

@@ -6,31 +6,41 @@
  *
  *	many_vms NUMBER COMMAND OPTION...
  *
- * Reading a command line is played, too: all guests are called "many". Ends by saying on
- * stderr how many command lines were read.
+ * Reading a command line is played, too: all guests are called "many", but for kvmwatch export,
+ * which gets names that harm whoever believes them. Ends by saying on stderr how many command lines
+ * were read.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "all_file.h"
 #include "cmd.h"
+#include "export.h"
+#include "export_http.h"
 #include "identity.h"
 #include "libkvmwatch.h"
 
 #define CORPUS	"selftests/fuzz/corpus/all-%u"
+#define CORPUS_VM "selftests/fuzz/corpus/vm"
 #define EACH	4	/* vCPUs, and slots, of a VM */
 #define ALL_FD	1000	/* and the kind on top */
+#define HISTOGRAMS 10	/* and that, with them */
 
 static __u32 nr_vms;
 static __u64 moment;
 static unsigned int command_lines;
+/* Of kvmwatch export: then time goes on by itself. */
+static bool is_export;
 
 static __u32 nr_of(__u32 kind)
 {
@@ -80,14 +90,35 @@ static int list(struct kvmwatch_list *list)
 
 static union {
 	struct kvmwatch_all_header header;
+	struct all_file file;
 	char bytes[65536];
 } corpus;
 
-static void read_corpus(__u32 kind)
+/* What a stats fd said is in a file behind a byte that is for the fuzzer. */
+static void make_corpus(__u32 kind)
+{
+	static char bytes[65536];
+	int fd = syscall(SYS_openat, AT_FDCWD, CORPUS_VM, O_RDONLY);
+	int copy = memfd_create("corpus", MFD_CLOEXEC);
+	ssize_t n = syscall(SYS_read, fd, bytes, sizeof(bytes));
+
+	close(fd);
+	if (n < 1 || write(copy, bytes + 1, n - 1) != n - 1)
+		abort();
+	all_file_make(&corpus.file, kind, copy);
+	close(copy);
+}
+
+/* Of VMs with histograms, or of objects of a kind without. */
+static void read_corpus(__u32 kind, bool histograms)
 {
 	char path[64], first;
 	int fd;
 
+	if (histograms && kind == KVMWATCH_KIND_VM) {
+		make_corpus(kind);
+		return;
+	}
 	snprintf(path, sizeof(path), CORPUS, kind);
 	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
 	/* The first byte is for the fuzzer. */
@@ -105,13 +136,13 @@ static void make_key(__u32 kind, __u32 i, struct kvmwatch_all_item *item)
 	item->flags = 0;
 }
 
-static ssize_t read_all(__u32 kind, char *to, size_t size)
+static ssize_t read_all(__u32 kind, bool histograms, char *to, size_t size)
 {
 	struct kvmwatch_all_header *header = &corpus.header;
 	__u32 i, nr = nr_of(kind), room;
 	char *item;
 
-	read_corpus(kind);
+	read_corpus(kind, histograms);
 	item = to + header->item_offset;
 	room = (size - header->item_offset) / header->item_size;
 	header->nr = nr;
@@ -143,7 +174,9 @@ int ioctl(int fd, unsigned long request, ...)
 	case KVMWATCH_LIST:
 		return list(arg);
 	case KVMWATCH_OPEN_ALL:
-		return ALL_FD + ((struct kvmwatch_open_all *)arg)->kind;
+		return ALL_FD + ((struct kvmwatch_open_all *)arg)->kind +
+		       (((struct kvmwatch_open_all *)arg)->flags & KVMWATCH_OPEN_NO_HISTOGRAMS ?
+			0 : HISTOGRAMS);
 	}
 	errno = ENOTTY;
 	return -1;
@@ -159,13 +192,14 @@ int open(const char *path, int flags, ...)
 ssize_t read(int fd, void *to, size_t size)
 {
 	if (fd >= ALL_FD)
-		return read_all(fd - ALL_FD, to, size);
+		return read_all((fd - ALL_FD) % HISTOGRAMS, fd >= ALL_FD + HISTOGRAMS, to, size);
 	return syscall(SYS_read, fd, to, size);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
-	(void)clock;
+	if (is_export)
+		return syscall(SYS_clock_gettime, clock, ts);
 	ts->tv_sec = 1000 + moment;
 	ts->tv_nsec = 0;
 	return 0;
@@ -173,12 +207,24 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struct timespec *left)
 {
-	(void)clock;
-	(void)flags;
-	(void)ts;
-	(void)left;
 	moment++;
+	if (is_export)
+		return syscall(SYS_clock_nanosleep, clock, flags, ts, left);
 	return 0;
+}
+
+#define LONG_NAME "a name that is longer than what a label has room for, which is 128 bytes; "
+
+/* Tenants choose names. */
+static const char *hostile_name(int pid)
+{
+	static const char *const names[] = {
+		"many", "a\"} 1\nkvmwatch_up 0\\", "\xff\xfe\x1b[31m", "1000-12",
+		"<img src=x onerror=alert(1)>", "web\xe2\x80\xae.gpj", "kv\xc3\xa4mwatch",
+		LONG_NAME LONG_NAME
+	};
+
+	return names[pid % (sizeof(names) / sizeof(*names))];
 }
 
 /* And of the tool's. */
@@ -187,13 +233,14 @@ void identity_of(int pid, struct identity *identity)
 	(void)pid;
 	memset(identity, 0, sizeof(*identity));
 	__atomic_fetch_add(&command_lines, 1, __ATOMIC_RELAXED);
-	identity->guest = strdup("many");
+	identity->guest = strdup(is_export ? hostile_name(pid) : "many");
 }
 
 int main(int argc, char **argv)
 {
 	static const struct cmd *const cmds[] = {
-		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_dirty, &cmd_top
+		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_dirty, &cmd_top,
+		&cmd_export
 	};
 	size_t i;
 	int code;
@@ -201,6 +248,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return EXIT_USAGE;
 	nr_vms = strtoul(argv[1], NULL, 10);
+	is_export = !strcmp(argv[2], "export");
+	export_serve = http_serve;
 	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
 		if (strcmp(cmds[i]->name, argv[2]))
 			continue;

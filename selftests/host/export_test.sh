@@ -1,0 +1,278 @@
+#!/bin/bash
+# kvmwatch export: what Prometheus's own tools say of it, over HTTP with clients that behave and others
+# that do not, and into a file. The device is played (unit/many_vms); its guests have names that
+# harm whoever believes them.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$top" || exit
+vms=build/selftests/unit/many_vms
+groups=ages,costs,exits,histograms,last-cpu,off-cpu,peaks,rings,slots,wakeups
+tmp=$(mktemp -d)
+pids=()
+# The server may be asked for by a signal, and ends by itself then.
+trap 'kill "${pids[@]}" 2>/dev/null; wait; rm -rf "$tmp"' EXIT
+
+seen() {
+	tail -n 5 "$tmp/log"
+}
+
+# As run by Debian's python, which has Debian's modules
+client() {
+	/usr/bin/python3 selftests/host/export_clients.py "$@"
+}
+
+# A result of a command: try WHAT COMMAND...
+try() {
+	local what=$1
+
+	shift
+	"$@" >"$tmp/log" 2>&1
+	case_is $? "$what"
+}
+
+# Sets $port and $server: serve LOG NUMBER OPTION...
+serve() {
+	local log=$1 number=$2 i
+
+	shift 2
+	: >"$log"
+	"$vms" "$number" export "$@" 2>"$log" &
+	server=$!
+	pids+=("$server")
+	for ((i = 0; i < 600; i++)); do
+		port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$log")
+		[ -z "$port" ] || return 0
+		sleep 0.1
+	done
+	cat "$log"
+	return 1
+}
+
+promtool_accepts() {
+	"$vms" "$@" >"$tmp/out" 2>/dev/null
+	[ -s "$tmp/out" ] || return
+	"$promtool" check metrics <"$tmp/out" >"$tmp/said" 2>&1 && [ ! -s "$tmp/said" ] && return
+	cat "$tmp/said"
+	return 1
+}
+
+keeps_to_openmetrics() {
+	"$vms" 9 export --once -O -w $groups 2>/dev/null | client openmetrics
+}
+
+has_what_stat_has() {
+	"$vms" 20 stat --json >"$tmp/stat" 2>/dev/null
+	"$vms" 20 export --once 2>/dev/null | client same "$tmp/stat"
+}
+
+# No guest has made a line of its own.
+names_make_no_lines() {
+	"$vms" 20 export --once 2>/dev/null >"$tmp/out"
+	[ "$(grep -c '^kvmwatch_up ' "$tmp/out")" = 1 ] && [ "$(grep -c '^kvmwatch_vm_vcpus{' "$tmp/out")" = 20 ] &&
+		[ "$(grep '^kvmwatch_vm_vcpus{' "$tmp/out" | sort -u | wc -l)" = 20 ] &&
+		! grep -q '[[:cntrl:]]' "$tmp/out"
+}
+
+# 1,000 VMs of 4 vCPUs
+is_bounded() {
+	"$vms" 1000 export --once 2>/dev/null >"$tmp/out"
+	wc -lc "$tmp/out"
+	[ "$(wc -c <"$tmp/out")" -lt 14000000 ] && [ "$(grep -vc '^#' "$tmp/out")" -lt 135000 ]
+}
+
+# Each family is in the list, with or without what stands in front of it.
+is_documented() {
+	local name
+
+	{ "$vms" 2 export --once -w $groups; "$vms" 2 export --once -V; } 2>/dev/null |
+		sed -n 's/^# TYPE kvmwatch_\([a-z_]*\) .*/\1/p' | sort -u | while read -r name; do
+		name=${name%_total}
+		grep -q "$name\`" docs/exporter.md || grep -q "vcpu_${name#vm_}\`" docs/exporter.md ||
+			grep -q "\`\.\.\._${name#v*_}\`" docs/exporter.md ||
+			grep -q "vm_${name#vcpu_}\`" docs/exporter.md || echo "$name"
+	done | grep . && return 1
+	return 0
+}
+
+refuses() {
+	[ "$(client status "$port" "$@")" = "$expected" ]
+}
+
+# The most memory that the server has had, in KiB
+took_at_most() {
+	local kb
+
+	kb=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$server/status")
+	echo "$kb KiB"
+	[ "$kb" -lt "$1" ]
+}
+
+ends_by_signal() {
+	kill "$server"
+	wait "$server"
+}
+
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+		-subj "/CN=$1" -addext subjectAltName=IP:127.0.0.1 -keyout "$tmp/$1.key" \
+		-out "$tmp/$1.pem" 2>"$tmp/log"
+}
+
+# By a certificate that is known, and by none, or by one that is not
+only_known_clients() {
+	[ "$(client tls "$port" "$tmp/server.pem" "$tmp/client.pem" "$tmp/client.key")" = 200 ] &&
+		[ "$(client tls "$port" "$tmp/server.pem")" = 403 ] &&
+		[ "$(client tls "$port" "$tmp/server.pem" "$tmp/other.pem" "$tmp/other.key")" = 403 ]
+}
+
+# A file that is read all the time is there as a whole each time.
+file_is_whole() {
+	local file=$tmp/dir/kvmwatch.prom writer i
+
+	mkdir "$tmp/dir"
+	"$vms" 50 export --textfile "$file" -i 0.01 2>/dev/null &
+	writer=$!
+	for ((i = 0; i < 600; i++)); do
+		[ ! -e "$file" ] || break
+		sleep 0.1
+	done
+	for ((i = 0; i < 20; i++)); do
+		tail -n 1 "$file" | grep -q '^kvmwatch_scrape_duration_seconds ' || break
+	done
+	kill "$writer"
+	wait "$writer"
+	[ $i = 20 ] && [ "$(ls "$tmp/dir")" = kvmwatch.prom ] && [ "$(stat -c %a "$file")" = 644 ]
+}
+
+unix_socket() {
+	local path=$tmp/socket
+
+	"$vms" 2 export -l "unix:$path" 2>"$tmp/unix" &
+	server=$!
+	pids+=("$server")
+	for ((i = 0; i < 600; i++)); do
+		! grep -q listening "$tmp/unix" || break
+		sleep 0.1
+	done
+	[ "$(stat -c %a "$path")" = 660 ] || return
+	/usr/bin/python3 - "$path" <<'END' | grep -q '^kvmwatch_up 1' || return
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+while True:
+    data = s.recv(65536)
+    if not data:
+        break
+    sys.stdout.write(data.decode())
+END
+	kill "$server"
+	wait "$server"
+	[ ! -e "$path" ]
+}
+
+# As systemd does it
+handed_over() {
+	/usr/bin/python3 - "$vms" 2>"$tmp/handed" <<'END'
+import os, socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(s.getsockname())
+client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+pid = os.fork()
+if not pid:
+    os.dup2(s.fileno(), 3)
+    os.set_inheritable(3, True)
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+    os.execv(sys.argv[1], [sys.argv[1], "2", "export"])
+s.close()
+client.settimeout(60)
+data = b""
+while b"scrape_duration_seconds " not in data:
+    more = client.recv(65536)
+    if not more:
+        sys.exit("it has ended: " + data.decode())
+    data += more
+os.kill(pid, 15)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+END
+}
+
+# A real Prometheus reads it, and has what is there.
+prometheus_reads() {
+	local web i
+
+	cat >"$tmp/prometheus.yml" <<-END
+		global: { scrape_interval: 1s }
+		scrape_configs:
+		  - job_name: kvmwatch
+		    static_configs: [ { targets: [ "127.0.0.1:$port" ] } ]
+	END
+	"$dir/prometheus" --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/tsdb" \
+		--web.listen-address=127.0.0.1:0 2>"$tmp/prometheus" &
+	pids+=($!)
+	for ((i = 0; i < 600; i++)); do
+		web=$(sed -n 's/.*Listening on.* address=127.0.0.1:\([0-9]*\).*/\1/p' "$tmp/prometheus")
+		[ -z "$web" ] || break
+		sleep 0.1
+	done
+	[ "$(client query "$web" 'count(kvmwatch_vm_mapped_bytes)')" = 8 ] &&
+		[ "$(client query "$web" 'sum(kvmwatch_vm_memory_bytes)')" = 8589934592 ] &&
+		[ "$(client query "$web" 'count(kvmwatch_vcpu_loads_total * on(job, instance, vm) group_left(pid) kvmwatch_vm_info)')" = 32 ]
+}
+
+make -s -C selftests unit >/dev/null || exit
+echo "1..28"
+if dir=$(selftests/vm/prometheus 2>"$tmp/log"); then
+	promtool=$dir/promtool
+	try "promtool finds nothing wrong" promtool_accepts 9 export --once
+	try "nor with all that there is" promtool_accepts 9 export --once -w $groups
+	try "nor without vCPUs" promtool_accepts 9 export --once --no-vcpus
+else
+	for what in "promtool finds nothing wrong" "nor with all that there is" "nor without vCPUs"; do
+		number=$((number + 1))
+		echo "ok $number $what # SKIP prometheus cannot be had"
+	done
+fi
+try "another parser of OpenMetrics takes it" keeps_to_openmetrics
+try "it has the numbers that stat has" has_what_stat_has
+try "guest names make no lines, and are different" names_make_no_lines
+try "1,000 VMs take so many series and bytes" is_bounded
+try "all of it is in docs/exporter.md" is_documented
+try "a file is written as a whole" file_is_whole
+try "a socket in the file system serves, and goes at the end" unix_socket
+try "a socket that systemd hands over serves" handed_over
+
+serve "$tmp/server" 8 -l 127.0.0.1:0 --host kvm7.example
+if [ -n "${promtool-}" ]; then
+	try "a Prometheus reads it" prometheus_reads
+else
+	number=$((number + 1))
+	echo "ok $number a Prometheus reads it # SKIP prometheus cannot be had"
+fi
+expected=200
+try "a host by its name is served" refuses /metrics GET "Host: kvm7.example:80"
+try "the page is there" refuses / GET
+expected=403
+try "another name is not served" refuses /metrics GET "Host: rebound.example"
+expected=404
+try "another path is not there" refuses /../etc/passwd GET
+expected=405
+try "other methods are refused" refuses /metrics POST
+try "a signal ends it" ends_by_signal
+
+serve "$tmp/server" 1000 -l 127.0.0.1:0
+try "a client has all of 1,000 VMs" client bad "$port" aborted
+for kind in half dribble unread garbage odd; do
+	try "clients that are bad harm no other: $kind" client bad "$port" $kind
+done
+try "nor take much memory" took_at_most 500000
+try "and it ends" ends_by_signal
+
+if certificate server && certificate client && certificate other; then
+	serve "$tmp/server" 2 -l 127.0.0.1:0 -C "$tmp/server.pem" -K "$tmp/server.key"
+	try "TLS" client tls "$port" "$tmp/server.pem"
+	serve "$tmp/server" 2 -l 127.0.0.1:0 -C "$tmp/server.pem" -K "$tmp/server.key" \
+		-A "$tmp/client.pem"
+	try "with --client-ca only to clients that are known" only_known_clients
+fi

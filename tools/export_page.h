@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The files of the page that the exporter has at /. They are part of the program. */
+#ifndef KVMWATCH_EXPORT_PAGE_H
+#define KVMWATCH_EXPORT_PAGE_H
+
+#include <stddef.h>
+
+/**
+ * struct export_file - a file
+ * @path:	where it is, as in a URL
+ * @type:	its Content-Type
+ * @begin:	what is in it
+ * @end:	behind that
+ */
+struct export_file {
+	const char *path;
+	const char *type;
+	const char *begin;
+	const char *end;
+};
+
+/* Where export_page.c has put them */
+extern const char export_html_begin[], export_html_end[];
+extern const char export_css_begin[], export_css_end[];
+extern const char export_js_begin[], export_js_end[];
+
+/* NULL: there is none. */
+const struct export_file *export_page_find(const char *path);
+
+static inline size_t export_file_size(const struct export_file *file)
+{
+	return file->end - file->begin;
+}
+
+#endif /* KVMWATCH_EXPORT_PAGE_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What each statistic is called in what is exported. Its type and unit are the module's
+ * (stat_table.h): a counter's name ends in _total by itself, so that rows have names without.
+ *
+ * A statistic without a row shows up by itself, under a name made of its own. One that is not to be
+ * there has a row without a family.
+ */
+#ifndef KVMWATCH_EXPORT_TABLE_H
+#define KVMWATCH_EXPORT_TABLE_H
+
+#include <stddef.h>
+
+#include <linux/types.h>
+
+#include "expose.h"
+
+struct kvmwatch_value;
+
+/* What is exported only when asked for. */
+enum export_group {
+	EXPORT_ALWAYS		= 0,
+	EXPORT_AGES		= 1 << 0,
+	EXPORT_COSTS		= 1 << 1,
+	EXPORT_EXITS		= 1 << 2,
+	EXPORT_HISTOGRAMS	= 1 << 3,
+	EXPORT_LAST_CPU		= 1 << 4,
+	EXPORT_OFF_CPU		= 1 << 5,
+	EXPORT_PEAKS		= 1 << 6,
+	EXPORT_RINGS		= 1 << 7,
+	EXPORT_SLOTS		= 1 << 8,
+	EXPORT_WAKEUPS		= 1 << 9,
+	/* Sums over the vCPUs of a VM: where these are not exported themselves. */
+	EXPORT_SUMS		= 1 << 10,
+};
+
+/* What --with takes; ended by NULL. */
+struct export_group_name {
+	const char *name;
+	enum export_group group;
+};
+
+extern const struct export_group_name export_groups[];
+
+/**
+ * struct export_row - how a statistic is exported
+ * @kind:	of the object, KVMWATCH_KIND_*
+ * @stat:	its name in the module
+ * @family:	its name here, without kvmwatch_ and _total; NULL: left out on purpose. Rows with
+ *		one family follow upon each other
+ * @label:	tells it from others of its family; NULL: it is alone
+ * @value:	of the label
+ * @group:	what has to be asked for
+ * @help:	what the family is; NULL: as the module says of the statistic
+ * @sum:	of a histogram of reasons: the statistic that counts all of them, should the
+ *		reasons be unknown
+ */
+struct export_row {
+	__u32 kind;
+	const char *stat;
+	const char *family;
+	const char *label;
+	const char *value;
+	enum export_group group;
+	const char *help;
+	const char *sum;
+};
+
+extern const struct export_row export_rows[];
+extern const size_t export_nr_rows;
+
+const struct export_row *export_find_row(__u32 kind, const char *stat);
+
+/* The type of a statistic here, from its flags. */
+enum expose_type export_type(const struct kvmwatch_value *value);
+
+/* "vm", "vcpu" or "slot": what names begin with, and the label that says which one. */
+const char *export_object(__u32 kind);
+
+#define EXPORT_MAX_NAME	96
+
+/* The name of a family for a statistic without a row. */
+void export_make_name(char *name, __u32 kind, const struct kvmwatch_value *value);
+
+#endif /* KVMWATCH_EXPORT_TABLE_H */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The two text formats that Prometheus reads: OpenMetrics 1.0, and the older one (0.0.4), which
+ * files for the node exporter have. A family is begun, then gets its samples; one without samples
+ * is not there at all.
+ */
+#ifndef KVMWATCH_EXPOSE_H
+#define KVMWATCH_EXPOSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+enum expose_type {
+	EXPOSE_GAUGE,
+	EXPOSE_COUNTER,
+	EXPOSE_HISTOGRAM,
+	EXPOSE_INFO,
+};
+
+enum expose_format {
+	EXPOSE_TEXT,
+	EXPOSE_OPENMETRICS,
+};
+
+/* What a label's value has at most, in bytes before it is escaped. */
+#define EXPOSE_MAX_LABEL	128
+
+/**
+ * struct exposition - a text that is being written
+ * @format:	which of the two
+ * @text:	what there is so far; not ended by a NUL
+ * @len:	its length
+ * @err:	0; -ENOMEM; -EFBIG: it became longer than @limit. Nothing is written after it
+ *
+ * The rest belongs to expose.c.
+ */
+struct exposition {
+	enum expose_format format;
+	char *text;
+	size_t len;
+	int err;
+
+	size_t size, limit;
+	const char *family;
+	const char *help;
+	enum expose_type type;
+	bool begun;		/* the family's lines were written */
+	bool labelled;		/* of the current sample */
+};
+
+void expose_init(struct exposition *e, enum expose_format format, size_t limit);
+void expose_free(struct exposition *e);
+
+/*
+ * Begin a family: its name without kvmwatch_ before and without the _total or _info that its
+ * samples have behind. Name and help have to last until the next one begins.
+ */
+void expose_family(struct exposition *e, const char *name, enum expose_type type,
+		   const char *help);
+
+/* A sample: begin, labels, then one of the values. @suffix is added to what the type has. */
+void expose_sample(struct exposition *e, const char *suffix);
+void expose_label(struct exposition *e, const char *name, const char *value);
+void expose_u64(struct exposition *e, __u64 value);
+/* @value counts units of 10^@exponent, between -18 and 0; all its digits are written. */
+void expose_scaled(struct exposition *e, __u64 value, int exponent);
+
+/* The same for a label whose value came from elsewhere: cleaned, and cut to EXPOSE_MAX_LABEL. */
+void expose_foreign(struct exposition *e, const char *name, const char *value);
+
+/* A number as a label (le): as Go prints it. */
+void expose_bound(struct exposition *e, __u64 value, int exponent);
+
+/* All is there. */
+void expose_end(struct exposition *e);
+
+/* Clean and cut as expose_foreign() does; @buf has EXPOSE_MAX_LABEL + 1 bytes. */
+void expose_clean(char *buf, const char *value);
+
+#endif /* KVMWATCH_EXPOSE_H */

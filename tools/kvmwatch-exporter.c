@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/* kvmwatch-exporter: what kvmwatch export becomes when it is to serve HTTP. */
+#include "cmd.h"
+#include "export.h"
+#include "export_http.h"
+
+int main(int argc, char **argv)
+{
+	export_serve = http_serve;
+	return cmd_export.run(&cmd_export, argc, argv);
+}

@@ -64,7 +64,7 @@ options_in_man_page() {
 }
 
 parameters_in_man_page() {
-	! grep -hoE '\bmodule_param(_[a-z]+)?\([a-z_]+' module/*.c | sed 's/.*(//' |
+	! grep -rhoE --include='*.c' '\bmodule_param(_[a-z]+)?\([a-z_]+' module | sed 's/.*(//' |
 		while read -r name; do
 			grep -qx ".B $name" tools/kvmwatch.4 || echo "$name"
 		done | grep .

@@ -12,7 +12,7 @@ seen() {
 
 # "event handler" for each tracepoint that the module hooks.
 tracepoint_rows() {
-	tr -s '\\\n\t ' ' ' <"$top/module/hook_table.h" |
+	tr -s '\\\n\t ' ' ' <"$top/module/hooks/hook_table.h" |
 		sed -E 's/TP\(/\n&/g' |
 		sed -nE 's/^TP\(([a-z_]+), "[^"]*", [A-Z0-9_]+, ([a-z_]+)\).*/\2 kvmw_tp_\1/p'
 }

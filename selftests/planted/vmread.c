@@ -7,7 +7,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 
-#include "../module/compat.h"
+#include "../module/kernel/compat.h"
 
 static int __init vmread_init(void)
 {

@@ -11,7 +11,7 @@
 #define u64			__u64
 #define unlikely(x)		(x)
 
-#include "../module/exit_span.h"
+#include "../module/records/exit_span.h"
 
 /* What a vCPU's thread does, at the moments 1, 2, 3, ... */
 enum { ENTRY, EXIT, PREEMPTED };

@@ -20,7 +20,7 @@
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define fls(x)			((x) ? 32 - __builtin_clz(x) : 0)
 
-#include "../module/heat_page.h"
+#include "../module/records/heat_page.h"
 
 #define THREADS		4
 #define PAGES		4

@@ -38,7 +38,7 @@ static void dawdle(void)
 /* As the kernel has it: what was written before is seen before what is written after. */
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
-#include "../module/map_copy.h"
+#include "../module/exports/map_copy.h"
 
 #define CELLS		200
 #define READERS		2

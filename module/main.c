@@ -1,14 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kvmwatch: watches KVM from outside. Start and end. */
+/* kvmwatch: watches KVM from outside. Start and end, and who tells whom above itself. */
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 
-#include "clock.h"
-#include "debugfs.h"
-#include "dev.h"
-#include "hook.h"
-#include "leaves.h"
-#include "object.h"
-#include "stats.h"
+#include "exports/debugfs.h"
+#include "exports/dev.h"
+#include "hooks/attach.h"
+#include "hooks/hook.h"
+#include "hooks/hook_func.h"
+#include "house.h"
+#include "kernel/clock.h"
+#include "numbers/describe.h"
+#include "probes/caller.h"
+#include "probes/rows.h"
+#include "records/clear.h"
+#include "records/counters.h"
+#include "records/cpu.h"
+#include "records/kick.h"
+#include "records/pool.h"
+#include "tasks/audit.h"
+
+/* --- what lower layers tell, and whom ---------------------------------------- */
+
+static void on_coming(bool fresh)
+{
+	WRITE_ONCE(kvmw_all_found, fresh);
+}
+
+static void on_detached(void)
+{
+	kvmw_cpus_init();
+	kvmw_callers_init();
+	kvmw_forget_callers();
+	WRITE_ONCE(kvmw_adopted, false);
+}
+
+static const struct kvmw_attach_events attach_events = {
+	.coming		= on_coming,
+	.attached	= kvmw_rescan,
+	.detached	= on_detached,
+	.vendor_gone	= kvmw_forget_callers,
+};
+
+/* --- start and end ----------------------------------------------------------- */
+
+static int records_init(void)
+{
+	kvmw_kick_init(kvmw_house_round, kvmw_house_tell);
+	kvmw_cpus_init();
+	kvmw_callers_init();
+	kvmw_counters_init();
+	return kvmw_pool_init();
+}
 
 static unsigned int attached(void)
 {
@@ -22,8 +67,8 @@ static int __init kvmwatch_init(void)
 	err = kvmw_via_check();
 	if (err)
 		return err;
-	kvmw_stats_init();
-	err = kvmw_objects_init();
+	kvmw_describe_init();
+	err = records_init();
 	if (err)
 		return err;
 	kvmw_clock_init(kvmw_moments_lost);
@@ -33,18 +78,18 @@ static int __init kvmwatch_init(void)
 	err = kvmw_dev_init();
 	if (err)
 		goto exit_debugfs;
-	err = kvmw_hooks_init();	/* from here on KVM calls us */
+	err = kvmw_hooks_init(kvmw_handlers, &attach_events);	/* from here on KVM calls us */
 	if (err)
 		goto exit_dev;
 	kvmw_housekeep();		/* VMs that run already are known on return */
-	kvmw_leaves_init();
+	kvmw_audits_init();
 	pr_info("%u of %u hooks attached\n", attached(), KVMW_NR_HOOKS);
 	return 0;
 
 exit_dev:
 	kvmw_dev_exit();
 exit_debugfs:
-	kvmw_objects_exit();
+	kvmw_house_exit();
 	kvmw_debugfs_exit();
 	kvmw_clock_exit();
 	return err;
@@ -52,14 +97,14 @@ exit_debugfs:
 
 /*
  * The device goes first, as nobody may open it any more; that nobody has it open is
- * why we are here. Objects go before the root of debugfs: they have files there.
+ * why we are here. Records go before the root of debugfs: they have files there.
  */
 static void __exit kvmwatch_exit(void)
 {
-	kvmw_leaves_exit();
+	kvmw_audits_exit();
 	kvmw_hooks_exit();
 	kvmw_dev_exit();
-	kvmw_objects_exit();
+	kvmw_house_exit();
 	kvmw_debugfs_exit();
 	kvmw_clock_exit();
 }

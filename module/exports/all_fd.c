@@ -14,8 +14,14 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
-#include "dev.h"
-#include "object.h"
+#include "exports/all_fd.h"
+#include "exports/fd.h"
+#include "numbers/describe.h"
+#include "numbers/snapshot.h"
+#include "records/alloc.h"
+#include "records/generation.h"
+#include "records/list.h"
+#include "records/record.h"
 
 struct all_file {
 	struct kvmw_object		*vm;	/* holds a reference; NULL: all */

@@ -8,6 +8,8 @@
 #ifndef KVMW_DEBUGFS_H
 #define KVMW_DEBUGFS_H
 
+#include <linux/types.h>
+
 struct kvmw_object;
 
 int kvmw_debugfs_init(void);

@@ -10,9 +10,21 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "dev.h"
-#include "leaves.h"
-#include "object.h"
+#include "exports/all_fd.h"
+#include "exports/dev.h"
+#include "exports/heat_fd.h"
+#include "exports/stats_fd.h"
+#include "hooks/attach.h"
+#include "hooks/hook.h"
+#include "numbers/describe.h"
+#include "numbers/footprint.h"
+#include "records/alloc.h"
+#include "records/generation.h"
+#include "records/list.h"
+#include "records/record.h"
+#include "records/table.h"
+#include "tasks/audit.h"
+#include "tasks/rehook.h"
 
 #define MAX_ITEM_SIZE	4096
 
@@ -240,42 +252,6 @@ static int put_slot(void *sink, struct kvmw_object *obj)
 	return sink_put(sink, &item, sizeof(item));
 }
 
-static int each_child(u32 kind, struct kvmw_vm *vm, kvmw_each_fn *fn, void *arg)
-{
-	struct kvmw_object **objs;
-	int nr, i, err = 0;
-
-	nr = kvmw_get_children(vm, kind, &objs);
-	if (nr < 0)
-		return nr;
-	for (i = 0; i < nr && !err; i++)
-		err = fn(arg, objs[i]);
-	kvmw_put_all(objs, nr);
-	return err;
-}
-
-static int each_of(u32 kind, struct kvmw_object *vm, kvmw_each_fn *fn, void *arg)
-{
-	return kind == KVMWATCH_KIND_VM ? fn(arg, vm) : each_child(kind, vm->vm, fn, arg);
-}
-
-int kvmw_each(u32 kind, struct kvmw_object *only_vm, kvmw_each_fn *fn, void *arg)
-{
-	struct kvmw_object **vms;
-	int nr, i, err = 0;
-
-	kvmw_absorb();
-	if (only_vm)
-		return each_of(kind, only_vm, fn, arg);
-	nr = kvmw_get_vms(&vms);
-	if (nr < 0)
-		return nr;
-	for (i = 0; i < nr && !err; i++)
-		err = each_of(kind, vms[i], fn, arg);
-	kvmw_put_all(vms, nr);
-	return err;
-}
-
 static int list_hooks(struct sink *sink)
 {
 	struct kvmwatch_hook item;
@@ -315,7 +291,7 @@ static int list_stats(struct sink *sink)
 
 static int list_objects(struct file *file, const struct kvmwatch_list *list, struct sink *sink)
 {
-	static kvmw_each_fn *const put[] = {
+	static int (*const put[])(void *sink, struct kvmw_object *obj) = {
 		[KVMWATCH_KIND_VM] = put_vm,
 		[KVMWATCH_KIND_VCPU] = put_vcpu,
 		[KVMWATCH_KIND_SLOT] = put_slot,
@@ -474,7 +450,7 @@ static int ioctl_audit(struct file *file, void *arg)
 
 	if (!may_see_all(file))
 		return -EPERM;
-	kvmw_hooks_look();
+	kvmw_rehook();
 	obj = kvmw_get_vm(audit->vm);
 	if (!obj)
 		return -ENOENT;

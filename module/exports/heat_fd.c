@@ -13,9 +13,14 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
-#include "dev.h"
-#include "heat.h"
-#include "object.h"
+#include "exports/fd.h"
+#include "exports/heat_fd.h"
+#include "numbers/snapshot.h"
+#include "records/alloc.h"
+#include "records/counts.h"
+#include "records/heat.h"
+#include "records/list.h"
+#include "records/record.h"
 
 struct heat_file {
 	struct kvmw_object	*obj;		/* the VM or slot; holds a reference */
@@ -35,22 +40,12 @@ static size_t head_size(const struct heat_file *hf)
 	return sizeof(struct kvmwatch_heat_header) + hf->nr * sizeof(struct kvmwatch_heat_slot);
 }
 
-static u64 marks_of(const struct kvmw_slot_cpu *sum)
-{
-	u64 marks = 0;
-	int i;
-
-	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		marks += sum->marks[i][0] + sum->marks[i][1];
-	return marks;
-}
-
 static u64 slot_marks(const struct kvmw_slot *slot)
 {
 	struct kvmw_slot_cpu sum;
 
 	kvmw_slot_cpu_sum(slot->cpu, &sum);
-	return marks_of(&sum);
+	return kvmw_marks(&sum);
 }
 
 /*
@@ -67,7 +62,7 @@ static u64 sum_uncovered(const struct heat_file *hf)
 
 	kvmw_absorb();
 	mutex_lock(&vm->lock);
-	marks = marks_of(&vm->gone_slots) + slot_marks(vm->stray);
+	marks = kvmw_marks(&vm->gone_slots) + slot_marks(vm->stray);
 	list_for_each_entry(obj, &vm->slots, node) {
 		for (; i < hf->nr && list_empty(&kvmw_heat_slot(hf->heats[i])->obj.node); i++)
 			ours += slot_marks(kvmw_heat_slot(hf->heats[i]));

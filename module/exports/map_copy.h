@@ -7,6 +7,13 @@
 #ifndef KVMW_MAP_COPY_H
 #define KVMW_MAP_COPY_H
 
+#ifdef __KERNEL__
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include <asm/barrier.h>
+#include <uapi/linux/kvmwatch.h>
+#endif
+
 /*
  * Readers see an odd sequence while this goes on, so the caller lets nobody take the CPU away.
  * Nothing is believed that is read from the map but where the data is: nobody else writes there.

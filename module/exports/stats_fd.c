@@ -22,13 +22,16 @@
 #include <linux/workqueue.h>
 #include <uapi/linux/kvmwatch.h>
 
-#include "dev.h"
-#include "map_copy.h"
-#include "object.h"
-
-static unsigned int fds = 32768;
-module_param(fds, uint, 0444);
-MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); of those without CAP_PERFMON a quarter as many, beside them. An eighth of each may be mapped");
+#include "exports/fd.h"
+#include "exports/map_copy.h"
+#include "exports/stats_fd.h"
+#include "kernel/work.h"
+#include "numbers/describe.h"
+#include "numbers/snapshot.h"
+#include "records/alloc.h"
+#include "records/generation.h"
+#include "records/list.h"
+#include "records/record.h"
 
 static unsigned int map_ms = 10;
 module_param(map_ms, uint, 0444);
@@ -45,31 +48,6 @@ struct stats_file {
 	struct kvmwatch_map		*map;	/* NULL: not mapped yet; under map_lock */
 	struct list_head		node;	/* in fresh or mapped; empty: in none */
 };
-
-/* --- how many there may be -------------------------------------------------- */
-
-/* Of those who may not see all VMs, and of those who may. */
-static atomic_t nr_fds[2], nr_maps[2];
-
-static int charge(atomic_t *nr, bool all, unsigned int limit)
-{
-	if (!all)
-		limit /= 4;
-	if (atomic_inc_return(&nr[all]) <= limit)
-		return 0;
-	atomic_dec(&nr[all]);
-	return -ENOBUFS;
-}
-
-int kvmw_fd_charge(bool all)
-{
-	return charge(nr_fds, all, min_t(unsigned int, fds, INT_MAX / 2));
-}
-
-void kvmw_fd_uncharge(bool all)
-{
-	atomic_dec(&nr_fds[all]);
-}
 
 /* --- what never changes ------------------------------------------------------ */
 
@@ -90,17 +68,6 @@ static void make_id(const struct kvmw_object *obj, char *id, size_t size)
 			 obj->subkey & 0xffff);
 		break;
 	}
-}
-
-void kvmw_stat_describe(struct kvmwatch_stats_desc *desc, const struct kvmw_stat *stat,
-			u32 offset)
-{
-	desc->flags = stat->flags;
-	desc->exponent = stat->exponent;
-	desc->size = stat->size;
-	desc->offset = offset;
-	desc->bucket_size = (stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST;
-	strscpy(desc->name, stat->name, sizeof(desc->name));
 }
 
 static int make_head(struct stats_file *sf)
@@ -251,7 +218,7 @@ static void stats_file_free(struct kref *ref)
 static void let_go(struct stats_file *sf)
 {
 	if (sf->map)
-		atomic_dec(&nr_maps[sf->all]);
+		kvmw_map_uncharge(sf->all);
 	kvmw_fd_uncharge(sf->all);
 	kref_put(&sf->ref, stats_file_free);
 }
@@ -362,12 +329,12 @@ static int map_once(struct stats_file *sf)
 
 	if (sf->map)
 		return 0;
-	err = charge(nr_maps, sf->all, fds / 8);
+	err = kvmw_map_charge(sf->all);
 	if (err)
 		return err;
 	sf->map = map_alloc(sf);
 	if (!sf->map) {
-		atomic_dec(&nr_maps[sf->all]);
+		kvmw_map_uncharge(sf->all);
 		return -ENOMEM;
 	}
 	list_add(&sf->node, &fresh);
@@ -407,25 +374,6 @@ static const struct file_operations stats_fops = {
 	.release	= stats_release,
 	.llseek		= noop_llseek,
 };
-
-int kvmw_fd_install(const char *name, const struct file_operations *fops, void *data,
-		    fmode_t mode)
-{
-	struct file *file;
-	int fd;
-
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	file = anon_inode_getfile(name, fops, data, O_RDONLY);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	file->f_mode |= mode;
-	fd_install(fd, file);
-	return fd;
-}
 
 int kvmw_stats_fd(struct kvmw_object *obj, bool all)
 {

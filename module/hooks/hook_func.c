@@ -2,12 +2,11 @@
 /*
  * Hooks on the entry of functions, through ftrace or through kprobes, and on functions
  * from entry to return, through kretprobes.
- *
- * The kernel offers modules no look-up of symbols, but a kprobe has one: asked for a
- * symbol, it resolves the address before it looks at what is there, and tells it
- * also when it then refuses.
  */
 #include <linux/cache.h>
+#include <linux/errno.h>
+#include <linux/ftrace.h>
+#include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
@@ -15,39 +14,15 @@
 /* Its opcodes; it does not include what it needs. */
 #include <asm/text-patching.h>
 
-#include "hook.h"
+#include "hooks/hook.h"
+#include "hooks/hook_func.h"
+#include "hooks/proof.h"
+#include "kernel/ftrace.h"
+#include "kernel/symbols.h"
 
 static char *via = "auto";
 module_param(via, charp, 0444);
 MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace or kprobe");
-
-static char *drop = "";
-module_param(drop, charp, 0444);
-MODULE_PARM_DESC(drop, "for tests of audits: claim to have attached the hook of this name, but don't");
-
-bool kvmw_hook_drop(struct kvmw_hook *hook)
-{
-	if (strcmp(drop, hook->name))
-		return false;
-	pr_warn("drop=%s: what depends on it will be wrong\n", drop);
-	hook->via = "dropped";
-	return true;
-}
-
-/*
- * Where kvm.ko has a symbol, or 0. The name must match to the letter. The probe is on
- * the second byte of it, where no instruction starts: it is never accepted.
- */
-unsigned long kvmw_symbol_addr(const char *name)
-{
-	char symbol[KSYM_NAME_LEN];
-	struct kprobe kp = { .symbol_name = symbol, .offset = 1, .flags = KPROBE_FLAG_DISABLED };
-
-	snprintf(symbol, sizeof(symbol), "kvm:%s", name);
-	if (WARN_ON_ONCE(!register_kprobe(&kp)))
-		unregister_kprobe(&kp);
-	return kp.addr ? (unsigned long)kp.addr - 1 : 0;
-}
 
 /* --- the canary ------------------------------------------------------------ */
 
@@ -65,8 +40,7 @@ static noinline void canary(void)
 	asm volatile("");
 }
 
-static void notrace canary_ftrace(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
-				  KVMW_FTRACE_REGS *fregs)
+static void notrace canary_ftrace(KVMW_FTRACE_ARGS)
 {
 	WRITE_ONCE(ftrace_sang, true);
 }
@@ -87,14 +61,13 @@ static struct ftrace_ops rare_ops;
 /* The site is the function's first instruction, or the one behind an ENDBR64. */
 #define SITE_MAX_OFFSET	4
 
-static void notrace rare_hit(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
-			     KVMW_FTRACE_REGS *fregs)
+static void notrace rare_hit(KVMW_FTRACE_ARGS)
 {
 	int i;
 
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		if (kvmw_hooks[i].rare && ip - kvmw_hooks[i].addr <= SITE_MAX_OFFSET) {
-			kvmw_hooks[i].on_ftrace(ip, caller, ops, fregs);
+			kvmw_hooks[i].on.ftrace(ip, caller, ops, fregs);
 			return;
 		}
 	}
@@ -165,7 +138,7 @@ static int attach_ftrace(struct kvmw_hook *hook)
 			rare_ops.func = rare_hit;
 		return err;
 	}
-	hook->ops.func = hook->on_ftrace;
+	hook->ops.func = hook->on.ftrace;
 	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 	if (err)
 		return err;
@@ -214,7 +187,7 @@ static int attach_kprobe(struct kvmw_hook *hook)
 
 	memset(&hook->kp, 0, sizeof(hook->kp));
 	hook->kp.addr = (kprobe_opcode_t *)hook->addr;
-	hook->kp.pre_handler = hook->on_kprobe;
+	hook->kp.pre_handler = hook->on.kprobe;
 	err = register_kprobe(&hook->kp);
 	if (!err)
 		kvmw_hook_set_off(hook, !kprobe_armed(&hook->kp));
@@ -238,8 +211,8 @@ static int attach_ret(struct kvmw_hook *hook)
 	}
 	memset(&hook->rp, 0, sizeof(hook->rp));
 	hook->rp.kp.addr = (kprobe_opcode_t *)hook->addr;
-	hook->rp.entry_handler = hook->on_entry;
-	hook->rp.handler = hook->on_return;
+	hook->rp.entry_handler = hook->on.entry;
+	hook->rp.handler = hook->on.ret;
 	hook->rp.data_size = sizeof(u64);
 	err = register_kretprobe(&hook->rp);
 	if (err) {
@@ -309,7 +282,7 @@ static int resolve(struct kvmw_hook *hook)
 
 int kvmw_func_attach(struct kvmw_hook *hook)
 {
-	const char *unproven = kvmw_hook_unproven(hook - kvmw_hooks);
+	const char *unproven = kvmw_hook_unproven(hook);
 	int err = resolve(hook);
 
 	if (err)
@@ -323,7 +296,7 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 		hook->target = hook->targets[hook->found];
 		return 0;
 	}
-	if (hook->on_return)
+	if (hook->on.ret)
 		return attach_ret(hook);
 	if (strcmp(via, "kprobe")) {
 		err = attach_ftrace(hook);
@@ -376,7 +349,7 @@ void kvmw_func_detach_all(void)
 	int nr = 0;
 
 	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
-		if (!hook->target || hook->on_tp)
+		if (!hook->target || hook->tp_args)
 			continue;
 		if (!strcmp(hook->via, "kretprobe"))
 			unregister_kretprobe(&hook->rp);

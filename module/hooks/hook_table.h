@@ -2,24 +2,30 @@
 /*
  * Every place in KVM that kvmwatch watches, one row each.
  *
- * KVMW_HOOKS(HOT, RARE, RET, TP) expands HOT(id, help, symbol...) and RARE(the same) for
- * entries of functions, RET(the same) for functions from entry to return, and
+ * KVMW_HOOKS(HOT, RARE, RET, TP, TP_OR_MORE) expands HOT(id, help, symbol...) and RARE(the same)
+ * for entries of functions, RET(the same) for functions from entry to return, and
  * TP(id, help, arguments, tracepoint) for tracepoints. Functions that are called often
  * get what it takes to make a hit cheap; those that are not share it, which makes
  * kvmwatch quicker to load and unload. Returns are dear, so they wait to be asked for.
  *
  * A function row names the symbols that mean the same on different kernels, the
  * newest first; the first that kvm.ko has is taken, under exactly that name. Its
- * handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the probe_*.c
- * files, that of a RET row what KVMW_RET_HANDLER(id, ...) does. A tracepoint row gives
+ * handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the files
+ * in probes/, that of a RET row what KVMW_RET_HANDLER(id, ...) does. A tracepoint row gives
  * the number of arguments of the event; its handler kvmw_tp_<id>() has exactly these behind
  * its first. A kernel with kCFI stops a call through a pointer of another type. An event that has
- * more of them on some kernels has another handler there: see handler_for() in hook_tp.c.
+ * one more of them on some kernels is TP_OR_MORE: kvmw_tp_<id>_more() is its handler there.
  *
  * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
- * depend on the kernel: see compat.h, which is to be included before this is expanded.
+ * depend on the kernel: see kvm_functions.h.
  */
-#define KVMW_HOOKS(HOT, RARE, RET, TP)						\
+#ifndef KVMW_HOOK_TABLE_H
+#define KVMW_HOOK_TABLE_H
+
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_vcpu.h"
+
+#define KVMW_HOOKS(HOT, RARE, RET, TP, TP_OR_MORE)				\
 	RARE(vm_init, "a VM is being created", "kvm_arch_init_vm")		\
 	RARE(vm_destroy, "a VM lost its last user", "kvm_destroy_vm")		\
 	RARE(vm_free, "a VM is about to be freed", "kvm_arch_free_vm")		\
@@ -53,9 +59,11 @@
 	TP(halt_poll, "the halt polling window grows or shrinks", 4,	\
 	   kvm_halt_poll_ns)							\
 	TP(exit, "a vCPU leaves guest mode", KVMW_EXIT_ARGS, kvm_exit)	\
-	TP(entry, "a vCPU enters guest mode", 1, kvm_entry)	\
+	TP_OR_MORE(entry, "a vCPU enters guest mode", 1, kvm_entry)		\
 	TP(user_exit, "KVM_RUN returns to userspace", 2, kvm_userspace_exit) \
 	TP(ring_push, "KVM puts a page into a dirty ring", 3, kvm_dirty_ring_push) \
 	TP(ring_full, "KVM_RUN ends because a dirty ring is full", 1,	\
 	   kvm_dirty_ring_exit)							\
 	TP(ring_reset, "the VMM has a dirty ring reset", 1, kvm_dirty_ring_reset)
+
+#endif /* KVMW_HOOK_TABLE_H */

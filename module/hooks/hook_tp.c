@@ -6,14 +6,17 @@
  * between kernels, also within a stable series. kvm.ko carries the number of
  * arguments of each event for BPF's use; a row attaches only when it agrees.
  */
+#include <linux/errno.h>
 #include <linux/jump_label.h>
-#include <linux/kvm_host.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/string.h>
 #include <linux/tracepoint.h>
-#include <trace/events/kvm.h>
 #include <asm/text-patching.h>
 
-#include "hook.h"
+#include "hooks/hook.h"
+#include "hooks/hook_tp.h"
+#include "hooks/proof.h"
 
 static struct tracepoint *find_tracepoint(struct module *kvm, const char *name)
 {
@@ -41,23 +44,18 @@ static int tracepoint_args(struct module *kvm, const struct tracepoint *tp)
 	return -1;
 }
 
-/*
- * The handler whose type is that of the event, or NULL. Only kvm_entry has two types: a version
- * does not tell which, as stable kernels took the later one over.
- */
+/* The handler whose type is that of the event, or NULL. */
 static void *handler_for(const struct kvmw_hook *hook, int args)
 {
 	if (args == hook->tp_args)
-		return hook->on_tp;
-	if (args == 2 && hook->on_tp == kvmw_tp_entry)
-		return kvmw_tp_entry_forced;
-	return NULL;
+		return hook->on.tp;
+	return args == hook->tp_args + 1 ? hook->on.tp_more : NULL;
 }
 
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 {
 	struct tracepoint *tp = find_tracepoint(kvm, hook->targets[0]);
-	const char *unproven = kvmw_hook_unproven(hook - kvmw_hooks);
+	const char *unproven = kvmw_hook_unproven(hook);
 	void *handler;
 	int args, err;
 
@@ -138,20 +136,4 @@ void kvmw_tp_detach(struct kvmw_hook *hook)
 	hook->off = false;
 	hook->target = NULL;
 	hook->via = NULL;
-}
-
-/*
- * The handlers have the prototypes of the events in the kernel we build for. Those of
- * kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
- */
-static inline void check_prototypes(void)
-{
-	check_trace_callback_type_kvm_vcpu_wakeup(kvmw_tp_wakeup);
-	check_trace_callback_type_kvm_halt_poll_ns(kvmw_tp_halt_poll);
-	check_trace_callback_type_kvm_userspace_exit(kvmw_tp_user_exit);
-#if KVMW_HAS_RINGS
-	check_trace_callback_type_kvm_dirty_ring_push(kvmw_tp_ring_push);
-	check_trace_callback_type_kvm_dirty_ring_exit(kvmw_tp_ring_full);
-	check_trace_callback_type_kvm_dirty_ring_reset(kvmw_tp_ring_reset);
-#endif
 }

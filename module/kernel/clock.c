@@ -6,10 +6,10 @@
 #include <linux/workqueue.h>
 #include <asm/tsc.h>
 
-#include "clock.h"
-#include "compat.h"
+#include "kernel/clock.h"
+#include "kernel/version.h"
 
-#define LOOK_SECONDS	2
+#define SAMPLE_SECONDS	2
 
 DEFINE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 u64 kvmw_clock_mult = 1ULL << 32;
@@ -20,7 +20,7 @@ u64 kvmw_age_limit;
 static void (*tell_tsc_lost)(void);
 
 /*
- * Both clocks at one moment, the last at which the TSC was good; zeros: never. Only the looker
+ * Both clocks at one moment, the last at which the TSC was good; zeros: never. Only the sampler
  * writes it, and only while hits go by the TSC and so do not read it.
  */
 static struct moment {
@@ -56,10 +56,23 @@ const char *kvmw_clock_name(void)
 	return kvmw_clock_is_tsc() ? "TSC" : "the kernel's, as that does not go by the TSC now";
 }
 
+/* The counter that the monotonic clock goes by now, whatever that is. */
+static u64 clocksource_cycles(void)
+{
+	struct system_time_snapshot snapshot;
+
+#if KVMW_SINCE(7, 2)
+	ktime_get_snapshot_id(CLOCK_MONOTONIC, &snapshot);
+#else
+	ktime_get_snapshot(&snapshot);
+#endif
+	return snapshot.cycles;
+}
+
 /* Is it good enough for the kernel? That watches it, and takes another when it is not. */
 static bool tsc_usable(void)
 {
-	u64 before = rdtsc_ordered(), cycles = kvmw_clocksource_cycles();
+	u64 before = rdtsc_ordered(), cycles = clocksource_cycles();
 
 	return cycles >= before && cycles <= rdtsc_ordered() && tsc_khz;
 }
@@ -113,10 +126,10 @@ static void take_tsc(void)
 	synchronize_rcu();
 }
 
-static void look_again(struct work_struct *work);
-static DECLARE_DELAYED_WORK(looker, look_again);
+static void sample_again(struct work_struct *work);
+static DECLARE_DELAYED_WORK(sampler, sample_again);
 
-static void look_again(struct work_struct *work)
+static void sample_again(struct work_struct *work)
 {
 	bool used = kvmw_clock_is_tsc(), usable;
 	struct moment now;
@@ -128,12 +141,12 @@ static void look_again(struct work_struct *work)
 		leave_tsc();
 	else if (usable)
 		take_tsc();
-	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
+	schedule_delayed_work(&sampler, SAMPLE_SECONDS * HZ);
 }
 
 static void give_up_tsc(void)
 {
-	cancel_delayed_work_sync(&looker);
+	cancel_delayed_work_sync(&sampler);
 	leave_tsc();
 }
 
@@ -143,7 +156,7 @@ static int on_suspend(struct notifier_block *nb, unsigned long event, void *unus
 	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE)
 		give_up_tsc();
 	else if (event == PM_POST_SUSPEND || event == PM_POST_HIBERNATION)
-		schedule_delayed_work(&looker, 0);
+		schedule_delayed_work(&sampler, 0);
 	return NOTIFY_OK;
 }
 
@@ -159,7 +172,7 @@ void kvmw_clock_init(void (*tsc_lost)(void))
 		return;	/* for good: ticks are nanoseconds from here on */
 	remember(&now);
 	static_branch_enable(&kvmw_clock_tsc);
-	schedule_delayed_work(&looker, LOOK_SECONDS * HZ);
+	schedule_delayed_work(&sampler, SAMPLE_SECONDS * HZ);
 	register_pm_notifier(&suspend_nb);
 }
 
@@ -169,6 +182,6 @@ void kvmw_clock_exit(void)
 	if (!last.ticks)
 		return;
 	unregister_pm_notifier(&suspend_nb);
-	cancel_delayed_work_sync(&looker);
+	cancel_delayed_work_sync(&sampler);
 	static_branch_disable(&kvmw_clock_tsc);
 }

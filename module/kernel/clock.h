@@ -15,7 +15,11 @@
 #include <linux/compiler.h>
 #include <linux/jump_label.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/time64.h>
+#include <linux/types.h>
 #include <asm/msr.h>
+#include <asm/tsc.h>
 
 DECLARE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 
@@ -55,7 +59,7 @@ static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
 }
 
-/* For handlers, whose usual way (see hook.h) is taken only if the clock is the TSC. */
+/* For handlers, whose usual way (see hooks/handler.h) is taken only if the clock is the TSC. */
 static __always_inline u64 kvmw_now_of(const bool usual)
 {
 	return usual ? kvmw_now_tsc() : kvmw_now();

@@ -6,15 +6,29 @@
  * is what happens to a slot whose logging is on. What caused it is known from who
  * called: the callers are few, and each is named once, at its first mark.
  */
-#include <linux/srcu.h>
+#include <linux/bitops.h>
+#include <linux/kvm_host.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
 
-#include <trace/events/kvmwatch.h>
-
-#include "heat.h"
-#include "hook.h"
-#include "object.h"
-#include "site.h"
-#include "slot_hit.h"
+#include "hooks/handler.h"
+#include "kernel/clock.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_slot.h"
+#include "kernel/regs.h"
+#include "probes/caller.h"
+#include "probes/handlers.h"
+#include "probes/slot_hit.h"
+#include "probes/trace.h"
+#include "records/clear.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/heat.h"
+#include "records/kick.h"
+#include "records/lost.h"
+#include "records/record.h"
+#include "records/slot.h"
+#include "records/table.h"
 
 /* --- marks ----------------------------------------------------------------- */
 
@@ -86,16 +100,16 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvmw_slot *slot = slot_of(c, kvm, kslot, gfn);
-	const struct kvmw_site *site;
+	const struct kvmw_caller *who;
 	struct kvmw_vcpu *vcpu;
 	struct kvmw_heat *heat;
 	bool foreign;
 
 	if (!slot)
 		return;
-	site = kvmw_site_of(c, caller);
+	who = kvmw_caller_of(caller);
 	vcpu = c->vcpu;
-	if (unlikely(!vcpu && site->leaving))
+	if (unlikely(!vcpu && who->leaving))
 		vcpu = c->leaving;
 	foreign = vcpu && vcpu->obj.vm != slot->obj.vm;
 	if (foreign)
@@ -103,11 +117,11 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign))
 		return;
 
-	count(slot, vcpu, kslot, gfn, site->cause);
+	count(slot, vcpu, kslot, gfn, who->cause);
 	heat = READ_ONCE(slot->heat);
 	if (heat)
 		kvmw_heat_mark(heat, gfn - kslot->base_gfn);
-	trace_kvmwatch_dirty(slot, vcpu, gfn, site->cause);
+	trace_kvmwatch_dirty(slot, vcpu, gfn, who->cause);
 }
 
 /*
@@ -117,16 +131,16 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
 				 unsigned long caller)
 {
-	const struct kvmw_site *site = __this_cpu_read(kvmw_cpu.site);
+	const struct kvmw_caller *who = __this_cpu_read(kvmw_last_caller);
 	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
 
 	if (!kslot || !kvmw_logged(kslot))
 		return;
 	if (likely(kvmw_slot_has(slot, kvm, kslot->as_id, gfn) && vcpu &&
-		   vcpu->obj.vm == slot->obj.vm && site->addr == caller &&
+		   vcpu->obj.vm == slot->obj.vm && who->addr == caller &&
 		   !kvmw_peek(slot->heat) && !trace_kvmwatch_dirty_enabled()))
-		count(slot, vcpu, kslot, gfn, site->cause);
+		count(slot, vcpu, kslot, gfn, who->cause);
 	else
 		mark_unusual(kvm, kslot, gfn, caller);
 }

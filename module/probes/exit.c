@@ -6,12 +6,28 @@
  * record has one writer, also for the return to userspace, which comes when the vCPU
  * has been put already.
  */
+#include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/seqlock.h>
 #include <asm/cpufeature.h>
+#include <asm/svm.h>
 
-#include "hook.h"
-#include "object.h"
-#include "vcpu_hit.h"
+#include "hooks/handler.h"
+#include "kernel/clock.h"
+#include "kernel/kvm_vcpu.h"
+#include "kernel/tracepoint.h"
+#include "probes/exit.h"
+#include "probes/handlers.h"
+#include "probes/vcpu_hit.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/exit_span.h"
+#include "records/lost.h"
+#include "records/record.h"
+#include "records/table.h"
 
 #define ISA_VMX		1	/* KVM_ISA_VMX; else SVM */
 
@@ -91,7 +107,7 @@ notrace KVMW_TP_EXIT(kvmw_tp_exit)
 
 	kvmw_tp_enter();
 	vmx = isa == ISA_VMX ? KVMW_EXIT_VMX_REASON : 0;
-	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_exit]);
+	kvmw_hit(KVMW_HOOK_exit);
 	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	if (is_usual(vcpu, kvcpu) && likely(isa == ISA_VMX || vcpu->vmcb_valid))
 		count_exit(vcpu, reason_of(kvcpu, isa, vmx), true);
@@ -124,7 +140,7 @@ static __always_inline void on_entry(const struct kvm_vcpu *kvcpu)
 	struct kvmw_vcpu *vcpu;
 
 	kvmw_tp_enter();
-	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_entry]);
+	kvmw_hit(KVMW_HOOK_entry);
 	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	if (is_usual(vcpu, kvcpu))
 		count_entry(vcpu, true);
@@ -139,7 +155,7 @@ void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 }
 
 /* Since Linux 6.9, and in later builds of 6.1, the event also says whether an exit is forced. */
-void notrace kvmw_tp_entry_forced(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit)
+void notrace kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit)
 {
 	on_entry(kvcpu);
 }
@@ -177,7 +193,7 @@ void notrace kvmw_tp_user_exit(void *data, __u32 reason, int error)
 	struct kvmw_vcpu *vcpu;
 
 	kvmw_tp_enter();
-	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_user_exit]);
+	kvmw_hit(KVMW_HOOK_user_exit);
 	vcpu = kvmw_vcpu_left(this_cpu_ptr(&kvmw_cpu));
 	if (likely(vcpu))
 		count_user_exit(vcpu, reason, error);

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Hooks on the coming and going of VMs, vCPUs and memory slots. */
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
+#include <linux/string.h>
 
-#include <trace/events/kvmwatch.h>
-
-#include "hook.h"
-#include "leaves.h"
-#include "object.h"
+#include "hooks/handler.h"
+#include "kernel/clock.h"
+#include "kernel/kvm_mmu.h"
+#include "kernel/kvm_slot.h"
+#include "kernel/regs.h"
+#include "probes/handlers.h"
+#include "probes/pairs.h"
+#include "probes/trace.h"
+#include "records/clear.h"
+#include "records/counts.h"
+#include "records/generation.h"
+#include "records/kick.h"
+#include "records/lost.h"
+#include "records/mapped.h"
+#include "records/pool.h"
+#include "records/record.h"
+#include "records/slot.h"
+#include "records/table.h"
 
 /* --- VMs ------------------------------------------------------------------- */
 
@@ -94,7 +112,7 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 		return;		/* on_vcpu_created() tells of it, if it comes so far */
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
-	kvmw_vcpu_audit_begin(vcpu);
+	kvmw_pairs_begin(vcpu);
 	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* from the first vCPU on it stays so */
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
 }
@@ -143,7 +161,7 @@ static __always_inline void on_vcpu_destroy(const struct pt_regs *regs, unsigned
 	if (!vcpu)
 		return;
 	close_stretch(vcpu);
-	kvmw_vcpu_audit_end(vcpu, kvcpu);
+	kvmw_pairs_end(vcpu, kvcpu);
 	kvmw_hide(&vcpu->obj);
 }
 

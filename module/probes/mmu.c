@@ -6,49 +6,23 @@
  * one function; of the shadow MMU (nested guests, or no EPT/NPT, or 5.10) two functions see
  * leaves come and go. All hold mmu_lock, for read or write.
  */
-#include <linux/srcu.h>
+#include <linux/atomic.h>
+#include <linux/kvm_host.h>
+#include <linux/minmax.h>
+#include <linux/percpu.h>
 
-#include <trace/events/kvmwatch.h>
-
-#include "hook.h"
-#include "leaves.h"
-#include "object.h"
-#include "site.h"
-#include "slot_hit.h"
-
-struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
-{
-	struct kvmw_vm *vm = kvmw_vm_find(kvm);
-	struct kvm_memory_slot *kslot;
-	struct kvmw_slot *slot = NULL;
-	int srcu;
-
-	if (!vm) {
-		kvmw_lost(kvm);
-		return NULL;
-	}
-	/* Being counted, and not yet this far: the count will find this page. */
-	if (unlikely(!READ_ONCE(vm->armed)) && gfn >= READ_ONCE(vm->cursor[as_id]))
-		return NULL;
-
-	srcu = srcu_read_lock(&kvm->srcu);
-	kslot = kvmw_kslot_of(kvm, as_id, gfn);
-	if (kslot)
-		slot = kvmw_slot_of(vm, kslot);
-	srcu_read_unlock(&kvm->srcu, srcu);
-
-	if (!slot) {
-		/* The VM's count stays right; those of its slots must be made again. */
-		this_cpu_inc(vm->stray->cpu->lost);
-		WRITE_ONCE(vm->unsure, true);
-		kvmw_rescan();
-		return vm->stray;
-	}
-	/* While being counted, every hit has to come here and ask. */
-	if (READ_ONCE(vm->armed))
-		this_cpu_write(kvmw_cpu.slot, slot);
-	return slot;
-}
+#include "hooks/handler.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_mmu.h"
+#include "kernel/regs.h"
+#include "probes/caller.h"
+#include "probes/handlers.h"
+#include "probes/slot_hit.h"
+#include "probes/trace.h"
+#include "records/counts.h"
+#include "records/lost.h"
+#include "records/record.h"
+#include "records/table.h"
 
 static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
 {
@@ -117,6 +91,24 @@ static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kv
 	trace_kvmwatch_unmap(slot, gfn, level, split);
 }
 
+/*
+ * Of @leaves of a level in a row, the first at @gfn, those that a hit counts: all, or while the
+ * VM is being counted those that begin below the cursor.
+ */
+static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, int level,
+			u64 leaves)
+{
+	const unsigned int shift = KVM_HPAGE_GFN_SHIFT(level);
+	gfn_t cursor;
+
+	if (likely(READ_ONCE(vm->armed)))
+		return leaves;
+	cursor = READ_ONCE(vm->cursor[as_id]);
+	if (cursor <= gfn)
+		return 0;
+	return min(leaves, ((cursor - gfn - 1) >> shift) + 1);
+}
+
 /* __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it */
 static noinline void spte_change_unusual(const struct pt_regs *regs)
 {
@@ -145,7 +137,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
 		__this_cpu_inc(slot->hits->splits);
 		leaf_mapped(slot, gfn, level - 1,
-			    kvmw_leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
+			    leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
 	}
 }
 
@@ -229,6 +221,11 @@ static bool zaps_counted(const struct kvm *kvm)
 	return vm && vm->zaps_counted;
 }
 
+static bool __maybe_unused is_known(const struct kvm *kvm)
+{
+	return kvmw_vm_find(kvm);
+}
+
 /*
  * mmu_spte_clear_track_bits([kvm,] sptep). Some functions mean something else by it, or
  * come without it where the compiler has put a copy of it into them. A hook on their
@@ -238,10 +235,10 @@ static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned lon
 {
 	struct kvmw_leaf leaf;
 
-	if (!kvmw_rmap_zap_leaf(regs, &leaf))
+	if (!kvmw_rmap_zap_leaf(regs, &leaf, is_known))
 		return;
 	if (KVMW_HAS_RMAP_TELLERS &&
-	    kvmw_site_of(this_cpu_ptr(&kvmw_cpu), caller)->teller && zaps_counted(leaf.kvm))
+	    kvmw_caller_of(caller)->teller && zaps_counted(leaf.kvm))
 		return;
 	count_zap(&leaf);
 }

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Hooks on dirty rings: what goes in, when one is full, and when they are reset. */
-#include "hook.h"
-#include "object.h"
-#include "vcpu_hit.h"
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <linux/percpu.h>
+
+#include "hooks/handler.h"
+#include "kernel/kvm_vcpu.h"
+#include "kernel/tracepoint.h"
+#include "probes/handlers.h"
+#include "probes/vcpu_hit.h"
+#include "records/clear.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/record.h"
+#include "records/table.h"
 
 /* KVM pushes to the ring of the vCPU that is loaded on the marking pCPU. */
 void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset)
@@ -12,7 +23,7 @@ void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 of
 
 	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
-	c->hits[KVMW_HOOK_ring_push]++;
+	kvmw_hit(KVMW_HOOK_ring_push);
 	vcpu = kvmw_vcpu_here(c, kvmw_ring_owner(ring));
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_ring_pushes);
@@ -26,7 +37,7 @@ void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
 
 	kvmw_tp_enter();
 	c = this_cpu_ptr(&kvmw_cpu);
-	c->hits[KVMW_HOOK_ring_full]++;
+	kvmw_hit(KVMW_HOOK_ring_full);
 	vcpu = kvmw_vcpu_here(c, kvcpu);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_ring_full);
@@ -43,7 +54,7 @@ void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
 	struct kvmw_vm *vm;
 
 	kvmw_tp_enter();
-	__this_cpu_inc(kvmw_cpu.hits[KVMW_HOOK_ring_reset]);
+	kvmw_hit(KVMW_HOOK_ring_reset);
 	vm = kvcpu->vcpu_idx ? NULL : kvmw_vm_find(kvcpu->kvm);
 	if (vm) {
 		WRITE_ONCE(vm->collects, vm->collects + 1);

@@ -9,7 +9,12 @@
 #ifndef KVMW_SLOT_HIT_H
 #define KVMW_SLOT_HIT_H
 
-#include "object.h"
+#include <linux/compiler.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+#include "records/cpu.h"
+#include "records/record.h"
 
 /* Is the page one of this slot? */
 static __always_inline bool kvmw_slot_has(const struct kvmw_slot *slot, const struct kvm *kvm,

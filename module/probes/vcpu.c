@@ -5,13 +5,25 @@
  * All of it happens on the vCPU's own thread while no other can run it, so a record
  * has one writer at a time, and writes need neither lock nor atomic.
  */
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
 
-#include <trace/events/kvmwatch.h>
-
-#include "hook.h"
-#include "object.h"
-#include "vcpu_hit.h"
+#include "hooks/handler.h"
+#include "kernel/clock.h"
+#include "kernel/kvm_vcpu.h"
+#include "kernel/regs.h"
+#include "kernel/tracepoint.h"
+#include "probes/handlers.h"
+#include "probes/trace.h"
+#include "probes/vcpu_hit.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/exit_span.h"
+#include "records/lost.h"
+#include "records/record.h"
 
 /*
  * How long the thread has waited on runqueues in its life: what KVM's steal time goes by.
@@ -217,7 +229,7 @@ static __always_inline struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvmw_vcpu *vcpu = c->vcpu;
 
-	c->hits[hook]++;
+	kvmw_hit(hook);
 	if (likely(vcpu && kvmw_vcpu_loaded_by_current(vcpu)))
 		return vcpu;
 	kvmw_lost(NULL);

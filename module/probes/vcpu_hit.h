@@ -3,9 +3,14 @@
 #ifndef KVMW_VCPU_HIT_H
 #define KVMW_VCPU_HIT_H
 
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
 #include <linux/sched.h>
 
-#include "object.h"
+#include "records/cpu.h"
+#include "records/lost.h"
+#include "records/record.h"
+#include "records/table.h"
 
 /* A remembered record is right as long as its key is still this vCPU. */
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvmw_cpu *c,

@@ -7,6 +7,11 @@
 #ifndef KVMW_EXIT_SPAN_H
 #define KVMW_EXIT_SPAN_H
 
+#ifdef __KERNEL__
+#include <linux/compiler.h>
+#include <linux/types.h>
+#endif
+
 /**
  * struct kvmw_exit_span - of a vCPU
  * @since:	when it left guest mode; 0: it is there, or that is unknown

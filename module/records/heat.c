@@ -11,6 +11,7 @@
  * Each CPU also remembers the sums as of the beginning of its present windows, so that a
  * reader leaves those out that have not ended.
  */
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -19,10 +20,11 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
-#include "clock.h"
-#include "heat.h"
-#include "heat_page.h"
-#include "object.h"
+#include "kernel/clock.h"
+#include "records/alloc.h"
+#include "records/heat.h"
+#include "records/heat_page.h"
+#include "records/record.h"
 
 #define WINDOWS		KVMWATCH_HEAT_WINDOWS
 

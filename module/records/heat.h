@@ -3,7 +3,7 @@
  * Per-page heat: how often each page of a slot is marked dirty, and how many distinct pages
  * are in windows of time of several lengths.
  *
- * Off until asked for. While a slot has one, the hook on dirty marks (probe_dirty.c) hands each
+ * Off until asked for. While a slot has one, the hook on dirty marks (probes/dirty.c) hands each
  * mark over; when its last user lets go of it, it is hidden, one grace period later no
  * hit can hold it, and it is freed. heat_fd.c shows it to readers.
  */

@@ -7,6 +7,15 @@
 #ifndef KVMW_HEAT_PAGE_H
 #define KVMW_HEAT_PAGE_H
 
+#ifdef __KERNEL__
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/types.h>
+#include <uapi/linux/kvmwatch.h>
+#endif
+
 /* In how many windows, from the shortest on, are two ticks apart? */
 static inline unsigned int kvmw_windows_apart(u32 a, u32 b)
 {

@@ -9,15 +9,18 @@
  *		bucket a reason
  *	unit	NONE, BYTES, NS or MS
  *	needs	what must be there for the number to be true: hooks (HOOK) and
- *		conditions of the object (KVMW_NEED_*); see stats.h
+ *		conditions of the object (KVMW_NEED_*); see needs.h
  *	help	what it means, in one sentence
  *
  * A statistic with one place to be counted at has a call of kvmw_inc() or
- * kvmw_add() there. Those of a VM and a slot that are sums are made in stats.c,
- * when somebody asks.
+ * kvmw_add() there. Those of a VM and a slot that are sums are made in
+ * numbers/snapshot.c, when somebody asks.
  *
  * This header includes nothing, so that anyone can expand it.
  */
+
+#ifndef KVMW_STAT_TABLE_H
+#define KVMW_STAT_TABLE_H
 
 /* What a set of statistics needs. */
 #define NEED_LEAVES	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) |	\
@@ -151,3 +154,5 @@
 	X(dirty_pages, INSTANT, NONE,							\
 	  HOOK(slot_commit) | HOOK(vm_destroy) | KVMW_NEED_BITMAP | KVMW_NEED_LOGGING,	\
 	  "pages marked in the slot's dirty log now; of slots above 32 GiB up to 0.1 s ago")
+
+#endif /* KVMW_STAT_TABLE_H */

@@ -1,17 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Makes records of VMs that have none: those that ran before us, and those that a
- * hit found no free record for. leaves.c then counts what they have mapped.
+ * hit found no free record for. count.c then counts what they have mapped.
  */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/cpumask.h>
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/pid.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/seqlock.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/srcu.h>
+#include <linux/string.h>
+#include <uapi/linux/kvmwatch.h>
 
-#include "leaves.h"
-#include "object.h"
+#include "hooks/attach.h"
+#include "kernel/clock.h"
+#include "kernel/kvm_slot.h"
+#include "kernel/kvm_vcpu.h"
+#include "kernel/kvm_vm.h"
+#include "records/alloc.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/generation.h"
+#include "records/kick.h"
+#include "records/list.h"
+#include "records/mapped.h"
+#include "records/pin.h"
+#include "records/record.h"
+#include "records/slot.h"
+#include "records/table.h"
+#include "tasks/adopt.h"
+#include "tasks/count.h"
 
 /* --- records --------------------------------------------------------------- */
 
@@ -516,30 +544,4 @@ void kvmw_adopt_counts(u64 *nr_rounds, u64 *nr_interrupts)
 {
 	*nr_rounds = READ_ONCE(rounds);
 	*nr_interrupts = READ_ONCE(interrupts);
-}
-
-/*
- * The name of its directory is read under RCU, as the first thing that KVM does to a
- * dying VM is to remove that.
- */
-void kvmw_show_vm(struct kvmw_vm *vm)
-{
-	struct kvm *kvm = kvmw_pin(vm);
-	struct dentry *dentry;
-
-	if (!kvm)
-		return;
-	if (kvmw_complete(kvm)) {
-		rcu_read_lock();
-		dentry = READ_ONCE(kvm->debugfs_dentry);
-		if (!IS_ERR_OR_NULL(dentry) && !READ_ONCE(vm->dying))
-			strscpy(vm->name, dentry->d_name.name, sizeof(vm->name));
-		else
-			snprintf(vm->name, sizeof(vm->name), "%d-vm%llu", vm->tgid, vm->obj.id);
-		rcu_read_unlock();
-		kvmw_change_begin();
-		WRITE_ONCE(vm->shown, true);
-		kvmw_change_end();
-	}
-	kvmw_unpin();
 }

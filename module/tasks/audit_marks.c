@@ -25,12 +25,25 @@
  * Two that mark the same page at the same moment are two for us and one for KVM. So too many
  * marks are a fault only where there is one vCPU and nobody else has marked anything.
  */
+#include <linux/compiler.h>
 #include <linux/cpumask.h>
+#include <linux/kernel.h>
+#include <linux/kvm_host.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
+#include <uapi/linux/kvmwatch.h>
 
-#include "hook.h"
-#include "marks.h"
-#include "object.h"
+#include "hooks/hook.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_mmu.h"
+#include "numbers/dirty_log.h"
+#include "numbers/snapshot.h"
+#include "records/counts.h"
+#include "records/list.h"
+#include "records/pin.h"
+#include "records/record.h"
+#include "tasks/audit_marks.h"
 
 /* At the begin of a look, and at its end. */
 struct sums {
@@ -160,7 +173,7 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 	return compared;
 }
 
-bool kvmw_marks_audit(struct kvmw_vm *vm)
+bool kvmw_audit_marks(struct kvmw_vm *vm)
 {
 	const u64 needed = KVMW_HOOK_BIT(dirty_mark) | KVMW_NEED_DIRTY_KERNEL |
 			   KVMW_HOOK_BIT(log_word) | KVMW_HOOK_BIT(log_get) |

@@ -2,17 +2,7 @@
 /*
  * Audits of vCPUs: exits, halts and loads that hits have counted against what KVM counts.
  *
- * Each of our counts is paired with another, which grows when ours does:
- *
- *	exits	KVM's exits on SVM. On VMX KVM also counts entries that it did not make or that
- *		failed, without an event, and 5.10 counts some exits that it traces not at all. So
- *		there it is the exits that KVM counts one by one for their reason, for interrupts
- *		and I/O: ours are not fewer.
- *	waits	the halts in KVM's histogram of waits. 5.10 has none: there all our halts are not
- *		fewer than those that KVM tried to poll in.
- *	polls	the halts that KVM counts as a poll that succeeded: ours are not fewer, as we also
- *		count those that neither polled nor waited.
- *	loads	KVM counts none: our own count of puts.
+ * Each of our counts is paired with another, which grows when ours does: see probes/pairs.h.
  *
  * In a vCPU that stands still the difference between the two is always the same, or where ours
  * are only not fewer it never grows. In one that runs KVM may have counted an event and we not
@@ -30,82 +20,29 @@
  * then is not more than we have since the last look: such a count is believed, and compared with
  * from then on. Events that we miss never look like that.
  */
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/kvm_host.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include <asm/cpufeature.h>
+#include <linux/string.h>
+#include <uapi/linux/kvmwatch.h>
 
-#include "hook.h"
-#include "object.h"
-#include "vcpu_audit.h"
+#include "hooks/hook.h"
+#include "probes/pairs.h"
+#include "records/list.h"
+#include "records/pin.h"
+#include "records/record.h"
+#include "tasks/audit_vcpus.h"
 
 /* vCPUs that are looked at while kvm_lock is held. */
 #define AT_A_TIME	8
 
 /* How often one that runs is looked at before it counts as too busy. */
 #define LOOK_TRIES	16
-
-/* How much the other count tells about ours. */
-enum tells {
-	TELLS_NOTHING,
-	TELLS_LEAST,	/* ours are not fewer */
-	TELLS_ALL,	/* ours are as many */
-};
-
-static const struct pair {
-	const char	*name;
-	u64		hooks;
-	u64		need;		/* of the statistics that are wrong if it is: KVMW_NEED_* */
-	bool		kvms;		/* the other count is KVM's, so it can be set to 0 */
-} pairs[KVMW_NR_PAIRS] = {
-	[KVMW_PAIR_EXITS] = {
-		"exits", KVMW_HOOK_BIT(exit), KVMW_NEED_EXITED, true
-	},
-	[KVMW_PAIR_WAITS] = {
-		KVMW_KVM_COUNTS_WAITS ? "halts that wait" : "halts",
-		KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
-	},
-	[KVMW_PAIR_POLLS] = {
-		"halts that poll", KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
-	},
-	[KVMW_PAIR_LOADS] = {
-		"loads", KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put), KVMW_NEED_PAIRED, false
-	},
-};
-
-/* Does KVM count each exit, and nothing else? NULL: of a usual vCPU. */
-static bool exits_counted(const struct kvm_vcpu *kvcpu)
-{
-	return boot_cpu_has(X86_FEATURE_SVM) && !(kvcpu && kvmw_may_not_enter(kvcpu));
-}
-
-static enum tells tells(enum kvmw_pair pair, const struct kvm_vcpu *kvcpu)
-{
-	switch (pair) {
-	case KVMW_PAIR_EXITS:
-		return exits_counted(kvcpu) ? TELLS_ALL : TELLS_LEAST;
-	case KVMW_PAIR_WAITS:
-		return KVMW_KVM_COUNTS_WAITS ? TELLS_ALL : TELLS_LEAST;
-	case KVMW_PAIR_POLLS:
-		return TELLS_LEAST;
-	default:
-		return TELLS_ALL;
-	}
-}
-
-/* What can be compared now: all that it needs was there all the time. Context: any. */
-static void note_tells(const struct kvmw_vm *vm, const struct kvm_vcpu *kvcpu,
-		       u8 note[KVMW_NR_PAIRS])
-{
-	u64 hooks = READ_ONCE(kvmw_hooks_attached) & ~READ_ONCE(vm->missed);
-	int i;
-
-	for (i = 0; i < KVMW_NR_PAIRS; i++) {
-		note[i] = TELLS_NOTHING;
-		if (!(pairs[i].hooks & ~hooks) && !(READ_ONCE(vm->refuted) & pairs[i].need))
-			note[i] = tells(i, kvcpu);
-	}
-}
 
 /* --- a look ----------------------------------------------------------------- */
 
@@ -116,28 +53,6 @@ struct look {
 	u64			ours[KVMW_NR_PAIRS];
 	u64			others[KVMW_NR_PAIRS];
 };
-
-#define OURS(vcpu, stat)	READ_ONCE((vcpu)->stats.stat[0])
-
-static void read_ours(const struct kvmw_vcpu *vcpu, u64 ours[KVMW_NR_PAIRS])
-{
-	ours[KVMW_PAIR_EXITS] = OURS(vcpu, exits);
-	ours[KVMW_PAIR_WAITS] = OURS(vcpu, wakeups_wait);
-	ours[KVMW_PAIR_POLLS] = OURS(vcpu, wakeups_poll);
-	if (!KVMW_KVM_COUNTS_WAITS)
-		ours[KVMW_PAIR_WAITS] += ours[KVMW_PAIR_POLLS];
-	ours[KVMW_PAIR_LOADS] = OURS(vcpu, loads);
-}
-
-static void read_others(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
-			u64 others[KVMW_NR_PAIRS])
-{
-	others[KVMW_PAIR_EXITS] = exits_counted(kvcpu) ? kvmw_kvm_exits(kvcpu) :
-							 kvmw_kvm_some_exits(kvcpu);
-	others[KVMW_PAIR_WAITS] = kvmw_kvm_waits(kvcpu);
-	others[KVMW_PAIR_POLLS] = kvmw_kvm_polls(kvcpu);
-	others[KVMW_PAIR_LOADS] = OURS(vcpu, puts);
-}
 
 static bool is_in_use(const struct kvm_vcpu *kvcpu)
 {
@@ -156,15 +71,15 @@ static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct
 
 	look->vcpu = vcpu;
 	for (tries = 0; tries < LOOK_TRIES; tries++) {
-		read_ours(vcpu, before);
+		kvmw_pairs_ours(vcpu, before);
 		smp_rmb();	/* in this order, as one thread counts in another */
 		look->still = !is_in_use(kvcpu);
-		smp_rmb();
-		read_others(vcpu, kvcpu, look->others);
-		smp_rmb();
+		smp_rmb();	/* likewise */
+		kvmw_pairs_others(vcpu, kvcpu, look->others);
+		smp_rmb();	/* likewise */
 		look->still &= !is_in_use(kvcpu);
-		smp_rmb();
-		read_ours(vcpu, look->ours);
+		smp_rmb();	/* likewise */
+		kvmw_pairs_ours(vcpu, look->ours);
 		if (!memcmp(before, look->ours, sizeof(before)))
 			return true;
 	}
@@ -192,7 +107,7 @@ static enum verdict compare(const struct kvmw_vcpu *vcpu, const struct look *loo
 		return TOO_FEW;
 	if (now->high >= known->low)
 		return SAME;
-	if (pairs[i].kvms && was_reset(known, now->ours, look->others[i], !look->still))
+	if (kvmw_pairs[i].kvms && was_reset(known, now->ours, look->others[i], !look->still))
 		return RESET;
 	return TOO_MANY;
 }
@@ -201,7 +116,7 @@ static void report(const struct kvmw_vcpu *vcpu, const struct look *look, int i,
 {
 	pr_warn_ratelimited("VM %llu (%s) vCPU %u: audit failed: %s: %llu counted, %lld expected\n",
 			    vcpu->obj.vm->obj.id, vcpu->obj.vm->name, vcpu->vcpu_id,
-			    pairs[i].name, look->ours[i], (s64)look->others[i] - diff);
+			    kvmw_pairs[i].name, look->ours[i], (s64)look->others[i] - diff);
 }
 
 static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct look *look, int i)
@@ -225,7 +140,7 @@ static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct look *look, 
 	default:
 		break;
 	}
-	if (look->tells[i] == TELLS_LEAST)
+	if (look->tells[i] == KVMW_TELLS_LEAST)
 		now.low = S64_MIN;
 	*known = now;
 	return verdict;
@@ -239,12 +154,12 @@ static u64 judge(struct kvmw_vcpu *vcpu, const struct look *look, bool *compared
 	int i;
 
 	for (i = 0; i < KVMW_NR_PAIRS; i++) {
-		if (look->tells[i] == TELLS_NOTHING)
+		if (look->tells[i] == KVMW_TELLS_NOTHING)
 			continue;
 		verdict = judge_pair(vcpu, look, i);
 		*compared |= verdict != FIRST && verdict != RESET;
 		if (verdict == TOO_FEW || verdict == TOO_MANY)
-			refuted |= pairs[i].need;
+			refuted |= kvmw_pairs[i].need;
 	}
 	return refuted;
 }
@@ -264,14 +179,14 @@ static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, 
 		kvcpu = READ_ONCE(vcpus[i]->key);
 		if (!kvcpu)
 			continue;
-		note_tells(vm, kvcpu, looks[filled].tells);
+		kvmw_pairs_tell(vm, kvcpu, looks[filled].tells);
 		filled += look_at(kvmw_to_vcpu(vcpus[i]), kvcpu, &looks[filled]);
 	}
 	kvmw_unpin();
 	return filled;
 }
 
-bool kvmw_vcpus_audit(struct kvmw_vm *vm)
+bool kvmw_audit_vcpus(struct kvmw_vm *vm)
 {
 	struct look looks[AT_A_TIME];
 	struct kvmw_object **vcpus;
@@ -299,29 +214,9 @@ bool kvmw_vcpus_audit(struct kvmw_vm *vm)
 	return !refuted;
 }
 
-/* --- from birth to death ---------------------------------------------------- */
+/* --- at the end -------------------------------------------------------------- */
 
-void kvmw_vcpu_audit_begin(struct kvmw_vcpu *vcpu)
-{
-	int i;
-
-	/* While hooks are being attached, others may miss what it does. */
-	if (!READ_ONCE(kvmw_hooks_attached))
-		return;
-	for (i = 0; i < KVMW_NR_PAIRS; i++)
-		vcpu->audit.pairs[i].known = true;
-}
-
-void kvmw_vcpu_audit_end(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
-{
-	/* While they are being removed, too; and its creation may have failed. */
-	if (!READ_ONCE(kvmw_hooks_attached) || !READ_ONCE(vcpu->created))
-		return;
-	note_tells(vcpu->obj.vm, kvcpu, vcpu->audit.tells);
-	read_others(vcpu, kvcpu, vcpu->audit.others);
-}
-
-void kvmw_vcpu_audit_last(struct kvmw_vcpu *vcpu)
+void kvmw_audit_vcpu_last(struct kvmw_vcpu *vcpu)
 {
 	struct kvmw_vm *vm = vcpu->obj.vm;
 	struct look look = { .still = true };
@@ -330,7 +225,7 @@ void kvmw_vcpu_audit_last(struct kvmw_vcpu *vcpu)
 	lockdep_assert_held(&vm->lock);
 	memcpy(look.tells, vcpu->audit.tells, sizeof(look.tells));
 	memcpy(look.others, vcpu->audit.others, sizeof(look.others));
-	read_ours(vcpu, look.ours);
+	kvmw_pairs_ours(vcpu, look.ours);
 	refuted = judge(vcpu, &look, &vm->ends_compared);
 	vm->ends_refuted |= refuted;
 	WRITE_ONCE(vm->refuted, vm->refuted | refuted);
@@ -338,19 +233,21 @@ void kvmw_vcpu_audit_last(struct kvmw_vcpu *vcpu)
 
 /* --- what there is ---------------------------------------------------------- */
 
-void kvmw_vcpu_audit_describe(struct seq_file *m)
+void kvmw_audit_vcpus_describe(struct seq_file *m)
 {
 	static const char *const words[] = {
-		[TELLS_NOTHING] = "unavailable", [TELLS_LEAST] = "at least", [TELLS_ALL] = "each",
+		[KVMW_TELLS_NOTHING] = "unavailable",
+		[KVMW_TELLS_LEAST] = "at least",
+		[KVMW_TELLS_ALL] = "each",
 	};
 	u64 hooks = READ_ONCE(kvmw_hooks_attached);
-	enum tells it;
+	enum kvmw_tells it;
 	int i;
 
 	seq_puts(m, "# audits of vCPUs:");
 	for (i = 0; i < KVMW_NR_PAIRS; i++) {
-		it = pairs[i].hooks & ~hooks ? TELLS_NOTHING : tells(i, NULL);
-		seq_printf(m, "%s %s (%s)", i ? "," : "", pairs[i].name, words[it]);
+		it = kvmw_pairs[i].hooks & ~hooks ? KVMW_TELLS_NOTHING : kvmw_pair_tells(i, NULL);
+		seq_printf(m, "%s %s (%s)", i ? "," : "", kvmw_pairs[i].name, words[it]);
 	}
 	seq_putc(m, '\n');
 }

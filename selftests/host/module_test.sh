@@ -13,8 +13,8 @@ seen() {
 # "event handler" for each tracepoint that the module hooks.
 tracepoint_rows() {
 	tr -s '\\\n\t ' ' ' <"$top/module/hooks/hook_table.h" |
-		sed -E 's/TP\(/\n&/g' |
-		sed -nE 's/^TP\(([a-z_]+), "[^"]*", [A-Z0-9_]+, ([a-z_]+)\).*/\2 kvmw_tp_\1/p'
+		sed -E 's/TP(_OR_MORE)?\(/\n&/g' |
+		sed -nE 's/^TP(_OR_MORE)?\(([a-z_]+), "[^"]*", [A-Z0-9_]+, ([a-z_]+)\).*/\3 kvmw_tp_\2/p'
 }
 
 # "event count": how many arguments each event of kvm.ko has, from what it tells BPF.
@@ -46,7 +46,7 @@ handler_arguments() {
 
 # The handler that hook_tp.c takes for an event: handler EVENT COUNT HANDLER
 handler_for() {
-	[ "$1 $2" != "kvm_entry 2" ] && echo "$3" || echo "$3_forced"
+	[ "$1 $2" != "kvm_entry 2" ] && echo "$3" || echo "$3_more"
 }
 
 # Each handler's type is that of its event: kernels with kCFI stop a call where they differ.

@@ -7,7 +7,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 
-#include "../module/kernel/compat.h"
+#include "kernel/kvm_vcpu.h"
 
 static int __init vmread_init(void)
 {

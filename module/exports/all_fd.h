@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Fds with the numbers of all objects of a kind. See all_fd.c. Context: task. */
+#ifndef KVMW_ALL_FD_H
+#define KVMW_ALL_FD_H
+
+#include <linux/types.h>
+
+struct kvmw_object;
+
+/*
+ * A new fd to read all objects of a kind with, of @vm or, with NULL, of all VMs. @all: for somebody
+ * who may see all VMs.
+ */
+int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all);
+
+#endif /* KVMW_ALL_FD_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Fds with the heat of pages. See heat_fd.c. Context: task. */
+#ifndef KVMW_HEAT_FD_H
+#define KVMW_HEAT_FD_H
+
+#include <linux/types.h>
+
+struct kvmw_object;
+
+/*
+ * A new fd to read the heat of each page with, of the VM or slot @obj: see records/heat.h. @all:
+ * for somebody who may see all VMs.
+ */
+int kvmw_heat_fd(struct kvmw_object *obj, bool all);
+
+#endif /* KVMW_HEAT_FD_H */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Fds with the numbers of an object. See stats_fd.c. Context: task. */
+#ifndef KVMW_STATS_FD_H
+#define KVMW_STATS_FD_H
+
+#include <linux/types.h>
+
+struct kvmw_object;
+
+/*
+ * A new fd to read @obj with, or a negative errno. Takes a reference of its own. @all: for
+ * somebody who may see all VMs.
+ */
+int kvmw_stats_fd(struct kvmw_object *obj, bool all);
+/* When no fd is open any more. */
+void kvmw_stats_fds_exit(void);
+
+#endif /* KVMW_STATS_FD_H */

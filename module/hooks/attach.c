@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attaches the hooks of hook_table.h to kvm.ko, and lets go of it in time.
+ *
+ * The tracepoint code tells us when kvm.ko comes and goes, also that it is there
+ * already, and hands us its struct module, which nothing else would. All hooks
+ * are attached before kvm.ko can create a VM, and are gone before its text is.
+ */
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/rwsem.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "hooks/attach.h"
+#include "hooks/hook.h"
+#include "hooks/hook_func.h"
+#include "hooks/hook_tp.h"
+#include "kernel/kvm_fit.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/symbols.h"
+
+/* Without these no object can be told from another: nothing is attached. */
+static const u64 mandatory = KVMW_HOOK_BIT(vm_init) | KVMW_HOOK_BIT(vm_destroy) |
+			     KVMW_HOOK_BIT(vm_free) | KVMW_HOOK_BIT(vcpu_create) |
+			     KVMW_HOOK_BIT(vcpu_created) | KVMW_HOOK_BIT(vcpu_destroy);
+
+struct kvmw_kvm_syms kvmw_kvm;
+
+static const struct kvmw_attach_events *events;
+static DECLARE_RWSEM(attach_sem);
+/* kvm.ko, or NULL. Under attach_sem. */
+static struct module *kvm_module;
+/* Why nothing is attached. Under attach_sem. */
+static char why_nothing[KVMW_BLIND_SIZE];
+/* Nothing is attached as hooks are switched off, which may change. Under attach_sem. */
+static bool waiting;
+
+#define KVM_IS_AWAY	"kvm.ko is not loaded"
+#define KVM_IS_BUILT_IN	"KVM is built into this kernel; kvmwatch needs kvm.ko"
+
+void kvmw_attach_lock(void)
+{
+	down_read(&attach_sem);
+}
+
+void kvmw_attach_unlock(void)
+{
+	up_read(&attach_sem);
+}
+
+static void set_reason_all(const char *reason)
+{
+	int i;
+
+	strscpy(why_nothing, reason, sizeof(why_nothing));
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		strscpy(kvmw_hooks[i].reason, reason, sizeof(kvmw_hooks[i].reason));
+}
+
+static void resolve_kvm(void)
+{
+	kvmw_kvm.kvm_lock = (struct mutex *)kvmw_symbol_addr(KVMW_SYM_LOCK);
+	kvmw_kvm.vm_list = (struct list_head *)kvmw_symbol_addr(KVMW_SYM_VM_LIST);
+	kvmw_kvm.vm_release = (void *)kvmw_symbol_addr(KVMW_SYM_VM_RELEASE);
+	kvmw_kvm.vcpu_release = (void *)kvmw_symbol_addr(KVMW_SYM_VCPU_RELEASE);
+}
+
+/* On return no handler runs any more, nor will until the next attach. */
+static void detach_all(const char *reason)
+{
+	int i;
+
+	WRITE_ONCE(kvmw_hooks_attached, 0);
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (kvmw_hooks[i].tp_args && kvmw_hooks[i].target)
+			kvmw_tp_detach(&kvmw_hooks[i]);
+	kvmw_func_detach_all();
+	tracepoint_synchronize_unregister();
+
+	kvmw_hits_reset();
+	memset(&kvmw_kvm, 0, sizeof(kvmw_kvm));
+	events->detached();
+	set_reason_all(reason);
+}
+
+/* By what was found when each was attached: it may be another way by now. */
+static bool any_switched_off(void)
+{
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (!strcmp(kvmw_hooks[i].reason, KVMW_SWITCHED_OFF))
+			return true;
+	return false;
+}
+
+/* Why what is attached is of no use, or NULL: it is. */
+static const char *useless(u64 attached)
+{
+	static char reason[96];	/* under attach_sem */
+	char missing[80];
+
+	if (!kvmw_kvm.kvm_lock || !kvmw_kvm.vm_list)
+		return "kvm.ko has no kvm_lock and vm_list (CONFIG_KALLSYMS_ALL?)";
+	if (!(mandatory & ~attached))
+		return NULL;
+	if (any_switched_off())
+		return KVMW_SWITCHED_OFF;
+	kvmw_hook_names(mandatory & ~attached, missing, sizeof(missing));
+	snprintf(reason, sizeof(reason), "nothing works without %s", missing);
+	return reason;
+}
+
+/* Hooks that count. */
+static u64 working(void)
+{
+	u64 attached = 0;
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (kvmw_hooks[i].target && !kvmw_hooks[i].off)
+			attached |= BIT_ULL(i);
+	return attached;
+}
+
+/* Nothing is attached before, and no record of a VM is left. */
+static void attach_all(struct module *kvm)
+{
+	const char *unfit = kvmw_kvm_unfit();
+	u64 attached;
+	int i;
+
+	waiting = false;
+	if (unfit) {
+		pr_warn("nothing is watched: %s\n", unfit);
+		set_reason_all(unfit);
+		return;
+	}
+	resolve_kvm();
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		struct kvmw_hook *hook = &kvmw_hooks[i];
+
+		hook->reason[0] = '\0';
+		if (hook->tp_args)
+			kvmw_tp_attach(hook, kvm);
+		else
+			kvmw_func_attach(hook);
+	}
+	kvmw_func_attach_rare();
+	attached = working();
+	unfit = useless(attached);
+	if (unfit) {
+		waiting = any_switched_off();
+		pr_warn("nothing is watched: %s\n", unfit);
+		detach_all(unfit);
+		return;
+	}
+	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
+	WRITE_ONCE(kvmw_hooks_attached, attached);
+	events->attached();
+}
+
+static int on_module(struct notifier_block *nb, unsigned long state, void *data)
+{
+	struct module *mod = ((struct tp_module *)data)->mod;
+
+	if (strcmp(mod->name, "kvm"))
+		return NOTIFY_DONE;
+
+	down_write(&attach_sem);
+	if (state == MODULE_STATE_COMING) {
+		kvm_module = mod;
+		/* It may be there already, and have VMs. */
+		events->coming(mod->state == MODULE_STATE_COMING);
+		attach_all(mod);
+	} else if (state == MODULE_STATE_GOING) {
+		kvm_module = NULL;
+		waiting = false;
+		detach_all(KVM_IS_AWAY);
+	}
+	up_write(&attach_sem);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_notifier = { .notifier_call = on_module };
+
+/* A vendor module has no tracepoints, but calls what is hooked. No VM is left by then. */
+static int on_vendor_module(struct notifier_block *nb, unsigned long state, void *data)
+{
+	if (state == MODULE_STATE_GOING && strstarts(((struct module *)data)->name, "kvm"))
+		events->vendor_gone();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vendor_notifier = { .notifier_call = on_vendor_module };
+
+/* --- hooks that others switch off ------------------------------------------- */
+
+/*
+ * Of a hook on the entry of a function, life and death of VMs, vCPUs and slots depend, and what
+ * they have mapped, so that after a gap nothing that was known can be trusted: all records go, and
+ * VMs are found as at insmod, under new ids. The others only feed statistics: these are
+ * withdrawn, and stay so for VMs that lived in the gap.
+ */
+static bool matters_to_records(const struct kvmw_hook *hook)
+{
+	return hook->on.ftrace;
+}
+
+static bool is_off(const struct kvmw_hook *hook)
+{
+	if (hook->tp)
+		return !kvmw_tp_armed(hook, kvm_module);
+	return !kvmw_func_armed(hook);
+}
+
+void kvmw_hooks_changes(struct kvmw_hook_changes *changes)
+{
+	struct kvmw_hook *hook;
+	bool off;
+	int i;
+
+	memset(changes, 0, sizeof(*changes));
+	down_write(&attach_sem);
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		hook = &kvmw_hooks[i];
+		if (!hook->target)
+			continue;
+		off = is_off(hook);
+		if (off == hook->off)
+			continue;
+		if (off)
+			changes->lost |= BIT_ULL(i);
+		else
+			changes->back |= BIT_ULL(i);
+		changes->records |= matters_to_records(hook);
+	}
+	up_write(&attach_sem);
+}
+
+void kvmw_hooks_set_off(u64 hooks, bool off)
+{
+	struct kvmw_hook *hook;
+	int i;
+
+	down_write(&attach_sem);
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		hook = &kvmw_hooks[i];
+		if (!(hooks & BIT_ULL(i)) || !hook->target)
+			continue;
+		kvmw_hook_set_off(hook, off);
+	}
+	WRITE_ONCE(kvmw_hooks_attached, working());
+	up_write(&attach_sem);
+}
+
+void kvmw_hooks_detach(void)
+{
+	down_write(&attach_sem);
+	if (kvm_module)
+		detach_all(KVMW_SWITCHED_OFF);
+	events->coming(false);
+	up_write(&attach_sem);
+}
+
+void kvmw_hooks_attach(void)
+{
+	down_write(&attach_sem);
+	if (kvm_module)
+		attach_all(kvm_module);
+	up_write(&attach_sem);
+}
+
+bool kvmw_hooks_try(void)
+{
+	bool attached = false;
+
+	down_write(&attach_sem);
+	if (waiting && kvmw_func_works()) {
+		events->coming(false);
+		attach_all(kvm_module);
+		attached = kvmw_hooks_attached;
+	}
+	up_write(&attach_sem);
+	return attached;
+}
+
+/* --- for readers ----------------------------------------------------------- */
+
+bool kvmw_hooks_blind(char buf[KVMW_BLIND_SIZE])
+{
+	buf[0] = '\0';
+	if (!kvmw_hooks_attached && (kvm_module || IS_BUILTIN(CONFIG_KVM)))
+		strscpy(buf, why_nothing, KVMW_BLIND_SIZE);
+	/* The kernel tells of no tracepoints in a module that taints it. */
+	else if (!kvm_module && kvmw_symbol_addr(KVMW_SYM_ANY))
+		strscpy(buf, "the kernel does not tell of kvm.ko, as that was loaded by force",
+			KVMW_BLIND_SIZE);
+	return kvm_module;
+}
+
+void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
+{
+	const struct kvmw_hook *hook = &kvmw_hooks[id];
+
+	memset(out, 0, sizeof(*out));
+	strscpy(out->name, hook->name, sizeof(out->name));
+	kvmw_attach_lock();
+	strscpy(out->target, hook->target ?: hook->targets[0], sizeof(out->target));
+	if (hook->target && !hook->off) {
+		out->flags = KVMWATCH_HOOK_ATTACHED;
+		out->hits = kvmw_hook_hits(id);
+		out->misses = kvmw_hook_misses(id);
+		strscpy(out->via, hook->via, sizeof(out->via));
+	} else {
+		strscpy(out->reason, hook->reason, sizeof(out->reason));
+	}
+	kvmw_attach_unlock();
+}
+
+/* --- start and end --------------------------------------------------------- */
+
+int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_attach_events *ours)
+{
+	int err, i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		kvmw_hooks[i].on = handlers[i];
+	events = ours;
+	if (IS_BUILTIN(CONFIG_KVM))
+		pr_warn("nothing is watched: " KVM_IS_BUILT_IN "\n");
+	set_reason_all(IS_BUILTIN(CONFIG_KVM) ? KVM_IS_BUILT_IN : KVM_IS_AWAY);
+	err = register_module_notifier(&vendor_notifier);
+	if (err)
+		return err;
+	err = register_tracepoint_module_notifier(&module_notifier);
+	if (err)
+		unregister_module_notifier(&vendor_notifier);
+	return err;
+}
+
+void kvmw_hooks_exit(void)
+{
+	/* Tells us that kvm.ko is going, which detaches everything. */
+	unregister_tracepoint_module_notifier(&module_notifier);
+	unregister_module_notifier(&vendor_notifier);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* KVM's page tables. */
+#ifndef KVMW_KVM_MMU_H
+#define KVMW_KVM_MMU_H
+
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+
+#include "kernel/regs.h"
+#include "kernel/version.h"
+
+/* --- entries --------------------------------------------------------------- */
+
+/* Second-level and shadow page table entries (SPTEs), as KVM lays them out. */
+static __always_inline bool kvmw_spte_present(u64 spte)
+{
+	if (KVMW_SINCE(6, 1))
+		return spte & BIT_ULL(11);
+	return spte && (spte >> 52 & 3) != 3;	/* 3: emulated MMIO */
+}
+
+static __always_inline bool kvmw_spte_leaf(u64 spte, int level)
+{
+	return kvmw_spte_present(spte) && (level == PG_LEVEL_4K || (spte & BIT_ULL(7)));
+}
+
+/*
+ * struct kvm_mmu_page is private to KVM; these are the members we need. Whether
+ * they are where we think is checked on live pages before they are trusted, see
+ * kvmw_sp_valid().
+ */
+struct kvmw_sp {
+	struct list_head	link;
+	struct hlist_node	hash_link;
+#if !KVMW_SINCE(6, 1)
+	struct list_head	nx_link;
+#endif
+	u8			unused[4];
+	union kvm_mmu_page_role	role;
+	gfn_t			gfn;
+	u64			*spt;
+	u64			*translation;	/* by entry; see kvmw_sp_gfn() */
+};
+
+/* The page table page that an entry is in, as KVM finds it. */
+static inline struct kvmw_sp *kvmw_sp_of(const u64 *sptep)
+{
+	return (struct kvmw_sp *)page_private(virt_to_page(sptep));
+}
+
+static inline bool kvmw_sp_valid(const struct kvmw_sp *sp)
+{
+	return sp && virt_addr_valid(sp) && virt_addr_valid(sp->spt) &&
+	       kvmw_sp_of(sp->spt) == sp &&
+	       sp->role.level >= PG_LEVEL_4K && sp->role.level <= PT64_ROOT_MAX_LEVEL;
+}
+
+/* The first guest page that an entry of a shadow page table maps. */
+static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
+{
+	unsigned int index = sptep - sp->spt;
+
+#if KVMW_SINCE(6, 1)
+	if (sp->role.passthrough)
+		return sp->gfn;
+#endif
+	/* 5.10 has page numbers there, later kernels such and the access rights below. */
+	if (KVMW_SINCE(6, 12) ? !!sp->translation : !sp->role.direct)
+		return sp->translation[index] >> (KVMW_SINCE(6, 1) ? PAGE_SHIFT : 0);
+	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
+}
+
+/* A chunk of a reverse map with more than one entry, private to KVM too. */
+#if !KVMW_SINCE(6, 1)
+struct kvmw_rmap_desc {
+	u64			*sptes[3];	/* the first NULL ends them */
+	struct kvmw_rmap_desc	*more;
+};
+
+static inline unsigned int kvmw_rmap_desc_count(const struct kvmw_rmap_desc *desc)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(desc->sptes) && desc->sptes[i]; i++)
+		;
+	return i;
+}
+#else
+struct kvmw_rmap_desc {
+	struct kvmw_rmap_desc	*more;
+#if KVMW_SINCE(6, 12)
+	u32			count;
+	u32			tail_count;
+#else
+	u64			count;
+#endif
+	u64			*sptes[];
+};
+
+static inline unsigned int kvmw_rmap_desc_count(const struct kvmw_rmap_desc *desc)
+{
+	return desc->count;
+}
+#endif
+
+/*
+ * A reverse map: 0, one entry, or with bit 0 set a chain of chunks. From 7.2 on bit 1
+ * says that it is being read.
+ */
+static inline unsigned long kvmw_rmap_value(const struct kvm_rmap_head *rmap)
+{
+#if KVMW_SINCE(7, 2)
+	return atomic_long_read(&rmap->val) & ~2UL;
+#else
+	return rmap->val;
+#endif
+}
+
+/* The first of its chunks, or NULL when it has none. */
+static inline const struct kvmw_rmap_desc *kvmw_rmap_chunks(const struct kvm_rmap_head *rmap)
+{
+	unsigned long value = kvmw_rmap_value(rmap);
+
+	return value & 1 ? (void *)(value & ~1UL) : NULL;
+}
+
+/* Leaves in one reverse map. Context: mmu_lock held for write. */
+static inline unsigned long kvmw_rmap_count(const struct kvm_rmap_head *rmap)
+{
+	const struct kvmw_rmap_desc *desc = kvmw_rmap_chunks(rmap);
+	unsigned long count = 0;
+
+	if (!desc)
+		return kvmw_rmap_value(rmap) ? 1 : 0;
+	for (; desc; desc = desc->more)
+		count += kvmw_rmap_desc_count(desc);
+	return count;
+}
+
+/* --- changes of page tables ------------------------------------------------ */
+
+/* __handle_changed_spte(): the address space, or the page that tells it. */
+static __always_inline unsigned int kvmw_spte_change_as(const struct pt_regs *regs)
+{
+	if (!KVMW_SINCE(7, 2))
+		return (u32)KVMW_ARG2(regs);
+	return ((const struct kvmw_sp *)KVMW_ARG2(regs))->role.smm;
+}
+
+/* A leaf of a shadow page table that comes or goes. */
+struct kvmw_leaf {
+	struct kvm	*kvm;
+	gfn_t		gfn;
+	unsigned int	as_id;
+	int		level;
+};
+
+static __always_inline void kvmw_leaf_at(struct kvmw_leaf *leaf, struct kvm *kvm,
+					 const struct kvmw_sp *sp, gfn_t gfn)
+{
+	leaf->kvm = kvm;
+	leaf->gfn = gfn;
+	leaf->as_id = sp->role.smm;
+	leaf->level = sp->role.level;
+}
+
+/*
+ * What the row rmap_add is about; false: no leaf comes. 6.1 and later have a function for it,
+ * __rmap_add(kvm, cache, slot, sptep, gfn, access). 5.10 has mmu_set_spte(vcpu, sptep,
+ * access, write_fault, level, gfn, pfn, ...), which may find the leaf there already, or
+ * make an entry for emulated MMIO.
+ */
+static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
+					       struct kvmw_leaf *leaf)
+{
+#if KVMW_SINCE(6, 1)
+	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs),
+		     kvmw_sp_of((u64 *)KVMW_ARG4(regs)), KVMW_ARG5(regs));
+	return true;
+#else
+	const u64 *sptep = (u64 *)KVMW_ARG2(regs);
+	kvm_pfn_t pfn = KVMW_ARG7(regs);
+	int level = (int)KVMW_ARG5(regs);
+	u64 spte = READ_ONCE(*sptep);
+
+	if (is_noslot_pfn(pfn))
+		return false;
+	if (kvmw_spte_leaf(spte, level) && (spte & PHYSICAL_PAGE_MASK) >> PAGE_SHIFT == pfn)
+		return false;
+	kvmw_leaf_at(leaf, ((struct kvm_vcpu *)KVMW_ARG1(regs))->kvm, kvmw_sp_of(sptep),
+		     KVMW_ARG6(regs));
+	leaf->level = level;
+	return true;
+#endif
+}
+
+#if !KVMW_SINCE(6, 1)
+/*
+ * The VM of a shadow page, which has no pointer to it; NULL: it is none that @is_vm knows.
+ * Context: hit, its mmu_lock held.
+ */
+struct kvm *kvmw_sp_kvm(const struct kvmw_sp *sp, bool (*is_vm)(const struct kvm *kvm));
+#endif
+
+/*
+ * mmu_spte_clear_track_bits([kvm,] sptep); false: there was no leaf. kvm NULL: it is none that
+ * @is_vm knows.
+ */
+static __always_inline bool kvmw_rmap_zap_leaf(const struct pt_regs *regs, struct kvmw_leaf *leaf,
+					       bool (*is_vm)(const struct kvm *kvm))
+{
+	const u64 *sptep = (u64 *)(KVMW_SINCE(6, 1) ? KVMW_ARG2(regs) : KVMW_ARG1(regs));
+	const struct kvmw_sp *sp = kvmw_sp_of(sptep);
+
+	if (!kvmw_spte_present(READ_ONCE(*sptep)))
+		return false;
+#if KVMW_SINCE(6, 1)
+	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs), sp, kvmw_sp_gfn(sp, sptep));
+#else
+	kvmw_leaf_at(leaf, kvmw_sp_kvm(sp, is_vm), sp, kvmw_sp_gfn(sp, sptep));
+#endif
+	return true;
+}
+
+/* --- locks of KVM -------------------------------------------------------- */
+
+static inline void kvmw_mmu_lock(struct kvm *kvm)
+{
+#ifdef KVM_HAVE_MMU_RWLOCK
+	write_lock(&kvm->mmu_lock);
+#else
+	spin_lock(&kvm->mmu_lock);
+#endif
+}
+
+static inline void kvmw_mmu_unlock(struct kvm *kvm)
+{
+#ifdef KVM_HAVE_MMU_RWLOCK
+	write_unlock(&kvm->mmu_lock);
+#else
+	spin_unlock(&kvm->mmu_lock);
+#endif
+}
+
+/* --- KVM's own counts ---------------------------------------------------- */
+
+/* Does KVM count leaves? If not, ours are compared with the page tables themselves. */
+#define KVMW_KVM_COUNTS_LEAVES	KVMW_SINCE(6, 1)
+
+/* Leaves now present, by level: KVM's own count, exact under mmu_lock. */
+static __always_inline u64 kvmw_kvm_pages(const struct kvm *kvm, int level)
+{
+#if KVMW_KVM_COUNTS_LEAVES
+	return atomic64_read(&kvm->stat.pages[level - 1]);
+#else
+	return 0;
+#endif
+}
+
+#endif /* KVMW_KVM_MMU_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Prototypes of KVM's functions that public headers have, as our handlers take them to be:
+ * X(hook, function, type). hooks/proof.c has the compiler compare.
+ */
+#ifndef KVMW_KVM_PROTOTYPES_H
+#define KVMW_KVM_PROTOTYPES_H
+
+#include <linux/kvm_host.h>
+
+#include "kernel/version.h"
+
+#define KVMW_PROTOTYPES(X)							\
+	X(vm_init, kvm_arch_init_vm, int (struct kvm *, unsigned long))		\
+	X(vm_free, kvm_arch_free_vm, void (struct kvm *))			\
+	X(vcpu_create, kvm_arch_vcpu_create, int (struct kvm_vcpu *))		\
+	X(vcpu_created, kvm_arch_vcpu_postcreate, void (struct kvm_vcpu *))	\
+	X(vcpu_destroy, kvm_arch_vcpu_destroy, void (struct kvm_vcpu *))	\
+	X(vcpu_load, kvm_arch_vcpu_load, void (struct kvm_vcpu *, int))		\
+	X(vcpu_put, kvm_arch_vcpu_put, void (struct kvm_vcpu *))		\
+	X(log_word, kvm_arch_mmu_enable_log_dirty_pt_masked,			\
+	  void (struct kvm *, struct kvm_memory_slot *, gfn_t, unsigned long))	\
+	KVMW_PROTOTYPES_KERNEL(X)
+
+#if KVMW_SINCE(6, 1)
+#define KVMW_PROTOTYPES_KERNEL(X)						\
+	X(slot_commit, kvm_arch_commit_memory_region,				\
+	  void (struct kvm *, struct kvm_memory_slot *, const struct kvm_memory_slot *, \
+		enum kvm_mr_change))						\
+	X(dirty_mark, mark_page_dirty_in_slot,					\
+	  void (struct kvm *, const struct kvm_memory_slot *, gfn_t))		\
+	X(halt, kvm_vcpu_halt, void (struct kvm_vcpu *))
+#else
+#define KVMW_PROTOTYPES_KERNEL(X)						\
+	X(slot_commit, kvm_arch_commit_memory_region,				\
+	  void (struct kvm *, const struct kvm_userspace_memory_region *,	\
+		struct kvm_memory_slot *, const struct kvm_memory_slot *,	\
+		enum kvm_mr_change))						\
+	X(dirty_mark, mark_page_dirty_in_slot, void (struct kvm_memory_slot *, gfn_t)) \
+	X(dirty_mark_vm, mark_page_dirty, void (struct kvm *, gfn_t))		\
+	X(dirty_mark_vcpu, kvm_vcpu_mark_page_dirty, void (struct kvm_vcpu *, gfn_t)) \
+	X(halt, kvm_vcpu_block, void (struct kvm_vcpu *))
+#endif
+
+#endif /* KVMW_KVM_PROTOTYPES_H */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where work items run. */
+#ifndef KVMW_WORK_H
+#define KVMW_WORK_H
+
+#include <linux/workqueue.h>
+
+#include "kernel/version.h"
+
+/* Its workers run on any CPU. The old name makes later kernels complain in their log. */
+#if KVMW_SINCE(7, 2)
+#define kvmw_unbound_wq		system_dfl_wq
+#else
+#define kvmw_unbound_wq		system_unbound_wq
+#endif
+
+#endif /* KVMW_WORK_H */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which numbers there are of an object, and which can be had. See describe.h. */
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/kvm.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "hooks/attach.h"
+#include "hooks/hook.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_vcpu.h"
+#include "numbers/describe.h"
+#include "probes/exit.h"
+#include "records/counts.h"
+#include "records/kick.h"
+#include "records/mapped.h"
+#include "records/needs.h"
+#include "records/record.h"
+#include "records/stat_table.h"
+
+#define HOOK(id)	KVMW_HOOK_BIT(id)
+/* Not needed where KVM has no dirty rings. */
+#define RING_HOOK(id)	(KVMW_HAS_RINGS ? HOOK(id) : 0)
+
+#define UNIT_NONE	KVMWATCH_STATS_NONE
+#define UNIT_BYTES	KVMWATCH_STATS_BYTES
+#define UNIT_NS		KVMWATCH_STATS_SECONDS
+#define UNIT_MS		KVMWATCH_STATS_SECONDS
+#define EXPONENT_NONE	0
+#define EXPONENT_BYTES	0
+#define EXPONENT_NS	(-9)
+#define EXPONENT_MS	(-3)
+
+#define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
+#define TYPE_INSTANT	KVMWATCH_STATS_INSTANT
+#define TYPE_PEAK	KVMWATCH_STATS_PEAK
+#define TYPE_LOG_HIST	KVMWATCH_STATS_LOG_HIST
+#define TYPE_AGE_HIST	KVMWATCH_STATS_LOG_HIST
+#define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
+#define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
+
+#define ROW(struct_name, member, stat, type, unit, what, meaning) {			\
+	.name = #stat, .help = meaning, .needs = what,				\
+	.flags = TYPE_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
+	.size = KVMW_CELLS_##type, .kept = KVMW_CELLS_##type,			\
+	.offset = offsetof(struct struct_name, member),				\
+},
+#define VM_ROW(stat, ...)	ROW(kvmw_vm_stats, stat, stat, __VA_ARGS__)
+#define SUM_ROW(stat, ...)	ROW(kvmw_vm_stats, vcpus_sum.stat, stat, __VA_ARGS__)
+#define VCPU_ROW(stat, ...)	ROW(kvmw_vcpu_stats, stat, stat, __VA_ARGS__)
+#define SLOT_ROW(stat, ...)	ROW(kvmw_slot_stats, stat, stat, __VA_ARGS__)
+
+static struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
+static const struct kvmw_stat slot_stats[] = { KVMW_SLOT_STATS(SLOT_ROW) };
+
+/* What a VM has of its own, then what its vCPUs have; made into one by vm_table(). */
+static const struct kvmw_stat vm_rows[] = { KVMW_VM_STATS(VM_ROW) };
+static const struct kvmw_stat sum_rows[] = { KVMW_VCPU_STATS(SUM_ROW) };
+static struct kvmw_stat vm_stats[ARRAY_SIZE(vm_rows) + ARRAY_SIZE(sum_rows)];
+static unsigned int nr_vm_stats;
+
+static bool has_vm_row(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vm_rows); i++)
+		if (!strcmp(vm_rows[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * Buckets of exit_reasons: up to the last reason of the vendor that has a cell, and one
+ * for the rest. Intel's are below 128.
+ */
+static unsigned int exit_buckets(void)
+{
+	if (boot_cpu_has(X86_FEATURE_SVM))
+		return KVMW_EXIT_HIGH_FIRST + KVMW_EXIT_HIGH + 1;
+	return 128 + 1;
+}
+
+static void set_exit_buckets(struct kvmw_stat *stat, unsigned int nr)
+{
+	for (; nr--; stat++)
+		if (stat->kept == KVMW_CELLS_EXIT_HIST)
+			stat->size = exit_buckets();
+}
+
+/* A vCPU's gauges make no sense as a sum, and a VM's own count goes first. */
+void kvmw_describe_init(void)
+{
+	unsigned int i;
+
+	BUILD_BUG_ON(KVMW_CELLS_EXIT_HIST == KVMW_CELLS_USER_HIST);
+	BUILD_BUG_ON(KVMW_NR_HOOKS > KVMW_NEED_FIRST);
+
+	memcpy(vm_stats, vm_rows, sizeof(vm_rows));
+	nr_vm_stats = ARRAY_SIZE(vm_rows);
+	for (i = 0; i < ARRAY_SIZE(sum_rows); i++) {
+		if ((sum_rows[i].flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
+			continue;
+		if (!has_vm_row(sum_rows[i].name))
+			vm_stats[nr_vm_stats++] = sum_rows[i];
+	}
+	set_exit_buckets(vcpu_stats, ARRAY_SIZE(vcpu_stats));
+	set_exit_buckets(vm_stats, nr_vm_stats);
+}
+
+u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,
+		   unsigned int i)
+{
+	const u64 *cells = (const void *)stats + stat->offset;
+	unsigned int cell;
+	u64 rest;
+
+	if (stat->kept != KVMW_CELLS_EXIT_HIST)
+		return cells[i];
+	if (i < stat->size - 1) {
+		cell = kvmw_exit_cell(i);
+		return cell == KVMW_EXIT_REST ? 0 : cells[cell];
+	}
+	/* All that the buckets before have not shown. */
+	rest = cells[KVMW_EXIT_REST];
+	for (cell = i; cell < KVMW_EXIT_REST; cell++)
+		rest += cells[cell];
+	return rest;
+}
+
+const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
+{
+	switch (kind) {
+	case KVMWATCH_KIND_VM:
+		*nr = nr_vm_stats;
+		return vm_stats;
+	case KVMWATCH_KIND_VCPU:
+		*nr = ARRAY_SIZE(vcpu_stats);
+		return vcpu_stats;
+	case KVMWATCH_KIND_SLOT:
+		*nr = ARRAY_SIZE(slot_stats);
+		return slot_stats;
+	}
+	*nr = 0;
+	return NULL;
+}
+
+const struct kvmw_stat *kvmw_stat_by_name(unsigned int kind, const char *name)
+{
+	const struct kvmw_stat *stat;
+	unsigned int nr, i;
+
+	stat = kvmw_stats_table(kind, &nr);
+	for (i = 0; i < nr; i++)
+		if (!strcmp(stat[i].name, name))
+			return &stat[i];
+	return NULL;
+}
+
+static u64 met_by(const struct kvmw_object *obj)
+{
+	struct kvmw_vm *vm = obj->vm;
+	u64 met = 0;
+
+	if (kvmw_mapped_known(vm))
+		met |= KVMW_NEED_MAPPED;
+	if (!READ_ONCE(vm->leaf_failures) && !vm->opaque)
+		met |= KVMW_NEED_SEEN;
+	if (!READ_ONCE(vm->mark_failures))
+		met |= KVMW_NEED_MARKED;
+	met |= KVMW_NEED_AUDITED & ~READ_ONCE(vm->refuted);
+	if (!vm->ring)
+		met |= KVMW_NEED_BITMAP;
+	if (obj->kind == KVMWATCH_KIND_SLOT) {
+		const struct kvmw_slot *slot = container_of(obj, struct kvmw_slot, obj);
+
+		if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
+			met |= KVMW_NEED_LOGGING;
+		if (!kvmw_slot_shares(slot))
+			met |= KVMW_NEED_COUNTERS;
+	}
+	if (obj->kind == KVMWATCH_KIND_VCPU) {
+		const struct kvmw_vcpu *vcpu = container_of(obj, struct kvmw_vcpu, obj);
+
+		if (READ_ONCE(vcpu->where) != KVMW_VCPU_UNKNOWN)
+			met |= KVMW_NEED_LOADED_ONCE;
+	}
+	return met;
+}
+
+bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+{
+	u64 met = READ_ONCE(kvmw_hooks_attached);
+
+	if (obj)
+		met = (met & ~READ_ONCE(obj->vm->missed)) | met_by(obj);
+	else
+		met |= ~0ULL << KVMW_NEED_FIRST;
+
+	if (kvmw_no_reasons() || (obj && obj->vm->opaque))
+		met &= ~KVMW_NEED_REASONS;
+	else
+		met |= KVMW_NEED_REASONS;
+	return !(stat->needs & ~met);
+}
+
+bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+{
+	const struct kvmw_vm *vm = obj->vm;
+
+	if (stat->needs & (READ_ONCE(vm->missed) | READ_ONCE(vm->refuted)))
+		return true;
+	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->leaf_failures))
+		return true;
+	if (stat->needs & KVMW_NEED_MARKED && READ_ONCE(vm->mark_failures))
+		return true;
+	return stat->needs & KVMW_NEED_MAPPED &&
+	       (READ_ONCE(vm->unsure) || READ_ONCE(vm->mapped_bad));
+}
+
+void kvmw_blind(char buf[KVMW_BLIND_SIZE])
+{
+	kvmw_attach_lock();
+	if (kvmw_hooks_blind(buf) && !*buf && !READ_ONCE(kvmw_all_found))
+		strscpy(buf, "VMs are still being looked for", KVMW_BLIND_SIZE);
+	kvmw_attach_unlock();
+}

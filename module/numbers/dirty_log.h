@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* KVM's dirty log of a slot. Context: task, may sleep. */
+#ifndef KVMW_DIRTY_LOG_H
+#define KVMW_DIRTY_LOG_H
+
+#include <linux/types.h>
+
+struct kvmw_slot;
+
+/* Pages marked in it now; -1: the slot has none. */
+s64 kvmw_log_weight(const struct kvmw_slot *slot);
+/* The same for readers: as it was last if there is none, and of a large one a moment ago. */
+u64 kvmw_dirty_pages(struct kvmw_slot *slot);
+
+#endif /* KVMW_DIRTY_LOG_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The numbers of an object as readers get them. */
+#ifndef KVMW_SNAPSHOT_H
+#define KVMW_SNAPSHOT_H
+
+#include <linux/types.h>
+
+#include "records/counts.h"
+
+struct kvmw_object;
+struct kvmw_slot;
+struct kvmw_vcpu;
+union kvmw_any_stats;
+
+/*
+ * Take a snapshot. Counters of one vCPU belong to one moment; a VM's are sums of
+ * such snapshots. Context: task, may sleep.
+ */
+void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out);
+
+/* --- parts of it ------------------------------------------------------------- */
+
+/* What hits have counted for a slot, on all CPUs. */
+void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *cpu, struct kvmw_slot_cpu *sum);
+void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more);
+/* All marks; all new ones, whatever the age of the log was. */
+u64 kvmw_marks(const struct kvmw_slot_cpu *sum);
+u64 kvmw_marks_new(const struct kvmw_slot_cpu *sum);
+/* Leaves that a slot has now. Exact under the VM's mmu_lock. */
+void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS]);
+
+/* A vCPU's numbers at one moment, and sums of such as a VM has them. */
+void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out);
+void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more);
+
+#endif /* KVMW_SNAPSHOT_H */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Exits from guest mode. See exit.c. */
+#ifndef KVMW_EXIT_H
+#define KVMW_EXIT_H
+
+/* Why exit reasons cannot be told, or NULL: they can. Context: any. */
+const char *kvmw_no_reasons(void);
+
+#endif /* KVMW_EXIT_H */

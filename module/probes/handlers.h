@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The handlers that hook_table.h promises to exist. Each is defined by one of the files here. */
+#ifndef KVMW_HANDLERS_H
+#define KVMW_HANDLERS_H
+
+#include <linux/kvm_host.h>
+#include <linux/types.h>
+
+#include "hooks/handler.h"
+#include "hooks/hook_table.h"
+#include "kernel/ftrace.h"
+#include "kernel/kvm_vcpu.h"
+
+#define KVMW_DECLARE_FUNC(id, ...)						\
+void kvmw_ftrace_##id(KVMW_FTRACE_ARGS);					\
+int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
+#define KVMW_DECLARE_RET(id, ...)						\
+int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
+int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
+#define KVMW_DECLARE_TP(...)
+KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
+	   KVMW_DECLARE_TP)
+#undef KVMW_DECLARE_FUNC
+#undef KVMW_DECLARE_RET
+#undef KVMW_DECLARE_TP
+
+void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid);
+void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
+		       unsigned int new, unsigned int old);
+KVMW_TP_EXIT(kvmw_tp_exit);
+void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu);
+void kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit);
+void kvmw_tp_user_exit(void *data, __u32 reason, int error);
+void kvmw_tp_ring_push(void *data, struct kvm_dirty_ring *ring, u32 slot, u64 offset);
+void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu);
+void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring);
+
+#endif /* KVMW_HANDLERS_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Counts of a vCPU in pairs. See pairs.h. */
+#include <linux/compiler.h>
+#include <linux/kvm_host.h>
+#include <asm/cpufeature.h>
+
+#include "hooks/hook.h"
+#include "kernel/kvm_vcpu.h"
+#include "probes/pairs.h"
+#include "records/needs.h"
+#include "records/record.h"
+
+const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS] = {
+	[KVMW_PAIR_EXITS] = {
+		"exits", KVMW_HOOK_BIT(exit), KVMW_NEED_EXITED, true
+	},
+	[KVMW_PAIR_WAITS] = {
+		KVMW_KVM_COUNTS_WAITS ? "halts that wait" : "halts",
+		KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
+	},
+	[KVMW_PAIR_POLLS] = {
+		"halts that poll", KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
+	},
+	[KVMW_PAIR_LOADS] = {
+		"loads", KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put), KVMW_NEED_PAIRED, false
+	},
+};
+
+/* Does KVM count each exit, and nothing else? NULL: of a usual vCPU. */
+static bool exits_counted(const struct kvm_vcpu *kvcpu)
+{
+	return boot_cpu_has(X86_FEATURE_SVM) && !(kvcpu && kvmw_may_not_enter(kvcpu));
+}
+
+enum kvmw_tells kvmw_pair_tells(enum kvmw_pair pair, const struct kvm_vcpu *kvcpu)
+{
+	switch (pair) {
+	case KVMW_PAIR_EXITS:
+		return exits_counted(kvcpu) ? KVMW_TELLS_ALL : KVMW_TELLS_LEAST;
+	case KVMW_PAIR_WAITS:
+		return KVMW_KVM_COUNTS_WAITS ? KVMW_TELLS_ALL : KVMW_TELLS_LEAST;
+	case KVMW_PAIR_POLLS:
+		return KVMW_TELLS_LEAST;
+	default:
+		return KVMW_TELLS_ALL;
+	}
+}
+
+void kvmw_pairs_tell(const struct kvmw_vm *vm, const struct kvm_vcpu *kvcpu,
+		     u8 note[KVMW_NR_PAIRS])
+{
+	u64 hooks = READ_ONCE(kvmw_hooks_attached) & ~READ_ONCE(vm->missed);
+	int i;
+
+	for (i = 0; i < KVMW_NR_PAIRS; i++) {
+		note[i] = KVMW_TELLS_NOTHING;
+		if (!(kvmw_pairs[i].hooks & ~hooks) &&
+		    !(READ_ONCE(vm->refuted) & kvmw_pairs[i].need))
+			note[i] = kvmw_pair_tells(i, kvcpu);
+	}
+}
+
+#define OURS(vcpu, stat)	READ_ONCE((vcpu)->stats.stat[0])
+
+void kvmw_pairs_ours(const struct kvmw_vcpu *vcpu, u64 ours[KVMW_NR_PAIRS])
+{
+	ours[KVMW_PAIR_EXITS] = OURS(vcpu, exits);
+	ours[KVMW_PAIR_WAITS] = OURS(vcpu, wakeups_wait);
+	ours[KVMW_PAIR_POLLS] = OURS(vcpu, wakeups_poll);
+	if (!KVMW_KVM_COUNTS_WAITS)
+		ours[KVMW_PAIR_WAITS] += ours[KVMW_PAIR_POLLS];
+	ours[KVMW_PAIR_LOADS] = OURS(vcpu, loads);
+}
+
+void kvmw_pairs_others(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
+		       u64 others[KVMW_NR_PAIRS])
+{
+	others[KVMW_PAIR_EXITS] = exits_counted(kvcpu) ? kvmw_kvm_exits(kvcpu) :
+							 kvmw_kvm_some_exits(kvcpu);
+	others[KVMW_PAIR_WAITS] = kvmw_kvm_waits(kvcpu);
+	others[KVMW_PAIR_POLLS] = kvmw_kvm_polls(kvcpu);
+	others[KVMW_PAIR_LOADS] = OURS(vcpu, puts);
+}
+
+void kvmw_pairs_begin(struct kvmw_vcpu *vcpu)
+{
+	int i;
+
+	/* While hooks are being attached, others may miss what it does. */
+	if (!READ_ONCE(kvmw_hooks_attached))
+		return;
+	for (i = 0; i < KVMW_NR_PAIRS; i++)
+		vcpu->audit.pairs[i].known = true;
+}
+
+void kvmw_pairs_end(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
+{
+	/* While they are being removed, too; and its creation may have failed. */
+	if (!READ_ONCE(kvmw_hooks_attached) || !READ_ONCE(vcpu->created))
+		return;
+	kvmw_pairs_tell(vcpu->obj.vm, kvcpu, vcpu->audit.tells);
+	kvmw_pairs_others(vcpu, kvcpu, vcpu->audit.others);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What each row of hook_table.h has for a handler. See rows.h. */
+#include <linux/kvm_host.h>
+#include <linux/tracepoint.h>
+#include <trace/events/kvm.h>
+
+#include "hooks/hook.h"
+#include "hooks/hook_table.h"
+#include "kernel/kvm_vcpu.h"
+#include "probes/handlers.h"
+#include "probes/rows.h"
+
+#define FUNC_ROW(id, ...)							\
+	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id },
+#define RET_ROW(id, ...)							\
+	[KVMW_HOOK_##id] = { .entry = kvmw_entry_##id, .ret = kvmw_return_##id },
+#define TP_ROW(id, ...)								\
+	[KVMW_HOOK_##id] = { .tp = kvmw_tp_##id },
+#define MORE_ROW(id, ...)							\
+	[KVMW_HOOK_##id] = { .tp = kvmw_tp_##id, .tp_more = kvmw_tp_##id##_more },
+
+const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
+	KVMW_HOOKS(FUNC_ROW, FUNC_ROW, RET_ROW, TP_ROW, MORE_ROW)
+};
+
+/*
+ * The handlers have the prototypes of the events in the kernel we build for. Those of
+ * kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
+ */
+static inline void check_prototypes(void)
+{
+	check_trace_callback_type_kvm_vcpu_wakeup(kvmw_tp_wakeup);
+	check_trace_callback_type_kvm_halt_poll_ns(kvmw_tp_halt_poll);
+	check_trace_callback_type_kvm_userspace_exit(kvmw_tp_user_exit);
+#if KVMW_HAS_RINGS
+	check_trace_callback_type_kvm_dirty_ring_push(kvmw_tp_ring_push);
+	check_trace_callback_type_kvm_dirty_ring_exit(kvmw_tp_ring_full);
+	check_trace_callback_type_kvm_dirty_ring_reset(kvmw_tp_ring_reset);
+#endif
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From a guest page to the record of its slot. See slot_hit.h. */
+#include <linux/kvm_host.h>
+#include <linux/percpu.h>
+#include <linux/srcu.h>
+
+#include "kernel/kvm_slot.h"
+#include "probes/slot_hit.h"
+#include "records/cpu.h"
+#include "records/kick.h"
+#include "records/lost.h"
+#include "records/record.h"
+#include "records/slot.h"
+#include "records/table.h"
+
+struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
+{
+	struct kvmw_vm *vm = kvmw_vm_find(kvm);
+	struct kvm_memory_slot *kslot;
+	struct kvmw_slot *slot = NULL;
+	int srcu;
+
+	if (!vm) {
+		kvmw_lost(kvm);
+		return NULL;
+	}
+	/* Being counted, and not yet this far: the count will find this page. */
+	if (unlikely(!READ_ONCE(vm->armed)) && gfn >= READ_ONCE(vm->cursor[as_id]))
+		return NULL;
+
+	srcu = srcu_read_lock(&kvm->srcu);
+	kslot = kvmw_kslot_of(kvm, as_id, gfn);
+	if (kslot)
+		slot = kvmw_slot_of(vm, kslot);
+	srcu_read_unlock(&kvm->srcu, srcu);
+
+	if (!slot) {
+		/* The VM's count stays right; those of its slots must be made again. */
+		this_cpu_inc(vm->stray->cpu->lost);
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
+		return vm->stray;
+	}
+	/* While being counted, every hit has to come here and ask. */
+	if (READ_ONCE(vm->armed))
+		this_cpu_write(kvmw_cpu.slot, slot);
+	return slot;
+}

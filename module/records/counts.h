@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What hits count: for a vCPU in its record, for a slot in counters of each CPU. */
+#ifndef KVMW_COUNTS_H
+#define KVMW_COUNTS_H
+
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/mm.h>
+#include <linux/types.h>
+
+#include "kernel/clock.h"
+#include "records/stat_table.h"
+
+/* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
+#define KVMW_HIST_BUCKETS	40
+
+/*
+ * Exit reasons are few, but SVM's come from 0 on and from 0x400 on. Records have cells
+ * for what the two vendors use (and some to grow), then one for all others. Readers
+ * see a linear histogram, made of it by kvmw_stat_cell().
+ */
+#define KVMW_EXIT_LOW		0xb0	/* reasons below have a cell each */
+#define KVMW_EXIT_HIGH_FIRST	0x400	/* so have these */
+#define KVMW_EXIT_HIGH		8
+#define KVMW_EXIT_REST		(KVMW_EXIT_LOW + KVMW_EXIT_HIGH)
+
+/* KVM_EXIT_*, below and all others. */
+#define KVMW_USER_EXIT_REST	47
+
+#define KVMW_CELLS_EXIT_HIST	(KVMW_EXIT_REST + 1)
+#define KVMW_CELLS_USER_HIST	(KVMW_USER_EXIT_REST + 1)
+#define KVMW_CELLS_CUMULATIVE	1
+#define KVMW_CELLS_INSTANT	1
+#define KVMW_CELLS_PEAK		1
+#define KVMW_CELLS_LOG_HIST	KVMW_HIST_BUCKETS
+#define KVMW_CELLS_AGE_HIST	KVMW_AGE_BUCKETS
+
+#define KVMW_CELL(name, type, ...)	u64 name[KVMW_CELLS_##type];
+struct kvmw_vcpu_stats { KVMW_VCPU_STATS(KVMW_CELL) };
+#undef KVMW_CELL
+
+/* Causes of a dirty mark. */
+enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUSES };
+
+#define KVMW_NR_LEVELS	3	/* 4K, 2M, 1G: leaves are at no other */
+#define KVMW_LEVEL_SHIFT(level)	(PAGE_SHIFT + 9 * ((level) - 1))
+
+/*
+ * What hits count for a slot, per CPU, so that each writes lines of its own. The
+ * numbers of the VM are sums over its slots.
+ */
+struct kvmw_slot_cpu {
+	u64	map[KVMW_NR_LEVELS];
+	u64	unmap[KVMW_NR_LEVELS];
+	u64	splits;
+	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
+	/* By the age of the log, see struct kvmw_clear; last, those of an unknown age. */
+	u64	marks_new[KVMW_AGE_BUCKETS + 1];
+	u64	lost;
+};
+
+/*
+ * Add to a number that only this CPU writes now, and from one context. Readers see it as
+ * it was or as it is. WRITE_ONCE() would make three instructions of it.
+ */
+static __always_inline void kvmw_grow(u64 *number, u64 n)
+{
+	asm("addq %1, %0" : "+m" (*number) : "er" (n) : "cc");
+}
+
+/* Count for a vCPU. Only the CPU that it is loaded on may. */
+#define kvmw_add(vcpu, stat, n)		kvmw_grow(&(vcpu)->stats.stat[0], n)
+#define kvmw_inc(vcpu, stat)	kvmw_add(vcpu, stat, 1)
+#define kvmw_set(vcpu, stat, n)	WRITE_ONCE((vcpu)->stats.stat[0], (n))
+#define kvmw_max(vcpu, stat, n)	do {						\
+	if ((n) > (vcpu)->stats.stat[0])					\
+		kvmw_set(vcpu, stat, n);					\
+} while (0)
+#define kvmw_cell(vcpu, stat, cell)	kvmw_grow(&(vcpu)->stats.stat[cell], 1)
+#define kvmw_hist(vcpu, stat, n)	kvmw_cell(vcpu, stat, kvmw_bucket(n))
+
+/* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */
+static __always_inline unsigned int kvmw_bucket(u64 value)
+{
+	unsigned int bucket = fls64(value);
+
+	return bucket < KVMW_HIST_BUCKETS ? bucket : KVMW_HIST_BUCKETS - 1;
+}
+
+static __always_inline unsigned int kvmw_exit_cell(u64 reason)
+{
+	if (likely(reason < KVMW_EXIT_LOW))
+		return reason;
+	if (likely(reason - KVMW_EXIT_HIGH_FIRST < KVMW_EXIT_HIGH))
+		return KVMW_EXIT_LOW + (reason - KVMW_EXIT_HIGH_FIRST);
+	return KVMW_EXIT_REST;
+}
+
+static __always_inline u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
+{
+	return ((u64)mapped[0] << KVMW_LEVEL_SHIFT(1)) +
+	       ((u64)mapped[1] << KVMW_LEVEL_SHIFT(2)) +
+	       ((u64)mapped[2] << KVMW_LEVEL_SHIFT(3));
+}
+
+#endif /* KVMW_COUNTS_H */

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Records as readers walk over them. See list.h. */
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/hashtable.h>
+#include <linux/kvm_host.h>
+#include <linux/llist.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "kernel/kvm_vm.h"
+#include "records/alloc.h"
+#include "records/counters.h"
+#include "records/generation.h"
+#include "records/list.h"
+#include "records/pin.h"
+#include "records/record.h"
+#include "records/table.h"
+
+/* Protects kvmw_vms; see docs/locking.md. */
+DEFINE_MUTEX(kvmw_lock);
+LIST_HEAD(kvmw_vms);
+LIST_HEAD(kvmw_todo);
+/* VMs and vCPUs by id. Under kvmw_lock. */
+static DEFINE_HASHTABLE(ids, 10);
+
+/* Some are no longer newborn, and not yet on the lists. */
+static bool absorbing;
+
+void kvmw_absorb_locked(void)
+{
+	struct llist_node *list;
+	struct kvmw_object *obj;
+
+	lockdep_assert_held(&kvmw_lock);
+	/* Before they are taken, which is a full barrier: see kvmw_any_newborn(). */
+	WRITE_ONCE(absorbing, true);
+	list = llist_reverse_order(kvmw_take_newborn());
+	llist_for_each_entry(obj, list, born) {
+		list_add_tail(&obj->todo, &kvmw_todo);
+		if (obj->kind != KVMWATCH_KIND_SLOT)
+			hash_add(ids, &obj->by_id, obj->id);
+		if (obj->kind == KVMWATCH_KIND_VM) {
+			list_add_tail(&obj->node, &kvmw_vms);
+			continue;
+		}
+		mutex_lock(&obj->vm->lock);
+		if (obj->kind == KVMWATCH_KIND_SLOT && kvmw_slot_shares(kvmw_to_slot(obj)))
+			kvmw_counters_free(kvmw_to_slot(obj));
+		list_add_tail(&obj->node, obj->kind == KVMWATCH_KIND_VCPU ?
+			      &obj->vm->vcpus : &obj->vm->slots);
+		mutex_unlock(&obj->vm->lock);
+	}
+	WRITE_ONCE(absorbing, false);
+}
+
+/*
+ * Show a VM whose creation has succeeded by now. The name of its directory is read under RCU, as
+ * the first thing that KVM does to a dying VM is to remove that.
+ */
+static void show_vm(struct kvmw_vm *vm)
+{
+	struct kvm *kvm = kvmw_pin(vm);
+	struct dentry *dentry;
+
+	if (!kvm)
+		return;
+	if (kvmw_complete(kvm)) {
+		rcu_read_lock();
+		dentry = READ_ONCE(kvm->debugfs_dentry);
+		if (!IS_ERR_OR_NULL(dentry) && !READ_ONCE(vm->dying))
+			strscpy(vm->name, dentry->d_name.name, sizeof(vm->name));
+		else
+			snprintf(vm->name, sizeof(vm->name), "%d-vm%llu", vm->tgid, vm->obj.id);
+		rcu_read_unlock();
+		kvmw_change_begin();
+		WRITE_ONCE(vm->shown, true);
+		kvmw_change_end();
+	}
+	kvmw_unpin();
+}
+
+/*
+ * Only what came since the last time is looked at, so a round costs the same with many VMs as with
+ * few.
+ */
+bool kvmw_show_all(void)
+{
+	struct kvmw_object *obj;
+	bool pending = false;
+
+	lockdep_assert_held(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_todo, todo) {
+		if (obj->kind != KVMWATCH_KIND_VM || obj->vm->shown)
+			continue;
+		show_vm(obj->vm);
+		if (!obj->vm->shown && READ_ONCE(obj->key))
+			pending = true;
+	}
+	return pending;
+}
+
+/*
+ * Is one counted in and on no list? Who holds its VM's lock from before this on will not find
+ * it there: it is newborn, or waits for that lock in kvmw_absorb_locked().
+ */
+bool kvmw_any_newborn(void)
+{
+	if (kvmw_has_newborn())
+		return true;
+	smp_rmb();	/* whoever took them has said so before */
+	return READ_ONCE(absorbing);
+}
+
+/* --- for readers ----------------------------------------------------------- */
+
+void kvmw_absorb(void)
+{
+	if (!kvmw_any_newborn())
+		return;
+	mutex_lock(&kvmw_lock);	/* and for who is at it */
+	kvmw_absorb_locked();
+	mutex_unlock(&kvmw_lock);
+}
+
+void kvmw_lock_settled(void)
+{
+	mutex_lock(&kvmw_lock);
+	kvmw_absorb_locked();
+	kvmw_show_all();
+}
+
+void kvmw_unlock(void)
+{
+	mutex_unlock(&kvmw_lock);
+}
+
+bool kvmw_shown(const struct kvmw_object *obj)
+{
+	if (!READ_ONCE(obj->key))
+		return false;
+	switch (obj->kind) {
+	case KVMWATCH_KIND_VM:
+		return obj->vm->shown && !READ_ONCE(obj->vm->dying);
+	case KVMWATCH_KIND_VCPU:
+		return READ_ONCE(kvmw_to_vcpu((struct kvmw_object *)obj)->created);
+	}
+	return READ_ONCE(kvmw_to_slot((struct kvmw_object *)obj)->committed);
+}
+
+bool kvmw_is_gone(struct kvmw_object *obj)
+{
+	bool gone;
+
+	if (READ_ONCE(obj->key))
+		return false;
+	/* With what is newborn on the lists, only a buried one is on none. */
+	mutex_lock(&kvmw_lock);
+	kvmw_absorb_locked();
+	gone = list_empty(&obj->node);
+	mutex_unlock(&kvmw_lock);
+	return gone;
+}
+
+static int get_list(struct list_head *list, struct kvmw_object ***objs)
+{
+	struct kvmw_object *obj;
+	int nr = 0;
+
+	list_for_each_entry(obj, list, node)
+		nr++;
+	*objs = kvcalloc(nr ?: 1, sizeof(**objs), GFP_KERNEL);
+	if (!*objs)
+		return -ENOMEM;
+	nr = 0;
+	list_for_each_entry(obj, list, node) {
+		if (!kvmw_shown(obj))
+			continue;
+		kvmw_get(obj);
+		(*objs)[nr++] = obj;
+	}
+	return nr;
+}
+
+int kvmw_get_vms(struct kvmw_object ***objs)
+{
+	int nr;
+
+	kvmw_lock_settled();
+	nr = get_list(&kvmw_vms, objs);
+	kvmw_unlock();
+	return nr;
+}
+
+int kvmw_get_children(struct kvmw_vm *vm, unsigned int kind, struct kvmw_object ***objs)
+{
+	int nr;
+
+	mutex_lock(&vm->lock);
+	nr = get_list(kind == KVMWATCH_KIND_VCPU ? &vm->vcpus : &vm->slots, objs);
+	mutex_unlock(&vm->lock);
+	return nr;
+}
+
+void kvmw_put_all(struct kvmw_object **objs, int nr)
+{
+	while (nr > 0)
+		kvmw_put(objs[--nr]);
+	kvfree(objs);
+}
+
+static int each_child(u32 kind, struct kvmw_vm *vm, kvmw_each_fn *fn, void *arg)
+{
+	struct kvmw_object **objs;
+	int nr, i, err = 0;
+
+	nr = kvmw_get_children(vm, kind, &objs);
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr && !err; i++)
+		err = fn(arg, objs[i]);
+	kvmw_put_all(objs, nr);
+	return err;
+}
+
+static int each_of(u32 kind, struct kvmw_object *vm, kvmw_each_fn *fn, void *arg)
+{
+	return kind == KVMWATCH_KIND_VM ? fn(arg, vm) : each_child(kind, vm->vm, fn, arg);
+}
+
+int kvmw_each(u32 kind, struct kvmw_object *only_vm, kvmw_each_fn *fn, void *arg)
+{
+	struct kvmw_object **vms;
+	int nr, i, err = 0;
+
+	kvmw_absorb();
+	if (only_vm)
+		return each_of(kind, only_vm, fn, arg);
+	nr = kvmw_get_vms(&vms);
+	if (nr < 0)
+		return nr;
+	for (i = 0; i < nr && !err; i++)
+		err = each_of(kind, vms[i], fn, arg);
+	kvmw_put_all(vms, nr);
+	return err;
+}
+
+static struct kvmw_object *get_by_id(u16 kind, u64 id)
+{
+	struct kvmw_object *obj, *found = NULL;
+
+	kvmw_lock_settled();
+	hash_for_each_possible(ids, obj, by_id, id) {
+		if (obj->kind == kind && obj->id == id && kvmw_shown(obj)) {
+			found = obj;
+			kvmw_get(found);
+			break;
+		}
+	}
+	kvmw_unlock();
+	return found;
+}
+
+struct kvmw_object *kvmw_get_vm(u64 id)
+{
+	return get_by_id(KVMWATCH_KIND_VM, id);
+}
+
+struct kvmw_object *kvmw_get_vcpu(u64 id)
+{
+	return get_by_id(KVMWATCH_KIND_VCPU, id);
+}
+
+struct kvmw_object *kvmw_get_slot(struct kvmw_vm *vm, u16 as_id, u16 id)
+{
+	struct kvmw_object *obj, *found = NULL;
+	u32 subkey = (u32)as_id << 16 | id;
+
+	kvmw_absorb();
+	mutex_lock(&vm->lock);
+	list_for_each_entry(obj, &vm->slots, node) {
+		if (obj->subkey == subkey && kvmw_shown(obj)) {
+			found = obj;
+			kvmw_get(found);
+			break;
+		}
+	}
+	mutex_unlock(&vm->lock);
+	return found;
+}

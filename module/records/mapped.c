@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Is it known what a VM has mapped? See mapped.h. */
+#include <linux/compiler.h>
+#include <linux/moduleparam.h>
+
+#include "kernel/kvm_vm.h"
+#include "records/mapped.h"
+#include "records/record.h"
+
+static uint opaque_type = KVMW_TYPE_OPAQUE;
+module_param(opaque_type, uint, 0444);
+MODULE_PARM_DESC(opaque_type, "for tests: treat VMs of this type (KVM_CREATE_VM) as TDX VMs");
+
+bool kvmw_vm_opaque(unsigned long type)
+{
+	return type == opaque_type;
+}
+
+bool kvmw_mapped_known(const struct kvmw_vm *vm)
+{
+	return READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A VM of KVM's that stays. See pin.h. */
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/uaccess.h>
+
+#include "hooks/attach.h"
+#include "records/pin.h"
+#include "records/record.h"
+
+/*
+ * Is @kvm on KVM's list of VMs? The memory may be freed while we ask, as KVM frees the VM of a
+ * creation that failed without kvm_lock; so none of it is read as if it were there. A function
+ * of its own, so that a test can hold up who comes here. Context: kvm_lock held.
+ */
+static noinline bool is_on_kvms_list(const struct kvm *kvm)
+{
+	struct list_head links, *back;
+
+	if (copy_from_kernel_nofault(&links, &kvm->vm_list, sizeof(links)) || !links.next ||
+	    copy_from_kernel_nofault(&back, &links.next->prev, sizeof(back)))
+		return false;
+	return back == &kvm->vm_list;
+}
+
+/*
+ * A VM on KVM's list stays until we drop kvm_lock: kvm_destroy_vm() is hooked at its entry, and
+ * takes that lock before it takes the VM off the list and frees it. A VM that is not on the list
+ * yet may be freed at any time. Of such a one on_vm_free() hides the record before that; so if
+ * the key is still there after the list was looked at, what was read there was of this VM.
+ */
+struct kvm *kvmw_pin(struct kvmw_vm *vm)
+{
+	const struct kvm *kvm;
+
+	kvmw_attach_lock();
+	if (kvmw_kvm.kvm_lock) {
+		mutex_lock(kvmw_kvm.kvm_lock);
+		kvm = READ_ONCE(vm->obj.key);
+		if (kvm && !READ_ONCE(vm->dying) && is_on_kvms_list(kvm)) {
+			smp_rmb();	/* pairs with the xchg() in kvmw_hide() */
+			if (READ_ONCE(vm->obj.key))
+				return (struct kvm *)kvm;
+		}
+		mutex_unlock(kvmw_kvm.kvm_lock);
+	}
+	kvmw_attach_unlock();
+	return NULL;
+}
+
+void kvmw_unpin(void)
+{
+	mutex_unlock(kvmw_kvm.kvm_lock);
+	kvmw_attach_unlock();
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which leaves a VM's page tables have, counted where hits have not seen them come.
+ *
+ * Counting goes region by region, so that mmu_lock is held for short. A cursor says how
+ * far it is: hits below it count, hits beyond do not, as the region's own count will
+ * include what they did. Both run under mmu_lock, so every leaf is counted once. A leaf
+ * belongs to the region that its first page is in, whatever it maps beyond: a leaf of
+ * 1 GiB is larger than a region. A hit that is about many leaves, the split of a huge one,
+ * counts those of them whose first page is below the cursor: leaves_below() in probes/mmu.c.
+ *
+ * All of it is done by one at a time, under house_lock.
+ */
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/jiffies.h>
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+
+#include "kernel/kvm_mmu.h"
+#include "kernel/kvm_slot.h"
+#include "numbers/snapshot.h"
+#include "records/counts.h"
+#include "records/cpu.h"
+#include "records/kick.h"
+#include "records/list.h"
+#include "records/pin.h"
+#include "records/pool.h"
+#include "records/record.h"
+#include "records/slot.h"
+#include "tasks/audit_leaves.h"
+#include "tasks/count.h"
+#include "tasks/walk.h"
+
+/* A VM whose count did not come out right is counted again after this, and twice this, ... */
+#define RETRY_MIN	(10 * HZ)
+#define RETRY_MAX	(3600 * HZ)
+
+/*
+ * Count the next region behind the cursor. Returns -EAGAIN when there may be more,
+ * 0 when the address space is done, or another error.
+ */
+static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
+{
+	s64 leaves[KVMW_NR_LEVELS] = {};
+	struct kvmw_region region;
+	struct kvmw_slot *slot;
+	int i, srcu, err = 0;
+
+	/*
+	 * Under mmu_lock also to look for the region: a slot that comes later is
+	 * either behind the cursor, or its first leaf comes when hits count there.
+	 */
+	kvmw_mmu_lock(kvm);
+	srcu = srcu_read_lock(&kvm->srcu);
+	if (!kvmw_next_region(kvm, as_id, vm->cursor[as_id], &region)) {
+		vm->cursor[as_id] = ~0ULL;
+		goto out;
+	}
+	err = -EPROTO;
+	if (!kvmw_count_tdp(kvm, as_id, &region, leaves))
+		goto out;
+	kvmw_count_shadow(&region, leaves);
+	slot = kvmw_slot_of(vm, region.kslot);
+	if (!slot) {
+		slot = vm->stray;
+		WRITE_ONCE(vm->unsure, true);
+		kvmw_rescan();
+	} else if (kvmw_slot_shares(slot)) {
+		slot = vm->stray;
+	}
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		slot->base[i] += leaves[i];
+	if (!KVMW_KVM_COUNTS_LEAVES)
+		vm->mapped_now += kvmw_mapped_bytes(leaves);
+	vm->cursor[as_id] = region.end;
+	err = -EAGAIN;
+out:
+	srcu_read_unlock(&kvm->srcu, srcu);
+	kvmw_mmu_unlock(kvm);
+	return err;
+}
+
+/* Every slot starts at nothing; hits do not count as long as the cursors are 0. */
+static void zero_mapped(struct kvmw_vm *vm)
+{
+	s64 mapped[KVMW_NR_LEVELS];
+	struct kvmw_object *obj;
+	int i;
+
+	list_for_each_entry(obj, &vm->slots, node) {
+		kvmw_slot_mapped(kvmw_to_slot(obj), mapped);
+		for (i = 0; i < KVMW_NR_LEVELS; i++)
+			kvmw_to_slot(obj)->base[i] -= mapped[i];
+	}
+	kvmw_slot_mapped(vm->stray, mapped);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		vm->stray->base[i] -= mapped[i];
+	memset(vm->gone_mapped, 0, sizeof(vm->gone_mapped));
+	vm->mapped_now = 0;
+}
+
+static int count_all_regions(struct kvmw_vm *vm)
+{
+	struct kvm *kvm;
+	int as_id, err;
+
+	for (as_id = 0; as_id < KVMW_NR_AS; as_id++) {
+		do {
+			kvm = kvmw_pin(vm);
+			if (!kvm)
+				return -ESRCH;
+			err = count_region(vm, kvm, as_id);
+			kvmw_unpin();
+			kvmw_pools_fill();
+			cond_resched();
+		} while (err == -EAGAIN);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void count_failed(struct kvmw_vm *vm)
+{
+	vm->retry_after = clamp_t(unsigned long, vm->retry_after * 2, RETRY_MIN, RETRY_MAX);
+	vm->retry_at = jiffies + vm->retry_after;
+	WRITE_ONCE(vm->mapped_bad, true);
+}
+
+static void count_vm(struct kvmw_vm *vm)
+{
+	int same;
+
+	kvmw_absorb();	/* no hit counts any more in those born until now either */
+	mutex_lock(&vm->lock);
+	zero_mapped(vm);
+	mutex_unlock(&vm->lock);
+	if (count_all_regions(vm)) {
+		count_failed(vm);
+		return;
+	}
+	/* Every region counts, so this changes for no hit whether it counts. */
+	WRITE_ONCE(vm->armed, true);
+	same = kvmw_audit_leaves(vm);
+	/* One that does too much to be compared is believed, unless it was wrong before. */
+	if (!same || (same < 0 && vm->leaf_failures))
+		count_failed(vm);
+	else
+		vm->retry_after = 0;
+}
+
+/*
+ * The first behind @vm (NULL: of all) that is not counted yet. The list grows under kvmw_lock;
+ * who takes a VM off it, or drops the table's reference, does so under house_lock, as we do.
+ */
+static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
+{
+	struct list_head *pos = vm ? &vm->obj.node : &kvmw_vms;
+	struct kvmw_object *obj;
+
+	vm = NULL;
+	mutex_lock(&kvmw_lock);
+	while (!vm && (pos = pos->next) != &kvmw_vms) {
+		obj = list_entry(pos, struct kvmw_object, node);
+		if (READ_ONCE(obj->key) && !obj->vm->armed && !obj->vm->mapped_bad &&
+		    !obj->vm->opaque && !READ_ONCE(obj->vm->dying))
+			vm = obj->vm;
+	}
+	mutex_unlock(&kvmw_lock);
+	return vm;
+}
+
+/*
+ * Start VMs again whose slots' counts are not right. Hits stop counting for them, at
+ * the latest when none runs any more that found them armed or has them in its cache.
+ */
+static void disarm_unsure(void)
+{
+	struct kvmw_object *obj;
+	bool any = false;
+	int as_id;
+
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node) {
+		struct kvmw_vm *vm = obj->vm;
+
+		if (!READ_ONCE(vm->unsure) || !vm->armed)
+			continue;
+		for (as_id = 0; as_id < KVMW_NR_AS; as_id++)
+			WRITE_ONCE(vm->cursor[as_id], 0);
+		WRITE_ONCE(vm->armed, false);
+		WRITE_ONCE(vm->unsure, false);
+		any = true;
+	}
+	mutex_unlock(&kvmw_lock);
+	if (!any)
+		return;
+	synchronize_rcu();
+	kvmw_forget_slots();
+	synchronize_rcu();
+}
+
+void kvmw_leaves_count(void)
+{
+	struct kvmw_vm *vm = NULL;
+
+	disarm_unsure();
+	while ((vm = next_unarmed(vm)))
+		count_vm(vm);
+}
+
+/* One whose count did not come out right, and that has waited long enough. */
+void kvmw_leaves_count_again(struct kvmw_vm *vm)
+{
+	kvmw_house_lock();
+	if (vm->mapped_bad && time_after_eq(jiffies, vm->retry_at)) {
+		WRITE_ONCE(vm->unsure, true);
+		WRITE_ONCE(vm->armed, true);	/* to be disarmed, see disarm_unsure() */
+		WRITE_ONCE(vm->mapped_bad, false);
+		kvmw_rescan();
+	}
+	kvmw_house_unlock();
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Counting the leaves that a VM has. See count.c. Context: task. */
+#ifndef KVMW_COUNT_H
+#define KVMW_COUNT_H
+
+struct kvmw_vm;
+
+/* Count all VMs that are not counted yet, or are to be counted again. For the housekeeper. */
+void kvmw_leaves_count(void);
+/* Have a VM counted again whose count did not come out right, if it has waited long enough. */
+void kvmw_leaves_count_again(struct kvmw_vm *vm);
+
+#endif /* KVMW_COUNT_H */

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hooks that others switch off, and on again: what they have counted is withdrawn from the VMs
+ * there are; or all records go, as it is not known what has ended.
+ */
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+
+#include "hooks/attach.h"
+#include "hooks/hook.h"
+#include "records/kick.h"
+#include "records/list.h"
+#include "records/record.h"
+#include "records/table.h"
+#include "tasks/rehook.h"
+
+static void tell(u64 hooks, const char *what)
+{
+	char names[256];
+
+	if (!hooks)
+		return;
+	kvmw_hook_names(hooks, names, sizeof(names));
+	pr_warn("hooks %s %s\n", names, what);
+}
+
+static void mark_missed(u64 hooks)
+{
+	struct kvmw_object *obj;
+
+	mutex_lock(&kvmw_lock);
+	kvmw_absorb_locked();
+	list_for_each_entry(obj, &kvmw_vms, node)
+		WRITE_ONCE(obj->vm->missed, obj->vm->missed | hooks);
+	mutex_unlock(&kvmw_lock);
+}
+
+static void forget_all(void)
+{
+	struct kvmw_object *obj;
+
+	mark_missed(KVMW_ALL_HOOKS);
+	mutex_lock(&kvmw_lock);
+	list_for_each_entry(obj, &kvmw_vms, node)
+		kvmw_hide(obj);
+	mutex_unlock(&kvmw_lock);
+	kvmw_housekeep();
+}
+
+static void begin_anew(void)
+{
+	kvmw_hooks_detach();
+	forget_all();
+	kvmw_hooks_attach();
+	kvmw_housekeep();	/* finds the VMs */
+}
+
+/* Attach what could not be attached before, if it can be now. */
+static void try_again(void)
+{
+	if (!kvmw_hooks_try())
+		return;
+	pr_warn("hooks work again: VMs are watched from now on\n");
+	kvmw_housekeep();	/* finds them */
+}
+
+static void look(void)
+{
+	struct kvmw_hook_changes changes;
+
+	try_again();
+	kvmw_hooks_changes(&changes);
+	tell(changes.lost, "are switched off: what depends on them is unavailable");
+	tell(changes.back, "work again, and have missed events");
+	if (changes.records) {
+		begin_anew();
+		return;
+	}
+	/* Nobody is to take for whole what was not seen: first those that live are marked. */
+	if (changes.back)
+		mark_missed(changes.back);
+	kvmw_hooks_set_off(changes.lost, true);
+	kvmw_hooks_set_off(changes.back, false);
+	if (changes.lost)
+		mark_missed(changes.lost);
+}
+
+void kvmw_rehook(void)
+{
+	static DEFINE_MUTEX(look_lock);
+
+	mutex_lock(&look_lock);
+	look();
+	mutex_unlock(&look_lock);
+}

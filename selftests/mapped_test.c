@@ -849,12 +849,12 @@ TEST_F_TIMEOUT(adoption, of_a_1g_page_that_splits_meanwhile_counts_each_leaf_onc
 	struct splitter it = { .g = self->s.g };
 	struct subject *s = &self->s;
 	pthread_t thread;
-	int round;
+	int round, rounds = getenv("vm_short") ? 3 : 8;
 
 	if (missing(NEEDS_1G))
 		SKIP(return, "%s", missing(NEEDS_1G));
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, GIB / GUEST_PAGE, GUEST_MEM_1G, 0));
-	for (round = 0; round < 8; round++) {
+	for (round = 0; round < rounds; round++) {
 		ASSERT_EQ(0, watch_unload_patiently());
 		it.stop = 0;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, split_again_and_again, &it));

@@ -29,10 +29,10 @@ struct list {
 };
 
 enum {
-	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_VCPUS, COL_SLOTS,
-	COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT, COL_LOGGING, COL_LOGGED, COL_RING,
-	COL_LOGGED_TEXT, COL_PAGES, COL_MARKS, COL_WINDOW, COL_RATE, COL_MARK_RATE, COL_RATE_TEXT,
-	COL_REASON, NR_COLS
+	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_UUID, COL_UNIT,
+	COL_USER_UNIT, COL_VCPUS, COL_SLOTS, COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT,
+	COL_LOGGING, COL_LOGGED, COL_RING, COL_LOGGED_TEXT, COL_PAGES, COL_MARKS, COL_WINDOW,
+	COL_RATE, COL_MARK_RATE, COL_RATE_TEXT, COL_REASON, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -42,6 +42,9 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_GUEST]	= { "guest",			NULL,		false },
 	[COL_COMM]	= { "comm",			NULL,		false },
 	[COL_GUEST_OR_COMM] = { NULL,			"GUEST",	false, 40 },
+	[COL_UUID]	= { "uuid",			NULL,		false },
+	[COL_UNIT]	= { "unit",			NULL,		false },
+	[COL_USER_UNIT]	= { "user_unit",		NULL,		false },
 	[COL_VCPUS]	= { "vcpus",			"VCPUS",	true },
 	[COL_SLOTS]	= { "slots",			NULL,		true },
 	[COL_MEMORY]	= { "memory",			"MEMORY",	true },
@@ -243,6 +246,14 @@ static void show_mapped(struct output *out, const struct options *options,
 	output_real(out, COL_SHARE, share, text);
 }
 
+static void show_word(struct output *out, size_t column, const char *word)
+{
+	if (word)
+		output_string(out, column, word);
+	else
+		output_unknown(out, column, NULL);
+}
+
 static void show_names(struct output *out, const struct vm *vm)
 {
 	char text[sizeof(vm->info.comm) + 2];
@@ -252,12 +263,14 @@ static void show_names(struct output *out, const struct vm *vm)
 	else
 		output_unknown(out, COL_PID, NULL);
 	output_string(out, COL_COMM, vm->info.comm);
+	show_word(out, COL_UUID, vm->uuid);
+	show_word(out, COL_UNIT, vm->unit);
+	show_word(out, COL_USER_UNIT, vm->user_unit);
+	show_word(out, COL_GUEST, vm->guest);
 	if (vm->guest) {
-		output_string(out, COL_GUEST, vm->guest);
 		output_text(out, COL_GUEST_OR_COMM, vm->guest);
 	} else {
 		snprintf(text, sizeof(text), "[%s]", vm->info.comm);
-		output_unknown(out, COL_GUEST, NULL);
 		output_text(out, COL_GUEST_OR_COMM, text);
 	}
 }

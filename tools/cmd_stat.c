@@ -24,6 +24,7 @@
 #include "sample.h"
 #include "select.h"
 #include "text.h"
+#include "unit.h"
 
 #define PAGE_BYTES	4096
 
@@ -269,6 +270,9 @@ static void show_json(struct output *out, const struct family *family)
 	output_json_add(json, "name", output_json_string(info->name));
 	output_json_add(json, "pid", pid_json(info->pid));
 	output_json_add(json, "guest", output_json_string(family->vm->guest));
+	output_json_add(json, "uuid", output_json_string(family->vm->uuid));
+	output_json_add(json, "unit", output_json_string(family->vm->unit));
+	output_json_add(json, "user_unit", output_json_string(family->vm->user_unit));
 	output_json_add(json, "stats", stats_json(&family->objects[0]));
 	output_json_add(json, "vcpus", vcpus);
 	output_json_add(json, "slots", slots);
@@ -302,6 +306,20 @@ static const char *pid_text(__s32 pid, char *buf, size_t size)
 	return buf;
 }
 
+static void vm_title(const struct vm *vm, char *buf, size_t size)
+{
+	const char *unit = vm->user_unit ? vm->user_unit : vm->unit;
+	char *shown = unit ? unit_unescape(unit) : NULL;
+	char pid[16];
+
+	snprintf(buf, size, "VM %llu: name %s, pid %s, %s %.96s%s%s%s%.96s", vm->info.id,
+		 vm->info.name, pid_text(vm->info.pid, pid, sizeof(pid)),
+		 vm->guest ? "guest" : "program", vm->guest ? vm->guest : vm->info.comm,
+		 vm->uuid ? ", UUID " : "", vm->uuid ? vm->uuid : "",
+		 shown ? ", unit " : "", shown ? shown : "");
+	free(shown);
+}
+
 static void title(const struct vm *vm, const struct object *object, char *buf, size_t size)
 {
 	const struct kvmwatch_slot *slot = object->slot;
@@ -322,10 +340,7 @@ static void title(const struct vm *vm, const struct object *object, char *buf, s
 			 q.value, q.unit, slot->base_gfn * PAGE_BYTES);
 		break;
 	default:
-		snprintf(buf, size, "VM %llu: name %s, pid %s, %s %.96s", vm->info.id,
-			 vm->info.name, pid_text(vm->info.pid, pid, sizeof(pid)),
-			 vm->guest ? "guest" : "program",
-			 vm->guest ? vm->guest : vm->info.comm);
+		vm_title(vm, buf, size);
 		break;
 	}
 	text_clean(buf);	/* it may end within a letter */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Names of many VMs, kept from one look to the next. See guest_names.h. */
+/* What many VMs are called, kept from one look to the next. See guest_names.h. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,11 +20,11 @@
 /* So many threads may hang in processes; then no more command lines are read. */
 #define MAX_STUCK		8
 
-/* A process to look at. @identity and @done are under the reader's lock until it is done. */
+/* A process to read about. @found and @done are under the reader's lock until it is done. */
 struct want {
 	int pid;
 	bool done;
-	struct identity identity;
+	struct identity found;
 	size_t entry;		/* of the entries of a look that goes on */
 };
 
@@ -50,7 +50,7 @@ struct entry {
 	__u64 id;
 	int pid;
 	char name[KVMWATCH_NAME_SIZE];
-	bool known;		/* @identity was read */
+	bool known;		/* it was read: @identity is all that there is */
 	struct identity identity;
 	struct reader *stuck;	/* reads it and does not end */
 };
@@ -74,7 +74,7 @@ static void reader_put(struct reader *reader)
 	if (!last)
 		return;
 	for (i = 0; i < reader->nr; i++)
-		identity_free(&reader->wants[i].identity);
+		identity_free(&reader->wants[i].found);
 	pthread_mutex_destroy(&reader->lock);
 	close(reader->event);
 	free(reader->wants);
@@ -84,16 +84,16 @@ static void reader_put(struct reader *reader)
 static void *read_all(void *arg)
 {
 	struct reader *reader = arg;
-	struct identity identity;
+	struct identity found;
 	struct want *want;
 
 	pthread_mutex_lock(&reader->lock);
 	while (reader->next < reader->nr) {
 		want = &reader->wants[reader->next];
 		pthread_mutex_unlock(&reader->lock);
-		identity_of(want->pid, &identity);
+		identity_of(want->pid, &found);
 		pthread_mutex_lock(&reader->lock);
-		want->identity = identity;
+		want->found = found;
 		want->done = true;
 		reader->next++;
 		eventfd_write(reader->event, 1);
@@ -177,8 +177,8 @@ static size_t reader_stop(struct reader *reader)
 static void take(struct entry *entry, struct want *want)
 {
 	entry->known = true;
-	entry->identity = want->identity;
-	memset(&want->identity, 0, sizeof(want->identity));
+	entry->identity = want->found;
+	memset(&want->found, 0, sizeof(want->found));
 }
 
 /* A process that did not answer may have done so since. */
@@ -320,9 +320,26 @@ static int read_names(struct guest_names *names)
 	return 0;
 }
 
+/* 0 or -ENOMEM, with part of it copied. */
+static int copy_identity(const struct identity *identity, struct vm *vm)
+{
+	const char *const from[] = {
+		identity->guest, identity->uuid, identity->unit, identity->user_unit
+	};
+	char **const to[] = { &vm->guest, &vm->uuid, &vm->unit, &vm->user_unit };
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(to) / sizeof(*to); i++) {
+		*to[i] = from[i] ? strdup(from[i]) : NULL;
+		if (from[i] && !*to[i])
+			err = -ENOMEM;
+	}
+	return err;
+}
+
 int guest_names_fill(struct guest_names **names, struct vm *vms, size_t nr)
 {
-	struct identity identity;
 	struct entry *entry;
 	size_t i;
 	int err;
@@ -336,12 +353,9 @@ int guest_names_fill(struct guest_names **names, struct vm *vms, size_t nr)
 		return err;
 	for (i = 0; i < nr; i++) {
 		entry = find((*names)->entries, nr, vms[i].info.id);
-		err = identity_copy(&identity, &entry->identity);
+		err = copy_identity(&entry->identity, &vms[i]);
 		if (err)
 			return err;
-		vms[i].guest = identity.guest;
-		vms[i].uuid = identity.uuid;
-		vms[i].unit = identity.unit;
 	}
 	return 0;
 }

@@ -1,153 +1,168 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is known of a VM from outside of KVM. See identity.h. */
-#include <ctype.h>
-#include <errno.h>
+/*
+ * What those who started a VM call it.
+ *
+ * KVM does not know, but the command line of the VMM tells. Which option it is of a new VMM is a
+ * line in rules[].
+ */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "identity.h"
+#include "text.h"
 #include "vmm_args.h"
 
-#define UUID_LETTERS	36
+#define NIL_UUID	"00000000-0000-0000-0000-000000000000"
 
-/* --- UUID ------------------------------------------------------------------ */
-
-static bool is_dash(size_t at)
+static void set(char **what, const char *value)
 {
-	return at == 8 || at == 13 || at == 18 || at == 23;
+	free(*what);
+	*what = strdup(value);
 }
 
-/* In small letters; NULL if it is none. */
-static char *make_uuid(const char *text)
+static void take_name(const char *value, struct identity *identity)
 {
-	char *uuid;
-	size_t i;
-
-	if (strlen(text) != UUID_LETTERS)
-		return NULL;
-	for (i = 0; i < UUID_LETTERS; i++) {
-		if (is_dash(i) ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return NULL;
-	}
-	uuid = strdup(text);
-	for (i = 0; uuid && i < UUID_LETTERS; i++)
-		uuid[i] = tolower((unsigned char)uuid[i]);
-	return uuid;
+	set(&identity->guest, value);
 }
 
-/* "type=1,manufacturer=x,uuid=..." */
-static char *smbios_uuid(const char *value)
+static void take_uuid(const char *value, struct identity *identity)
 {
-	char *text = malloc(strlen(value) + 1), *uuid = NULL;
+	char uuid[TEXT_UUID_SIZE];
+
+	if (text_parse_uuid(value, uuid))
+		set(&identity->uuid, uuid);
+}
+
+/*
+ * "web1,debug-threads=on", or "guest=web1,debug-threads=on". A first item that is a value alone is
+ * the guest's name; then it may have a '=' behind a ",,". QEMU merges what several -name say, so
+ * one that says nothing of the guest leaves its name as it was.
+ */
+static void take_qemu_name(const char *value, struct identity *identity)
+{
+	char *text = malloc(strlen(value) + 1);
 	struct qemu_item item;
+	const char *at;
 
-	while (text && *value && !uuid) {
-		value = qemu_item(value, NULL, text, &item);
-		if (qemu_item_is(&item, "uuid"))
-			uuid = make_uuid(item.value);
+	for (at = value; text && *at;) {
+		at = qemu_item(at, at == value ? "guest" : NULL, text, &item);
+		if (qemu_item_is(&item, "guest"))
+			set(&identity->guest, item.value);
 	}
 	free(text);
-	return uuid;
 }
 
-/* -uuid is what QEMU believes; -smbios only tells the guest. */
-char *identity_uuid(const char *cmdline, size_t len)
+static bool is_number(const char *value, unsigned long number)
 {
-	char *uuid = NULL, *smbios = NULL;
+	char *end;
+
+	return *value && strtoul(value, &end, 0) == number && !*end;
+}
+
+/* "type=1,product=OpenStack Nova,uuid=...": a later one takes the place of -uuid, too. */
+static void take_qemu_smbios(const char *value, struct identity *identity)
+{
+	char *text = malloc(strlen(value) + 1), *uuid = NULL;
+	bool of_system = false;
+	struct qemu_item item;
+	const char *at;
+
+	for (at = value; text && *at;) {
+		at = qemu_item(at, NULL, text, &item);
+		if (qemu_item_is(&item, "type"))
+			of_system = is_number(item.value, 1);
+		else if (qemu_item_is(&item, "uuid"))
+			set(&uuid, item.value);
+	}
+	if (of_system && uuid)
+		take_uuid(uuid, identity);
+	free(uuid);
+	free(text);
+}
+
+/* Whichever item comes last; commas in quotes or brackets do not end one. */
+static void take_platform(const char *value, struct identity *identity)
+{
+	char *text = malloc(strlen(value) + 1);
+
+	while (text && *value) {
+		value = cloud_hypervisor_item(value, text);
+		if (!strncmp(text, "uuid=", 5))
+			take_uuid(text + 5, identity);
+		else if (!strncmp(text, "system_uuid=", 12))
+			take_uuid(text + 12, identity);
+	}
+	free(text);
+}
+
+/* VirtualBox takes either here, and is given the name in --comment as well. */
+static void take_startvm(const char *value, struct identity *identity)
+{
+	char uuid[TEXT_UUID_SIZE];
+
+	if (text_parse_uuid(value, uuid))
+		set(&identity->uuid, uuid);
+	else if (!identity->guest)
+		set(&identity->guest, value);
+}
+
+static const struct rule {
+	enum vmm vmm;
+	const char *option;
+	void (*take)(const char *value, struct identity *identity);
+} rules[] = {
+	{ VMM_QEMU,		"name",		take_qemu_name },
+	{ VMM_QEMU,		"uuid",		take_uuid },
+	{ VMM_QEMU,		"smbios",	take_qemu_smbios },
+	{ VMM_QEMU,		"avd",		take_name },	/* Android's emulator */
+	{ VMM_FIRECRACKER,	"id",		take_name },
+	{ VMM_CLOUD_HYPERVISOR,	"platform",	take_platform },
+	{ VMM_CROSVM,		"name",		take_name },
+	{ VMM_LKVM,		"name",		take_name },
+	{ VMM_STRATOVIRT,	"name",		take_name },
+	{ VMM_STRATOVIRT,	"uuid",		take_uuid },
+	{ VMM_STRATOVIRT,	"smbios",	take_qemu_smbios },
+	{ VMM_VIRTUALBOX,	"comment",	take_name },
+	{ VMM_VIRTUALBOX,	"startvm",	take_startvm },
+	{ VMM_VIRTUALBOX,	"s",		take_startvm },
+	{ }
+};
+
+static void take(enum vmm vmm, const struct vmm_option *option, struct identity *identity)
+{
+	const struct rule *rule;
+
+	for (rule = rules; rule->take; rule++) {
+		if (rule->vmm == vmm && vmm_option_is(option, rule->option))
+			rule->take(option->value, identity);
+	}
+}
+
+/* What says nothing is not known. */
+static void drop(char **what, const char *nothing)
+{
+	if (!*what || strcmp(*what, nothing))
+		return;
+	free(*what);
+	*what = NULL;
+}
+
+void identity_parse(const char *cmdline, size_t len, const char *exe, struct identity *identity)
+{
 	struct vmm_option option;
 	struct vmm_args args;
 
-	if (vmm_args_begin(&args, cmdline, len))
-		return NULL;
-	while (args.vmm == VMM_QEMU && vmm_args_next(&args, &option)) {
-		if (!option.value)
-			continue;
-		if (!uuid && vmm_option_is(&option, "uuid"))
-			uuid = make_uuid(option.value);
-		if (!smbios && vmm_option_is(&option, "smbios"))
-			smbios = smbios_uuid(option.value);
+	memset(identity, 0, sizeof(*identity));
+	if (vmm_args_begin(&args, cmdline, len, exe))
+		return;
+	while (vmm_args_next(&args, &option)) {
+		if (option.value)
+			take(args.vmm, &option, identity);
 	}
 	vmm_args_end(&args);
-	if (!uuid)
-		return smbios;
-	free(smbios);
-	return uuid;
-}
-
-/* --- unit ------------------------------------------------------------------ */
-
-static bool ends_with(const char *name, size_t len, const char *end)
-{
-	size_t end_len = strlen(end);
-
-	return len > end_len && !memcmp(name + len - end_len, end, end_len);
-}
-
-/* Of a path of @len bytes: *@name is the last part of it that is a unit. Returns its length. */
-static size_t last_unit(const char *path, size_t len, const char **name)
-{
-	size_t found = 0, part;
-
-	for (; len; path += part, len -= part) {
-		if (*path == '/') {
-			part = 1;
-			continue;
-		}
-		for (part = 0; part < len && path[part] != '/'; part++)
-			;
-		if (!ends_with(path, part, ".scope") && !ends_with(path, part, ".service"))
-			continue;
-		*name = path;
-		found = part;
-	}
-	return found;
-}
-
-/* A line is "ID:CONTROLLERS:PATH"; systemd's is the one of no controller, or named so. */
-static const char *systemd_path(const char *line, size_t len)
-{
-	static const char *const starts[] = { "0::", "1:name=systemd:" };
-	size_t i;
-
-	for (i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
-		if (len > strlen(starts[i]) && !strncmp(line, starts[i], strlen(starts[i])))
-			return line + strlen(starts[i]);
-	}
-	return NULL;
-}
-
-char *identity_unit(const char *cgroup)
-{
-	const char *path, *name;
-	size_t len, found;
-
-	for (; *cgroup; cgroup += len + (cgroup[len] == '\n')) {
-		len = strcspn(cgroup, "\n");
-		path = systemd_path(cgroup, len);
-		found = path ? last_unit(path, cgroup + len - path, &name) : 0;
-		if (found)
-			return strndup(name, found);
-	}
-	return NULL;
-}
-
-/* --- copies ---------------------------------------------------------------- */
-
-static bool copy(char **to, const char *from)
-{
-	*to = from ? strdup(from) : NULL;
-	return !from || *to;
-}
-
-int identity_copy(struct identity *to, const struct identity *from)
-{
-	memset(to, 0, sizeof(*to));
-	if (copy(&to->guest, from->guest) && copy(&to->uuid, from->uuid) &&
-	    copy(&to->unit, from->unit))
-		return 0;
-	identity_free(to);
-	return -ENOMEM;
+	drop(&identity->guest, "");
+	drop(&identity->uuid, NIL_UUID);
 }
 
 void identity_free(struct identity *identity)
@@ -155,5 +170,6 @@ void identity_free(struct identity *identity)
 	free(identity->guest);
 	free(identity->uuid);
 	free(identity->unit);
+	free(identity->user_unit);
 	memset(identity, 0, sizeof(*identity));
 }

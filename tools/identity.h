@@ -1,39 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What is known of a VM from outside of KVM: its VMM's command line and cgroup. Both belong to
- * others: nothing in them is certain.
- */
+/* What those who started a VM call it: its name, its UUID and its systemd unit. */
 #ifndef KVMWATCH_IDENTITY_H
 #define KVMWATCH_IDENTITY_H
 
 #include <stddef.h>
 
 /**
- * struct identity - names of a VM, each NULL if there is none
- * @guest:	what the person who started it called it
- * @uuid:	what the VMM was told, in small letters: 8-4-4-4-12 digits
- * @unit:	systemd's unit that its VMM runs in, as cgroups spell it
+ * struct identity - what a VM is called; each is NULL if that is not known
+ * @guest:	name of the guest, on the VMM's command line: bytes from anywhere
+ * @uuid:	its UUID there, in lower case and with dashes
+ * @unit:	the unit that the VMM runs in, see unit.h
+ * @user_unit:	likewise
  */
 struct identity {
 	char *guest;
 	char *uuid;
 	char *unit;
+	char *user_unit;
 };
 
-/* Ask /proc about a process. What can't be read stays NULL. To be freed with identity_free(). */
+/**
+ * identity_parse() - find name and UUID of the guest in a command line of a VMM
+ * @cmdline: the arguments, each ended by a NUL, as in /proc/PID/cmdline; what
+ *	follows the last NUL counts as an argument too
+ * @len: its length
+ * @exe: the file that the process runs, as the first argument may be anything; NULL: not known
+ * @identity: @guest and @uuid are set, to NULL if the VMM is not one that we know, does not tell
+ *	them, or there is no memory. To be freed
+ */
+void identity_parse(const char *cmdline, size_t len, const char *exe, struct identity *identity);
+
+/* All that is known of a running process; nothing when there is none. To be freed. */
 void identity_of(int pid, struct identity *identity);
 
-/* 0 or -ENOMEM; then @to has nothing. */
-int identity_copy(struct identity *to, const struct identity *from);
 void identity_free(struct identity *identity);
-
-/* The UUID on a command line, as guest_name_parse() has it; to be freed. NULL: none. */
-char *identity_uuid(const char *cmdline, size_t len);
-
-/*
- * The unit in the text of /proc/PID/cgroup: the innermost scope or service that holds the process.
- * To be freed. NULL: none, or no memory.
- */
-char *identity_unit(const char *cgroup);
 
 #endif /* KVMWATCH_IDENTITY_H */

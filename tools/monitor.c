@@ -14,7 +14,7 @@
 #include <linux/openat2.h>
 
 #include "cmd.h"
-#include "guest_name.h"
+#include "identity.h"
 #include "monitor.h"
 #include "patience.h"
 #include "qmp.h"
@@ -265,7 +265,7 @@ static int read_chardevs(const char *cmdline, size_t len, struct chardevs *chard
 	struct vmm_option option;
 	struct vmm_args args;
 
-	if (vmm_args_begin(&args, cmdline, len))
+	if (vmm_args_begin(&args, cmdline, len, NULL))
 		return -ENOMEM;
 	while (args.vmm == VMM_QEMU && vmm_args_next(&args, &option)) {
 		if (vmm_option_is(&option, "chardev") && option.value)
@@ -282,7 +282,7 @@ static int read_monitors(const char *cmdline, size_t len, const struct chardevs 
 	struct vmm_args args;
 	int err = 0;
 
-	if (vmm_args_begin(&args, cmdline, len))
+	if (vmm_args_begin(&args, cmdline, len, NULL))
 		return -ENOMEM;
 	if (args.vmm != VMM_QEMU)
 		note_other(hints, "its VMM is not QEMU, or not to be recognized as such");
@@ -295,6 +295,7 @@ static int read_monitors(const char *cmdline, size_t len, const struct chardevs 
 int monitor_parse(const char *cmdline, size_t len, struct monitor_hints *hints)
 {
 	struct chardevs chardevs = { };
+	struct identity identity;
 	int err;
 
 	memset(hints, 0, sizeof(*hints));
@@ -302,8 +303,12 @@ int monitor_parse(const char *cmdline, size_t len, struct monitor_hints *hints)
 	if (!err)
 		err = read_monitors(cmdline, len, &chardevs, hints);
 	chardevs_free(&chardevs);
-	if (hints->libvirt)
-		hints->name = guest_name_parse(cmdline, len);
+	if (hints->libvirt) {
+		identity_parse(cmdline, len, NULL, &identity);
+		hints->name = identity.guest;
+		identity.guest = NULL;
+		identity_free(&identity);
+	}
 	if (err)
 		monitor_hints_free(hints);
 	return err;

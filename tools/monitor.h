@@ -97,7 +97,7 @@ struct monitor_hints {
 	char other[MONITOR_WHY];
 };
 
-/* @cmdline as for guest_name_parse(). 0 or -ENOMEM. */
+/* @cmdline as for identity_parse(). 0 or -ENOMEM. */
 int monitor_parse(const char *cmdline, size_t len, struct monitor_hints *hints);
 void monitor_hints_free(struct monitor_hints *hints);
 

@@ -17,48 +17,54 @@
 #define MAX_SHOWN	64
 
 /*
- * What the argument of --vm may mean. Tenants choose guest names, so none of them goes before
- * another one.
+ * What the argument of --vm may mean. Tenants choose guest names, and maybe UUIDs, so none of them
+ * goes before another one.
  */
-enum meaning { NAME, GUEST, PID, ID, UUID, NR_MEANINGS };
+enum meaning { NAME, GUEST, PID, ID, UUID, UNIT, NR_MEANINGS };
 
-static const char *const prefixes[NR_MEANINGS] = { "name:", "guest:", "pid:", "id:", "uuid:" };
+static const char *const prefixes[NR_MEANINGS] = {
+	"name:", "guest:", "pid:", "id:", "uuid:", "unit:"
+};
 
 #define ANY	((1U << NR_MEANINGS) - 1)
-
-static bool is_number(enum meaning meaning)
-{
-	return meaning == PID || meaning == ID;
-}
 
 /* The argument with its prefix, if it has one, taken off, and what it then may mean, as bits. */
 struct wanted {
 	const char *text;
 	unsigned int meanings;
 	__u64 number;
+	char uuid[TEXT_UUID_SIZE];
+	bool one;	/* it may mean one VM only */
 };
 
 static int parse(const char *arg, struct wanted *wanted)
 {
-	unsigned int i;
+	unsigned int cannot = 0, i;
 	size_t len;
 
 	wanted->text = arg;
 	wanted->meanings = ANY;
+	wanted->one = true;
 	for (i = 0; i < NR_MEANINGS; i++) {
 		len = strlen(prefixes[i]);
 		if (strncmp(arg, prefixes[i], len))
 			continue;
 		wanted->text = arg + len;
 		wanted->meanings = 1U << i;
+		wanted->one = i == UUID;
 		break;
 	}
-	if (text_parse_u64(wanted->text, &wanted->number))
-		return 0;
-	if (i < NR_MEANINGS && is_number(i))
-		return -EINVAL;
-	wanted->meanings &= ~(1U << PID | 1U << ID);
-	return 0;
+	if (!text_parse_u64(wanted->text, &wanted->number))
+		cannot |= 1U << PID | 1U << ID;
+	if (!text_parse_uuid(wanted->text, wanted->uuid))
+		cannot |= 1U << UUID;
+	wanted->meanings &= ~cannot;
+	return wanted->meanings ? 0 : -EINVAL;
+}
+
+static bool same(const char *name, const char *wanted)
+{
+	return name && !strcmp(name, wanted);
 }
 
 static bool means(const struct wanted *wanted, enum meaning meaning, const struct vm *vm)
@@ -67,11 +73,13 @@ static bool means(const struct wanted *wanted, enum meaning meaning, const struc
 	case NAME:
 		return !strcmp(vm->info.name, wanted->text);
 	case GUEST:
-		return vm->guest && !strcmp(vm->guest, wanted->text);
-	case UUID:
-		return vm->uuid && !strcasecmp(vm->uuid, wanted->text);
+		return same(vm->guest, wanted->text);
 	case PID:
 		return vm->info.pid > 0 && (__u64)vm->info.pid == wanted->number;
+	case UUID:
+		return same(vm->uuid, wanted->uuid);
+	case UNIT:
+		return same(vm->unit, wanted->text) || same(vm->user_unit, wanted->text);
 	default:
 		return vm->info.id == wanted->number;
 	}
@@ -109,6 +117,8 @@ int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match)
 		match[i] = bits;
 		found += match[i];
 	}
+	if (wanted.one && found > 1)
+		return -EEXIST;
 	return found ? found : -ENOENT;
 }
 
@@ -142,11 +152,12 @@ char *select_candidates(const char *arg, const struct vm *vms, size_t nr)
 	return NULL;
 }
 
-static void free_names(struct vm *vm)
+static void vm_put(struct vm *vm)
 {
 	free(vm->guest);
 	free(vm->uuid);
 	free(vm->unit);
+	free(vm->user_unit);
 }
 
 void vms_put(struct vm *vms, size_t nr)
@@ -154,7 +165,7 @@ void vms_put(struct vm *vms, size_t nr)
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		free_names(&vms[i]);
+		vm_put(&vms[i]);
 	free(vms);
 }
 
@@ -168,7 +179,7 @@ void selection_free(struct selection *selection)
 	selection->names = NULL;
 }
 
-/* All VMs of the host, with their guest names. */
+/* All VMs of the host, with what they are called. */
 static int get_all(int dev, struct guest_names **names, struct vm **vms, size_t *nr)
 {
 	struct kvmwatch_vm *infos;
@@ -205,7 +216,7 @@ static void keep_only(struct vm *vms, size_t *nr, const bool *keep)
 		if (keep[i])
 			vms[kept++] = vms[i];
 		else
-			free_names(&vms[i]);
+			vm_put(&vms[i]);
 	}
 	*nr = kept;
 }
@@ -249,7 +260,8 @@ static int complain_ambiguous(const char *arg, const struct vm *vms, size_t nr)
 
 	if (!candidates)
 		return device_complain(-ENOMEM);
-	complain(arg, "this could mean different VMs: %s; write one of these", candidates);
+	complain(arg, "this could mean different VMs: %s; write which, or id:N for one of them",
+		 candidates);
 	free(candidates);
 	return EXIT_COULD_NOT;
 }
@@ -262,7 +274,7 @@ static int complain_selection(const char *arg, int err, const struct vm *vms, si
 	case -EEXIST:
 		return complain_ambiguous(arg, vms, nr);
 	case -EINVAL:
-		complain(arg, "pid: and id: want a number");
+		complain(arg, "pid: and id: want a number, uuid: wants a UUID");
 		return EXIT_USAGE;
 	default:
 		return device_complain(err);

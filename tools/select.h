@@ -16,17 +16,19 @@
 struct guest_names;
 
 /**
- * struct vm - a VM, and what only its VMM's process tells (see identity.h)
+ * struct vm - a VM, and what only its VMM's process tells; see identity.h
  * @info:	as kvmwatch lists it
  * @guest:	its guest name; NULL: not known
- * @uuid:	likewise
- * @unit:	likewise
+ * @uuid:	its UUID; NULL: not known
+ * @unit:	the systemd unit of its VMM; NULL: none, or not known
+ * @user_unit:	that of a user's systemd; likewise
  */
 struct vm {
 	struct kvmwatch_vm info;
 	char *guest;
 	char *uuid;
 	char *unit;
+	char *user_unit;
 };
 
 /**
@@ -47,15 +49,17 @@ struct selection {
 
 /**
  * select_match() - which VMs an argument means
- * @arg: "pid:N", "id:N", "name:S", "guest:S", "uuid:S"; or without saying which: any of them
+ * @arg: "pid:N", "id:N", "name:S", "guest:S", "uuid:S", "unit:S"; or without saying which: any of
+ *	them
  * @vms: the VMs to choose from
  * @nr: how many
  * @match: as long as @vms; set for each
  *
- * Several VMs match when one process runs them or they have one guest name.
+ * Without saying which, and as a UUID, it must mean one VM. Else several match when one process
+ * runs them, or they have one guest name or unit.
  *
- * Return: how many match; -ENOENT: none; -EEXIST: it means some VMs as one of these and others
- * as another; -EINVAL: no number where one must be.
+ * Return: how many match; -ENOENT: none; -EEXIST: it means more VMs than it may; -EINVAL: no number
+ * or UUID where one must be.
  */
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The command line of a VMM, option by option. See vmm_args.h. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,9 @@
 
 struct vmm_line {
 	enum vmm vmm;
-	const char *program;	/* how the name of the program starts */
-	bool one_dash;		/* -option counts as --option */
+	/* How the name of the program starts; no letter follows. */
+	const char *program;
+	bool one_dash;		/* -option counts as --option, whatever its length */
 	/*
 	 * Options whose value may be anything, "-name" too, ended by NULL. Of others it does not
 	 * matter here whether they have a value: that does not begin with a dash.
@@ -17,35 +19,52 @@ struct vmm_line {
 	const char *const *valued;
 };
 
-/* Those of QEMU 7.2 on x86, of others that came and went, and of Proxmox VE (id). */
+/*
+ * Those of QEMU 7.2 on x86, of others that came and went, of Proxmox VE (id) and of Android's
+ * emulator (avd). All lists are in the order of strcmp().
+ */
 static const char *const qemu_valued[] = {
-	"accel", "acpitable", "action", "add-fd", "append", "audio", "audiodev", "balloon",
-	"bios", "blockdev", "boot", "cdrom", "chardev", "chroot", "compat", "cpu", "d",
-	"D", "debugcon", "device", "dfilter", "display", "drive", "drive-file", "dtb",
-	"dump-vmstate", "echr", "fda", "fdb", "fsdev", "fw_cfg", "gdb", "global", "hda",
+	"D", "L", "M", "accel", "acpitable", "action", "add-fd", "append", "audio", "audiodev",
+	"avd", "balloon", "bios", "blockdev", "boot", "cdrom", "chardev", "chroot", "compat",
+	"cpu", "d", "debugcon", "device", "dfilter", "display", "drive", "drive-file", "dtb",
+	"dump-vmstate", "echr", "fda", "fdb", "fsdev", "fw_cfg", "g", "gdb", "global", "hda",
 	"hdb", "hdc", "hdd", "icount", "id", "incoming", "initrd", "iscsi", "k", "kernel",
-	"L", "loadvm", "m", "M", "machine", "mem-path", "mon", "monitor", "msg",
-	"mtdblock", "name", "net", "netdev", "nic", "numa", "object", "option-rom",
-	"overcommit", "parallel", "pflash", "pidfile", "plugin", "prom-env", "qmp",
-	"qmp-pretty", "qtest", "qtest-log", "readconfig", "realtime", "redir", "rotate",
-	"rtc", "run-with", "runas", "sandbox", "sd", "seed", "serial", "set", "shim",
-	"smbios", "smp", "soundhw", "spice", "startdate", "tb-size", "tpmdev", "trace",
-	"usbdevice", "uuid", "vga", "virtfs", "virtfs_synth", "vnc", "watchdog",
-	"watchdog-action", "writeconfig", "xen-domid", NULL
+	"loadvm", "m", "machine", "mem-path", "mon", "monitor", "msg", "mtdblock", "name",
+	"net", "netdev", "nic", "numa", "object", "option-rom", "overcommit", "parallel",
+	"pflash", "pidfile", "plugin", "prom-env", "qmp", "qmp-pretty", "qtest", "qtest-log",
+	"readconfig", "realtime", "redir", "rotate", "rtc", "run-with", "runas", "sandbox",
+	"sd", "seed", "semihosting-config", "serial", "set", "shim", "smbios", "smp",
+	"soundhw", "spice", "startdate", "tb-size", "tpmdev", "trace", "usbdevice", "uuid",
+	"vga", "virtfs", "virtfs_synth", "vnc", "watchdog", "watchdog-action", "writeconfig",
+	"xen-domid", NULL
 };
 
 static const char *const firecracker_valued[] = {
-	"api-sock", "config-file", "id", "metadata", NULL
+	"api-sock", "config-file", "id", "level", "log-path", "metadata", "metrics-path", "module",
+	"seccomp-filter", NULL
 };
 
-static const char *const other_valued[] = { "name", "p", "params", NULL };
+static const char *const cloud_hypervisor_valued[] = {
+	"api-socket", "cmdline", "platform", NULL
+};
+
+static const char *const other_valued[] = {
+	"d", "disk", "name", "p", "params", NULL
+};
+
+static const char *const virtualbox_valued[] = { "comment", "s", "startvm", NULL };
 
 static const struct vmm_line vmms[] = {
 	{ VMM_QEMU,		"qemu",		true,	qemu_valued },
 	{ VMM_QEMU,		"kvm",		true,	qemu_valued },
 	{ VMM_FIRECRACKER,	"firecracker",	false,	firecracker_valued },
+	{ VMM_CLOUD_HYPERVISOR,	"cloud-hypervisor", false, cloud_hypervisor_valued },
 	{ VMM_CROSVM,		"crosvm",	false,	other_valued },
 	{ VMM_LKVM,		"lkvm",		false,	other_valued },
+	{ VMM_STRATOVIRT,	"stratovirt",	true,	qemu_valued },
+	{ VMM_VIRTUALBOX,	"VirtualBoxVM",	true,	virtualbox_valued },
+	{ VMM_VIRTUALBOX,	"VBoxHeadless",	true,	virtualbox_valued },
+	{ VMM_VIRTUALBOX,	"VirtualBox",	true,	virtualbox_valued },
 	{ }
 };
 
@@ -84,10 +103,14 @@ static bool is_loader(const char *arg)
 
 static const struct vmm_line *line_of(const char *arg)
 {
+	const char *program = vmm_program_of(arg);
 	const struct vmm_line *line;
+	size_t len;
 
 	for (line = vmms; line->program; line++) {
-		if (!strncmp(vmm_program_of(arg), line->program, strlen(line->program)))
+		len = strlen(line->program);
+		if (!strncmp(program, line->program, len) &&
+		    !isalpha((unsigned char)program[len]))
 			return line;
 	}
 	return NULL;
@@ -123,8 +146,10 @@ static enum vmm find_vmm(struct vmm_args *args)
 	return VMM_UNKNOWN;
 }
 
-int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len)
+int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len, const char *exe)
 {
+	const struct vmm_line *line = exe ? line_of(exe) : NULL;
+
 	args->copy = malloc(len + 1);
 	if (!args->copy)
 		return -ENOMEM;
@@ -132,18 +157,30 @@ int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len)
 	args->copy[len] = '\0';
 	args->pos = args->copy;
 	args->end = args->copy + len;
-	args->vmm = find_vmm(args);
+	if (line) {
+		args->vmm = line->vmm;
+		next_arg(args);
+	} else {
+		args->vmm = find_vmm(args);
+	}
 	return 0;
 }
 
-/* Is it one whose value is the next argument? */
+/*
+ * Is it one whose value is the next argument? A hostile VMM may have a million of options: the list
+ * is in order, and few names are compared as a whole.
+ */
 static bool is_valued(const struct vmm_line *line, const char *name)
 {
-	const char *const *valued;
+	const char *const *valued = line->valued;
+	int order;
 
-	for (valued = line->valued; *valued; valued++) {
-		if (!strcmp(*valued, name))
-			return true;
+	for (; *valued; valued++) {
+		if (**valued < *name)
+			continue;
+		order = strcmp(*valued, name);
+		if (order >= 0)
+			return !order;
 	}
 	return false;
 }
@@ -157,6 +194,8 @@ bool vmm_args_next(struct vmm_args *args, struct vmm_option *option)
 	while (line && (arg = next_arg(args))) {
 		if (*arg != '-')
 			continue;
+		if (!strcmp(arg, "--"))
+			return false;
 		long_form = arg[1] == '-';
 		name = arg + 1 + long_form;
 		option->name = name;
@@ -164,7 +203,7 @@ bool vmm_args_next(struct vmm_args *args, struct vmm_option *option)
 		option->value = name[option->len] ? name + option->len + 1 : NULL;
 		if (is_valued(line, name))
 			option->value = next_arg(args);
-		if (long_form || line->one_dash)
+		if (long_form || line->one_dash || option->len == 1)
 			return true;
 	}
 	return false;
@@ -235,4 +274,26 @@ bool qemu_item_is_on(const struct qemu_item *item)
 			return true;
 	}
 	return false;
+}
+
+/* --- values of Cloud Hypervisor's options ---------------------------------- */
+
+const char *cloud_hypervisor_item(const char *at, char *text)
+{
+	bool in_quotes = false;
+	int brackets = 0;
+
+	for (; *at; at++) {
+		if (*at == ',' && !in_quotes && brackets <= 0) {
+			at++;
+			break;
+		}
+		brackets += (*at == '[') - (*at == ']');
+		if (*at == '"')
+			in_quotes = !in_quotes;
+		else
+			*text++ = *at;
+	}
+	*text = '\0';
+	return at;
 }

@@ -16,8 +16,11 @@ enum vmm {
 	VMM_UNKNOWN,
 	VMM_QEMU,
 	VMM_FIRECRACKER,
+	VMM_CLOUD_HYPERVISOR,
 	VMM_CROSVM,
 	VMM_LKVM,
+	VMM_STRATOVIRT,
+	VMM_VIRTUALBOX,
 };
 
 /**
@@ -48,10 +51,11 @@ struct vmm_option {
 
 /*
  * Begin to read a command line: arguments each ended by a NUL, as in /proc/PID/cmdline; what
- * follows the last NUL counts as an argument too. 0 or -ENOMEM.
+ * follows the last NUL counts as an argument too. @exe is the file that the process runs: if it is
+ * a VMM, then the first argument may be anything. NULL: not known. 0 or -ENOMEM.
  */
-int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len);
-/* The next option; false: there is none. What is no option is passed over. */
+int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len, const char *exe);
+/* The next option; false: there is none. What is no option, or behind "--", is passed over. */
 bool vmm_args_next(struct vmm_args *args, struct vmm_option *option);
 void vmm_args_end(struct vmm_args *args);
 
@@ -88,5 +92,12 @@ const char *qemu_item(const char *at, const char *implied, char *text, struct qe
 bool qemu_item_is(const struct qemu_item *item, const char *key);
 /* Is its value "on", or one of the words that mean the same? */
 bool qemu_item_is_on(const struct qemu_item *item);
+
+/*
+ * The next item of a value of Cloud Hypervisor's, copied to @text, which is as long as the string:
+ * up to a comma that is not in quotes or brackets, without its quotes. Returns where the
+ * next one begins.
+ */
+const char *cloud_hypervisor_item(const char *at, char *text);
 
 #endif /* KVMWATCH_VMM_ARGS_H */

@@ -40,7 +40,7 @@ while read -r options; do
 	echo "# $few VMs: $some blocks, $((10 * few)) VMs: $many"
 done <<'END'
 list
-list -p many
+list -p guest:many
 list -i 1 -n 3
 vcpu -C
 dirty --rate

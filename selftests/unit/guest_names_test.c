@@ -24,10 +24,13 @@ void identity_of(int pid, struct identity *identity)
 	reads++;
 	while (pid >= first_stuck)
 		usleep(1000);
-	snprintf(name, sizeof(name), "guest%d", pid);
 	memset(identity, 0, sizeof(*identity));
-	identity->guest = pid % 10 ? strdup(name) : NULL;
-	identity->uuid = strdup("uuid");
+	snprintf(name, sizeof(name), "guest%d", pid);
+	if (pid % 10)
+		identity->guest = strdup(name);
+	snprintf(name, sizeof(name), "%d.scope", pid);
+	identity->unit = strdup(name);
+	identity->uuid = pid == 1 ? strdup("01234567-89ab-cdef-0123-456789abcdef") : NULL;
 }
 
 static unsigned int take_reads(void)
@@ -54,16 +57,24 @@ FIXTURE_SETUP(names)
 	}
 }
 
-static void forget(struct vm *vms, size_t nr)
+static void forget_vm(struct vm *vm)
 {
-	size_t i;
+	free(vm->guest);
+	free(vm->uuid);
+	free(vm->unit);
+	free(vm->user_unit);
+	vm->guest = NULL;
+	vm->uuid = NULL;
+	vm->unit = NULL;
+	vm->user_unit = NULL;
+}
 
-	for (i = 0; i < nr; i++) {
-		free(vms[i].guest);
-		free(vms[i].uuid);
-		vms[i].guest = NULL;
-		vms[i].uuid = NULL;
-	}
+static void forget(struct vm *vms)
+{
+	int i;
+
+	for (i = 0; i < NR; i++)
+		forget_vm(&vms[i]);
 }
 
 /*
@@ -77,7 +88,8 @@ static int fill(struct guest_names **names, struct vm *vms, size_t nr_vms, unsig
 	int err;
 
 	do {
-		forget(vms, nr_vms);
+		for (i = 0; i < nr_vms; i++)
+			forget_vm(&vms[i]);
 		usleep(1000);
 		err = guest_names_fill(names, vms, nr_vms);
 		all_named = reads >= nr;
@@ -91,7 +103,7 @@ static int fill(struct guest_names **names, struct vm *vms, size_t nr_vms, unsig
 FIXTURE_TEARDOWN(names)
 {
 	first_stuck = 1000000;
-	forget(self->vms, NR);
+	forget(self->vms);
 	guest_names_free(self->names);
 }
 
@@ -104,8 +116,13 @@ TEST_F(names, command_lines_are_read_once)
 		EXPECT_STREQ("guest1", self->vms[0].guest);
 		EXPECT_EQ(NULL, self->vms[9].guest);
 		EXPECT_STREQ("guest39", self->vms[38].guest);
+		EXPECT_STREQ("39.scope", self->vms[38].unit);
+		EXPECT_STREQ("10.scope", self->vms[9].unit);
+		EXPECT_EQ(NULL, self->vms[38].uuid);
+		EXPECT_STREQ("01234567-89ab-cdef-0123-456789abcdef", self->vms[0].uuid);
+		EXPECT_EQ(NULL, self->vms[0].user_unit);
 		EXPECT_EQ(look ? 0 : NR, take_reads());
-		forget(self->vms, NR);
+		forget(self->vms);
 	}
 }
 
@@ -114,7 +131,7 @@ TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
 	struct vm swapped;
 
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, NR));
-	forget(self->vms, NR);
+	forget(self->vms);
 	take_reads();
 	swapped = self->vms[3];
 	self->vms[3] = self->vms[4];
@@ -129,7 +146,7 @@ TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
 TEST_F(names, another_vm_with_the_same_id_has_its_own)
 {
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, NR));
-	forget(self->vms, NR);
+	forget(self->vms);
 	take_reads();
 	self->vms[0].info.pid = 77;
 	strcpy(self->vms[1].info.name, "2-8");
@@ -161,7 +178,7 @@ TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
 	}
 	EXPECT_EQ(NULL, self->vms[2].guest);
 	EXPECT_EQ(NR, take_reads());
-	forget(self->vms, NR);
+	forget(self->vms);
 
 	/* It is not asked again. */
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
@@ -178,7 +195,7 @@ TEST_F(names, one_that_answers_late_is_shown_then)
 	first_stuck = 1000;
 	while (!self->vms[2].guest) {
 		usleep(10000);
-		forget(self->vms, NR);
+		forget(self->vms);
 		ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	}
 	EXPECT_STREQ("guest501", self->vms[2].guest);

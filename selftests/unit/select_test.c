@@ -6,15 +6,16 @@
 
 #include "select.h"
 
-#define UUID	"12345678-9abc-def0-1234-56789abcdef0"
-
 static struct vm vms[] = {
 	{ { .id = 1, .pid = 4242, .name = "4242-12" }, "web1" },
 	{ { .id = 2, .pid = 4242, .name = "4242-13" }, "web1" },
 	{ { .id = 3, .pid = 7, .name = "7-12" }, "7" },
-	{ { .id = 7, .pid = 100, .name = "100-9" }, NULL },
-	{ { .id = 9, .pid = 0, .name = "0-9" }, "id:1" },
-	{ { .id = 11, .pid = 11, .name = "11-9" }, "db", (char *)UUID },
+	{ { .id = 7, .pid = 100, .name = "100-9" }, NULL, "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a",
+	  "machine-qemu\\x2d1\\x2dweb1.scope" },
+	{ { .id = 9, .pid = 0, .name = "0-9" }, "id:1", "00112233-4455-6677-8899-aabbccddeeff",
+	  "user@1000.service", "app-a.scope" },
+	{ { .id = 11, .pid = 11, .name = "11-9" }, "db", "00112233-4455-6677-8899-aabbccddeeff",
+	  "user@1000.service", "app-b.scope" },
 };
 
 #define NR	ARRAY_SIZE(vms)
@@ -56,15 +57,48 @@ TEST(name_picks_one)
 
 TEST(guest_name_picks_all_of_that_name)
 {
-	EXPECT_PICK("1 2 ", "web1");
 	EXPECT_PICK("1 2 ", "guest:web1");
 	EXPECT_PICK("11 ", "db");
 }
 
 TEST(pid_picks_all_of_that_process)
 {
-	EXPECT_PICK("1 2 ", "4242");
+	EXPECT_PICK("1 2 ", "pid:4242");
 	EXPECT_PICK("7 ", "100");
+}
+
+/* Two VMs of one name, or in one process */
+TEST(what_does_not_say_which_picks_one)
+{
+	char *candidates;
+
+	EXPECT_PICK_ERROR(-EEXIST, "web1");
+	EXPECT_PICK_ERROR(-EEXIST, "4242");
+	candidates = select_candidates("web1", vms, NR);
+	EXPECT_STREQ("guest:web1 is VM 1 (4242-12), guest:web1 is VM 2 (4242-13)", candidates);
+	free(candidates);
+}
+
+TEST(uuid_picks_one)
+{
+	EXPECT_PICK("7 ", "uuid:4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a");
+	EXPECT_PICK("7 ", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a");
+	EXPECT_PICK("7 ", "uuid:4F1F2F6C7D5F4A0F9D3A0C7F1D2E3B4A");
+	EXPECT_PICK_ERROR(-ENOENT, "uuid:4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4b");
+	/* As while a VM migrates to this same host */
+	EXPECT_PICK_ERROR(-EEXIST, "uuid:00112233-4455-6677-8899-aabbccddeeff");
+	EXPECT_PICK_ERROR(-EINVAL, "uuid:web1");
+	EXPECT_PICK_ERROR(-EINVAL, "uuid:");
+}
+
+TEST(unit_picks_all_in_it)
+{
+	EXPECT_PICK("7 ", "unit:machine-qemu\\x2d1\\x2dweb1.scope");
+	EXPECT_PICK("7 ", "machine-qemu\\x2d1\\x2dweb1.scope");
+	EXPECT_PICK("9 11 ", "unit:user@1000.service");
+	EXPECT_PICK_ERROR(-EEXIST, "user@1000.service");
+	EXPECT_PICK("9 ", "app-a.scope");
+	EXPECT_PICK_ERROR(-ENOENT, "unit:machine-qemu-1-web1.scope");
 }
 
 TEST(id_picks_one)
@@ -81,13 +115,6 @@ TEST(prefix_says_what_is_meant)
 	EXPECT_PICK("3 ", "guest:7");
 	EXPECT_PICK("9 ", "guest:id:1");
 	EXPECT_PICK("1 ", "id:1");
-}
-
-TEST(uuid_picks_one)
-{
-	EXPECT_PICK("11 ", UUID);
-	EXPECT_PICK("11 ", "uuid:12345678-9ABC-DEF0-1234-56789ABCDEF0");
-	EXPECT_PICK_ERROR(-ENOENT, "uuid:11");
 }
 
 TEST(number_that_means_two_vms_is_refused)

@@ -284,4 +284,30 @@ TEST(bytes_have_powers_of_1024)
 	}
 }
 
+TEST(uuids_have_one_form)
+{
+	static const char uuid[] = "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a";
+	static const char *const same[] = {
+		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a", "4F1F2F6C-7D5F-4A0F-9D3A-0C7F1D2E3B4A",
+		"4f1f2f6c7d5f4a0f9d3a0c7f1d2e3b4a", "{4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a}",
+		"urn:uuid:4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a",
+	};
+	static const char *const none[] = {
+		"", "web1", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4", "{", "{}", "urn:uuid:",
+		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a0", "4f1f2f6c-7d5f4a0f9d3a0c7f1d2e3b4a",
+		"4f1f2f6c7d5f-4a0f-9d3a-0c7f1d2e3b4a", "{4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a",
+		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4g", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a}",
+		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4\xff",
+	};
+	char found[TEXT_UUID_SIZE];
+	size_t i;
+
+	for (i = 0; i < sizeof(same) / sizeof(*same); i++) {
+		EXPECT_TRUE(text_parse_uuid(same[i], found));
+		EXPECT_STREQ(uuid, found);
+	}
+	for (i = 0; i < sizeof(none) / sizeof(*none); i++)
+		EXPECT_FALSE(text_parse_uuid(none[i], found)) TH_LOG("%s", none[i]);
+}
+
 TEST_HARNESS_MAIN

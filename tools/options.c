@@ -68,7 +68,7 @@ static const char *set_help(struct options *options, const char *arg)
 }
 
 const struct opt opt_vm = {
-	'p', "vm", "VM", "only this VM: pid, name (<pid>-<fd>), id, guest name, or UUID",
+	'p', "vm", "VM", "only this VM: name (<pid>-<fd>), guest name, pid, id, UUID, unit",
 	options_set_vm
 };
 
@@ -96,14 +96,25 @@ const struct opt opt_help = {
 	'h', "help", NULL, "show this help", set_help
 };
 
+static bool takes_vm(const struct cmd *cmd)
+{
+	const struct opt *const *opt;
+
+	for (opt = cmd->options; *opt; opt++) {
+		if ((*opt)->set == options_set_vm)
+			return true;
+	}
+	return false;
+}
+
 static void show_help(const struct cmd *cmd)
 {
 	const struct opt *const *opt;
 	char left[40];
 
 	printf("Usage: kvmwatch %s [OPTIONS]", cmd->name);
-	if (cmd->operand)
-		printf(" [%s]", cmd->operand);
+	if (cmd->operand || takes_vm(cmd))
+		printf(" [%s]", cmd->operand ? cmd->operand : "VM");
 	printf("\n\n%s\n\nOptions:\n", cmd->about);
 	for (opt = cmd->options; *opt; opt++) {
 		snprintf(left, sizeof(left), "-%c, --%s%s%s", (*opt)->letter, (*opt)->name,
@@ -239,8 +250,17 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 		show_help(cmd);
 		return EXIT_DONE;
 	}
-	if (cmd->operand && optind < argc)
+	if (optind < argc && cmd->operand) {
 		options->operand = argv[optind++];
+	} else if (optind < argc && takes_vm(cmd)) {
+		wrong = options->vm ? "VM: given twice; give it once" :
+				      options_set_vm(options, argv[optind]);
+		if (wrong) {
+			complain(cmd->name, "%s", wrong);
+			return EXIT_USAGE;
+		}
+		optind++;
+	}
 	if (optind < argc) {
 		complain(cmd->name, "'%s' is one word too many; see kvmwatch %s --help",
 			 argv[optind], cmd->name);

@@ -49,6 +49,9 @@ case_is $? "a VM is completed to its name"
 # Where dirty logging is on, a list without this measures a rate for a second.
 grep -qx 'kvmwatch list --csv -i 0.001 -n 1' "$log"
 case_is $? "without waiting for a rate"
+complete_line kvmwatch stat ""
+completes_to 4242-5
+case_is $? "so is one without an option before it"
 complete_line kvmwatch dirty --
 has --hot && has --slot && ! has --windows
 case_is $? "options are completed"

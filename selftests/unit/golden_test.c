@@ -674,7 +674,7 @@ TEST(dirty_takes_no_value_for_its_mode)
 {
 	EXPECT_EQ(1, code_of(&cmd_dirty, "-pR"));	/* no VM of that name */
 	EXPECT_EQ(1, code_of(&cmd_dirty, "--vm -H"));
-	EXPECT_EQ(2, code_of(&cmd_dirty, "-- -R"));
+	EXPECT_EQ(1, code_of(&cmd_dirty, "-- -R"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "--ra"));	/* --rate or --raw */
 	EXPECT_EQ(2, code_of(&cmd_dirty, "--hot --rate"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-R -w"));
@@ -1180,6 +1180,21 @@ TEST(dirty_rate_says_what_it_covers)
 			   "\n1,4242-5,vm,,,,1000000000,640,,,,640,262144,\n"));
 	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--csv",
 			   "\n1,4242-5,vcpu,,,0,1000000000,640,,,,,0,dirty logging is off\n"));
+}
+
+TEST(a_vm_may_be_given_without_its_option)
+{
+	EXPECT_EQ(0, code_of(&cmd_stat, "4242-5"));
+	EXPECT_EQ(0, code_of(&cmd_list, "--json 4242-5"));
+	EXPECT_EQ(0, code_of(&cmd_list, "id:1 --csv"));
+	EXPECT_EQ(0, code_of(&cmd_exits, "-- 1"));
+	EXPECT_EQ(0, code_of(&cmd_wakeups, "-t 5 1"));
+	EXPECT_EQ(1, code_of(&cmd_stat, "web1"));
+	EXPECT_EQ(1, code_of(&cmd_stat, "-- --json"));
+	EXPECT_EQ(2, code_of(&cmd_stat, "4242-5 4242-5"));
+	EXPECT_EQ(2, code_of(&cmd_stat, "-p 4242-5 4242-5"));
+	EXPECT_EQ(2, code_of(&cmd_stat, "uuid:web1"));
+	EXPECT_EQ(2, code_of(&cmd_hooks, "4242-5"));
 }
 
 TEST(a_vm_that_is_not_there_is_refused)

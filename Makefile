@@ -85,7 +85,7 @@ check-all: check ## all tests on all kernels, and all other checks, in half an h
 
 check-rest: ## what check-all has beyond check
 	@$(VM)/deps tool vm unit host lint kernel
-	@SET=all $(VM)/suite build predict,vm,host,lint,cost | $(VM)/tap
+	@SET=all $(VM)/suite build predict,cost,lint,host,vm | $(VM)/tap
 
 unit: ## tests of the tool's and the library's code; they need no kernel
 	@$(VM)/deps tool unit

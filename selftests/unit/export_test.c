@@ -17,7 +17,7 @@
 #include "export.h"
 #include "libkvmwatch.h"
 
-#include "../module/stat_table.h"
+#include "../module/records/stat_table.h"
 
 /* --- statistics ------------------------------------------------------------ */
 

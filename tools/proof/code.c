@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A census of machine code. See code.h. */
+#include "proof/code.h"
+
+#define LOCK		0xf0
+#define UNLOCKED	0x3e	/* what the kernel makes of LOCK while it has one CPU */
+
+static __s32 number_at(const __u8 *at)
+{
+	return (__s32)((__u32)at[0] | (__u32)at[1] << 8 | (__u32)at[2] << 16 |
+		       (__u32)at[3] << 24);
+}
+
+/* A memory operand with a register */
+struct operand {
+	bool	indexed;	/* by 8 bytes each */
+	bool	folded;		/* what belongs into the offset may be in the index */
+	__s32	offset;
+	size_t	length;		/* of ModRM and what belongs to it */
+};
+
+static bool operand_at(const __u8 *at, size_t left, struct operand *operand)
+{
+	static const size_t offset_size[] = { 0, 1, 4 };
+	unsigned int mod;
+	bool sib;
+
+	if (left < 2 || at[0] >> 6 == 3)
+		return false;
+	mod = at[0] >> 6;
+	sib = (at[0] & 7) == 4;
+	/* Without a register, or from the instruction itself: no member of a structure */
+	if (!mod && ((at[0] & 7) == 5 || (sib && (at[1] & 7) == 5)))
+		return false;
+	operand->length = 1 + sib + offset_size[mod];
+	if (left < operand->length)
+		return false;
+	/* Index 4 is none, but for r12. Taking that for an index errs on the right side. */
+	operand->indexed = sib && at[1] >> 6 == 3;
+	operand->folded = mod != 2;
+	operand->offset = 0;
+	if (mod == 1)
+		operand->offset = (__s8)at[1 + sib];
+	else if (mod == 2)
+		operand->offset = number_at(at + 1 + sib);
+	return true;
+}
+
+/*
+ * Levels are counted from 1, so that the index may be one too high for its array. Compilers at
+ * times add the array's place to the index: then the offset is small, whatever is counted.
+ */
+static bool is_counter(const struct operand *operand, __u32 offset, unsigned int nr)
+{
+	__s64 first = (__s64)offset - (operand->indexed ? 8 : 0);
+	__s64 end = (__s64)offset + 8 * nr;
+
+	if (operand->indexed && operand->folded)
+		return true;
+	return operand->offset >= first && operand->offset < end;
+}
+
+/* An atomic change of 8 bytes, behind its prefixes: how long its opcode is, or 0. */
+static size_t change_opcode(const __u8 *at, size_t left, struct kvmw_change *change)
+{
+	change->constant = false;
+	if (left < 2)
+		return 0;
+	switch (at[0]) {
+	case 0x01:	/* add */
+	case 0x29:	/* sub */
+	case 0x81:	/* add and others, of a number */
+	case 0x83:
+	case 0x87:	/* xchg */
+	case 0xff:	/* inc, dec */
+		return 1;
+	case 0x0f:	/* xadd, cmpxchg */
+		return at[1] == 0xc1 || at[1] == 0xb1 ? 2 : 0;
+	}
+	return 0;
+}
+
+static void find_constant(const __u8 *opcode, const __u8 *behind, size_t left,
+			  struct kvmw_change *change)
+{
+	unsigned int what = opcode[1] >> 3 & 7;
+
+	if (opcode[0] == 0xff) {
+		change->constant = what < 2;
+		change->by = what ? -1 : 1;
+		return;
+	}
+	if (opcode[0] == 0x83 && left >= 1)
+		change->by = (__s8)behind[0];
+	else if (opcode[0] == 0x81 && left >= 4)
+		change->by = number_at(behind);
+	else
+		return;
+	change->constant = !what || what == 5;	/* add, sub */
+	if (what == 5)
+		change->by = -change->by;
+}
+
+static bool is_rex_w(__u8 byte)
+{
+	return (byte & 0xf8) == 0x48;
+}
+
+/* lock, REX.W, opcode, operand */
+static bool is_change(const __u8 *at, size_t left, __u32 offset, unsigned int nr,
+		      struct kvmw_change *change)
+{
+	struct operand operand;
+	size_t opcode;
+
+	if (left < 3 || (at[0] != LOCK && at[0] != UNLOCKED) || !is_rex_w(at[1]))
+		return false;
+	at += 2;
+	left -= 2;
+	opcode = change_opcode(at, left, change);
+	if (!opcode || !operand_at(at + opcode, left - opcode, &operand) ||
+	    !is_counter(&operand, offset, nr))
+		return false;
+	find_constant(at, at + opcode + operand.length, left - opcode - operand.length, change);
+	return true;
+}
+
+/* REX.W, lea, operand */
+static bool is_address(const __u8 *at, size_t left, __u32 offset, unsigned int nr)
+{
+	struct operand operand;
+
+	return left > 2 && is_rex_w(at[0]) && at[1] == 0x8d &&
+	       operand_at(at + 2, left - 2, &operand) && operand.indexed && !operand.folded &&
+	       is_counter(&operand, offset, nr);
+}
+
+bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, unsigned int nr,
+		      struct kvmw_change *change)
+{
+	for (; at < code->size; at++) {
+		change->at = at;
+		if (is_change(code->bytes + at, code->size - at, offset, nr, change))
+			return true;
+		if (is_address(code->bytes + at, code->size - at, offset, nr)) {
+			change->constant = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How far a call or jump leads from its end, whose distance is returned; 0: it is none. */
+static size_t branch_at(const __u8 *at, size_t left, __s32 *distance)
+{
+	if (left >= 2 && (at[0] == 0xeb || (at[0] & 0xf0) == 0x70)) {
+		*distance = (__s8)at[1];
+		return 2;
+	}
+	if (left >= 5 && (at[0] == 0xe8 || at[0] == 0xe9)) {
+		*distance = number_at(at + 1);
+		return 5;
+	}
+	if (left >= 6 && at[0] == 0x0f && (at[1] & 0xf0) == 0x80) {
+		*distance = number_at(at + 2);
+		return 6;
+	}
+	return 0;
+}
+
+bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long target, size_t *found)
+{
+	__s32 distance;
+	size_t length;
+
+	for (; at < code->size; at++) {
+		length = branch_at(code->bytes + at, code->size - at, &distance);
+		if (length && code->address + at + length + distance == target) {
+			*found = at;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A census of machine code (x86-64): who changes a counter, and who calls a function.
+ *
+ * It looks at each byte as if an instruction began there, so that it misses none; what it
+ * finds may at times be part of another one. For a proof that nobody else does something, that
+ * errs on the right side. This compiles in the kernel and in programs.
+ */
+#ifndef KVMW_PROOF_CODE_H
+#define KVMW_PROOF_CODE_H
+
+#include <linux/types.h>
+#ifndef __KERNEL__
+#include <stdbool.h>
+#include <stddef.h>
+#endif
+
+struct kvmw_code {
+	const __u8	*bytes;
+	size_t		size;
+	unsigned long	address;	/* of the first */
+};
+
+/* An instruction that changes a counter, or takes its address. */
+struct kvmw_change {
+	size_t		at;		/* in the bytes */
+	bool		constant;	/* a number is added, by: */
+	__s32		by;
+};
+
+/*
+ * The next instruction from @at on that changes one of the @nr counters of 8 bytes each that are
+ * @offset into a structure, atomically, by an index or not; or takes the address of one by an
+ * index. False: there is none.
+ */
+bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, unsigned int nr,
+		      struct kvmw_change *change);
+
+/* The next call of, or jump to @target from @at on, in the bytes; false: there is none. */
+bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long target, size_t *found);
+
+#endif /* KVMW_PROOF_CODE_H */

@@ -15,7 +15,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_COULD_NOT = 1,
 	EXIT_USAGE = 2,
-	/* of forecasts */
+	/* of forecasts, and of judgements of kernels */
 	EXIT_DOES_NOT = 3,
 	EXIT_UNCERTAIN = 4,
 };
@@ -28,6 +28,7 @@ struct opt;
  * @summary:	what it shows, in a few words
  * @about:	the same in a few sentences, for its --help
  * @operand:	what a word behind the options is called in the help; NULL: there may be none
+ * @second:	likewise, of another word behind that
  * @options:	the options it understands, ended by NULL
  * @run:	does it; gets all arguments from the command's name on; returns an
  *		exit code
@@ -37,6 +38,7 @@ struct cmd {
 	const char *summary;
 	const char *about;
 	const char *operand;
+	const char *second;
 	const struct opt *const *options;
 	int (*run)(const struct cmd *cmd, int argc, char **argv);
 };
@@ -58,6 +60,7 @@ extern const struct cmd cmd_record;
 extern const struct cmd cmd_report;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
+extern const struct cmd cmd_check;
 
 /*
  * Say on stderr "kvmwatch: <what>: <why>", where why also says what to do. This is

@@ -30,6 +30,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_report,
 	&cmd_hooks,
 	&cmd_audit,
+	&cmd_check,
 	NULL
 };
 

@@ -113,7 +113,9 @@ static void show_help(const struct cmd *cmd)
 	char left[40];
 
 	printf("Usage: kvmwatch %s [OPTIONS]", cmd->name);
-	if (cmd->operand || takes_vm(cmd))
+	if (cmd->second)
+		printf(" [%s [%s]]", cmd->operand, cmd->second);
+	else if (cmd->operand || takes_vm(cmd))
 		printf(" [%s]", cmd->operand ? cmd->operand : "VM");
 	printf("\n\n%s\n\nOptions:\n", cmd->about);
 	for (opt = cmd->options; *opt; opt++) {
@@ -261,6 +263,8 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 		}
 		optind++;
 	}
+	if (optind < argc && cmd->second)
+		options->second = argv[optind++];
 	if (optind < argc) {
 		complain(cmd->name, "'%s' is one word too many; see kvmwatch %s --help",
 			 argv[optind], cmd->name);

@@ -25,6 +25,7 @@ struct cmd;
  * @count:	how often to show; 0: until interrupted
  * @counted:	--count was given
  * @operand:	the word behind the options, of a command that takes one; NULL: none
+ * @second:	likewise the word behind that
  * @cmd:	the command whose options these are
  */
 struct options {
@@ -36,6 +37,7 @@ struct options {
 	__u64 count;
 	bool counted;
 	const char *operand;
+	const char *second;
 	const struct cmd *cmd;
 };
 

@@ -131,6 +131,11 @@ stalls: ## races: tests in which those who come to functions of kvmwatch are hel
 fresh: ## .ci/run as on a new machine: a Debian of its own, nothing in the cache (takes root)
 	@$(VM)/fresh $(SUITE) $(RUN)
 
+check-kernels: ## judge the kvm.ko of each kernel that Debian has, 19 of them (fetches up to 2 GB)
+	@$(VM)/deps tool vm host
+	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+	@$(VM)/check-kernels | $(VM)/tap
+
 lockdown: ## what can be seen of KVM in a locked down kernel, a table
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
@@ -202,5 +207,5 @@ help: ## this list
 export T V KERNELS SUITE
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
 	check-all check-rest unit vm-test vmms storm fuzz-vm \
-	matrix races stalls fresh lockdown check-intel debug-kernel kvm-selftests vm bench \
+	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
 	bench-predict lint initrd sparse vm-deps clean help

@@ -106,30 +106,56 @@ static void add_growth(const struct slot_ages *was, const struct slot_ages *is,
 		sum[i] += is->in[i] - (was ? was->in[i] : 0);
 }
 
-/* A point at the end of each bucket that ends in time, and one at the end of the cycle. */
-static void add_points(const struct ages *ages, const __u64 sum[AGES_MAX], __u64 ns,
-		       struct age_curve *curve)
+/* How many of the cycles were long enough to mark pages at an age from @from to @to */
+static double cycles_at(const __u64 *ns, unsigned int nr, __u64 from, __u64 to)
 {
-	__u64 pages = 0;
+	double cycles = 0;
 	unsigned int i;
 
-	for (i = 0; i < ages->nr_buckets && ages->upper_ns[i] < ns; i++) {
-		pages += sum[i];
+	for (i = 0; i < nr; i++) {
+		if (ns[i] >= to)
+			cycles += 1;
+		else if (ns[i] > from)
+			cycles += (double)(ns[i] - from) / (double)(to - from);
+	}
+	return cycles;
+}
+
+/*
+ * A point at the end of each bucket that ends in time, and one at the end of the longest cycle.
+ * What is in the buckets from there on, as clocks differ, belongs to the last one.
+ */
+static void add_points(const struct ages *ages, const __u64 sum[AGES_MAX], const __u64 *ns,
+		       unsigned int nr, struct age_curve *curve)
+{
+	__u64 longest = 0, from = 0;
+	double pages = 0, rest = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (ns[i] > longest)
+			longest = ns[i];
+	}
+	for (i = 0; i < ages->nr_buckets && ages->upper_ns[i] < longest; i++) {
+		pages += (double)sum[i] / cycles_at(ns, nr, from, ages->upper_ns[i]);
+		from = ages->upper_ns[i];
 		curve->points[curve->nr++] = (struct kvmwatch_curve_point) {
-			.ns = ages->upper_ns[i], .pages = pages,
+			.ns = from, .pages = (__u64)(pages + 0.5),
 		};
 	}
 	for (; i < ages->nr_buckets; i++)
-		pages += sum[i];
-	curve->points[curve->nr++] = (struct kvmwatch_curve_point) { .ns = ns, .pages = pages };
+		rest += (double)sum[i];
+	pages += rest / cycles_at(ns, nr, from, longest);
+	curve->points[curve->nr++] = (struct kvmwatch_curve_point) {
+		.ns = longest, .pages = (__u64)(pages + 0.5),
+	};
 }
 
-void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, unsigned int parts,
-		struct age_curve *curve)
+void ages_curve(const struct ages *before, const struct ages *after, const __u64 *ns,
+		unsigned int nr, struct age_curve *curve)
 {
 	const struct slot_ages *was, *is;
 	__u64 sum[AGES_MAX] = {};
-	unsigned int i;
 
 	memset(curve, 0, sizeof(*curve));
 	for (is = after->slots; is < after->slots + after->nr; is++) {
@@ -141,7 +167,5 @@ void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, u
 		else
 			add_growth(was, is, sum);
 	}
-	for (i = 0; i < AGES_MAX; i++)
-		sum[i] = (sum[i] + parts / 2) / parts;
-	add_points(after, sum, ns / parts, curve);
+	add_points(after, sum, ns, nr, curve);
 }

@@ -67,12 +67,14 @@ struct age_curve {
 	unsigned int unknown;
 };
 
+/* How often a log may be cleared in what makes one curve; more are not told apart. */
+#define AGES_MAX_PARTS	80
+
 /*
- * The curve of what has been counted since @before, in @ns, of slots that were not logged then. If
- * the log was cleared meanwhile, so that there were @parts cycles, it is their mean, and as long as
- * one of them.
+ * The curve of what has been counted since @before, of slots that were not logged then: the mean of
+ * @nr cycles, which were as long as @ns says, and as long as the longest of them.
  */
-void ages_curve(const struct ages *before, const struct ages *after, __u64 ns, unsigned int parts,
-		struct age_curve *curve);
+void ages_curve(const struct ages *before, const struct ages *after, const __u64 *ns,
+		unsigned int nr, struct age_curve *curve);
 
 #endif /* KVMWATCH_AGES_H */

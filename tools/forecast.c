@@ -49,7 +49,9 @@ struct making {
 	struct migration migration;	/* what the monitor said last */
 	__u64 sampled_ns;	/* when the memory was looked at */
 	struct ages before;	/* of the cycle that runs */
-	struct maybe collects;	/* then */
+	struct maybe collects;	/* at the last look */
+	__u64 part_ns[AGES_MAX_PARTS], part_begin;	/* between two resets of its dirty rings */
+	unsigned int nr_parts;
 	int err;		/* of what was read meanwhile */
 };
 
@@ -262,35 +264,64 @@ static int add_curve(struct forecast *f, const struct kvmwatch_curve_point *from
 	return 0;
 }
 
-/* Of the VMM's cycle: so many parts, at whose begins the log was cleared. */
-static int parts_of(const struct making *m, unsigned int *parts)
+/* Rings are reset each second, and when they are full. Resets at nearly the same time are one. */
+#define PART_MIN_NS	50000000ULL
+
+static void end_part(struct making *m, __u64 now)
+{
+	if (now < m->part_begin + PART_MIN_NS || m->nr_parts == AGES_MAX_PARTS)
+		return;
+	m->part_ns[m->nr_parts++] = now - m->part_begin;
+	m->part_begin = now;
+}
+
+/* Have the rings been reset since the last look? */
+static int look_at_rings(struct making *m)
 {
 	struct maybe now;
 	int err;
 
-	*parts = 1;
 	if (!(m->forecast->vm->info.flags & KVMWATCH_VM_DIRTY_RING))
 		return 0;
-	/* QEMU resets the rings each second. */
 	err = take_stat(m, "dirty_collects", &now);
-	if (!err && now.known && m->collects.known && now.number > m->collects.number)
-		*parts = now.number - m->collects.number;
+	if (!err && now.known && m->collects.known && now.number != m->collects.number)
+		end_part(m, now_ns() - MEASURE_TICK_MS * 500000ULL);	/* on average */
+	m->collects = now;
 	return err;
+}
+
+static int begin_cycle(struct making *m)
+{
+	int err = take_stat(m, "dirty_collects", &m->collects);
+
+	ages_free(&m->before);
+	m->nr_parts = 0;
+	m->part_begin = now_ns();
+	return err ? err : ages_take(m->dev, m->forecast->vm->info.id, &m->before);
+}
+
+/* Of rings, what comes behind the last reset that was seen was until the cycle's end. */
+static void end_parts(struct making *m, const struct measure_cycle *cycle)
+{
+	const __u64 ns = cycle->seconds * (__u64)NS_PER_S, end = cycle->begin_ns + ns;
+
+	if (!m->nr_parts)
+		m->part_ns[m->nr_parts++] = ns;
+	else if (end > m->part_begin)
+		end_part(m, end);
 }
 
 static int cycle_ended(struct making *m, const struct measure_cycle *cycle)
 {
 	struct age_curve curve;
-	unsigned int parts;
 	struct ages after;
 	int err;
 
-	err = parts_of(m, &parts);
-	if (!err)
-		err = ages_take(m->dev, m->forecast->vm->info.id, &after);
+	end_parts(m, cycle);
+	err = ages_take(m->dev, m->forecast->vm->info.id, &after);
 	if (err)
 		return err;
-	ages_curve(&m->before, &after, cycle->seconds * (__u64)NS_PER_S, parts, &curve);
+	ages_curve(&m->before, &after, m->part_ns, m->nr_parts, &curve);
 	if (curve.unknown)
 		why(m->forecast, "what it dirties is unavailable: see kvmwatch hooks");
 	else
@@ -307,10 +338,7 @@ static int on_measure(void *arg, enum measure_when when, const struct measure_cy
 	case MEASURE_BEGINS:
 		tell(m, "QEMU logs it for %u s (%u of %u)", cycle->seconds, cycle->number + 1,
 		     cycle->of);
-		ages_free(&m->before);
-		m->err = take_stat(m, "dirty_collects", &m->collects);
-		if (!m->err)
-			m->err = ages_take(m->dev, m->forecast->vm->info.id, &m->before);
+		m->err = begin_cycle(m);
 		break;
 	case MEASURE_WAITS:
 		tell(m, "waiting until QEMU stops logging, in up to %u s", cycle->seconds);
@@ -319,6 +347,7 @@ static int on_measure(void *arg, enum measure_when when, const struct measure_cy
 		m->err = cycle_ended(m, cycle);
 		break;
 	case MEASURE_RUNS:
+		m->err = look_at_rings(m);
 		break;
 	}
 	return m->err;

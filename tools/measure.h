@@ -50,7 +50,7 @@ enum measure_when {
 	MEASURE_ENDED,		/* logging is off again */
 };
 
-#define MEASURE_TICK_MS		100
+#define MEASURE_TICK_MS		50
 
 /*
  * How much longer than twice its length a cycle may take. It takes as long again when vCPUs come or

@@ -465,6 +465,18 @@ def apart(forecast, outcome):
     return off
 
 
+def mapped_by_reading(result):
+    """QEMU reads all pages that it sends. Did KVM map any of them, of a guest that does nothing?"""
+    before, after = result["after"], result["end"]
+    if ":" in result["case"]["program"]:
+        return None
+    if after["mapped_bytes"] != before["mapped_bytes"]:
+        return "mapped: %(mapped_bytes)d bytes" % before + ", then %(mapped_bytes)d" % after
+    if after["memory"]["absent"] > before["memory"]["absent"] / 2:
+        return "QEMU has not read what the guest had never touched"
+    return None
+
+
 def complaint(result):
     """What is wrong with a result; where the case is short, forecasts must be near, too"""
     if "failed" in result:
@@ -472,6 +484,8 @@ def complaint(result):
     verdict, done = result["forecast"]["verdict"], result["outcome"]["status"] == "completed"
     if verdict == ("does not" if done else "converges"):
         return "the forecast is wrong: " + verdict
+    if done and mapped_by_reading(result):
+        return mapped_by_reading(result)
     if "short" not in result["case"]["options"]:
         return None
     if verdict != ("converges" if done else "does not"):

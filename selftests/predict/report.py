@@ -92,23 +92,42 @@ def aged_cycles(result):
         if now[1] and not was[1]:
             before, begin = was[2], now[0]  # slots are logged one by one
         elif was[1] and not now[1] and begin is not None:
-            parts = reaps(result, begin, now[0]) if "ring" in result["case"]["options"] else 1
-            cycles.append(aged_cycle(before, now[2], round((now[0] - begin) / NS) * NS, parts))
+            length = round((now[0] - begin) / NS) * NS
+            parts = [length]
+            if "ring" in result["case"]["options"]:
+                parts = reaps(result, begin, begin + length)
+            cycles.append(aged_cycle(before, now[2], parts))
     return cycles
 
 
 def reaps(result, begin, end):
-    counts = [p[3] for p in result["measured"]["points"] if begin <= p[0] <= end]
-    return max(1, counts[-1] - counts[0])
+    """The lengths between resets of the rings, which end each second, or when one is full"""
+    points = result["measured"]["points"]
+    times = [now[0] for was, now in zip(points, points[1:])
+             if now[3] != was[3] and begin < now[0] < end] + [end]
+    parts = []
+    for time in times:
+        if time - begin >= NS // 20:
+            parts.append(time - begin)
+            begin = time
+    return parts
 
 
-def aged_cycle(before, after, length, parts):
-    curve, pages = [], 0
+def cycles_at(parts, begin, end):
+    return sum(min(max((part - begin) / (end - begin), 0), 1) for part in parts)
+
+
+def aged_cycle(before, after, parts):
+    curve, pages, begin, longest = [], 0, 0, max(parts)
     for i, (was, now) in enumerate(zip(before, after)):
-        pages += now - was
-        if 2**i * 10**6 < length / parts:
-            curve.append([2**i * 10**6, round(pages / parts)])
-    return curve + [[length // parts, round(pages / parts)]]
+        end = 2**i * 10**6
+        if end >= longest:
+            break
+        pages += (now - was) / cycles_at(parts, begin, end)
+        begin = end
+        curve.append([end, round(pages)])
+    pages += (sum(after[i:]) - sum(before[i:])) / cycles_at(parts, begin, longest)
+    return curve + [[longest, round(pages)]]
 
 
 def cycles_of(result, how):

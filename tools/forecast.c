@@ -47,6 +47,7 @@ struct making {
 	struct monitor monitor;
 	bool searched, has_monitor;
 	struct migration migration;	/* what the monitor said last */
+	__u64 asked_ns;			/* when it was asked first */
 	__u64 sampled_ns;	/* when the memory was looked at */
 	struct ages before;	/* of the cycle that runs */
 	struct maybe collects;	/* at the last look */
@@ -507,7 +508,9 @@ static void take_progress(struct forecast *f, const struct migration *migration)
 {
 	f->elapsed_ms = migration->total_ms;
 	f->looks = migration->syncs;
-	f->vmm_pages_s = migration->dirty_rate;
+	/* It says 0 in the first pass, when it has no rate yet. */
+	if (migration->syncs.number > 1)
+		f->vmm_pages_s = migration->dirty_rate;
 	f->in.live_looks = migration->syncs.number;
 }
 
@@ -526,35 +529,16 @@ static bool migrates(struct forecast *f, const struct migration *migration)
 	return false;
 }
 
-static int look_on(struct making *m, struct live *live)
+static int take_cycles(struct making *m, const struct live *live, __u64 age_ns)
 {
+	struct live_cycles *cycles = malloc(sizeof(*cycles));
 	struct forecast *f = m->forecast;
-	__u64 age_ns = age_of(&m->migration);
-	struct live_cycles *cycles;
 	int err;
 
-	err = live_watch(m->dev, f->vm->info.id, f->vm->info.flags & KVMWATCH_VM_DIRTY_RING,
-			 LIVE_MS, live);
-	if (err == -ENODATA) {
-		why(f, "its log is off, or what it dirties is unavailable: see kvmwatch hooks");
-		return 0;
-	}
-	if (err)
-		return err;
-	err = migration_read(&m->monitor, 0, &m->migration);
-	if (err == -EINTR || err == -ESRCH)
-		return err;
-	if (err) {
-		why(f, "%s", m->migration.why);
-		return 0;
-	}
-	if (!migrates(f, &m->migration))
-		return 0;
-	take_progress(f, &m->migration);
-	take_left(f, &m->migration);
-	cycles = malloc(sizeof(*cycles));
 	if (!cycles)
 		return -ENOMEM;
+	if (age_ns)
+		age_ns += live->points[0].ns - m->asked_ns;
 	live_cycles(live, age_ns, cycles);
 	f->pages_s = cycles->pages_s;
 	f->in.live_since = cycles->since_s;
@@ -566,6 +550,40 @@ static int look_on(struct making *m, struct live *live)
 		f->source = FORECAST_LIVE;
 	free(cycles);
 	return err;
+}
+
+/* How far it is now */
+static int ask_again(struct making *m)
+{
+	int err = migration_read(&m->monitor, 0, &m->migration);
+
+	if (!err && migrates(m->forecast, &m->migration)) {
+		take_progress(m->forecast, &m->migration);
+		take_left(m->forecast, &m->migration);
+		return 0;
+	}
+	if (err)
+		why(m->forecast, "%s", m->migration.why);
+	return err == -EINTR || err == -ESRCH ? err : -ENODATA;
+}
+
+static int look_on(struct making *m, struct live *live)
+{
+	struct forecast *f = m->forecast;
+	__u64 age_ns = age_of(&m->migration);
+	int err;
+
+	err = live_watch(m->dev, f->vm->info.id, f->vm->info.flags & KVMWATCH_VM_DIRTY_RING,
+			 LIVE_MS, live);
+	if (err == -ENODATA)
+		why(f, "its log is off, or what it dirties is unavailable: see kvmwatch hooks");
+	if (!err && m->migration.syncs.number <= 1)
+		err = take_growth(m);
+	if (!err)
+		err = ask_again(m);
+	if (!err)
+		err = take_cycles(m, live, age_ns);
+	return err == -ENODATA ? 0 : err;
 }
 
 static int take_live(struct making *m)
@@ -690,13 +708,13 @@ static int find_monitor(struct making *m)
 	if (err)
 		return 0;
 	err = migration_read(&m->monitor, 0, &m->migration);
+	m->asked_ns = now_ns();
 	if (err == -EINTR)
 		return err;
 	if (err)
 		why(m->forecast, "%s", m->migration.why);
 	else
 		take_parameters(m, &m->migration);
-	m->has_monitor = !err;
 	return 0;
 }
 

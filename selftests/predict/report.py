@@ -5,10 +5,13 @@
     report.py inputs RESULTS polled|aged [KEY=N...] >INPUTS
     report.py table RESULTS [FORECASTS]
     report.py cases RESULTS [FORECASTS]
+    report.py pairs RESULTS
+    report.py live RESULTS
 
 RESULTS are lines that migrate.py has written. inputs makes of them what replay reads. FORECASTS is
 what replay has written; without it the forecasts are those that kvmwatch made before each
-migration. table tells how good they are, cases lists them. Curves are of what polls saw (polled), or
+migration. table tells how good they are, cases lists them, pairs has those that were migrated with
+dirty rings and with a log side by side, live those that were forecast while they ran. Curves are of what polls saw (polled), or
 of dirty_age_hist (aged), which is what kvmwatch takes. KEY=N goes into each input: link=600e6.
 """
 import hashlib
@@ -257,8 +260,52 @@ def cases(rows):
             shown(f["pause"], 1000, 0), o["syncs"], shown(f["rounds"], 1, 0)))
 
 
+def grown(result, name):
+    """How much a number grew while the VM migrated"""
+    was, now = result["after"].get(name), result["end"].get(name)
+    return None if was is None or now is None else now - was
+
+
+def pairs(results):
+    by_name = {r["case"]["name"]: r for r in results}
+    print("| guest | with | time | bytes | pause | exits | marks | rings full |")
+    print("|---" * 8 + "|")
+    for name, ring in sorted(by_name.items()):
+        log = by_name.get(name.replace("ring-", "log-", 1))
+        if not name.startswith("ring-") or not log:
+            continue
+        for kind, r in (("ring", ring), ("log", log)):
+            o = r["outcome"]
+            done = o["status"] == "completed"
+            print("| %s | %s | %s | %s MiB | %s | %s | %s | %s |" % (
+                r["case"]["program"], kind, "%d ms" % o["total_ms"] if done else "does not end",
+                shown(o["bytes"], 2**-20, 0), "%d ms" % o["downtime_ms"] if done else "-",
+                shown(grown(r, "exits"), 1, 0),
+                shown(grown(r, "dirty_marks"), 1, 0), shown(grown(r, "dirty_ring_full"), 1, 0)))
+
+
+def live(results):
+    print("| case | after | left | foretold (90 %) | pages/s | QEMU's |")
+    print("|---" * 6 + "|")
+    for r in results:
+        f, o = r.get("live"), r["outcome"]
+        if not f or "failed" in f or not f.get("elapsed_ms"):
+            continue
+        done = o["status"] == "completed"
+        said = f["verdict"]
+        if f["total_ms"] is not None:
+            said = "%d ms (%d to %d)" % (f["total_ms"], f["total_ms_low"], f["total_ms_high"])
+        print("| %s | %d ms | %s | %s | %d | %s |" % (
+            r["case"]["name"], f["elapsed_ms"],
+            "%d ms" % (o["total_ms"] - f["elapsed_ms"]) if done else "does not end", said,
+            f["pages_per_s"], shown(f["vmm_pages_per_s"], 1, 0)))
+
+
 def main(what, path, *more):
     results = results_of(path)
+    if what in ("pairs", "live"):
+        {"pairs": pairs, "live": live}[what](results)
+        return
     if what == "inputs":
         how, *settings = more
         settings = {key: float(value) for key, value in (m.split("=") for m in settings)}

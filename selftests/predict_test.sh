@@ -49,6 +49,10 @@ claim "it changes no more" same "$(of dirtied_in_downtime) $(of source)" "0 cont
 claim "a VMM without a monitor is not measured" predict 4 -p "$small" --measure 1
 claim "and it is said why" grep -q '"why":"it can.t be measured' /tmp/predict.json
 claim "what it does to the VM is said before" grep -q "QEMU will log" /tmp/predict.err
+claim "without a monitor nothing of a migration is known" predict 4 -p "$small" --live
+claim "and that is said" grep -q '"why":"nobody tells what is left' /tmp/predict.json
+claim "who looks on does not measure" fails_with 2 "give one of them" \
+	kvmwatch predict -p "$small" --live --measure 1
 claim "a table has the same words" fails_with 4 "nobody knows how fast" kvmwatch predict -p "$large" -b 1M -d 1
 claim "rank has the smaller one first" same "$(ranked)" "small:unknown large:unknown"
 claim "and samples both" same "$(ranked --sample --jobs 2)" "small:converges large:converges"

@@ -1,1 +1,308 @@
 // SPDX-License-Identifier: GPL-2.0
+// The VMs of this host, from what Prometheus reads (metrics), again and again. Names belong to
+// tenants: they are text, never markup.
+"use strict";
+
+const EVERY_MS = 3000;
+const PAGE = 4096;
+
+let before = null;		// the look before: what rates are since
+let now = null;
+let sort = { key: "cpu", down: true };
+let chosen = null;
+
+// --- reading ---------------------------------------------------------------
+
+const SAMPLE = /^kvmwatch_(\w+)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
+
+function unescape(text) {
+	return text.replace(/\\(.)/g, (all, letter) => letter === "n" ? "\n" : letter);
+}
+
+// { name: [ { labels, value } ] }
+function parse(text) {
+	const families = new Map();
+	for (const line of text.split("\n")) {
+		const match = line.startsWith("#") ? null : SAMPLE.exec(line);
+		if (!match || match[1].endsWith("_bucket"))
+			continue;
+		const labels = {};
+		for (const label of (match[2] || "").matchAll(LABEL))
+			labels[label[1]] = unescape(label[2]);
+		if (!families.has(match[1]))
+			families.set(match[1], []);
+		families.get(match[1]).push({ labels, value: Number(match[3]) });
+	}
+	return families;
+}
+
+function samples(families, name) {
+	return families.get(name) || [];
+}
+
+// What there is of each VM; what is unknown is undefined.
+function digest(families, ms) {
+	const vms = new Map();
+	for (const { labels } of samples(families, "vm_info"))
+		vms.set(labels.vm, { labels, exits: new Map(), vcpus: new Map() });
+	const each = (name, take) => {
+		for (const { labels, value } of samples(families, name)) {
+			const vm = vms.get(labels.vm);
+			if (vm)
+				take(vm, value, labels);
+		}
+	};
+	for (const [key, name] of [["memory", "vm_memory_bytes"], ["mapped", "vm_mapped_bytes"],
+				   ["logged", "vm_dirty_logged_bytes"], ["nr", "vm_vcpus"],
+				   ["dirtied", "vm_new_dirty_pages_total"],
+				   ["lost", "vm_lost_events_total"],
+				   ["failures", "vm_audit_failures_total"]])
+		each(name, (vm, value) => { vm[key] = value; });
+	each("vm_exits_total", (vm, value, labels) => {
+		vm.exits.set(labels.reason, value);
+		vm.left = (vm.left || 0) + value;
+	});
+	for (const [key, name] of [["on", "on_cpu_seconds_total"],
+				   ["delay", "run_delay_seconds_total"],
+				   ["halted", "halted_seconds_total"]]) {
+		each("vcpu_" + name, (vm, value, labels) => {
+			const vcpu = vm.vcpus.get(labels.vcpu) || {};
+			vm.vcpus.set(labels.vcpu, vcpu);
+			vcpu[key] = value;
+			vm[key] = (vm[key] || 0) + value;
+		});
+		each("vm_" + name, (vm, value) => { vm[key] = value; });	// --no-vcpus
+	}
+	return { ms, vms, families };
+}
+
+// By how much it grew a second; undefined: nobody knows.
+function rate(was, is) {
+	const seconds = before ? (now.ms - before.ms) / 1000 : 0;
+	const grown = is - was;
+	return seconds > 0 && grown >= 0 ? grown / seconds : undefined;
+}
+
+function part(was, is, nr) {
+	const grown = rate(was, is);
+	return grown === undefined || !nr ? undefined : Math.min(grown / nr, 1);
+}
+
+function rows() {
+	const all = [];
+	for (const [name, vm] of now.vms) {
+		const old = before && before.vms.get(name);
+		// A VM of that name that is another one has counters of its own.
+		const was = old && old.labels.id === vm.labels.id ? old : {};
+		const pages = vm.logged > 0 ? rate(was.dirtied, vm.dirtied) : undefined;
+		all.push({
+			name, vm, was, vcpus: vm.nr,
+			cpu: part(was.on, vm.on, vm.nr),
+			delay: part(was.delay, vm.delay, vm.nr),
+			halted: part(was.halted, vm.halted, vm.nr),
+			exits: rate(was.left, vm.left),
+			memory: vm.memory,
+			mapped: vm.memory ? vm.mapped / vm.memory : undefined,
+			dirty: pages === undefined ? undefined : pages * PAGE,
+		});
+	}
+	return all;
+}
+
+// --- words -----------------------------------------------------------------
+
+function known(value) {
+	return value !== undefined && !Number.isNaN(value);
+}
+
+function percent(value) {
+	return known(value) ? (100 * value).toFixed(1) + " %" : "–";
+}
+
+function bytes(value) {
+	if (!known(value))
+		return "–";
+	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+	let unit = 0;
+	for (; value >= 1024 && unit < units.length - 1; unit++)
+		value /= 1024;
+	return value.toFixed(value < 10 && unit ? 1 : 0) + " " + units[unit];
+}
+
+function count(value) {
+	return known(value) ? Math.round(value).toLocaleString("en") : "–";
+}
+
+const COLUMNS = [
+	{ key: "name", head: "VM", text: (row) => row.name },
+	{ key: "vcpus", head: "vCPUs", text: (row) => count(row.vcpus) },
+	{ key: "cpu", head: "CPU", text: (row) => percent(row.cpu), bar: true },
+	{ key: "delay", head: "Delay", text: (row) => percent(row.delay), bar: true },
+	{ key: "halted", head: "Halted", text: (row) => percent(row.halted) },
+	{ key: "exits", head: "Exits/s", text: (row) => count(row.exits) },
+	{ key: "memory", head: "Memory", text: (row) => bytes(row.memory) },
+	{ key: "mapped", head: "Mapped", text: (row) => percent(row.mapped), bar: true },
+	{ key: "dirty", head: "Dirty/s", text: (row) => bytes(row.dirty) },
+];
+
+// --- showing ---------------------------------------------------------------
+
+function make(tag, text) {
+	const element = document.createElement(tag);
+	if (text !== undefined)
+		element.textContent = text;
+	return element;
+}
+
+function byId(id) {
+	return document.getElementById(id);
+}
+
+function compare(a, b) {
+	const x = a[sort.key], y = b[sort.key];
+	if (sort.key === "name")
+		return x.localeCompare(y) * (sort.down ? -1 : 1);
+	if (!known(x) || !known(y))
+		return known(y) - known(x);	// what is unknown comes last
+	return (sort.down ? y - x : x - y) || a.name.localeCompare(b.name);
+}
+
+function showHead() {
+	const head = byId("vms").tHead.rows[0];
+	head.replaceChildren(...COLUMNS.map((column) => {
+		const th = make("th"), button = make("button", column.head);
+		th.scope = "col";
+		button.type = "button";
+		button.addEventListener("click", () => {
+			const again = sort.key === column.key;
+			sort = { key: column.key, down: again ? !sort.down : column.key !== "name" };
+			showHead();
+			show();
+			byId("vms").tHead.querySelector("[aria-sort] button").focus();
+		});
+		if (sort.key === column.key)
+			th.setAttribute("aria-sort", sort.down ? "descending" : "ascending");
+		th.append(button);
+		return th;
+	}));
+}
+
+function cell(column, row) {
+	const td = make("td");
+	if (column.key === "name") {
+		const button = make("button", row.name);
+		button.type = "button";
+		button.title = row.name;
+		button.dataset.vm = row.name;
+		button.addEventListener("click", () => {
+			chosen = chosen === row.name ? null : row.name;
+			show();
+		});
+		td.append(button);
+		return td;
+	}
+	if (column.bar && known(row[column.key])) {
+		const meter = make("meter");
+		meter.value = row[column.key];
+		meter.setAttribute("aria-hidden", "true");
+		td.append(meter);
+	}
+	td.append(column.text(row));
+	return td;
+}
+
+function showVms(all) {
+	const words = byId("filter").value.toLowerCase();
+	const focused = document.activeElement && document.activeElement.dataset.vm;
+	const body = byId("vms").tBodies[0];
+	body.replaceChildren(...all.filter((row) => row.name.toLowerCase().includes(words))
+		.sort(compare).map((row) => {
+			const tr = make("tr");
+			if (row.name === chosen)
+				tr.setAttribute("aria-current", "true");
+			tr.append(...COLUMNS.map((column) => cell(column, row)));
+			return tr;
+		}));
+	for (const button of body.querySelectorAll("button")) {
+		if (button.dataset.vm === focused)
+			button.focus();
+	}
+}
+
+function tableRow(cells) {
+	const tr = make("tr");
+	tr.append(...cells.map((text) => make("td", text)));
+	return tr;
+}
+
+function showDetail(row) {
+	byId("detail").hidden = !row;
+	if (!row)
+		return;
+	const { vm, was } = row;
+	byId("detail").querySelector("h2").textContent = row.name;
+	const facts = { ...vm.labels, "lost events": vm.lost, "failed audits": vm.failures };
+	delete facts.vm;
+	byId("detail").querySelector("dl").replaceChildren(...Object.entries(facts)
+		.filter(([, value]) => value !== undefined)
+		.flatMap(([key, value]) => [make("dt", key), make("dd", String(value))]));
+	byId("exits").tBodies[0].replaceChildren(...[...vm.exits]
+		.map(([reason, total]) => [reason, was.exits && rate(was.exits.get(reason), total)])
+		.filter(([, exits]) => exits > 0).sort((a, b) => b[1] - a[1]).slice(0, 12)
+		.map(([reason, exits]) => tableRow([reason, count(exits)])));
+	byId("vcpus").tHead.rows[0].replaceChildren(...["vCPU", "CPU", "Delay", "Halted"]
+		.map((head) => { const th = make("th", head); th.scope = "col"; return th; }));
+	byId("vcpus").tBodies[0].replaceChildren(...[...vm.vcpus].map(([number, vcpu]) => {
+		const old = was.vcpus && was.vcpus.get(number) || {};
+		return tableRow([number, percent(part(old.on, vcpu.on, 1)),
+				 percent(part(old.delay, vcpu.delay, 1)),
+				 percent(part(old.halted, vcpu.halted, 1))]);
+	}));
+}
+
+// What keeps it from seeing all; empty: nothing.
+function trouble() {
+	const down = samples(now.families, "down_info")[0];
+	if (down)
+		return down.labels.reason;
+	const missing = samples(now.families, "hook_attached")
+		.filter(({ labels, value }) => !value && !/^not asked for/.test(labels.reason));
+	return missing.map(({ labels }) => labels.hook + " is not attached: " + labels.reason)
+		.join("; ");
+}
+
+function showBanner(text) {
+	byId("banner").hidden = !text;
+	byId("banner").textContent = text;
+}
+
+function show() {
+	if (!now)
+		return;
+	const all = rows();
+	byId("state").textContent = all.length + (all.length === 1 ? " VM, " : " VMs, ") +
+		new Date(now.ms).toLocaleTimeString();
+	showBanner(trouble());
+	showVms(all);
+	showDetail(all.find((row) => row.name === chosen));
+}
+
+async function look() {
+	try {
+		const response = await fetch("metrics", { headers: { Accept: "text/plain" } });
+		if (!response.ok)
+			throw new Error("HTTP " + response.status);
+		const next = digest(parse(await response.text()), Date.now());
+		before = now;
+		now = next;
+		show();
+	} catch (error) {
+		showBanner("The exporter does not answer: " + error.message);
+	}
+	setTimeout(look, document.hidden ? 4 * EVERY_MS : EVERY_MS);
+}
+
+showHead();
+byId("filter").addEventListener("input", show);
+look();

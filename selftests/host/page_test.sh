@@ -1,0 +1,53 @@
+#!/bin/bash
+# The exporter's page in a real browser, without a window: all VMs are there, names stay text, and
+# nothing breaks the page's own rule of what it may load. PICTURES=directory keeps screenshots.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$top" || exit
+command -v chromium >/dev/null || {
+	echo "1..0 # SKIP chromium is not installed"
+	exit
+}
+vms=build/selftests/unit/many_vms
+tmp=$(mktemp -d)
+trap 'kill "$server" 2>/dev/null; wait; rm -rf "$tmp"' EXIT
+
+seen() {
+	head -c 2000 "$tmp/dom"
+	grep -i "console\|refused" "$tmp/err" | head
+}
+
+# browse OPTION...: as long as two looks take
+browse() {
+	timeout 300 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/user" \
+		--enable-logging=stderr --virtual-time-budget=8000 "$@" \
+		"http://127.0.0.1:$port/" 2>>"$tmp/err"
+}
+
+make -s -C selftests unit >/dev/null || exit
+"$vms" 8 export -l 127.0.0.1:0 2>"$tmp/server" &
+server=$!
+for ((i = 0; i < 600; i++)); do
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$tmp/server")
+	[ -z "$port" ] || break
+	sleep 0.1
+done
+echo "1..5"
+browse --dump-dom >"$tmp/dom"
+[ "$(grep -o '<button[^>]*data-vm=' "$tmp/dom" | wc -l)" = 8 ]
+case_is $? "each VM has a row"
+! grep -q '<img' "$tmp/dom" && grep -q '&lt;img src=x onerror=alert(1)&gt;</button>' "$tmp/dom"
+case_is $? "a name that looks like markup is text"
+grep -q '1.00\? GiB' "$tmp/dom" || grep -q '1.0 GiB' "$tmp/dom"
+case_is $? "numbers are there"
+grep -q '<p id="banner" role="alert" hidden' "$tmp/dom"
+case_is $? "no banner where all is well"
+! grep -qiE 'Content Security Policy|Uncaught' "$tmp/err"
+case_is $? "it loads what it may, and has no error"
+[ -z "${PICTURES-}" ] || {
+	browse --window-size=1200,700 --screenshot="$PICTURES/page.png"
+	browse --window-size=420,800 --screenshot="$PICTURES/page-narrow.png"
+	browse --window-size=1200,700 --blink-settings=preferredColorScheme=0 \
+		--screenshot="$PICTURES/page-dark.png"
+} >/dev/null

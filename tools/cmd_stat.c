@@ -28,9 +28,14 @@
 
 #define PAGE_BYTES	4096
 
+struct stat_options {
+	struct options options;
+	bool skip_zero;
+};
+
 struct stat {
 	int dev;
-	const struct options *options;
+	const struct stat_options *options;
 	struct selection selection;
 	struct hooks hooks;
 	struct sample vms, vcpus, slots;
@@ -427,6 +432,17 @@ static void show_missing(struct output *out, const struct hooks *hooks,
 	}
 }
 
+static bool is_zero(const struct kvmwatch_value *value)
+{
+	unsigned int i;
+
+	for (i = 0; i < value->size; i++) {
+		if (value->data[i])
+			return false;
+	}
+	return true;
+}
+
 static void show_object(struct output *out, const struct stat *stat, const struct vm *vm,
 			const struct object *object)
 {
@@ -440,11 +456,13 @@ static void show_object(struct output *out, const struct stat *stat, const struc
 	for (i = 0; i < object->sample->all->nr_stats; i++) {
 		if (!sample_stat(object->sample, object->item, i, &value))
 			continue;
+		if (stat->options->skip_zero && is_zero(&value))
+			continue;
 		output_u64(out, COL_VM, vm->info.id, NULL);
 		output_string(out, COL_VM_NAME, vm->info.name);
 		output_string(out, COL_OBJECT, name);
 		output_string(out, COL_STAT, value.name);
-		show_value(out, &value, stat->options->raw);
+		show_value(out, &value, stat->options->options.raw);
 		output_row(out);
 	}
 	if (out->format == OUTPUT_TEXT)
@@ -506,27 +524,44 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	return code;
 }
 
+static const char *set_skip_zero(struct options *options, const char *arg)
+{
+	(void)arg;
+	((struct stat_options *)options)->skip_zero = true;
+	return NULL;
+}
+
+static const struct opt opt_skip_zero = {
+	'z', "skip-zero", NULL, "leave statistics that are 0 out of the tables", set_skip_zero
+};
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct options options;
+	struct stat_options options = { };
 	struct stat stat = { .options = &options };
 	int code;
 
-	code = options_parse(cmd, argc, argv, &options);
+	code = options_parse(cmd, argc, argv, &options.options);
 	if (code >= 0)
 		return code;
+	/* What is not there is unknown, for programs. */
+	if (options.skip_zero && options.options.format != OUTPUT_TEXT) {
+		complain("stat", "--skip-zero is for tables: --json and --csv have all");
+		return EXIT_USAGE;
+	}
 	stat.dev = device_open();
 	if (stat.dev < 0)
 		return EXIT_COULD_NOT;
-	stat.selection.arg = options.vm;
-	code = repeat(&options, show, &stat);
+	stat.selection.arg = options.options.vm;
+	code = repeat(&options.options, show, &stat);
 	selection_free(&stat.selection);
 	close(stat.dev);
 	return code;
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	&opt_vm, &opt_interval, &opt_count, &opt_skip_zero, &opt_json, &opt_csv, &opt_raw,
+	&opt_help, NULL
 };
 
 const struct cmd cmd_stat = {

@@ -625,6 +625,13 @@ GOLDEN_TEST(dirty)
 GOLDEN_TEST(collects)
 GOLDEN_TEST(pages)
 
+TEST(stat_leaves_zeros_out_of_tables_when_asked_to)
+{
+	static const char *const options[] = { "--skip-zero", NULL };
+
+	EXPECT_TRUE(is_golden(&cmd_stat, options, "stat-skip-zero", NULL));
+}
+
 TEST(dirty_hot_prints_what_it_always_did)
 {
 	static const char *const pages[] = { "--hot", "--time", "6", NULL };

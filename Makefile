@@ -161,6 +161,10 @@ bench-predict: initrd ## real migrations against their forecasts (T: which; SUIT
 	@$(VM)/bench-predict $(T) | $(VM)/tap
 	@selftests/predict/report.py table build/predict-$(KERNEL)$(addprefix -,$(SUITE)).json
 
+packages: ## Debian packages of what is committed, in build/packages
+	@$(VM)/deps tool packages
+	@$(VM)/build-packages
+
 lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
 	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap
@@ -208,4 +212,4 @@ export T V KERNELS SUITE
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
 	check-all check-rest unit vm-test vmms storm fuzz-vm \
 	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
-	bench-predict lint initrd sparse vm-deps clean help
+	bench-predict packages lint initrd sparse vm-deps clean help

@@ -3,6 +3,7 @@
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
+#include <linux/init.h>
 #include <linux/kvm.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
@@ -42,7 +43,7 @@
 #define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
 #define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
 
-#define ROW(struct_name, member, stat, type, unit, what, meaning) {			\
+#define ROW(struct_name, member, stat, type, unit, what, source, meaning) {			\
 	.name = #stat, .help = meaning, .needs = what,				\
 	.flags = TYPE_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
 	.size = KVMW_CELLS_##type, .kept = KVMW_CELLS_##type,			\
@@ -52,9 +53,35 @@
 #define SUM_ROW(stat, ...)	ROW(kvmw_vm_stats, vcpus_sum.stat, stat, __VA_ARGS__)
 #define VCPU_ROW(stat, ...)	ROW(kvmw_vcpu_stats, stat, stat, __VA_ARGS__)
 #define SLOT_ROW(stat, ...)	ROW(kvmw_slot_stats, stat, stat, __VA_ARGS__)
+#define SLOT_SUM_ROW(stat, type, unit, what, ...)				\
+	SLOT_ROW(stat, type, unit, (what) | KVMW_NEED_COUNTERS, __VA_ARGS__)
 
 static struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
-static const struct kvmw_stat slot_stats[] = { KVMW_SLOT_STATS(SLOT_ROW) };
+static const struct kvmw_stat slot_stats[] = {
+	KVMW_SLOT_OWN(SLOT_ROW)
+	KVMW_SLOT_SUMS(SLOT_SUM_ROW)
+};
+
+/*
+ * Each row that says COUNTED is counted somewhere: what does that defines a symbol (KVMW_FEEDS()).
+ * If nothing does, this is what the module does not link for.
+ */
+#define FED_COUNTED(kind, stat)		extern const char kvmw_fed_##kind##_##stat[];
+#define FED_MADE(value)			NOT_FED
+#define NOT_FED(kind, stat)
+#define REFER_COUNTED(kind, stat)	kvmw_fed_##kind##_##stat,
+#define REFER_MADE(value)		NOT_FED
+#define VM_FED(stat, type, unit, what, source, ...)	FED_##source(vm, stat)
+#define VM_REFER(stat, type, unit, what, source, ...)	REFER_##source(vm, stat)
+#define VCPU_FED(stat, type, unit, what, source, ...)	FED_##source(vcpu, stat)
+#define VCPU_REFER(stat, type, unit, what, source, ...)	REFER_##source(vcpu, stat)
+
+KVMW_VM_STATS(VM_FED)
+KVMW_VCPU_STATS(VCPU_FED)
+static const void *const fed[] __used __initconst = {
+	KVMW_VM_STATS(VM_REFER)
+	KVMW_VCPU_STATS(VCPU_REFER)
+};
 
 /* What a VM has of its own, then what its vCPUs have; made into one by vm_table(). */
 static const struct kvmw_stat vm_rows[] = { KVMW_VM_STATS(VM_ROW) };

@@ -22,6 +22,16 @@
 
 /* --- slots ----------------------------------------------------------------- */
 
+static void sum_counted(const struct kvmw_slot_counted *counted, struct kvmw_slot_counted *sum)
+{
+	const u64 *from = (const u64 *)counted;
+	u64 *to = (u64 *)sum;
+	size_t i;
+
+	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+		to[i] += READ_ONCE(from[i]);
+}
+
 /*
  * Unmaps first: what comes in between can then make a sum too large for a moment,
  * but never negative.
@@ -48,8 +58,7 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_
 			sum->marks[i][0] += READ_ONCE(c->marks[i][0]);
 			sum->marks[i][1] += READ_ONCE(c->marks[i][1]);
 		}
-		sum->splits += READ_ONCE(c->splits);
-		sum->lost += READ_ONCE(c->lost);
+		sum_counted(&c->counted, &sum->counted);
 	}
 }
 
@@ -80,13 +89,6 @@ void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS])
 	mapped_of(slot->base, &sum, mapped);
 }
 
-/* --- slots as readers see them ----------------------------------------------- */
-
-static u64 marks_by(const struct kvmw_slot_cpu *sum, enum kvmw_cause cause)
-{
-	return sum->marks[cause][0] + sum->marks[cause][1];
-}
-
 u64 kvmw_marks_new(const struct kvmw_slot_cpu *sum)
 {
 	u64 marks = 0;
@@ -103,31 +105,93 @@ u64 kvmw_marks(const struct kvmw_slot_cpu *sum)
 	int i;
 
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		marks += marks_by(sum, i);
+		marks += sum->marks[i][0] + sum->marks[i][1];
 	return marks;
 }
 
+/* --- what rows are made of ---------------------------------------------------- */
+
+/* What was gathered of a slot, or of a VM; the rows of stat_table.h make statistics of it. */
+struct gathered {
+	struct kvmw_slot	*slot;		/* NULL: of a VM */
+	struct kvmw_vm		*vm;		/* with its lock held; or NULL */
+	struct kvmw_slot_cpu	hits;		/* what hits have counted */
+	s64			mapped[KVMW_NR_LEVELS];
+	u64			vcpus;
+};
+
+static u64 marks_by(const struct gathered *it, enum kvmw_cause cause)
+{
+	return it->hits.marks[cause][0] + it->hits.marks[cause][1];
+}
+
+static u64 marks_by_host(const struct gathered *it)
+{
+	u64 marks = 0;
+	int i;
+
+	for (i = 0; i < KVMW_NR_CAUSES; i++)
+		marks += it->hits.marks[i][1];
+	return marks;
+}
+
+static u64 peak_of(const struct gathered *it)
+{
+	return max_t(u64, kvmw_mapped_bytes(it->mapped), READ_ONCE(it->vm->mapped_peak));
+}
+
+/* The sum of @of over a VM's slots that readers see. A dying VM's go without a word. */
+static u64 of_slots(const struct gathered *it, u64 (*of)(const struct kvmw_slot *slot))
+{
+	struct kvmw_object *obj;
+	u64 sum = 0;
+
+	if (READ_ONCE(it->vm->dying))
+		return 0;
+	list_for_each_entry(obj, &it->vm->slots, node)
+		if (kvmw_shown(obj))
+			sum += of(kvmw_to_slot(obj));
+	return sum;
+}
+
+static u64 is_there(const struct kvmw_slot *slot)
+{
+	return 1;
+}
+
+static u64 is_logged(const struct kvmw_slot *slot)
+{
+	return !!(READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES);
+}
+
+static u64 logged_bytes(const struct kvmw_slot *slot)
+{
+	if (!is_logged(slot) || !kvmw_slot_is_memory(&slot->obj))
+		return 0;
+	return (u64)READ_ONCE(slot->npages) << PAGE_SHIFT;
+}
+
+/* Make the statistics of the rows: of a histogram an array of cells, else one. */
+#define VALUE_MADE(value)		(value) VALUE_IGNORE
+#define VALUE_COUNTED(name)		it->hits.counted.name[0]
+#define VALUE_IGNORE(name)
+#define MAKE_CELL(to, value)		((to)[0] = (value))
+#define MAKE_CELLS(to, value)		memcpy(to, value, sizeof(to))
+#define MAKE_CUMULATIVE			MAKE_CELL
+#define MAKE_INSTANT			MAKE_CELL
+#define MAKE_PEAK			MAKE_CELL
+#define MAKE_LOG_HIST			MAKE_CELLS
+#define MAKE_AGE_HIST			MAKE_CELLS
+#define MAKE_ROW(name, type, unit, needs, source, ...)				\
+	MAKE_##type(out->name, VALUE_##source(name));
+
 static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 {
-	s64 mapped[KVMW_NR_LEVELS];
-	struct kvmw_slot_cpu sum;
+	struct gathered gathered = { .slot = slot }, *it = &gathered;
 
-	kvmw_slot_cpu_sum(slot->cpu, &sum);
-	mapped_of(slot->base, &sum, mapped);
-	*out = (struct kvmw_slot_stats) {
-		.npages = { READ_ONCE(slot->npages) },
-		.base_gfn = { READ_ONCE(slot->base_gfn) },
-		.userspace_addr = { READ_ONCE(slot->userspace_addr) },
-		.flags = { READ_ONCE(slot->flags) },
-		.mapped_4k = { mapped[0] },
-		.mapped_2m = { mapped[1] },
-		.mapped_1g = { mapped[2] },
-		.mapped_bytes = { kvmw_mapped_bytes(mapped) },
-		.dirty_marks = { kvmw_marks(&sum) },
-		.dirty_marks_new = { kvmw_marks_new(&sum) },
-		.dirty_pages = { kvmw_dirty_pages(slot) },
-	};
-	memcpy(out->dirty_age_hist, sum.marks_new, sizeof(out->dirty_age_hist));
+	kvmw_slot_cpu_sum(slot->cpu, &it->hits);
+	mapped_of(slot->base, &it->hits, it->mapped);
+	KVMW_SLOT_STATS(MAKE_ROW)
 }
 
 /* --- vCPUs ----------------------------------------------------------------- */
@@ -191,84 +255,38 @@ void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_sta
 
 /* --- VMs ------------------------------------------------------------------- */
 
-/* The slot that readers see: how much of it is logged goes to the numbers of its VM. */
-static void add_logged(struct kvmw_vm_stats *out, const struct kvmw_slot *slot)
+static void add_slot(struct gathered *it, const struct kvmw_slot *slot)
 {
-	if (!(READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES))
-		return;
-	out->dirty_logged_slots[0]++;
-	if (kvmw_slot_is_memory(&slot->obj))
-		out->dirty_logged_bytes[0] += (u64)READ_ONCE(slot->npages) << PAGE_SHIFT;
+	s64 mapped[KVMW_NR_LEVELS];
+	struct kvmw_slot_cpu sum;
+	int i;
+
+	kvmw_slot_cpu_sum(slot->cpu, &sum);
+	kvmw_slot_cpu_add(&it->hits, &sum);
+	mapped_of(slot->base, &sum, mapped);
+	for (i = 0; i < KVMW_NR_LEVELS; i++)
+		it->mapped[i] += mapped[i];
 }
 
 static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
 		       struct kvmw_vcpu_stats *scratch)
 {
-	s64 mapped[KVMW_NR_LEVELS] = {}, part[KVMW_NR_LEVELS];
-	struct kvmw_slot_cpu sum, total;
+	struct gathered gathered = { .vm = vm }, *it = &gathered;
 	struct kvmw_object *obj;
-	u64 vcpus = 0, slots = 0;
-	int i;
 
-	out->dirty_logged_bytes[0] = 0;
-	out->dirty_logged_slots[0] = 0;
 	mutex_lock(&vm->lock);
-	total = vm->gone_slots;
-	list_for_each_entry(obj, &vm->slots, node) {
-		struct kvmw_slot *slot = kvmw_to_slot(obj);
-
-		kvmw_slot_cpu_sum(slot->cpu, &sum);
-		mapped_of(slot->base, &sum, part);
-		for (i = 0; i < KVMW_NR_LEVELS; i++)
-			mapped[i] += part[i];
-		kvmw_slot_cpu_add(&total, &sum);
-		/* A dying VM's slots go without a word. */
-		if (READ_ONCE(vm->dying) || !kvmw_shown(obj))
-			continue;
-		slots++;
-		add_logged(out, slot);
-	}
-	kvmw_slot_cpu_sum(vm->stray->cpu, &sum);
-	mapped_of(vm->stray->base, &sum, part);
-	for (i = 0; i < KVMW_NR_LEVELS; i++)
-		mapped[i] += part[i];
-	kvmw_slot_cpu_add(&total, &sum);
-
+	it->hits = vm->gone_slots;
+	list_for_each_entry(obj, &vm->slots, node)
+		add_slot(it, kvmw_to_slot(obj));
+	add_slot(it, vm->stray);
 	out->vcpus_sum = *vm->gone_vcpus;
 	list_for_each_entry(obj, &vm->vcpus, node) {
 		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), scratch);
 		kvmw_vcpu_stats_add(&out->vcpus_sum, scratch);
-		vcpus += kvmw_shown(obj);
+		it->vcpus += kvmw_shown(obj);
 	}
+	KVMW_VM_STATS(MAKE_ROW)
 	mutex_unlock(&vm->lock);
-
-	out->mapped_4k[0] = mapped[0];
-	out->mapped_2m[0] = mapped[1];
-	out->mapped_1g[0] = mapped[2];
-	out->mapped_bytes[0] = kvmw_mapped_bytes(mapped);
-	out->mapped_bytes_peak[0] = max(out->mapped_bytes[0], READ_ONCE(vm->mapped_peak));
-	out->map_4k[0] = total.map[0];
-	out->map_2m[0] = total.map[1];
-	out->map_1g[0] = total.map[2];
-	out->unmap_4k[0] = total.unmap[0];
-	out->unmap_2m[0] = total.unmap[1];
-	out->unmap_1g[0] = total.unmap[2];
-	out->huge_splits[0] = total.splits;
-	out->dirty_marks[0] = kvmw_marks(&total);
-	out->dirty_marks_new[0] = kvmw_marks_new(&total);
-	memcpy(out->dirty_age_hist, total.marks_new, sizeof(out->dirty_age_hist));
-	out->dirty_marks_fault[0] = marks_by(&total, KVMW_CAUSE_FAULT);
-	out->dirty_marks_pml[0] = marks_by(&total, KVMW_CAUSE_PML);
-	out->dirty_marks_kvm[0] = marks_by(&total, KVMW_CAUSE_KVM);
-	out->dirty_marks_host[0] = 0;
-	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		out->dirty_marks_host[0] += total.marks[i][1];
-	out->dirty_collects[0] = READ_ONCE(vm->collects);
-	out->vcpus[0] = vcpus;
-	out->slots[0] = slots;
-	out->lost_events[0] = total.lost;
-	out->audits[0] = READ_ONCE(vm->audits);
-	out->audit_failures[0] = READ_ONCE(vm->audit_failures);
 }
 
 void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out)

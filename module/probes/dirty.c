@@ -47,7 +47,7 @@ static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm 
 	}
 	slot = kvmw_slot_of(vm, kslot);
 	if (!slot) {
-		this_cpu_inc(vm->stray->cpu->lost);
+		kvmw_slot_inc(vm->stray->cpu, lost_events);
 		kvmw_rescan();
 		return vm->stray;
 	}

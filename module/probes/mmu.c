@@ -135,7 +135,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	 */
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
-		__this_cpu_inc(slot->hits->splits);
+		kvmw_slot_inc(slot->hits, huge_splits);
 		leaf_mapped(slot, gfn, level - 1,
 			    leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
 	}

@@ -36,7 +36,7 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 
 	if (!slot) {
 		/* The VM's count stays right; those of its slots must be made again. */
-		this_cpu_inc(vm->stray->cpu->lost);
+		kvmw_slot_inc(vm->stray->cpu, lost_events);
 		WRITE_ONCE(vm->unsure, true);
 		kvmw_rescan();
 		return vm->stray;

@@ -6,6 +6,7 @@
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
 
 #include "kernel/clock.h"
@@ -45,6 +46,14 @@ enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUS
 #define KVMW_NR_LEVELS	3	/* 4K, 2M, 1G: leaves are at no other */
 #define KVMW_LEVEL_SHIFT(level)	(PAGE_SHIFT + 9 * ((level) - 1))
 
+/* A cell for each statistic of a VM that hits count at its slots. */
+#define KVMW_CELL_COUNTED(name, cells)	u64 name[cells];
+#define KVMW_CELL_MADE(value)		KVMW_NO_CELL
+#define KVMW_NO_CELL(name, cells)
+#define KVMW_SLOT_CELL(name, type, unit, needs, source, ...)			\
+	KVMW_CELL_##source(name, KVMW_CELLS_##type)
+struct kvmw_slot_counted { KVMW_VM_STATS(KVMW_SLOT_CELL) };
+
 /*
  * What hits count for a slot, per CPU, so that each writes lines of its own. The
  * numbers of the VM are sums over its slots.
@@ -52,32 +61,43 @@ enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUS
 struct kvmw_slot_cpu {
 	u64	map[KVMW_NR_LEVELS];
 	u64	unmap[KVMW_NR_LEVELS];
-	u64	splits;
 	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
 	/* By the age of the log, see struct kvmw_clear; last, those of an unknown age. */
 	u64	marks_new[KVMW_AGE_BUCKETS + 1];
-	u64	lost;
+	struct kvmw_slot_counted counted;
 };
 
 /*
- * Add to a number that only this CPU writes now, and from one context. Readers see it as
- * it was or as it is. WRITE_ONCE() would make three instructions of it.
+ * Says that a statistic is counted here, in a symbol of the object that no instruction is of.
+ * numbers/describe.c refers to that of each row that is COUNTED.
  */
-static __always_inline void kvmw_grow(u64 *number, u64 n)
-{
-	asm("addq %1, %0" : "+m" (*number) : "er" (n) : "cc");
-}
+#define KVMW_FEEDS(kind, stat)							\
+	"\n\t.weak kvmw_fed_" #kind "_" #stat "\n\t.set kvmw_fed_" #kind "_" #stat ", 0"
 
-/* Count for a vCPU. Only the CPU that it is loaded on may. */
-#define kvmw_add(vcpu, stat, n)		kvmw_grow(&(vcpu)->stats.stat[0], n)
-#define kvmw_inc(vcpu, stat)	kvmw_add(vcpu, stat, 1)
-#define kvmw_set(vcpu, stat, n)	WRITE_ONCE((vcpu)->stats.stat[0], (n))
-#define kvmw_max(vcpu, stat, n)	do {						\
-	if ((n) > (vcpu)->stats.stat[0])					\
-		kvmw_set(vcpu, stat, n);					\
+/*
+ * Add to a number of a vCPU, or set it. Only the CPU that it is loaded on may, from one context.
+ * Readers see it as it was or as it is. WRITE_ONCE() would make three instructions of an addition.
+ */
+#define kvmw_count(of, stat, cell, n)						\
+	asm_inline("addq %1, %0" KVMW_FEEDS(vcpu, stat)				\
+		   : "+m" ((of)->stats.stat[cell]) : "er" ((u64)(n)) : "cc")
+#define kvmw_set(of, stat, n)							\
+	asm_inline("movq %1, %0" KVMW_FEEDS(vcpu, stat)				\
+		   : "=m" ((of)->stats.stat[0]) : "er" ((u64)(n)))
+#define kvmw_add(of, stat, n)		kvmw_count(of, stat, 0, n)
+#define kvmw_inc(of, stat)		kvmw_add(of, stat, 1)
+#define kvmw_max(of, stat, n)	do {						\
+	if ((n) > (of)->stats.stat[0])						\
+		kvmw_set(of, stat, n);						\
 } while (0)
-#define kvmw_cell(vcpu, stat, cell)	kvmw_grow(&(vcpu)->stats.stat[cell], 1)
-#define kvmw_hist(vcpu, stat, n)	kvmw_cell(vcpu, stat, kvmw_bucket(n))
+#define kvmw_cell(of, stat, cell)	kvmw_count(of, stat, cell, 1)
+#define kvmw_hist(of, stat, n)		kvmw_cell(of, stat, kvmw_bucket(n))
+
+/* Count for a slot, in the counters of this CPU. Context: hit. */
+#define kvmw_slot_inc(counters, stat)	do {					\
+	asm_inline(KVMW_FEEDS(vm, stat));					\
+	this_cpu_inc((counters)->counted.stat[0]);				\
+} while (0)
 
 /* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */
 static __always_inline unsigned int kvmw_bucket(u64 value)

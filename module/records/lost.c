@@ -26,7 +26,7 @@ void kvmw_lost(const struct kvm *kvm)
 	if (!vm)
 		this_cpu_inc(lost_unknown);
 	else if (!READ_ONCE(vm->dying))	/* then its vCPUs are taken apart: nobody's events */
-		this_cpu_inc(vm->stray->cpu->lost);
+		kvmw_slot_inc(vm->stray->cpu, lost_events);
 	kvmw_rescan_later();
 }
 

@@ -72,7 +72,7 @@ static void sum(const struct kvmw_slot *slot, struct sums *out)
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
 		out->by_host += counted.marks[i][1];
 	kvmw_slot_cpu_sum(slot->obj.vm->stray->cpu, &counted);
-	out->lost = counted.lost;
+	out->lost = counted.counted.lost_events[0];
 	out->collected = READ_ONCE(slot->collected);
 	out->collects = READ_ONCE(slot->collects);
 }

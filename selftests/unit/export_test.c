@@ -50,9 +50,9 @@ struct stat_row {
 #define ROW(of_kind, stat, type, unit)	\
 	{ .kind = of_kind, .name = #stat, .flags = TYPE_##type | UNIT_##unit,	\
 	  .exponent = EXPONENT_##unit },
-#define VM_ROW(stat, type, unit, needs, help)	ROW(KVMWATCH_KIND_VM, stat, type, unit)
-#define VCPU_ROW(stat, type, unit, needs, help)	ROW(KVMWATCH_KIND_VCPU, stat, type, unit)
-#define SLOT_ROW(stat, type, unit, needs, help)	ROW(KVMWATCH_KIND_SLOT, stat, type, unit)
+#define VM_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_VM, stat, type, unit)
+#define VCPU_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_VCPU, stat, type, unit)
+#define SLOT_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_SLOT, stat, type, unit)
 
 static struct stat_row rows[] = {
 	KVMW_VM_STATS(VM_ROW)

@@ -315,7 +315,7 @@ SCENARIO_FIRST(dirty_logging_splits_and_merges)
 
 SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 {
-	__u64 splits = s->early || !s->eager ? 0 : 6;
+	__u64 splits = s->early || !s->eager ? 0 : 6, collapses;
 
 	EXPECT_STREQ("", untrue(s));
 	if (!s->early) {
@@ -323,6 +323,7 @@ SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 		EXPECT_STREQ("", untrue(s));
 	}
 	EXPECT_SPLITS(s, splits);
+	EXPECT_COLLAPSES(s, 0);
 	EXPECT_MAPPED(s, 1, s->eager ? 6 * HUGE_PAGES : 0, s->eager ? 0 : 6);
 	EXPECT_MAPPED(s, 2, 0, 2);
 
@@ -332,11 +333,10 @@ SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 
 	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 0));
 	EXPECT_STREQ("", untrue(s));
-	if (watch_slot_stat(s->g, 1, "mapped_2m"))
-		EXPECT_MAPPED(s, 1, 0, 6);
-	else
-		EXPECT_MAPPED(s, 1, 0, 0);
+	collapses = watch_slot_stat(s->g, 1, "mapped_2m") ? 6 : 0;
+	EXPECT_MAPPED(s, 1, 0, collapses);
 	EXPECT_MAPPED(s, 2, 0, 2);
+	EXPECT_COLLAPSES(s, collapses);
 
 	ASSERT_EQ(0, touch_huge(s, GPA_A, 6));
 	EXPECT_STREQ("", untrue(s));

@@ -102,4 +102,10 @@ const char *untrue_anew(struct subject *s, unsigned int nr);
 		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_splits"));	\
 } while (0)
 
+/* The same of tables that a huge leaf replaced. */
+#define EXPECT_COLLAPSES(s, n) do {						\
+	if (!(s)->shadow)							\
+		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_collapses"));	\
+} while (0)
+
 #endif /* SELFTESTS_SUBJECT_H */

@@ -59,6 +59,7 @@ const struct export_row export_rows[] = {
 	VM("unmap_2m", "vm_page_unmaps", LABEL("level", "2m", UNMAPS)),
 	VM("unmap_1g", "vm_page_unmaps", LABEL("level", "1g", UNMAPS)),
 	VM("huge_splits", "vm_huge_page_splits"),
+	VM("huge_collapses", "vm_huge_page_collapses"),
 	/* The sum of its causes */
 	VM("dirty_marks", LEFT_OUT),
 	VM("dirty_marks_fault", "vm_dirty_marks", LABEL("cause", "fault", MARKS)),

@@ -126,6 +126,8 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	if (!slot)
 		return;
 	if (is) {
+		if (kvmw_spte_present(old))	/* and was no leaf: a table */
+			kvmw_slot_inc(slot->hits, huge_collapses);
 		leaf_mapped(slot, gfn, level, 1, false);
 		return;
 	}

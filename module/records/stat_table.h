@@ -76,6 +76,8 @@
 	  "1 GiB leaves that stopped being present")				\
 	X(huge_splits, CUMULATIVE, NONE, HOOK(spte_change) | KVMW_NEED_SEEN, COUNTED, \
 	  "huge leaves that a table of leaves replaced")			\
+	X(huge_collapses, CUMULATIVE, NONE, HOOK(spte_change) | KVMW_NEED_SEEN, COUNTED, \
+	  "huge leaves that replaced a table of leaves, in place")		\
 	X(dirty_marks_fault, CUMULATIVE, NONE, NEED_DIRTY, MADE(marks_by(it, KVMW_CAUSE_FAULT)), \
 	  "dirty_marks by a write fault of the guest")				\
 	X(dirty_marks_pml, CUMULATIVE, NONE, NEED_DIRTY, MADE(marks_by(it, KVMW_CAUSE_PML)), \

@@ -42,5 +42,5 @@ const char *kvmw_hook_unproven(const struct kvmw_hook *hook)
 {
 	if (is_proven(hook))
 		return NULL;
-	return "its arguments are known on Linux " KVMW_KNOWN_KERNELS " only";
+	return "its arguments are known on Linux " KVMW_KNOWN_KERNELS "only";
 }

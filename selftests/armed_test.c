@@ -178,6 +178,8 @@ static const char *unaware_command(const char *why)
 	return "";
 }
 
+#define VIEWS_MAP_EVENTS WATCH_TRACEFS "/instances/kvmwatch-view-*/events/kvmwatch/kvmwatch_map"
+
 /* A live view of a VM, which has begun when this returns. */
 static FILE *begin_view(struct guest *g)
 {
@@ -190,8 +192,7 @@ static FILE *begin_view(struct guest *g)
 		 guest_name(g));
 	f = popen(command, "r");
 	for (i = 0; f && i < 5000 * patience(); i++) {
-		if (!glob(WATCH_TRACEFS "/instances/kvmwatch-view-*/events/kvmwatch/kvmwatch_map/enable",
-			  0, NULL, &found)) {
+		if (!glob(VIEWS_MAP_EVENTS "/enable", 0, NULL, &found)) {
 			globfree(&found);
 			return f;
 		}

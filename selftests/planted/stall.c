@@ -31,7 +31,8 @@ module_param(every, uint, 0);
 MODULE_PARM_DESC(every, "one of how many is");
 
 static struct kprobe probes[MAX_AT], *list[MAX_AT];
-static char names[MAX_AT][KSYM_NAME_LEN];	/* with the module: the kernel has such names, too */
+/* With the module's name in front: the kernel has such names, too. */
+static char names[MAX_AT][KSYM_NAME_LEN];
 static bool registered;
 static atomic_t calls, stalls;
 

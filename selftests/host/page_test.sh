@@ -7,7 +7,7 @@
 cd "$top" || exit
 command -v chromium >/dev/null || {
 	echo "1..0 # SKIP chromium is not installed"
-	exit
+	exit 4
 }
 vms=build/selftests/unit/many_vms
 tmp=$(mktemp -d)

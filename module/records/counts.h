@@ -77,10 +77,11 @@ struct kvmw_slot_cpu {
 /*
  * Add to a number of a vCPU, or set it. Only the CPU that it is loaded on may, from one context.
  * Readers see it as it was or as it is. WRITE_ONCE() would make three instructions of an addition.
+ * A cell by pointer: kernels that check the bounds of arrays would check each, in each hit.
  */
 #define kvmw_count(of, stat, cell, n)						\
 	asm_inline("addq %1, %0" KVMW_FEEDS(vcpu, stat)				\
-		   : "+m" ((of)->stats.stat[cell]) : "er" ((u64)(n)) : "cc")
+		   : "+m" (((u64 *)(of)->stats.stat)[cell]) : "er" ((u64)(n)) : "cc")
 #define kvmw_set(of, stat, n)							\
 	asm_inline("movq %1, %0" KVMW_FEEDS(vcpu, stat)				\
 		   : "=m" ((of)->stats.stat[0]) : "er" ((u64)(n)))

@@ -30,8 +30,8 @@
 /* --- births ---------------------------------------------------------------- */
 
 /*
- * Make the directories that are missing. A VM is born before what it has. Returns whether
- * one could not be made for now.
+ * Make the directories in debugfs that are missing. A VM comes before its vCPUs and slots. Returns
+ * true if some are still missing, as those of a predecessor are there; the next round tries again.
  */
 static bool make_dirs(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Audits of mapped pages: the leaves that hits have counted against KVM's own numbers, or where it
- * keeps none against its page tables, under the lock under which both change. One that fails
- * withdraws what the VM has mapped until that has been counted anew and agrees, and for good how
- * many leaves have come and gone: somebody missed some.
+ * keeps none against its page tables, under the lock under which both change. After a failure
+ * mapped_* are unavailable until a recount agrees with KVM. Counts of leaves that came and went stay
+ * unavailable, as hits have missed some.
  */
 #include <linux/compiler.h>
 #include <linux/cpumask.h>

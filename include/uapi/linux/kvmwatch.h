@@ -473,8 +473,9 @@ struct kvmwatch_heat_page {
  *	loads of its vCPUs with what KVM counts of them, now
  * @size:	in: sizeof(struct kvmwatch_audit)
  * @agrees:	out: 1: they are the same. 0: they differ. If it was the mapped pages, the
- *		statistics mapped_* of the VM are unavailable until they have been counted
- *		anew; if it was something else, what is wrong is unavailable from then on
+ *		statistics mapped_* of the VM are unavailable until the module has counted
+ *		them again and agrees with KVM. If it was something else, the statistics
+ *		that are wrong stay unavailable
  * @vm:		in: kvmwatch id of the VM
  * @audits:	out: comparisons so far, those of this call included: one for each of
  *		the three that had something to compare

@@ -2,8 +2,8 @@
 /*
  * Audits of mapped pages: the leaves that hits have counted against KVM's own numbers, or where it
  * keeps none against its page tables, under the lock under which both change. After a failure
- * mapped_* are unavailable until a recount agrees with KVM. Counts of leaves that came and went stay
- * unavailable, as hits have missed some.
+ * mapped_* are unavailable until a recount agrees with KVM. Counts of leaves that came and went
+ * stay unavailable, as hits have missed some.
  */
 #include <linux/compiler.h>
 #include <linux/cpumask.h>

@@ -262,12 +262,16 @@ function showDetail(row) {
 }
 
 // What keeps it from seeing all; empty: nothing.
+/* Why a hook that is not attached is nothing to worry about: as in KvmwatchHookMissing. */
+const NO_TROUBLE =
+	/^(not asked for|kvm.ko is not loaded|kvm.ko has no tracepoint kvm_dirty_ring_)/;
+
 function trouble() {
 	const down = samples(now.families, "down_info")[0];
 	if (down)
 		return down.labels.reason;
 	const missing = samples(now.families, "hook_attached")
-		.filter(({ labels, value }) => !value && !/^not asked for/.test(labels.reason));
+		.filter(({ labels, value }) => !value && !NO_TROUBLE.test(labels.reason));
 	return missing.map(({ labels }) => labels.hook + " is not attached: " + labels.reason)
 		.join("; ");
 }

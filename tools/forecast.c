@@ -482,7 +482,7 @@ static void take_left(struct forecast *f, const struct migration *migration)
 
 	if (left > f->in.ram_pages)
 		left = f->in.ram_pages;
-	if (f->in.live_looks <= 1) {
+	if (f->in.live_looks <= 1 && migration->normal.known) {
 		data = f->in.data_pages > migration->normal.number ?
 		       f->in.data_pages - migration->normal.number : 0;
 	}
@@ -577,13 +577,15 @@ static int look_on(struct making *m, struct live *live)
 			 LIVE_MS, live);
 	if (err == -ENODATA)
 		why(f, "its log is off, or what it dirties is unavailable: see kvmwatch hooks");
+	if (err == -ESTALE)
+		why(f, "its slots changed while they were looked at: look again");
 	if (!err && m->migration.syncs.number <= 1)
 		err = take_growth(m);
 	if (!err)
 		err = ask_again(m);
 	if (!err)
 		err = take_cycles(m, live, age_ns);
-	return err == -ENODATA ? 0 : err;
+	return err == -ENODATA || err == -ESTALE ? 0 : err;
 }
 
 static int take_live(struct making *m)

@@ -55,6 +55,12 @@ static int take_collects(int dev, __u64 vm, __u64 *collects)
 	return value ? 0 : -ENODATA;
 }
 
+/* Marks of slots that have gone are not there any more: of such a VM nothing can be said. */
+static bool has_lost_marks(const struct live *live, __u64 marks)
+{
+	return live->nr && marks < live->points[live->nr - 1].marks;
+}
+
 static int take_point(int dev, __u64 vm, struct live *live, struct ages *ages)
 {
 	struct live_point *point = &live->points[live->nr];
@@ -67,6 +73,8 @@ static int take_point(int dev, __u64 vm, struct live *live, struct ages *ages)
 		return err == -ENOENT ? -ESRCH : err;
 	point->ns = ages->ns;
 	point->marks = marks_of(ages);
+	if (has_lost_marks(live, point->marks))
+		return -ESTALE;
 	live->nr++;
 	return 0;
 }
@@ -177,7 +185,7 @@ static __u64 guess_age(const struct live *live)
 	sum_buckets(&live->begin, was);
 	sum_buckets(&live->end, is);
 	for (b = 0; b < live->end.nr_buckets; b++) {
-		if (is[b] - was[b] > most) {
+		if (is[b] > was[b] && is[b] - was[b] > most) {
 			most = is[b] - was[b];
 			at = b;
 		}

@@ -57,7 +57,8 @@ struct live {
  * @live: filled; to be freed with live_free(), whatever is returned
  *
  * Return: 0, also when logging has ended meanwhile; -ENODATA: no slot is logged, or the module does
- * not know its marks; -ESRCH: the VM has ended; -EINTR: a signal came; -ENOMEM.
+ * not know its marks; -ESTALE: a slot went meanwhile, and its marks with it; -ESRCH: the VM has
+ * ended; -EINTR: a signal came; -ENOMEM.
  */
 int live_watch(int dev, __u64 vm, bool ring, unsigned int ms, struct live *live);
 void live_free(struct live *live);

@@ -59,6 +59,18 @@ static bool is_in_order(const struct live_cycles *c)
 
 static struct live_cycles cycles;
 
+TEST(marks_that_went_with_their_slot_are_no_age)
+{
+	const __u64 marks[] = { 300, 310, 320, 330, 340 };
+	struct live *live = look_on(5, marks, NULL);
+
+	live->begin.slots->in[3] = 1000;
+	live->end.slots->in[9] = 10;		/* 256 to 512 ms */
+	live_cycles(live, 0, &cycles);
+	EXPECT_EQ(346 + 100, (__u64)(cycles.since_s * 1000 + 0.5));
+	done(live);
+}
+
 TEST(first_pass_goes_on_from_its_age)
 {
 	const __u64 marks[] = { 300, 310, 320, 330, 340 };

@@ -327,8 +327,10 @@ static void add_needs(const struct forecast *f, FILE *file)
 /* "has been migrating for 12.3 s; all is from now on; dirties 1200 pages/s (by the VMM 1180)" */
 static void add_progress(const struct forecast *f, FILE *file)
 {
-	fprintf(file, "has been migrating for %s, and all is from now on; dirties %.0f pages/s",
-		seconds(f->elapsed_ms.number / 1e3).text, f->pages_s);
+	if (f->elapsed_ms.known)
+		fprintf(file, "has been migrating for %s, and all is from now on; ",
+			seconds(f->elapsed_ms.number / 1e3).text);
+	fprintf(file, "dirties %.0f pages/s", f->pages_s);
 	if (f->vmm_pages_s.known)
 		fprintf(file, " (by the VMM %llu)", f->vmm_pages_s.number);
 }

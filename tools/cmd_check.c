@@ -119,11 +119,12 @@ static bool find_vmlinux(char path[MAX_PATH], const char *kvm, const char *relea
 	struct utsname name;
 	size_t i;
 
-	if (!uname(&name) && !strcmp(name.release, release) &&
-	    try_path(path, RUNNING_TYPES, "", ""))
-		return true;
 	if (!find_root(root, kvm, release))
 		snprintf(root, sizeof(root), "/");
+	/* What was unpacked elsewhere may be another build of the same release. */
+	if (!strcmp(root, "/") && !uname(&name) && !strcmp(name.release, release) &&
+	    try_path(path, RUNNING_TYPES, "", ""))
+		return true;
 	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		snprintf(front, sizeof(front), "%s%s", root, places[i][0]);
 		if (try_path(path, front, release, places[i][1]))

@@ -45,6 +45,7 @@ others() {
 
 # A lie, and what it does: lie WHAT "HOOK=TRUST..." OPTION...
 lie() {
+	rm -f "$tmp/kvm.ko"	# of the case before
 	kvm kvm.ko "${@:3}"
 	check "$tmp/kvm.ko" "$tmp/vmlinux"
 	code=0

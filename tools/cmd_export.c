@@ -20,8 +20,6 @@
 
 #define SERVER		"kvmwatch-exporter"
 #define DEFAULT_MAX_VMS	1000
-/* Far more than 1,000 VMs of 16 vCPUs have. */
-#define MAX_BYTES	(256U << 20)
 
 /* --- options --------------------------------------------------------------- */
 
@@ -180,30 +178,26 @@ static const char *wrong_options(const struct export_options *options)
 		return "--tls-cert and --tls-key go together";
 	if (options->client_ca && !options->cert)
 		return "--client-ca needs --tls-cert and --tls-key";
+	if ((options->textfile || options->once) && (options->cert || options->hosts))
+		return "--tls-cert, --tls-key and --host are for HTTP";
+	if (!options->textfile && (options->options.counted || options->options.count != 1))
+		return "-i and -n go with --textfile";
 	return NULL;
 }
 
 /* --- writing --------------------------------------------------------------- */
-
-static int complain_write(int err)
-{
-	if (err == -EFBIG)
-		return complain("export", "it is longer than %u MiB; lower --max-vms",
-				MAX_BYTES >> 20);
-	return complain("export", "%s", strerror(-err));
-}
 
 /* An exit code; with EXIT_DONE it is to be freed. */
 static int make(struct exporter *exporter, enum expose_format format, struct exposition *e)
 {
 	int err;
 
-	expose_init(e, format, MAX_BYTES);
+	expose_init(e, format, EXPORT_MAX_BYTES);
 	err = exporter_write(exporter, e);
 	if (!err)
 		return EXIT_DONE;
 	expose_free(e);
-	return complain_write(err);
+	return complain("export", "%s", export_error(err));
 }
 
 static int print_once(struct exporter *exporter)

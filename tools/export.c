@@ -507,7 +507,7 @@ static void begin_sample(const struct writing *w, const struct object *object, c
 			 object->number & 0xffff);
 	else
 		snprintf(number, sizeof(number), "%u", object->number);
-	expose_label(w->e, export_object(w->objects->kind), number);
+	expose_label(w->e, hooks_object(w->objects->kind), number);
 }
 
 static const __u64 *data_of(const struct writing *w, const struct object *object)
@@ -765,6 +765,13 @@ static void write_vms(struct exposition *e, struct exporter *exporter, const str
 		     footprint_of);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		write_objects(e, exporter, look, &look->kinds[i]);
+}
+
+const char *export_error(int err)
+{
+	if (err == -EFBIG)
+		return "it is longer than 256 MiB; lower --max-vms";
+	return strerror(-err);
 }
 
 int exporter_write(struct exporter *exporter, struct exposition *e)

@@ -76,4 +76,10 @@ extern export_server export_serve;
 
 #define EXPORT_DEFAULT_LISTEN	"127.0.0.1:10177"
 
+/* What is longer is not exported: far more than 1,000 VMs of 16 vCPUs have. */
+#define EXPORT_MAX_BYTES	(256U << 20)
+
+/* What went wrong in exporter_write(), in words */
+const char *export_error(int err);
+
 #endif /* KVMWATCH_EXPORT_H */

@@ -12,9 +12,9 @@
 
 /* Making bodies takes at most one in so many parts of the time. */
 #define SHARE		5
+#define NR_BODIES	4	/* of two formats, as they are and compressed */
 #define GZIP_LEVEL	1
 #define GZIP_BITS	(15 + 16)	/* the largest window, and gzip's frame */
-#define MAX_BYTES	(256U << 20)
 
 #define TEXT_TYPE	"text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -50,7 +50,7 @@ static int write_text(struct bodies *bodies, enum expose_format format, bool gzi
 {
 	int err;
 
-	expose_init(e, format, MAX_BYTES);
+	expose_init(e, format, EXPORT_MAX_BYTES);
 	err = exporter_write(&bodies->exporter, e);
 	if (!err && gzip)
 		err = compress_text(e);
@@ -95,12 +95,15 @@ static struct body *make_body(struct bodies *bodies, enum expose_format format, 
 	}
 	if (err) {
 		free(body);
-		complain("export", "could not answer: %s", strerror(-err));
+		complain("export", "could not answer: %s", export_error(err));
 		return NULL;
 	}
 	body->made_ns = now_ns();
 	body->cost_ns = body->made_ns - begin;
 	body->users = 1;
+	if (bodies->rest_until_ns < body->made_ns)
+		bodies->rest_until_ns = body->made_ns;
+	bodies->rest_until_ns += (SHARE - 1) * body->cost_ns;
 	bodies->nr++;
 	return body;
 }
@@ -114,9 +117,17 @@ void body_put(struct bodies *bodies, struct body *body)
 	bodies->nr--;
 }
 
-static bool is_old(const struct body *body)
+/*
+ * One that was made just now is not made again before all formats together have rested for what
+ * they cost. One that is older than four such rests is: then its format alone is within its share.
+ */
+static bool is_old(const struct bodies *bodies, const struct body *body)
 {
-	return now_ns() - body->made_ns > (SHARE - 1) * body->cost_ns;
+	__u64 now = now_ns(), age = now - body->made_ns;
+
+	if (age > (NR_BODIES * SHARE - 1) * body->cost_ns)
+		return true;
+	return age > (SHARE - 1) * body->cost_ns && now > bodies->rest_until_ns;
 }
 
 static void drop(struct bodies *bodies, struct body **body)
@@ -129,7 +140,7 @@ struct body *body_get(struct bodies *bodies, enum expose_format format, bool gzi
 {
 	struct body **newest = &bodies->newest[format][gzip];
 
-	if (*newest && is_old(*newest))
+	if (*newest && is_old(bodies, *newest))
 		drop(bodies, newest);
 	if (!*newest)
 		*newest = make_body(bodies, format, gzip);
@@ -143,9 +154,9 @@ void bodies_expire(struct bodies *bodies)
 	struct body **newest;
 	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < NR_BODIES; i++) {
 		newest = &bodies->newest[i / 2][i % 2];
-		if (*newest && is_old(*newest))
+		if (*newest && is_old(bodies, *newest))
 			drop(bodies, newest);
 	}
 }
@@ -154,7 +165,7 @@ void bodies_free(struct bodies *bodies)
 {
 	size_t i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < NR_BODIES; i++)
 		drop(bodies, &bodies->newest[i / 2][i % 2]);
 	exporter_free(&bodies->exporter);
 }

@@ -22,10 +22,14 @@ struct body {
 	unsigned int users;
 };
 
-/* The newest body of each format, as it is and compressed. */
+/*
+ * The newest body of each format, as it is and compressed; and until when the time that making
+ * them took is more than its share.
+ */
 struct bodies {
 	struct exporter exporter;
 	struct body *newest[2][2];
+	__u64 rest_until_ns;
 	unsigned int nr;	/* how many bodies there are, in use or newest */
 };
 

@@ -420,23 +420,26 @@ static void serve(struct server *server)
 	}
 }
 
-/* With a NUL behind it; to be freed. */
+/* With a NUL behind it; to be freed. NULL and errno: it failed, or has more than @max bytes. */
 static char *read_file(const char *path, size_t max)
 {
 	FILE *file = fopen(path, "re");
 	char *text = file ? malloc(max + 1) : NULL;
+	int err = errno;
 	size_t len;
 
 	if (text) {
 		len = fread(text, 1, max, file);
 		text[len] = '\0';
-		if (ferror(file)) {
+		err = ferror(file) ? EIO : len == max && fgetc(file) != EOF ? EFBIG : 0;
+		if (err) {
 			free(text);
 			text = NULL;
 		}
 	}
 	if (file)
 		fclose(file);
+	errno = err;
 	return text;
 }
 

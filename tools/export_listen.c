@@ -52,7 +52,8 @@ static bool is_stale(const struct sockaddr_un *address)
 
 	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
 		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* A server that is busy must not keep us waiting. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
 	stale = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
@@ -84,8 +85,11 @@ static int listen_path(struct listeners *listeners, const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	copy = strdup(path);
 	if (fd < 0 || !copy) {
+		err = complain(path, "can't make a socket: %m");
+		if (fd >= 0)
+			close(fd);
 		free(copy);
-		return complain(path, "can't make a socket: %m");
+		return err;
 	}
 	err = bind_path(fd, &address);
 	if (err == -EADDRINUSE && is_stale(&address)) {

@@ -191,24 +191,18 @@ enum expose_type export_type(const struct kvmwatch_value *value)
 	}
 }
 
-const char *export_object(__u32 kind)
-{
-	return hooks_object(kind);
-}
-
-static void drop_end(char *name, const char *end)
-{
-	size_t len = strlen(name), end_len = strlen(end);
-
-	if (len > end_len && !strcmp(name + len - end_len, end))
-		name[len - end_len] = '\0';
-}
-
 static bool has_end(const char *name, const char *end)
 {
 	size_t len = strlen(name), end_len = strlen(end);
 
 	return len >= end_len && !strcmp(name + len - end_len, end);
+}
+
+/* The name is longer than its end: the object is in front. */
+static void drop_end(char *name, const char *end)
+{
+	if (has_end(name, end))
+		name[strlen(name) - strlen(end)] = '\0';
 }
 
 /* Letters of a metric's name, and an end that the formats do not keep for themselves. */
@@ -236,7 +230,7 @@ void export_make_name(char *name, __u32 kind, const struct kvmwatch_value *value
 {
 	__u32 unit = value->flags & KVMWATCH_STATS_UNIT_MASK;
 
-	snprintf(name, EXPORT_MAX_NAME - 16, "%s_%s", export_object(kind), value->name);
+	snprintf(name, EXPORT_MAX_NAME - 16, "%s_%s", hooks_object(kind), value->name);
 	drop_end(name, "_hist");
 	if (unit == KVMWATCH_STATS_SECONDS) {
 		drop_end(name, "_ns");

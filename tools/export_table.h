@@ -74,8 +74,6 @@ const struct export_row *export_find_row(__u32 kind, const char *stat);
 /* The type of a statistic here, from its flags. */
 enum expose_type export_type(const struct kvmwatch_value *value);
 
-/* "vm", "vcpu" or "slot": what names begin with, and the label that says which one. */
-const char *export_object(__u32 kind);
 
 #define EXPORT_MAX_NAME	96
 

@@ -909,6 +909,10 @@ TEST(options_that_contradict_are_wrong_usage)
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-H --windows --top 3"));
 	EXPECT_EQ(2, code_of(&cmd_vcpu, "-C -b 512"));
 	EXPECT_EQ(0, code_of(&cmd_vcpu, "-C -C"));
+	EXPECT_EQ(2, code_of(&cmd_export, "-i 15"));
+	EXPECT_EQ(2, code_of(&cmd_export, "--once -n 1"));
+	EXPECT_EQ(2, code_of(&cmd_export, "--once --host web1"));
+	EXPECT_EQ(2, code_of(&cmd_export, "-T /nowhere/file --tls-cert cert --tls-key key"));
 }
 
 static int rows_at_end(int reads)

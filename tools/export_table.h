@@ -74,7 +74,6 @@ const struct export_row *export_find_row(__u32 kind, const char *stat);
 /* The type of a statistic here, from its flags. */
 enum expose_type export_type(const struct kvmwatch_value *value);
 
-
 #define EXPORT_MAX_NAME	96
 
 /* The name of a family for a statistic without a row. */

@@ -87,6 +87,12 @@ check-rest: ## what check-all has beyond check
 	@$(VM)/deps tool vm unit host lint kernel
 	@SET=all $(VM)/suite build predict,cost,lint,host,vm | $(VM)/tap
 
+# The day is that of the beginning.
+results: export RESULTS_TO := $(or $(RESULTS_TO),docs/results/$(shell date +%F).md)
+results: ## check-all, and its results into docs/results/DATE.md
+	@mkdir -p $(dir $(RESULTS_TO))
+	@$(MAKE) check-all
+
 unit: ## tests of the tool's and the library's code; they need no kernel
 	@$(VM)/deps tool unit
 	@$(VM)/suite build_unit unit | $(VM)/tap
@@ -208,8 +214,10 @@ clean: ## remove what was built
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 10
 
-export T V KERNELS SUITE
+# With RESULTS_TO=FILE each command that runs tests adds its results to FILE.
+RESULTS_OF = make $(MAKECMDGOALS) $(filter-out RESULTS_TO=%,$(MAKEOVERRIDES))
+export T V KERNELS SUITE RESULTS_TO RESULTS_OF
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
-	check-all check-rest unit vm-test vmms storm fuzz-vm \
+	check-all check-rest results unit vm-test vmms storm fuzz-vm \
 	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
 	bench-predict packages lint initrd sparse vm-deps clean help

@@ -8,6 +8,7 @@ tap=$top/selftests/vm/tap
 told=$(mktemp) made=$(mktemp)
 dir=$(mktemp -d)
 trap 'rm -r "$told" "$made" "$dir"' EXIT
+unset RESULTS_TO	# of the run that this test is a part of
 
 hear() {
 	cat >"$told"
@@ -59,7 +60,7 @@ has_line() {
 	grep -qxE "$1" "$made"
 }
 
-echo "1..18"
+echo "1..20"
 hear <<END
 # == vm old
 # == test a_test[old]
@@ -204,3 +205,43 @@ case_is $? "never over its end, and nothing is left of it"
 end_by_signal
 ! grep -qE 'a_test.*(the end|Terminated)' "$made" && has_line ".*the end"
 case_is $? "nor when a signal ends it"
+
+# What a run leaves in a file; the second one goes on in it.
+RESULTS_TO=$dir/results RESULTS_OF="make matrix" hear <<END
+# == vm old
+# Linux 5.10.0
+# == test a_test[old]
+ok 1 good
+not ok 2 bad
+ok 3 # SKIP there is no b
+# == end 1
+# == done 0
+END
+RESULTS_TO=$dir/results RESULTS_OF="make unit" hear <<END
+# == test b_test
+ok 1 good
+# == end 0
+END
+cat "$dir/results" >"$made"
+says "
+## make matrix
+
+1 passed, 1 failed, 1 skipped in " && says "
+| Linux 5.10.0 | old |
+| --- | --- |
+| a_test | 1/1/1 |
+
+Failed:
+
+* a_test[old]: bad
+
+Skipped:
+
+* there is no b
+"
+case_is $? "RESULTS_TO has a file of what ran, where, and how it ended"
+says "
+## make unit
+
+1 passed, 0 failed, 0 skipped in " && [ "$(grep -c '^# Results of' "$made")" = 1 ]
+case_is $? "the next run goes on in that file"

@@ -76,6 +76,10 @@ demo: ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
 	@$(VM)/deps tool vm
 	@$(VM)/show
 
+picture: ## docs/top.svg: kvmwatch top with guests at work, in the test VM
+	@$(VM)/deps tool vm
+	@$(VM)/show screen
+
 check: ## the tests that matter most, in some minutes: here and in the test VM (KERNEL=6.1)
 	@$(VM)/deps tool vm unit host
 	@SET=check $(VM)/suite build unit,host,vm | $(VM)/tap
@@ -217,7 +221,7 @@ help: ## this list
 # With RESULTS_TO=FILE each command that runs tests adds its results to FILE.
 RESULTS_OF = make $(MAKECMDGOALS) $(filter-out RESULTS_TO=%,$(MAKEOVERRIDES))
 export T V KERNELS SUITE RESULTS_TO RESULTS_OF
-.PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo check \
-	check-all check-rest results unit vm-test vmms storm fuzz-vm \
-	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
+.PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo \
+	picture check check-all check-rest results unit vm-test vmms storm fuzz-vm matrix races \
+	stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
 	bench-predict packages lint initrd sparse vm-deps clean help

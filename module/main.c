@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kvmwatch: watches KVM from outside. Start and end, and who tells whom above itself. */
+/* kvmwatch: watches KVM from outside. Start, end, and the callbacks that go up a layer. */
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -22,7 +22,7 @@
 #include "records/pool.h"
 #include "tasks/audit.h"
 
-/* --- what lower layers tell, and whom ---------------------------------------- */
+/* --- callbacks of lower layers ---------------------------------------- */
 
 static void on_coming(bool fresh)
 {
@@ -81,7 +81,7 @@ static int __init kvmwatch_init(void)
 	err = kvmw_hooks_init(kvmw_handlers, &attach_events);	/* from here on KVM calls us */
 	if (err)
 		goto exit_dev;
-	kvmw_housekeep();		/* VMs that run already are known on return */
+	kvmw_housekeep();		/* on return, VMs that run already are known */
 	kvmw_audits_init();
 	pr_info("%u of %u hooks attached\n", attached(), KVMW_NR_HOOKS);
 	return 0;
@@ -96,8 +96,9 @@ exit_debugfs:
 }
 
 /*
- * The device goes first, as nobody may open it any more; that nobody has it open is
- * why we are here. Records go before the root of debugfs: they have files there.
+ * The reverse of the start: audits, hooks, device, records, debugfs, clock. Nobody has the device
+ * open, as an open file holds the module. Records go before the root of debugfs, which has their
+ * files.
  */
 static void __exit kvmwatch_exit(void)
 {

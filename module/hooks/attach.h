@@ -11,14 +11,14 @@ struct kvmwatch_hook;
 struct list_head;
 struct mutex;
 
-/* What others do then. Context: task, the attach lock held for write. */
+/* Callbacks. Context: task, the attach lock held for write, but for @vendor_gone. */
 struct kvmw_attach_events {
 	/* Hooks are about to be attached. @fresh: to a kvm.ko that has had no VM yet. */
 	void	(*coming)(bool fresh);
 	void	(*attached)(void);
 	/* No handler runs any more, nor will until the next attach. */
 	void	(*detached)(void);
-	/* The code of KVM's vendor module is gone. No VM is left. */
+	/* KVM's vendor module is going. No VM is left. Context: task, no lock of ours held. */
 	void	(*vendor_gone)(void);
 };
 

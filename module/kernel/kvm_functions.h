@@ -83,7 +83,7 @@
 #define KVMW_HAS_RMAP_TELLERS	(!KVMW_SINCE(6, 1) || KVMW_SINCE(7, 2))
 
 /*
- * Functions that have leaves changed, X(name, cause) with a cause of leaf_cause.h. Some are there
+ * Functions that have leaves changed, X(name, cause) with a cause of probes/causes.h. Some are there
  * only where the compiler has not put them into others, which are there as well.
  */
 #define KVMW_LEAF_FUNCTIONS(X)							\

@@ -83,7 +83,7 @@ static const void *const fed[] __used __initconst = {
 	KVMW_VCPU_STATS(VCPU_REFER)
 };
 
-/* What a VM has of its own, then what its vCPUs have; made into one by vm_table(). */
+/* What a VM has of its own, then what its vCPUs have; joined by kvmw_describe_init(). */
 static const struct kvmw_stat vm_rows[] = { KVMW_VM_STATS(VM_ROW) };
 static const struct kvmw_stat sum_rows[] = { KVMW_VCPU_STATS(SUM_ROW) };
 static struct kvmw_stat vm_stats[ARRAY_SIZE(vm_rows) + ARRAY_SIZE(sum_rows)];

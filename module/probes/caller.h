@@ -42,7 +42,10 @@ static __always_inline const struct kvmw_caller *kvmw_caller_of(unsigned long ad
 /* What the caller at @addr, somewhere on the stack, says of leaves that change: see above. */
 int kvmw_frame_cause(unsigned long addr);
 
-/* kvm.ko or its vendor module went: other code may be at these addresses. */
+/*
+ * kvm.ko or its vendor module went: other code may be at these addresses. Context: no VM is left,
+ * or no handler runs; so nobody looks up a caller.
+ */
 void kvmw_forget_callers(void);
 /* Every CPU as it is before its first hit. Context: no handler runs. */
 void kvmw_callers_init(void);

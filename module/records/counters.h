@@ -23,7 +23,10 @@ bool kvmw_slot_has_counters(const struct kvmw_slot *slot);
 /* Bytes of a set */
 size_t kvmw_counters_size(void);
 
-/* Where hits of a new slot of @vm count. What it has and may not use goes in absorb(). */
+/*
+ * Where hits of a new slot of @vm count. kvmw_absorb_locked() frees the counters of a slot that may
+ * not use them.
+ */
 void kvmw_counters_take(struct kvmw_slot *slot, struct kvmw_vm *vm);
 /* The other way round, for a record that is about to be freed. */
 void kvmw_counters_give(struct kvmw_slot *slot, struct kvmw_vm *vm);

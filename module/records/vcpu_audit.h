@@ -31,7 +31,7 @@ struct kvmw_pair_bounds {
  * struct kvmw_vcpu_audit - what audits know of a vCPU
  * @pairs:	under house_lock
  * @others:	the other counts when KVM was about to free the vCPU
- * @tells:	what they told about ours then (enum tells); all 0 before
+ * @tells:	what they told about ours then (enum kvmw_tells); all 0 before
  */
 struct kvmw_vcpu_audit {
 	struct kvmw_pair_bounds	pairs[KVMW_NR_PAIRS];

@@ -17,7 +17,7 @@ bool kvmw_audit_vcpus(struct kvmw_vm *vm);
 
 /*
  * Compare what a vCPU that is gone had at its end. What comes of it is in vm->ends_compared and
- * vm->ends_differ. Context: task, house_lock and vm->lock held.
+ * vm->ends_refuted. Context: task, house_lock and vm->lock held.
  */
 void kvmw_audit_vcpu_last(struct kvmw_vcpu *vcpu);
 

@@ -2,7 +2,7 @@
 /*
  * Forecasts of migrations: the published table, cases whose answer is known in closed form, what
  * must hold for any input, and input that is wrong. How near forecasts come to migrations is
- * another test's (predict_guests_test.c).
+ * for "make bench-predict".
  */
 #include <math.h>
 

@@ -208,9 +208,9 @@ const struct cmd cmd_pages = {
 	.summary	= "each map, unmap and split of guest pages",
 	.about		=
 		"Show each leaf that comes into or goes from the second-level page tables, with its\n"
-		"level and slot. CAUSE: vcpu, one of the VM was at work, as a rule a page fault;\n"
-		"host, what the VMM or the kernel does to memory; split, a huge leaf went and leaves\n"
-		"of the next level came.",
+		"level and slot. CAUSE is what KVM did: fault, async, prefetch, mm (the host's memory\n"
+		"management), slot, split, split_eager, collapse, nx, end; or, if none of these is\n"
+		"known, vcpu or host, by whether a vCPU of the VM was loaded. kvmwatch(8) explains them.",
 	.options	= page_options,
 	.run		= run_pages,
 };

@@ -2,7 +2,7 @@
 /*
  * Comings and goings of modules that meet: two insmods, the end of kvmwatch and that of
  * kvm.ko, the end of kvmwatch and those who open and map what it has. What docs/locking.md
- * says of them is what is tried here; storm_test and life_test have the rest.
+ * says of them is what is tried here; storm_test, life_test and unload_test have the rest.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -71,7 +71,7 @@ static void *insmod(void *unused)
 }
 
 /* Newer kernels tell all who load one file at a time what came of the first. */
-TEST_F_TIMEOUT(race, of_insmods_at_a_time_one_loads_it, 180)
+TEST_F_TIMEOUT(race, one_of_several_insmods_loads_it, 180)
 {
 	pthread_t threads[3];
 	int round, i, loaded;
@@ -104,7 +104,7 @@ static void *reload_kvm(void *unused)
 	return (void *)(long)(vendor_unload_kvm() ?: vendor_load(""));
 }
 
-TEST_F_TIMEOUT(race, kvm_and_kvmwatch_go_at_a_time_and_come_back, 180)
+TEST_F_TIMEOUT(race, kvm_and_kvmwatch_unload_together_and_come_back, 180)
 {
 	pthread_t thread;
 	void *answer;
@@ -158,7 +158,7 @@ static void *open_and_look(void *guest)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 180)
+TEST_F_TIMEOUT(race, kvmwatch_unloads_between_opens_and_mmaps, 180)
 {
 	unsigned long before;
 	pthread_t threads[2];
@@ -186,7 +186,7 @@ TEST_F_TIMEOUT(race, kvmwatch_goes_between_those_who_open_and_map_it, 180)
 }
 
 /* What was opened, of every kind, holds it; so does a mapping whose fd was closed. */
-TEST_F(race, kvmwatch_cannot_go_while_one_has_it_open_or_mapped)
+TEST_F(race, kvmwatch_stays_while_it_is_open_or_mapped)
 {
 	struct kvmwatch_open_all all = { .size = sizeof(all), .kind = KVMWATCH_KIND_VM };
 	struct kvmwatch_open heat = {
@@ -236,7 +236,7 @@ static bool is_copied(struct guest *g)
 }
 
 /* The next audit and the next copy come two seconds later: when kvmwatch is gone, they don't. */
-TEST_F(race, what_is_due_later_goes_with_it)
+TEST_F(race, unloading_cancels_delayed_work)
 {
 	char args[256];
 

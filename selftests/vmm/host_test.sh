@@ -31,7 +31,7 @@ foreign_vm() {
 
 passes_beside_a_foreign_vm() {
 	before=$(foreign_vm)
-	run_tests T=abi,dirty,life || return
+	run_tests T=abi,dirty,life,owner,unload,limits || return
 	same "$before" "$(foreign_vm)" && grep '^ok .*# SKIP' /tmp/host.log
 }
 

@@ -190,7 +190,7 @@ static int do_ioctl(int fd, unsigned long cmd, void *arg)
 
 /* --- commands --------------------------------------------------------------- */
 
-TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
+TEST_F(abuse, unknown_commands_fail_with_enotty)
 {
 	static const unsigned long others[] = {
 		0, ~0UL, 0x5401 /* TCGETS */, KVM_GET_API_VERSION, KVM_GET_STATS_FD,
@@ -218,7 +218,7 @@ TEST_F(abuse, commands_that_do_not_exist_are_no_ioctl)
 	EXPECT_EQ(-ENOTTY, do_ioctl(self->fds[0], KVMWATCH_AUDIT, self->page));
 }
 
-TEST_F(abuse, the_device_and_stats_fds_can_do_nothing_else)
+TEST_F(abuse, other_operations_on_the_device_and_fds_fail)
 {
 	char c = 0;
 	int i;
@@ -286,7 +286,7 @@ static int try(int dev, const struct command *command, void *arg)
 	return ret;
 }
 
-TEST_F(abuse, a_size_is_refused_if_short_or_with_something_unknown_in_it)
+TEST_F(abuse, rejects_short_sizes_and_unknown_fields)
 {
 	const struct command *c;
 	char *arg = self->page;
@@ -329,7 +329,7 @@ TEST_F(abuse, a_size_is_refused_if_short_or_with_something_unknown_in_it)
 	}
 }
 
-TEST_F(abuse, an_address_that_cannot_be_used_is_a_fault)
+TEST_F(abuse, bad_addresses_fail_with_efault)
 {
 	char *end = self->page + GUEST_PAGE;
 	const struct command *c;
@@ -370,7 +370,7 @@ TEST_F(abuse, an_address_that_cannot_be_used_is_a_fault)
 
 /* --- KVMWATCH_LIST ---------------------------------------------------------- */
 
-TEST_F(abuse, only_kinds_that_exist_are_listed)
+TEST_F(abuse, lists_only_known_kinds)
 {
 	static const __u32 wrong[] = { 0, 6, 7, 0x80000000, ~0U, 0x10001 };
 	__u32 kind, nr;
@@ -487,7 +487,7 @@ static int open_with(int dev, struct kvmwatch_open arg)
 
 #define OPEN(...) open_with(self->dev, (struct kvmwatch_open){ __VA_ARGS__ })
 
-TEST_F(abuse, a_stats_fd_is_not_opened_with_fields_that_mean_nothing)
+TEST_F(abuse, rejects_fields_that_mean_nothing)
 {
 	static const __u32 wrong[] = { 0, KVMWATCH_KIND_HOOK, KVMWATCH_KIND_STAT, 6, ~0U, 0x10001 };
 	int vm = guest_vm_fd(self->g), vcpu = guest_vcpu_fd(self->g, 0), bit;
@@ -523,7 +523,7 @@ TEST_F(abuse, a_stats_fd_is_not_opened_with_fields_that_mean_nothing)
 	EXPECT_EQ(-EINVAL, OPEN(.kind = KVMWATCH_KIND_VCPU, .id = self->vcpu_id, .as_id = 1));
 }
 
-TEST_F(abuse, what_does_not_exist_is_not_opened)
+TEST_F(abuse, opens_no_unknown_objects)
 {
 	__u64 wrong[] = { 0, self->id + 1000, ~0ULL, 1ULL << 32, self->id | 1ULL << 32 };
 	int vm = guest_vm_fd(self->g);
@@ -544,7 +544,7 @@ TEST_F(abuse, what_does_not_exist_is_not_opened)
 				.fd = vm, .slot = 77));
 }
 
-TEST_F(abuse, only_fds_of_kvm_are_taken_and_each_for_what_it_is)
+TEST_F(abuse, takes_only_fds_of_kvm_each_as_its_kind)
 {
 	int vm = guest_vm_fd(self->g), vcpu = guest_vcpu_fd(self->g, 0), pipes[2], closed, path;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -588,7 +588,7 @@ TEST_F(abuse, only_fds_of_kvm_are_taken_and_each_for_what_it_is)
 	close(null);
 }
 
-TEST_F(abuse, running_out_of_fds_is_told_and_costs_nothing)
+TEST_F(abuse, running_out_of_fds_fails_and_costs_nothing)
 {
 	struct rlimit limit, small = { 64, 64 };
 	int fds[64], nr = 0, fd;
@@ -1050,12 +1050,12 @@ static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds
 	close(f.null);
 }
 
-TEST_F_TIMEOUT(abuse, whatever_is_asked_at_random_changes_nothing, 7200)
+TEST_F_TIMEOUT(abuse, random_calls_by_root_change_nothing, 7200)
 {
 	fuzz(_metadata, FUZZ(self->dev), self->fds);
 }
 
-TEST_F_TIMEOUT(abuse, whatever_nobody_asks_at_random_changes_nothing, 7200)
+TEST_F_TIMEOUT(abuse, random_calls_by_nobody_change_nothing, 7200)
 {
 	int dev;
 

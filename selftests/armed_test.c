@@ -421,7 +421,7 @@ static int load_kvm_by_force(void)
 	return err;
 }
 
-TEST(a_kvm_that_was_loaded_by_force_is_not_taken_for_none)
+TEST(a_kvm_loaded_by_force_is_reported)
 {
 	static const char why[] = "loaded by force";
 	struct kvmwatch_info it;

@@ -127,7 +127,7 @@ TEST_F(audit, the_last_is_when_the_vm_is_gone)
 	close(fd);
 }
 
-TEST_F(audit, of_what_there_is_not_are_refused)
+TEST_F(audit, rejects_unknown_vms)
 {
 	struct kvmwatch_audit arg = { .size = sizeof(arg), .vm = ~0ULL };
 	int dev = watch_device();
@@ -232,7 +232,7 @@ static int go_wrong(struct guest *g, int round)
 	return err ? err : guest_slot_discard(g, 1, round * 200, 40);
 }
 
-TEST_F(dropped, is_found_and_the_pages_are_counted_anew)
+TEST_F(dropped, is_found_and_the_pages_are_recounted)
 {
 	struct kvmwatch_audit answer;
 	int fd, round;
@@ -290,7 +290,7 @@ TEST_F(dropped, is_found_at_the_vms_end)
  * There is no TDX here, so VMs of the usual type are treated as if they were TDX VMs. What is
  * known of those stays.
  */
-TEST(of_vms_that_hide_their_page_tables_there_are_none)
+TEST(vms_with_opaque_page_tables_are_not_audited)
 {
 	const char *const gone[] = {
 		"mapped_4k", "mapped_bytes", "mapped_bytes_peak", "map_4k", "unmap_2m",
@@ -405,7 +405,7 @@ TEST_F(marks, agree_with_what_the_vmm_collects)
 	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "dirty_marks_new"));
 }
 
-TEST_F(marks, start_anew_with_each_log)
+TEST_F(marks, begin_again_with_each_log)
 {
 	int round;
 
@@ -711,7 +711,7 @@ static int work_of_all_kinds(struct guest *g)
 	return guest_run(g, 0, work_out(EXITS)) ?: guest_halt_asleep(g, 0, SHORT_HALTS);
 }
 
-TEST_F(missed, is_found)
+TEST_F(missed, fails_the_audit)
 {
 	__u64 before;
 	int i, fd;

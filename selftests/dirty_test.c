@@ -196,7 +196,7 @@ TEST_F(dirty, dirty_pages_are_those_not_collected)
 }
 
 /* Of slots 0, 1 and 2; nothing of this depends on what the guest writes. */
-TEST_F(dirty, how_much_is_logged_is_the_size_of_the_slots_that_are)
+TEST_F(dirty, logged_bytes_are_the_size_of_logged_slots)
 {
 	struct guest *g = self->g;
 
@@ -418,7 +418,7 @@ TEST_F(dirty, each_vcpu_counts_its_own_marks)
  * Two vCPUs that mark a page at the same moment both find it not marked yet: that is
  * one new mark too many, for a mark that came twice.
  */
-TEST_F(dirty, pages_that_vcpus_mark_at_once_are_new_as_often_as_marked_at_most)
+TEST_F(dirty, new_marks_of_parallel_writers_are_at_most_their_marks)
 {
 	struct guest *g = self->g;
 	__u64 bits = 0;

@@ -365,7 +365,7 @@ strings -t d /tmp/broken.dat | sed -n 's/^ *//; /REC->vm, REC->pid/p' | while re
 	printf '?' | dd of=/tmp/broken.dat bs=1 seek=$((at + ${#before} + 3)) conv=notrunc 2>/dev/null
 done
 trace-cmd report -i /tmp/broken.dat >/tmp/broken 2>/dev/null
-if claim "a format that libtraceevent does not understand is told by it" \
+if claim "libtraceevent complains of a format that it does not understand" \
 	grep -q 'FAILED TO PARSE' /tmp/broken; then
 	id=$(sed -n 's/.* vm=\([0-9]*\) .*/\1/p' /tmp/broken | sed -n 1p)
 	kvmwatch report -p "id:$id" /tmp/broken.dat >/tmp/report 2>$said

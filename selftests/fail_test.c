@@ -643,7 +643,7 @@ static bool counts_on(struct guest *g)
  * A VM comes when one record of each kind is ready. The others, its directories and what is
  * ready for the next are made behind it; what of that fails is made good without anybody's help.
  */
-TEST_F_TIMEOUT(worker, makes_good_what_it_could_not_have_for_a_new_vm, 390)
+TEST_F_TIMEOUT(worker, retries_failed_allocations_for_a_new_vm, 390)
 {
 	unsigned int all, nth, step, tries = 0;
 	unsigned long lost_before;
@@ -691,7 +691,7 @@ TEST_F_TIMEOUT(worker, makes_good_what_it_could_not_have_for_a_new_vm, 390)
  * as ever. That nobody tries when it is gone, the kernel looks: no timer may be armed in what is
  * freed.
  */
-TEST_F_TIMEOUT(worker, can_go_before_it_has_made_good, 120)
+TEST_F_TIMEOUT(worker, unloads_before_it_has_retried, 120)
 {
 	int round, incomplete = 0;
 	struct guest *g;
@@ -713,7 +713,7 @@ TEST_F_TIMEOUT(worker, can_go_before_it_has_made_good, 120)
 }
 
 /* A mapped copy is made by a worker as well; and made anew when there was no memory for one. */
-TEST_F(worker, makes_a_copy_later_that_it_could_not_make)
+TEST_F(worker, retries_a_failed_copy)
 {
 	struct kvmwatch_map *map;
 	unsigned int nth, tries = 0;
@@ -737,7 +737,7 @@ TEST_F(worker, makes_a_copy_later_that_it_could_not_make)
 }
 
 /* An audit of all VMs that has no memory for the list of them is left out, and the next is not. */
-TEST_F(worker, audits_when_it_can)
+TEST_F(worker, audits_again_after_a_failed_audit)
 {
 	unsigned long audits;
 

@@ -413,7 +413,7 @@ TEST_F(heat, a_slot_that_goes_keeps_what_it_has_and_one_that_comes_is_not_covere
 	close(fd);
 }
 
-TEST_F(heat, logging_may_come_and_go)
+TEST_F(heat, counts_while_logging_is_on)
 {
 	struct view *v = &self->view;
 	struct guest *g = self->g;
@@ -514,7 +514,7 @@ TEST_F(heat, it_outlives_the_vm)
 	EXPECT_EQ(0, memcmp(v->pages, then.pages, sizeof(then.pages)));
 }
 
-TEST_F(heat, those_who_ask_for_the_same_share_it_until_the_last_one_goes)
+TEST_F(heat, fds_of_one_slot_share_it_until_the_last_closes)
 {
 	struct view *v = &self->view;
 	struct guest *g = self->g;
@@ -689,7 +689,7 @@ static int open_heat(int dev, struct kvmwatch_open arg)
 	return 0;
 }
 
-TEST_F(heat, what_makes_no_sense_is_refused)
+TEST_F(heat, rejects_invalid_arguments)
 {
 	int dev = self->dev, vm = guest_vm_fd(self->g), vcpu = guest_vcpu_fd(self->g, 0);
 

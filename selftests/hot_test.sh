@@ -92,7 +92,7 @@ claim "the table has so many pages as asked for" same 3 "$(grep -c ' 0x4000[012]
 claim "JSON is an object a line" hot INT --json --slot 1 -n 1
 claim "with exact numbers" grep -q '^{.*"gfn": *262144, *"rel_gfn": *0,.*"slot": *1, *"count": *5}$' \
 	/tmp/hot.txt
-claim "windows are told" hot INT --windows --csv
+claim "windows are printed" hot INT --windows --csv
 # 64 pages in the only windows that hold all of the round, if none of its bounds was in between.
 claim "no window has more pages than there are, some have some" \
 	sh -c "awk -F, '\$3 == \"logged\" && \$6 != \"\" { if (\$6 > 64) bad++; if (\$6 > 0) some++ }
@@ -161,7 +161,7 @@ wait "$rings" 2>/dev/null
 claim "what is not logged is unknown, not 0" says "unknown: dirty logging is off" \
 	kvmwatch dirty --hot -t 0.1 -p "$cold"
 claim "null in JSON" says '"count": *null' kvmwatch dirty --hot -t 0.1 -p "$cold" --json
-claim "a slot that is not there is told" fails_with 1 "no slot 0:9" \
+claim "an unknown slot is an error" fails_with 1 "no slot 0:9" \
 	kvmwatch dirty --hot -s 9 -t 0.1 -p "$cold"
 claim "an address space that is none is wrong usage" fails_with 2 "address space" \
 	kvmwatch dirty --hot -s x:1

@@ -72,5 +72,5 @@ claim "and that is said" grep -q interrupted /tmp/sampling
 
 kill "$small" "$large"
 wait "$small" "$large" 2>/dev/null
-claim "a VM that has ended is told" fails_with 1 "VM" kvmwatch predict -p "$small"
+claim "a VM that has ended is an error" fails_with 1 "VM" kvmwatch predict -p "$small"
 echo "1..$nr"

@@ -82,7 +82,7 @@ static int create_in_vain(int kvm)
 	return fd;
 }
 
-TEST_F_TIMEOUT(rescan, creations_in_vain_cost_few_rounds_and_interrupt_nobody, 120)
+TEST_F_TIMEOUT(rescan, failed_creations_cost_few_rounds_and_no_interrupts, 120)
 {
 	__u64 begin, took;
 	struct counts before, after;

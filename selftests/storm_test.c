@@ -578,7 +578,7 @@ static unsigned long long lost_of_unknown(void)
 	return nr;
 }
 
-TEST_F_TIMEOUT(storm, that_the_pools_run_dry_in_ends_with_every_number_right, 7200)
+TEST_F_TIMEOUT(storm, with_dry_pools_ends_with_every_number_right, 7200)
 {
 	char args[128];
 	int storms;
@@ -660,7 +660,7 @@ static void check_held(void)
 	}
 }
 
-TEST_F_TIMEOUT(storm, that_kvmwatch_comes_and_goes_in_leaves_no_vm_unknown, 7200)
+TEST_F_TIMEOUT(storm, with_reloads_leaves_no_vm_unknown, 7200)
 {
 	int reloads = getenv("vm_short") ? 4 : RELOADS, i, round;
 	pthread_t threads[MAKERS];

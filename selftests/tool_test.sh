@@ -29,7 +29,7 @@ json_shape() {
 
 claim "no VM is no error" kvmwatch list
 claim "an unknown command is wrong usage" fails_with 2 "no such command" kvmwatch frobnicate
-claim "an unknown VM is told" fails_with 1 "VM" kvmwatch stat -p 999999
+claim "an unknown VM is an error" fails_with 1 "VM" kvmwatch stat -p 999999
 claim "hooks tells where it is attached" says kvm_arch_vcpu_load kvmwatch hooks
 
 start_demo /tmp/demo.log --name tool --pages-4k 1000 --pages-2m 4 --dirty-rounds 2 --halts 20
@@ -95,7 +95,7 @@ wait "$here" "$away" 2>/dev/null
 
 kill "$guest"
 wait "$guest" 2>/dev/null
-claim "a VM that ended is told" fails_with 1 "VM" kvmwatch stat -p "$guest"
+claim "a VM that ended is an error" fails_with 1 "VM" kvmwatch stat -p "$guest"
 
 # /dev/kvmwatch is for its owner, unless the administrator says otherwise.
 if [ "$MACHINE" = vm ]; then

@@ -132,12 +132,12 @@ shows "VM [0-9]* ($small-[0-9]*): [2-9] slots" "s shows the slots of a VM"
 shows "^ *0-1  *0x40000000 .*100.0%" "with their addresses and mapped share"
 kill "$small"
 wait "$small" 2>/dev/null
-shows "VM [0-9]* ($small-[0-9]*) has ended" "the end of the VM is told"
+shows "VM [0-9]* ($small-[0-9]*) has ended" "top says that the VM has ended"
 shows "1 VM, every" "and those left are shown"
 
 rmmod kvmwatch
 ok $? "nobody who watches keeps the module from going"
-shows "the module is not loaded; load it" "that the module is gone is told"
+shows "the module is not loaded; load it" "top says that the module is gone"
 tmux resize-window -x 40 -y 24
 shows "^modprobe kvmwatch" "and all of what to do, on a narrow screen too"
 shows "^kvmwatch top - 0 VMs" "below the title, which is one line"
@@ -146,7 +146,7 @@ insmod "$KVMWATCH_KO" "$MODARGS"
 shows "$large-[0-9]* .*####.*100.0%" "it goes on when the module is back"
 kill "$large"
 wait "$large" 2>/dev/null
-shows "no VM runs here now" "that there is no VM is told"
+shows "no VM runs here now" "top says that there is no VM"
 keys q
 shows "^top ended 0" "q ends it"
 tmux kill-server
@@ -167,7 +167,7 @@ kill "$utf8"
 wait "$utf8" 2>/dev/null
 
 tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 'TERM=dumb kvmwatch top; echo "top ended $?"; sleep 1000'
-shows "cannot place the cursor; set TERM" "a terminal without a cursor is told"
+shows "cannot place the cursor; set TERM" "top refuses a terminal without a cursor"
 shows "^top ended 1" "and top ends"
 tmux kill-server
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What all kinds of fds share. @all: of somebody who may see all VMs. Context: task. */
+/* What all kinds of fds share. @all: its holder may see all VMs. Context: task. */
 #ifndef KVMW_FD_H
 #define KVMW_FD_H
 
@@ -9,11 +9,11 @@
 struct kvmw_stat;
 struct kvmwatch_stats_desc;
 
-/* How many fds there may be: count one more, -ENOBUFS; one less. */
+/* Count an open fd: 0, or -ENOBUFS beyond the limit. Give it back. */
 int kvmw_fd_charge(bool all);
 void kvmw_fd_uncharge(bool all);
 
-/* The same of those that are mapped */
+/* The same for mapped fds. */
 int kvmw_map_charge(bool all);
 void kvmw_map_uncharge(bool all);
 

@@ -8,8 +8,8 @@
 struct kvmw_object;
 
 /*
- * A new fd to read the heat of each page with, of the VM or slot @obj: see records/heat.h. @all:
- * for somebody who may see all VMs.
+ * A new fd for the heat of the pages of the VM or slot @obj: see records/heat.h. @all: its holder
+ * may see all VMs.
  */
 int kvmw_heat_fd(struct kvmw_object *obj, bool all);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The file hooks: what is attached, what is not and why, and what else there is to say. */
+/* The file "hooks": what is attached, what is not and why, and figures about the module. */
 #include <linux/bits.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
@@ -54,7 +54,7 @@ static void put_rounds(struct seq_file *m)
 		   rounds, interrupts);
 }
 
-/* How many there are, for whom they wait or whom they are about. */
+/* How many records there are, and how many of them are ready for new objects. */
 static void put_records(struct seq_file *m)
 {
 	static const char *const names[] = { "VM", "vCPU", "slot" };
@@ -69,7 +69,7 @@ static void put_records(struct seq_file *m)
 	seq_putc(m, '\n');
 }
 
-/* What the counters of slots take, and whom the limits have left without. */
+/* What the counters of slots take, and how many slots the limits left without. */
 static void put_counters(struct seq_file *m)
 {
 	struct kvmw_counters it;

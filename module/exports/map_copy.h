@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A mapped stats fd's copy of the data: how it is made while others read it, who have no lock of
- * ours. selftests/unit/map_copy_test.c has threads do that, so this uses of the kernel only what is
- * given its meaning there, too.
+ * The copy of a mapped stats fd: how it is made while others read it without a lock.
+ * selftests/unit/map_copy_test.c runs this code in threads, so it uses only what that test defines.
  */
 #ifndef KVMW_MAP_COPY_H
 #define KVMW_MAP_COPY_H
@@ -15,8 +14,8 @@
 #endif
 
 /*
- * Readers see an odd sequence while this goes on, so the caller lets nobody take the CPU away.
- * Nothing is believed that is read from the map but where the data is: nobody else writes there.
+ * Readers see an odd sequence meanwhile, so the caller keeps preemption off. The map is only
+ * trusted for where the data is, which nobody else writes.
  */
 static inline void kvmw_map_copy(struct kvmwatch_map *map, const u64 *data, size_t size, u64 ns,
 				 u32 flags)

@@ -8,11 +8,11 @@
 struct kvmw_object;
 
 /*
- * A new fd to read @obj with, or a negative errno. Takes a reference of its own. @all: for
- * somebody who may see all VMs.
+ * A new stats fd of @obj, or a negative errno. Takes its own reference. @all: its holder may see
+ * all VMs.
  */
 int kvmw_stats_fd(struct kvmw_object *obj, bool all);
-/* When no fd is open any more. */
+/* Context: no fd is open any more. */
 void kvmw_stats_fds_exit(void);
 
 #endif /* KVMW_STATS_FD_H */

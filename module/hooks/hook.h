@@ -36,7 +36,7 @@ enum kvmw_hook_id {
 
 #define KVMW_MAX_TARGETS	4
 
-/* What is called at the place of a row, by how it is hooked; NULL: it is not hooked so. */
+/* The handlers of a row, by how it is hooked; NULL: it is never hooked in that way. */
 struct kvmw_handlers {
 	void	(*ftrace)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
 			  KVMW_FTRACE_REGS *fregs);
@@ -96,7 +96,7 @@ void kvmw_hook_names(u64 hooks, char *buf, size_t size);
  */
 void kvmw_hook_set_off(struct kvmw_hook *hook, bool off);
 
-/* Is this one to be left out, for a test? Then only its target is missing to look attached. */
+/* Does the parameter drop name it? Then it looks attached as soon as its target is set. */
 bool kvmw_hook_drop(struct kvmw_hook *hook);
 
 #endif /* KVMW_HOOK_H */

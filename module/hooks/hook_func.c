@@ -11,7 +11,7 @@
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 
-/* Its opcodes; it does not include what it needs. */
+/* For its opcodes. It needs the headers above. */
 #include <asm/text-patching.h>
 
 #include "hooks/hook.h"
@@ -27,9 +27,9 @@ MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace or kprobe")
 /* --- the canary ------------------------------------------------------------ */
 
 /*
- * A function of ours that is hooked as KVM's are. The code at a site may lead to others who hook
- * the same function, and not to us: hooks of each kind are switched off all together, by sysctl
- * kernel.ftrace_enabled and by debugfs' kprobes/enabled. So this one is called, to see.
+ * A function of ours, hooked as KVM's are. A patched site may lead only to somebody else's hook of
+ * that function. But sysctl kernel.ftrace_enabled and debugfs' kprobes/enabled switch off all hooks
+ * of a kind. So if a call of the canary reaches its hook, the others of that kind work too.
  */
 static struct ftrace_ops canary_ops;
 static struct kprobe canary_kp;
@@ -55,7 +55,7 @@ NOKPROBE_SYMBOL(canary_kprobe);
 
 /* --- ftrace ---------------------------------------------------------------- */
 
-/* Of all rare functions together: a hit looks up whose it is. */
+/* Shared by all rare functions: a hit looks up its hook by the address. */
 static struct ftrace_ops rare_ops;
 
 /* The site is the function's first instruction, or the one behind an ENDBR64. */
@@ -252,7 +252,7 @@ static void attached(struct kvmw_hook *hook, const char *how)
 	hook->target = hook->targets[hook->found];
 }
 
-/* By its errors: it may work by the time that somebody looks. */
+/* Judged by the error, as hooks may work again by now. */
 static bool was_off(int err)
 {
 	return err == -ESHUTDOWN;

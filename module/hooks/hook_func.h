@@ -14,12 +14,12 @@ struct kvmw_hook;
 int kvmw_func_attach(struct kvmw_hook *hook);
 void kvmw_func_attach_rare(void);
 void kvmw_func_detach_all(void);
-/* Does the code at the site of an attached hook lead here now? */
+/* Is the site of an attached hook patched, and do hooks of its kind work? */
 bool kvmw_func_armed(const struct kvmw_hook *hook);
-/* Would hooks on functions work, in the way that was asked for? */
+/* Do hooks of the kind that the parameter via allows work now? */
 bool kvmw_func_works(void);
 
-/* Is the parameter via one that there is? Context: any. */
+/* 0, or -EINVAL: the parameter via is invalid. Context: any. */
 int kvmw_via_check(void);
 
 #endif /* KVMW_HOOK_FUNC_H */

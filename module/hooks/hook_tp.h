@@ -12,7 +12,7 @@ struct module;
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm);
 /* The caller owes tracepoint_synchronize_unregister(). */
 void kvmw_tp_detach(struct kvmw_hook *hook);
-/* Does the code at the site of an attached hook lead here now? */
+/* Is the event enabled, and are its sites in kvm.ko patched? */
 bool kvmw_tp_armed(const struct kvmw_hook *hook, const struct module *kvm);
 
 #endif /* KVMW_HOOK_TP_H */

@@ -5,7 +5,7 @@
 
 struct kvmw_hook;
 
-/* NULL, or why that is not proven. */
+/* NULL if so, or the reason why that is not proven. */
 const char *kvmw_hook_unproven(const struct kvmw_hook *hook);
 
 #endif /* KVMW_PROOF_H */

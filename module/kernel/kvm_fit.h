@@ -3,7 +3,7 @@
 #ifndef KVMW_KVM_FIT_H
 #define KVMW_KVM_FIT_H
 
-/* NULL, or why what we think of its structures is not true. Context: kvm.ko stays. */
+/* NULL if so, or the reason why its structures may differ. Context: kvm.ko stays. */
 const char *kvmw_kvm_unfit(void);
 
 #endif /* KVMW_KVM_FIT_H */

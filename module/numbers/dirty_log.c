@@ -13,7 +13,7 @@
 #include "numbers/dirty_log.h"
 #include "records/record.h"
 
-/* Of KVM's dirty log so many words are read at a time. */
+/* Words of KVM's dirty log to read at a time. */
 #define LOG_WORDS	64
 
 /* Logs up to this size are counted for each reader, larger ones (32 GiB) now and then. */
@@ -21,19 +21,20 @@
 #define LOG_INTERVAL	(HZ / 10)
 
 /*
- * Is the log that @life and @log tell of still KVM's? KVM frees it after the hook that changes
- * these, or marks the slot or the VM as gone. So what was read before is of the log if it is.
+ * Does KVM still have the log that @life and @log were read for? KVM frees a log after the hook
+ * that changes these, or that marks the slot or the VM as gone. So if the answer is yes, everything
+ * read before is of that log.
  */
 static bool is_log(const struct kvmw_slot *slot, u64 life, const void *log)
 {
-	smp_rmb();	/* what was read of it is read */
+	smp_rmb();	/* reads of the log come before this */
 	return READ_ONCE(slot->log_life) == life && READ_ONCE(slot->log) == log &&
 	       READ_ONCE(slot->obj.key) && !READ_ONCE(slot->obj.vm->dying);
 }
 
 /*
- * No lock of KVM's is held, as it would be for as long as 32 MiB take for a slot of 1 TiB. So the
- * log may be freed meanwhile: then reading fails, or what was read is thrown away.
+ * Reads without a lock of KVM's: the log of a 1 TiB slot has 32 MiB. The log may be freed
+ * meanwhile; then the read fails, or its result is dropped.
  */
 s64 kvmw_log_weight(const struct kvmw_slot *slot)
 {
@@ -42,7 +43,7 @@ s64 kvmw_log_weight(const struct kvmw_slot *slot)
 	const unsigned long *log, *from;
 	s64 weight = 0;
 
-	smp_rmb();	/* a log that changes after this changes its life, too */
+	smp_rmb();	/* a change of the log after this also changes its life */
 	log = READ_ONCE(slot->log);
 	if (!log || !is_log(slot, life, log))
 		return -1;
@@ -58,7 +59,7 @@ s64 kvmw_log_weight(const struct kvmw_slot *slot)
 	return is_log(slot, life, log) ? weight : -1;
 }
 
-/* Once more if the log changed meanwhile. It stays as it was last if there is none any more. */
+/* Tries again if the log changed meanwhile. Without a log, keeps the last result. */
 static u64 count_log(struct kvmw_slot *slot)
 {
 	s64 weight = -1;
@@ -72,8 +73,8 @@ static u64 count_log(struct kvmw_slot *slot)
 }
 
 /*
- * Bits set in KVM's dirty log of the slot. A large log is counted by one reader at a time, and
- * not again for a while: what readers ask for often shall not cost more than that.
+ * Bits set in KVM's dirty log of the slot. One reader at a time counts a large log, and not again
+ * for a while, so that frequent readers cost no more than that.
  */
 u64 kvmw_dirty_pages(struct kvmw_slot *slot)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who called. See caller.h. */
+/* The callers of hooked functions. See caller.h. */
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/hash.h>
@@ -18,7 +18,7 @@
 
 DEFINE_PER_CPU(const struct kvmw_caller *, kvmw_last_caller);
 
-/* Who called a hooked function, and who else was on the stack there. */
+/* Callers of hooked functions, and other functions on the stack there. */
 static struct kvmw_caller callers[1 << CALLER_BITS];
 static struct kvmw_caller frames[1 << FRAME_BITS];
 
@@ -42,7 +42,7 @@ static const struct {
 	s8 cause;
 } leaf_functions[] = { KVMW_LEAF_FUNCTIONS(LEAF_FUNCTION) };
 
-/* Behind the name come the module's, and perhaps what the compiler has put there: .isra.0 */
+/* The name is followed by the module's name, perhaps after what the compiler appended: .isra.0 */
 static s8 leaf_cause_of(const char *name)
 {
 	size_t length = strcspn(name, ". ");
@@ -57,12 +57,12 @@ static s8 leaf_cause_of(const char *name)
 	return -1;
 }
 
-/* As often as there is room for callers. Looking up a symbol takes no lock. */
+/* Called once for each entry of the table. Looking up a symbol takes no lock. */
 static noinline void caller_classify(struct kvmw_caller *caller, unsigned long addr)
 {
 	char name[KSYM_SYMBOL_LEN];
 
-	/* The call is before the address that it returns to. */
+	/* The call lies before its return address. */
 	sprint_symbol_no_offset(name, addr - 1);
 	if (starts_with(name, fault_callers))
 		caller->cause = KVMW_CAUSE_FAULT;
@@ -93,7 +93,7 @@ find(struct kvmw_caller *table, unsigned int bits, unsigned long addr)
 			found = cmpxchg(&caller->addr, 0, addr) ?: addr;
 		if (found != addr)
 			continue;
-		/* Two that find it not ready do the same work: it gives the same. */
+		/* Two CPUs that find it not ready do the same work, with the same result. */
 		if (!smp_load_acquire(&caller->ready))
 			caller_classify(caller, addr);
 		return caller;

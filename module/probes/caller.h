@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who called: what the place in KVM that a hooked function returns to says about a hit.
- * The places are few, and each is looked up once, by the name of its function.
+ * Callers: what the function that a hooked function returns to says about a hit. There are few, and
+ * each is looked up once, by its name.
  */
 #ifndef KVMW_CALLER_H
 #define KVMW_CALLER_H

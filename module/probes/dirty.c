@@ -2,9 +2,9 @@
 /*
  * Hooks on dirty logging: marks, and collections of them.
  *
- * KVM calls the marking function for many writes that no log is kept of, so a mark
- * is what happens to a slot whose logging is on. What caused it is known from who
- * called: the callers are few, and each is named once, at its first mark.
+ * KVM calls the marking function also for slots without a log, so only a call for a slot whose
+ * logging is on is a mark. The caller tells its cause: callers are few, and each is looked up once,
+ * at its first mark.
  */
 #include <linux/bitops.h>
 #include <linux/kvm_host.h>
@@ -65,7 +65,7 @@ static noinline void count_new_unusual(const struct kvmw_clear *clear,
 	__this_cpu_inc(hits->marks_new[bucket]);
 }
 
-/* Cells by pointer: kernels that check the bounds of arrays would check these, for each mark. */
+/* By pointer: kernels that check array bounds would check these for each mark. */
 static __always_inline void count_new(const struct kvmw_clear *clear,
 				      struct kvmw_slot_cpu __percpu *hits)
 {
@@ -88,7 +88,10 @@ static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu
 	__this_cpu_inc(cells[ARRAY_SIZE(hits->marks[0]) * cause + !vcpu]);
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
-	/* Not in the log yet: two vCPUs that mark a page at the same moment both see so. */
+	/*
+	 * Is the page not in the log yet? Two vCPUs that mark it at the same moment both find it
+	 * so.
+	 */
 	if (unlikely(!bitmap))
 		count_new(&slot->obj.vm->clear, hits);
 	else if (!test_bit(gfn - kslot->base_gfn, bitmap))
@@ -125,8 +128,8 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 }
 
 /*
- * KVM is about to mark a page, if the slot is logged at all. The usual way is that of a vCPU
- * which does what it did when it marked the last one.
+ * KVM is about to mark a page, if the slot is logged at all. The usual case: a vCPU marks a page in
+ * the same slot, for the same cause, as the last time.
  */
 static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
 				 unsigned long caller)
@@ -164,8 +167,8 @@ static struct kvm *vm_by_log(const struct kvmw_vcpu *vcpu, const struct kvm_memo
 }
 
 /*
- * mark_page_dirty_in_slot(kslot, gfn): does not say whose the slot is. Its bitmap does; most
- * likely it is one of the VM whose vCPU is or was here last.
+ * mark_page_dirty_in_slot(kslot, gfn) has no argument that leads to the VM. The slot's bitmap
+ * identifies it; most likely the VM is that of the vCPU that is or was here last.
  */
 static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned long caller)
 {
@@ -209,7 +212,7 @@ KVMW_FUNC_HANDLER(dirty_mark, on_dirty_mark);
 
 /* --- collections ----------------------------------------------------------- */
 
-/* KVM's slot by the number that the VMM gave, if it has a log. Under slots_lock. */
+/* KVM's slot by the VMM's number for it, or NULL if it has no log. Context: slots_lock held. */
 static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 {
 	const struct kvm_memory_slot *kslot;
@@ -242,7 +245,10 @@ static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *k
 	trace_kvmwatch_collect(slot, how, first, npages);
 }
 
-/* kvm_get_dirty_log_protect(kvm, log), under slots_lock; what KVM refuses is none */
+/*
+ * kvm_get_dirty_log_protect(kvm, log), under slots_lock. A request that KVM refuses is no
+ * collection.
+ */
 static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_dirty_log *log = (void *)KVMW_ARG2(regs);
@@ -273,9 +279,9 @@ static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned lo
 }
 
 /*
- * kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask): KVM has taken the pages of
- * @mask from the log, for either of the two above, and protects them again. For dirty rings, too,
- * which have no log.
+ * kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask): for either of the two above,
+ * KVM has taken the pages of @mask from the log and protects them again. KVM calls it for dirty
+ * rings as well, which have no log.
  */
 static __always_inline void on_log_word(const struct pt_regs *regs, unsigned long caller)
 {

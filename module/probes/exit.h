@@ -3,7 +3,7 @@
 #ifndef KVMW_EXIT_H
 #define KVMW_EXIT_H
 
-/* Why exit reasons cannot be told, or NULL: they can. Context: any. */
+/* NULL, or the reason why exit reasons are unavailable. Context: any. */
 const char *kvmw_no_reasons(void);
 
 #endif /* KVMW_EXIT_H */

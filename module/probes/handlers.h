@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The handlers that hook_table.h promises to exist. Each is defined by one of the files here. */
+/* The handlers of hook_table.h. Each is defined in one of the files of this folder. */
 #ifndef KVMW_HANDLERS_H
 #define KVMW_HANDLERS_H
 

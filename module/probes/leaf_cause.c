@@ -8,12 +8,12 @@
 #include "probes/causes.h"
 #include "probes/leaf_cause.h"
 
-/* More than KVM has between where it changes a leaf and who wanted that, and we before it. */
+/* Frames to look at: more than lie between the change of a leaf and the function that wanted it. */
 #define MAX_FRAMES	32
 
 /*
- * The innermost function that tells, or @unknown. The unwinder that guesses finds functions
- * that are long done as well.
+ * The innermost function that has a cause, or @unknown. The guessing unwinder also finds functions
+ * that returned long ago.
  */
 static unsigned int cause_on_stack(unsigned int unknown)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Why a leaf came or went: which of KVM's functions wanted it, found on the stack. That is
- * looked for while somebody traces leaves, and costs nothing else.
+ * Why a leaf came or went: the function of KVM's that wanted it, found on the stack. The stack is
+ * searched only while somebody traces leaves.
  */
 #ifndef KVMW_LEAF_CAUSE_H
 #define KVMW_LEAF_CAUSE_H

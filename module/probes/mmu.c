@@ -32,9 +32,9 @@ static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int a
 }
 
 /*
- * What is mapped before the change that KVM is about to make, in bytes. Reading KVM's own
- * counts costs little: KVM writes the same line right after. Where it has none, mmu_lock
- * is held by one at a time, and the line of our own is where that one runs.
+ * Bytes that are mapped before the change that KVM is about to make. Reading KVM's own counts costs
+ * little, as KVM writes the same line right after. Where KVM has none, mmu_lock has one holder at a
+ * time, and our line is in that holder's cache.
  */
 static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct kvm *kvm)
 {
@@ -49,7 +49,7 @@ static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct 
 #endif
 }
 
-/* The sum, which is about to fall, is at a peak now or below an earlier one. */
+/* Called before the sum falls: it is a peak now, or below an earlier one. */
 static noinline void raise_peak(struct kvmw_vm *vm, u64 bytes)
 {
 	u64 peak = READ_ONCE(vm->mapped_peak), found;
@@ -75,7 +75,7 @@ static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
 		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 }
 
-/* @split: of a huge leaf, these are its parts */
+/* @split: these are the parts of a huge leaf */
 static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves,
 					bool split)
 {
@@ -92,8 +92,8 @@ static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kv
 }
 
 /*
- * Of @leaves of a level in a row, the first at @gfn, those that a hit counts: all, or while the
- * VM is being counted those that begin below the cursor.
+ * How many of @leaves adjacent leaves of a level, the first at @gfn, a hit counts: all, or while
+ * the VM is being counted those that begin below the cursor.
  */
 static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, int level,
 			u64 leaves)
@@ -126,14 +126,14 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	if (!slot)
 		return;
 	if (is) {
-		if (kvmw_spte_present(old))	/* and was no leaf: a table */
+		if (kvmw_spte_present(old))	/* present and no leaf: a table */
 			kvmw_slot_inc(slot->hits, huge_collapses);
 		leaf_mapped(slot, gfn, level, 1, false);
 		return;
 	}
 	/*
-	 * A present leaf that becomes a present table was split: KVM made the table
-	 * full of leaves before it put it here, and tells nobody of those.
+	 * A leaf that becomes a table was split. KVM filled the table with leaves before it put it
+	 * here, and calls no hooked function for those.
 	 */
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
@@ -143,7 +143,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	}
 }
 
-/* The usual way is that of a 4K leaf, in the slot of the last one. */
+/* The usual case: a 4K leaf, in the same slot as the last one. */
 static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
 {
 	bool is = kvmw_spte_present(KVMW_ARG5(regs));
@@ -203,10 +203,10 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 }
 
 /*
- * A hook on the entry of one of KVMW_RMAP_TELLERS says whether it counts what that function
- * clears. The word is in the VM's record: whoever holds mmu_lock is the only one to write and
- * to read it. It cannot be a CPU's, as a PREEMPT_RT kernel may move the holder to another
- * CPU, or run the holder of another VM's lock on this one, between the two hooks.
+ * A hook on the entry of one of KVMW_RMAP_TELLERS sets this while it counts the leaves that the
+ * function clears. It is in the VM's record, as only the holder of mmu_lock writes and reads it.
+ * Per CPU would be wrong: a PREEMPT_RT kernel may move the holder to another CPU between the two
+ * hooks, or run the holder of another VM's lock on this one.
  */
 static void __maybe_unused tell_zaps(const struct kvm *kvm, bool counted)
 {
@@ -229,9 +229,8 @@ static bool __maybe_unused is_known(const struct kvm *kvm)
 }
 
 /*
- * mmu_spte_clear_track_bits([kvm,] sptep). Some functions mean something else by it, or
- * come without it where the compiler has put a copy of it into them. A hook on their
- * entry counts in its place: see tell_zaps().
+ * mmu_spte_clear_track_bits([kvm,] sptep). Some functions call it for another purpose, or contain a
+ * copy that the compiler made. A hook on their entry counts instead: see tell_zaps().
  */
 static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned long caller)
 {
@@ -251,8 +250,8 @@ KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
 
 #ifdef KVMW_HOOK_ROW_rmap_repoint
 /*
- * kvm_set_pte_rmapp(kvm, rmap, slot, gfn, level, pte): each leaf of the page is cleared, and
- * set again with the new page if that is not writable, which no function tells.
+ * kvm_set_pte_rmapp(kvm, rmap, slot, gfn, level, pte): clears each leaf of the page, and sets it
+ * again with the new page unless that is writable. No function is called for setting it.
  */
 static __always_inline void on_rmap_repoint(const struct pt_regs *regs, unsigned long caller)
 {
@@ -263,7 +262,7 @@ KVMW_LOCKED_HANDLER(rmap_repoint, on_rmap_repoint);
 #endif
 
 #ifdef KVMW_HOOK_ROW_rmap_zap_all
-/* kvm_zap_all_rmap_sptes(kvm, rmap): if it is a single one, it calls the function above. */
+/* kvm_zap_all_rmap_sptes(kvm, rmap): for a single leaf it calls the function above. */
 static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvmw_rmap_desc *desc = kvmw_rmap_chunks((void *)KVMW_ARG2(regs));

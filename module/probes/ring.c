@@ -45,8 +45,8 @@ void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
 }
 
 /*
- * One request of the VMM resets the rings of all vCPUs, the first one's first, under
- * KVM's slots_lock.
+ * One request of the VMM resets the rings of all vCPUs, that of the first vCPU first, under KVM's
+ * slots_lock.
  */
 void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What each row of hook_table.h has for a handler. See rows.h. */
+/* The handler of each row of hook_table.h. See rows.h. */
 #include <linux/kvm_host.h>
 #include <linux/tracepoint.h>
 #include <trace/events/kvm.h>
@@ -24,8 +24,8 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 };
 
 /*
- * The handlers have the prototypes of the events in the kernel we build for. Those of
- * kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
+ * The compiler compares the prototypes of handlers with those of the events of the kernel that we
+ * build for. Those of kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
  */
 static inline void check_prototypes(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What each row of hook_table.h has for a handler, one place for all of them. */
+/* The handlers of all rows of hook_table.h. */
 #ifndef KVMW_ROWS_H
 #define KVMW_ROWS_H
 

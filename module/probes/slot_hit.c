@@ -24,7 +24,7 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 		kvmw_lost(kvm);
 		return NULL;
 	}
-	/* Being counted, and not yet this far: the count will find this page. */
+	/* Being counted, and the cursor is not here yet: the count will find this page. */
 	if (unlikely(!READ_ONCE(vm->armed)) && gfn >= READ_ONCE(vm->cursor[as_id]))
 		return NULL;
 
@@ -35,13 +35,13 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 	srcu_read_unlock(&kvm->srcu, srcu);
 
 	if (!slot) {
-		/* The VM's count stays right; those of its slots must be made again. */
+		/* The VM's sum stays right; those of its slots have to be recounted. */
 		kvmw_slot_inc(vm->stray->cpu, lost_events);
 		WRITE_ONCE(vm->unsure, true);
 		kvmw_rescan();
 		return vm->stray;
 	}
-	/* While being counted, every hit has to come here and ask. */
+	/* While the VM is being counted, every hit has to come here. */
 	if (READ_ONCE(vm->armed))
 		this_cpu_write(kvmw_cpu.slot, slot);
 	return slot;

@@ -33,8 +33,8 @@ static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvm *kvm,
 }
 
 /*
- * The record that counts for a page, or NULL when none does: the VM is unknown, or
- * not counted this far yet. The VM's stray record takes what belongs to no slot.
+ * The record in which a hit on a page counts, or NULL: the VM is unknown, or not counted this far
+ * yet. The VM's stray record takes hits on pages of no slot.
  */
 struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn);
 

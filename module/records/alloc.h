@@ -9,7 +9,7 @@ struct kvmw_object;
 
 /* A record from the heap. Context: task. */
 struct kvmw_object *kvmw_alloc(unsigned int kind);
-/* One that nobody has seen */
+/* Free a record that was never published. */
 void kvmw_free(struct kvmw_object *obj);
 
 void kvmw_get(struct kvmw_object *obj);
@@ -17,7 +17,7 @@ void kvmw_put(struct kvmw_object *obj);
 
 /* Records that there are of a kind. Context: any. */
 unsigned int kvmw_records(unsigned int kind);
-/* None is left, and nobody who could give one back. */
+/* Warn of records that are left. Context: nobody can give one back any more. */
 void kvmw_alloc_exit(void);
 
 #endif /* KVMW_ALLOC_H */

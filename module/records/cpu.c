@@ -12,12 +12,12 @@ DEFINE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 static struct kvmw_vm no_vm;
 struct kvmw_slot kvmw_no_slot = { .obj.vm = &no_vm };
 
-/* Put @none for a pointer that a CPU remembers, if it is to a hidden record. */
+/* Replace what a CPU remembers by @none, if it is a hidden record. */
 static void forget(void *field, void *none)
 {
 	struct kvmw_object **cached = field, *obj = READ_ONCE(*cached);
 
-	/* Fails when the owner put something newer there: that is not hidden. */
+	/* Fails if the owner has stored something newer, which is not hidden. */
 	if (obj && !READ_ONCE(obj->key))
 		cmpxchg(cached, obj, none);
 }

@@ -9,8 +9,8 @@
 #include "records/record.h"
 
 /*
- * What another CPU may change meanwhile, to compare it with something, once. With READ_ONCE()
- * the compiler loads it first.
+ * Read a member that another CPU may change, to compare it once. With READ_ONCE() the compiler
+ * would spend an instruction on a load.
  */
 #define kvmw_peek(x)	data_race(x)
 
@@ -24,16 +24,16 @@ struct kvmw_cpu {
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 
-/* Of no VM: holds no page. What CPUs remember that have had no other. */
+/* Belongs to no VM and holds no page: what a CPU remembers before its first slot. */
 extern struct kvmw_slot kvmw_no_slot;
 
 /*
- * Every CPU as it is before its first hit. Not in the definition: the kernel does not relocate
- * what modules have there. Context: no handler runs.
+ * Reset every CPU to the state before its first hit. An initializer would not do: the kernel does
+ * not relocate pointers in a module's per-CPU data. Context: no handler runs.
  */
 void kvmw_cpus_init(void);
 
-/* Empty every CPU's cache of hidden records; of slots. Context: task. */
+/* Clear hidden records, or all slots, from every CPU's cache. Context: task. */
 void kvmw_forget_hidden(void);
 void kvmw_forget_slots(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What others ask of the housekeeper. See kick.h. */
+/* How others make the housekeeper run. See kick.h. */
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -19,7 +19,7 @@ bool kvmw_all_found;
 static void work_fn(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(work, work_fn);
 
-static bool ending;	/* kvmwatch goes: who kicks now has no housekeeper any more */
+static bool ending;	/* the module is being unloaded: kicks do nothing */
 
 static void kick_fn(struct irq_work *unused)
 {
@@ -55,7 +55,7 @@ void kvmw_house_unlock(void)
 	mutex_unlock(&house_lock);
 }
 
-/* Flushing the work would not do: a kick in between queues it anew and leaves the flush behind. */
+/* Flushing the work would not do: a kick meanwhile queues it again, which a flush misses. */
 void kvmw_housekeep(void)
 {
 	mutex_lock(&house_lock);
@@ -83,7 +83,7 @@ void kvmw_rescan_quietly(void)
 		WRITE_ONCE(rescan_later, true);
 }
 
-/* Kick nobody for a round that is wanted already: events without a record come in masses. */
+/* One kick is enough: events without a record come in large numbers. */
 void kvmw_rescan_later(void)
 {
 	if (READ_ONCE(rescan_later))
@@ -92,7 +92,7 @@ void kvmw_rescan_later(void)
 	kvmw_kick();
 }
 
-/* When a creation last found no record; whether rounds still look for its VM. */
+/* When a creation last found no record, and whether rounds still look for its VM. */
 static unsigned long creation_at;
 static bool creation_unseen;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What others ask of the housekeeper, a work item that does whatever takes task context: see
+ * How others make the housekeeper run. That is the work item that does what needs task context: see
  * house.c.
  */
 #ifndef KVMW_KICK_H
@@ -11,35 +11,35 @@
 
 /* Have the housekeeper run; safe everywhere, also under a runqueue lock. */
 void kvmw_kick(void);
-/* The same after so many jiffies, unless it is to run already; instead: whenever that is. */
+/* The same after @delay jiffies, unless it is queued; kvmw_kick_instead() replaces that. */
 void kvmw_kick_in(unsigned long delay);
 void kvmw_kick_instead(unsigned long delay);
 
-/* A round of our own, behind the one that may be going on. Context: task, no lock of ours held. */
+/* Run a round here, after one that may be running. Context: task, no lock of ours held. */
 void kvmw_housekeep(void);
 
 /* Keep the housekeeper out. Context: task, no other lock of ours held. */
 void kvmw_house_lock(void);
 void kvmw_house_unlock(void);
 
-/* --- VMs that there is no record of ------------------------------------------ */
+/* --- VMs without a record ---------------------------------------------------- */
 
 /*
- * Also look for VMs we have no record of. later: not at once, as it may be one that is being
- * created, and not often, as there may be none.
+ * Have the housekeeper also look for VMs without a record. kvmw_rescan_later(): not at once, as the
+ * VM may still be being created, and not often, as there may be none.
  */
 void kvmw_rescan(void);
 void kvmw_rescan_later(void);
 /* The same without a kick */
 void kvmw_rescan_quietly(void);
-/* Look for a VM that is being created, until its creation must have ended. Context: hit. */
+/* Look again until a creation that found no record must have ended. Context: hit. */
 void kvmw_rescan_creation(void);
 
-/* For the housekeeper: is a round wanted, at once or later? Takes the wish. */
+/* For the housekeeper: is a round wanted, now or later? Clears the request. */
 bool kvmw_rescan_taken(void);
 bool kvmw_rescan_wanted_later(void);
 void kvmw_rescan_later_taken(void);
-/* A creation found no record, not longer ago than @calm: then look later, once more. */
+/* If a creation found no record within the last @calm jiffies, look once more later. */
 void kvmw_rescan_after_creation(unsigned long calm);
 
 /* The VMs that ran when we attached have been found. */
@@ -49,11 +49,11 @@ extern bool kvmw_all_found;
 
 /* --- start and end ----------------------------------------------------------- */
 
-/* @round is what the housekeeper does; @after: behind it, unless it was of our own. */
+/* @round: what the housekeeper does. @after: what follows, but for kvmw_housekeep(). */
 void kvmw_kick_init(void (*round)(void), void (*after)(void));
 /*
- * The hooks are gone: nobody but the housekeeper's own last round kicks. Those who did before are
- * waited for, and what they queued is cancelled. Those after it queue nothing.
+ * Wait for running kicks, cancel what they queued, and let later ones queue nothing. Context: the
+ * hooks are gone, so only the housekeeper's last round kicks.
  */
 void kvmw_kick_end(void);
 /* Nobody kicks any more. */

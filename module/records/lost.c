@@ -17,29 +17,29 @@ void kvmw_lost(const struct kvm *kvm)
 
 	if (!READ_ONCE(kvmw_adopted)) {
 		/*
-		 * From before our time, and about to be found, or else when they are looked
-		 * for again. No kick: it would interrupt a guest at each exit until then.
+		 * The VM began before us. It is about to be found, or the next search finds it.
+		 * No kick: until then it would interrupt the guest at each exit.
 		 */
 		kvmw_rescan_quietly();
 		return;
 	}
 	if (!vm)
 		this_cpu_inc(lost_unknown);
-	else if (!READ_ONCE(vm->dying))	/* then its vCPUs are taken apart: nobody's events */
+	else if (!READ_ONCE(vm->dying))	/* else its vCPUs are being destroyed: nobody's events */
 		kvmw_slot_inc(vm->stray->cpu, lost_events);
 	kvmw_rescan_later();
 }
 
 /*
- * One that has no place in its VM was not wanted after all. VMX loads it once more while it is
- * destroyed, when its record is hidden already: nobody's event.
+ * The creation of a vCPU that is not in its VM's array failed. VMX loads it once more while
+ * destroying it, when its record is hidden: nobody's event.
  */
 void kvmw_lost_of(const struct kvm_vcpu *kvcpu)
 {
 	struct kvm *kvm = kvcpu->kvm;
 	int i = kvcpu->vcpu_idx;
 
-	/* 5.10's kvm_get_vcpu() takes one that is not there for the first. */
+	/* 5.10's kvm_get_vcpu() returns the first for an index beyond the last. */
 	if (i < atomic_read(&kvm->online_vcpus) && kvm_get_vcpu(kvm, i) == kvcpu)
 		kvmw_lost(kvm);
 }

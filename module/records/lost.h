@@ -8,11 +8,11 @@
 struct kvm;
 struct kvm_vcpu;
 
-/* An event found no record. @kvm: whose it is, as far as is known. Context: hit. */
+/* An event found no record. @kvm: its VM, or NULL if unknown. Context: hit. */
 void kvmw_lost(const struct kvm *kvm);
-/* The same of an event of a vCPU that no record was found of. */
+/* The same for an event of a vCPU without a record. */
 void kvmw_lost_of(const struct kvm_vcpu *kvcpu);
-/* So many of VMs that have no record */
+/* How many events were of VMs without a record. */
 u64 kvmw_lost_unknown(void);
 
 #endif /* KVMW_LOST_H */

@@ -8,12 +8,12 @@
 struct kvmw_vm;
 
 /*
- * Is a VM of this type one whose leaves cannot be counted? Then it is never armed, and its hits
- * count nothing, as none is below a cursor that stays at 0. Context: any.
+ * Can the leaves of VMs of this type not be counted? Such a VM is never armed, and its cursor stays
+ * at 0, so its hits count nothing. Context: any.
  */
 bool kvmw_vm_opaque(unsigned long type);
 
-/* Are all of its leaves counted, and no count found wrong? Context: any. */
+/* Have all its leaves been counted, and has no audit disproved the count? Context: any. */
 bool kvmw_mapped_known(const struct kvmw_vm *vm);
 
 #endif /* KVMW_MAPPED_H */

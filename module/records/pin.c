@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A VM of KVM's that stays. See pin.h. */
+/* Keep a VM of KVM's. See pin.h. */
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -10,9 +10,9 @@
 #include "records/record.h"
 
 /*
- * Is @kvm on KVM's list of VMs? The memory may be freed while we ask, as KVM frees the VM of a
- * creation that failed without kvm_lock; so none of it is read as if it were there. A function
- * of its own, so that a test can hold up who comes here. Context: kvm_lock held.
+ * Is @kvm on KVM's list of VMs? KVM frees the VM of a failed creation without kvm_lock, so its
+ * memory may go while we look, and is read with copy_from_kernel_nofault(). A function of its own,
+ * so that a test can delay it (STALL). Context: kvm_lock held.
  */
 static noinline bool is_on_kvms_list(const struct kvm *kvm)
 {
@@ -26,9 +26,9 @@ static noinline bool is_on_kvms_list(const struct kvm *kvm)
 
 /*
  * A VM on KVM's list stays until we drop kvm_lock: kvm_destroy_vm() is hooked at its entry, and
- * takes that lock before it takes the VM off the list and frees it. A VM that is not on the list
- * yet may be freed at any time. Of such a one on_vm_free() hides the record before that; so if
- * the key is still there after the list was looked at, what was read there was of this VM.
+ * takes that lock before it removes the VM from the list and frees it. A VM that is not on the list
+ * yet may be freed at any time, but on_vm_free() hides its record before that. So if the key is
+ * still there after the look at the list, that look was at this VM.
  */
 struct kvm *kvmw_pin(struct kvmw_vm *vm)
 {

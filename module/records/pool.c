@@ -34,7 +34,7 @@ struct kvmw_object *kvmw_take(unsigned int kind)
 	return NULL;
 }
 
-/* One filler, any number of takers: only we make an empty entry full. */
+/* One filler, any number of takers: nobody else fills an empty entry. */
 void kvmw_pools_fill(void)
 {
 	unsigned int i, j;

@@ -37,14 +37,14 @@ void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslo
 	WRITE_ONCE(slot->base_gfn, kslot->base_gfn);
 	WRITE_ONCE(slot->npages, kslot->npages);
 	WRITE_ONCE(slot->live_pages, kslot->npages);
-	/* The upper half is KVM's own, such as that the slot is about to go. */
+	/* The upper half has KVM's own flags, such as "is being deleted". */
 	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
 	if (slot->log != kslot->dirty_bitmap) {
 		WRITE_ONCE(slot->log_life, slot->log_life + 1);
 		WRITE_ONCE(slot->clear.moment, KVMW_NO_MOMENT);
 		WRITE_ONCE(slot->clear.since, 0);
 	}
-	smp_wmb();	/* who has seen another log sees another life */
+	smp_wmb();	/* a reader that saw another log sees another life */
 	WRITE_ONCE(slot->log, kslot->dirty_bitmap);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
 }

@@ -7,9 +7,9 @@ struct kvm_memory_slot;
 struct kvmw_slot;
 struct kvmw_vm;
 
-/* The record of a slot of KVM's, made when there is none. NULL: no record left. */
+/* Find or make the record of a slot of KVM's. NULL: the pool is empty. */
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);
-/* A new record becomes one of a slot of @vm. To be published. Context: hit or task. */
+/* Set up a new record for a slot of @vm; the caller publishes it. */
 void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,
 		     const struct kvm_memory_slot *kslot);
 void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot);

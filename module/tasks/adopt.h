@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* For the housekeeper: make records of VMs that have none. Were there any? */
+/* Make records of VMs that have none; true if there were any. For the housekeeper. */
 bool kvmw_adopt_all(void);
 /* How often that was done, and how many CPUs were interrupted for it. */
 void kvmw_adopt_counts(u64 *rounds, u64 *interrupts);

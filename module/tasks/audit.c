@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Audits: what we have counted of a VM against what KVM has. See audit.h. */
+/* Audits compare what we have counted of a VM with what KVM has. See audit.h. */
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/jiffies.h>

@@ -28,7 +28,7 @@
 #include "tasks/audit_leaves.h"
 #include "tasks/walk.h"
 
-/* What we think is mapped, and what is. */
+/* What we have counted as mapped, and what is mapped. */
 struct finding {
 	s64	ours[KVMW_NR_LEVELS];
 	s64	kvms[KVMW_NR_LEVELS];
@@ -40,9 +40,8 @@ static bool agrees(const struct finding *it)
 }
 
 /*
- * What hits have counted. These sums only grow: when two that were taken one after the other are
- * the same, nothing was counted in between, and each is what a sum at any moment in between would
- * have been.
+ * A sum of what hits have counted. It only grows: if two sums taken one after the other are equal,
+ * nothing was counted in between, and each is the sum at any moment in between.
  */
 struct tally {
 	u64	map[KVMW_NR_LEVELS];
@@ -77,15 +76,14 @@ static void add_mapped(const struct kvmw_slot *slot, struct tally *tally, struct
 
 #if KVMW_KVM_COUNTS_LEAVES
 /*
- * How sure a comparison has to be. Without mmu_lock what differs may be a change that we have
- * counted and KVM has not yet. With it that cannot be, and it is held for three numbers, not for
- * the sums. A VM that never stands still for the time of two sums is compared while it has to,
- * if its sums are few. If they are many, what is found is only what differs by more than it has
- * changed meanwhile.
+ * How a comparison is made sure. Without mmu_lock a difference may be a change that we have counted
+ * and KVM has not yet. Under mmu_lock it cannot; it is held for KVM's three numbers, not for our
+ * sums. A VM that never stands still for two sums is compared under the lock, if it has few of
+ * them. If it has many, only a difference larger than what changed meanwhile is found.
  */
 enum how { WITHOUT_LOCK, LOCK_TO_READ, LOCK_TO_SUM, COMPARE_TRIES = 16 };
 
-/* Slots times possible CPUs whose counters are added up under mmu_lock and kvm_lock at most. */
+/* At most so many slots times possible CPUs are added up under mmu_lock and kvm_lock. */
 #define SUM_LOCKED_MAX	4096
 
 static void tally_vm(struct kvmw_vm *vm, struct tally *tally)
@@ -153,8 +151,8 @@ static void read_kvms(struct kvmw_vm *vm, struct kvm *kvm, enum how how, struct 
 }
 
 /*
- * Is KVM's number one that ours was not at any moment between the two tallies? @it has ours as of
- * the first. Then they differ, though nobody knows by how much.
+ * Was ours never equal to KVM's number between the two tallies? @it has ours as of the first. If so
+ * they differ, by an unknown amount.
  */
 static bool is_beyond(const struct tally *before, const struct tally *after,
 		      const struct finding *it)
@@ -169,8 +167,8 @@ static bool is_beyond(const struct tally *before, const struct tally *after,
 }
 
 /*
- * Returns 1 or 0 when it is sure, else -EAGAIN. A slot's record that came between the list and
- * KVM's numbers is not on the list, though hits may have counted in it. Context: vm->lock held.
+ * Returns 1 or 0 when sure, else -EAGAIN. The record of a slot that came between our list and KVM's
+ * numbers is missing in the list, though hits may have counted in it. Context: vm->lock held.
  */
 static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
 {
@@ -178,13 +176,13 @@ static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
 	struct kvm *kvm;
 
 	sum_ours(vm, &before, it);
-	smp_rmb();	/* whatever of KVM's is read comes after all of ours, ... */
+	smp_rmb();	/* KVM's numbers are read after all of ours, ... */
 	kvm = kvmw_pin(vm);
 	if (!kvm)
 		return -ESRCH;
 	read_kvms(vm, kvm, how, &before, it);
 	kvmw_unpin();
-	smp_rmb();	/* ... and before all of ours once more */
+	smp_rmb();	/* ... and before all of ours the second time */
 	if (how != LOCK_TO_SUM) {
 		tally_vm(vm, &after);
 		if (!is_beyond(&before, &after, it))
@@ -210,8 +208,8 @@ static bool is_whole(const struct kvmw_slot *slot, const struct kvmw_region *reg
 }
 
 /*
- * Add the leaves of a region, in which @region->start is. If it is all of the slot, ours are of
- * the same moment. Context: the VM is pinned.
+ * Add the leaves of the region that begins at @region->start. If the region is the whole slot, ours
+ * are of the same moment. Context: the VM is pinned.
  */
 static int add_region(const struct kvmw_slot *slot, struct kvm *kvm, struct kvmw_region *region,
 		      struct finding *it)
@@ -242,8 +240,8 @@ out:
 }
 
 /*
- * A slot against its page tables, a region at a time, as mmu_lock is held for each. They are of
- * one moment if nothing was counted from before the first to after the last.
+ * Compare a slot with its page tables, a region at a time, as mmu_lock is held for each. The result
+ * is of one moment if nothing was counted from before the first region to after the last.
  */
 static int compare_slot(struct kvmw_vm *vm, const struct kvmw_slot *slot, struct finding *it)
 {
@@ -294,7 +292,7 @@ static int how_to_compare(struct kvmw_vm *vm, int tries)
 }
 #endif
 
-/* Returns 1 or 0, or -ESRCH; -EAGAIN: too much goes on in the VM to be sure. */
+/* Returns 1, 0 or -ESRCH; -EAGAIN: the VM changes too fast to be sure. */
 static int compare(struct kvmw_vm *vm, struct finding *it)
 {
 	int tries, same = -EAGAIN;

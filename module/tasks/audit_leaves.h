@@ -5,10 +5,12 @@
 
 struct kvmw_vm;
 
-/* Compare, and count that. Returns as kvmw_audit() does. Context: task, house_lock held. */
+/*
+ * Compare, and count the comparison. Returns as kvmw_audit() does. Context: task, house_lock held.
+ */
 int kvmw_audit_leaves(struct kvmw_vm *vm);
 
-/* The last one, of a VM that KVM has freed, with all its slots gone. Context: vm->lock held. */
+/* The last audit of a VM that KVM has freed, with all its slots gone. Context: vm->lock held. */
 void kvmw_audit_leaves_end(struct kvmw_vm *vm);
 
 #endif /* KVMW_AUDIT_LEAVES_H */

@@ -38,7 +38,7 @@
 #include "tasks/count.h"
 #include "tasks/walk.h"
 
-/* A VM whose count did not come out right is counted again after this, and twice this, ... */
+/* How long a VM waits for its recount: this, then twice this, ... */
 #define RETRY_MIN	(10 * HZ)
 #define RETRY_MAX	(3600 * HZ)
 
@@ -54,8 +54,8 @@ static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	int i, srcu, err = 0;
 
 	/*
-	 * Under mmu_lock also to look for the region: a slot that comes later is
-	 * either behind the cursor, or its first leaf comes when hits count there.
+	 * The search for the region is under mmu_lock too: a slot that comes later either lies
+	 * behind the cursor, or gets its first leaf while hits already count there.
 	 */
 	kvmw_mmu_lock(kvm);
 	srcu = srcu_read_lock(&kvm->srcu);
@@ -87,7 +87,7 @@ out:
 	return err;
 }
 
-/* Every slot starts at nothing; hits do not count as long as the cursors are 0. */
+/* All slots start at 0; hits do not count as long as the cursors are 0. */
 static void zero_mapped(struct kvmw_vm *vm)
 {
 	s64 mapped[KVMW_NR_LEVELS];
@@ -138,7 +138,7 @@ static void count_vm(struct kvmw_vm *vm)
 {
 	int same;
 
-	kvmw_absorb();	/* no hit counts any more in those born until now either */
+	kvmw_absorb();	/* no hit counts in those born until now any more */
 	mutex_lock(&vm->lock);
 	zero_mapped(vm);
 	mutex_unlock(&vm->lock);
@@ -146,10 +146,10 @@ static void count_vm(struct kvmw_vm *vm)
 		count_failed(vm);
 		return;
 	}
-	/* Every region counts, so this changes for no hit whether it counts. */
+	/* Hits count in every region already, so this changes nothing for them. */
 	WRITE_ONCE(vm->armed, true);
 	same = kvmw_audit_leaves(vm);
-	/* One that does too much to be compared is believed, unless it was wrong before. */
+	/* A VM that changes too fast to be compared is believed, unless it was wrong before. */
 	if (!same || (same < 0 && vm->leaf_failures))
 		count_failed(vm);
 	else
@@ -157,8 +157,8 @@ static void count_vm(struct kvmw_vm *vm)
 }
 
 /*
- * The first behind @vm (NULL: of all) that is not counted yet. The list grows under kvmw_lock;
- * who takes a VM off it, or drops the table's reference, does so under house_lock, as we do.
+ * The first VM behind @vm (NULL: of all) that is not counted yet. The list grows under kvmw_lock. A
+ * VM is removed from it, or loses the table's reference, only under house_lock, which we hold.
  */
 static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 {
@@ -178,8 +178,8 @@ static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 }
 
 /*
- * Start VMs again whose slots' counts are not right. Hits stop counting for them, at
- * the latest when none runs any more that found them armed or has them in its cache.
+ * Restart the count of VMs whose slots' counts are not right. Hits stop counting for them as soon
+ * as none runs that found them armed or has them in its cache.
  */
 static void disarm_unsure(void)
 {
@@ -216,7 +216,7 @@ void kvmw_leaves_count(void)
 		count_vm(vm);
 }
 
-/* One whose count did not come out right, and that has waited long enough. */
+/* A VM whose count was disproved, and that has waited long enough. */
 void kvmw_leaves_count_again(struct kvmw_vm *vm)
 {
 	kvmw_house_lock();

@@ -5,9 +5,9 @@
 
 struct kvmw_vm;
 
-/* Count all VMs that are not counted yet, or are to be counted again. For the housekeeper. */
+/* Count all VMs that are not counted yet, or need a recount. For the housekeeper. */
 void kvmw_leaves_count(void);
-/* Have a VM counted again whose count did not come out right, if it has waited long enough. */
+/* Start the recount of a VM whose count was disproved, if it has waited long enough. */
 void kvmw_leaves_count_again(struct kvmw_vm *vm);
 
 #endif /* KVMW_COUNT_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks that others switch off, and on again: what they have counted is withdrawn from the VMs
- * there are; or all records go, as it is not known what has ended.
+ * Hooks that others switch off and on again: withdraw what they counted of the VMs that live; or
+ * end all records, as nobody knows which VMs have ended.
  */
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -54,16 +54,16 @@ static void begin_anew(void)
 	kvmw_hooks_detach();
 	forget_all();
 	kvmw_hooks_attach();
-	kvmw_housekeep();	/* finds the VMs */
+	kvmw_housekeep();	/* this finds the VMs */
 }
 
-/* Attach what could not be attached before, if it can be now. */
+/* Attach hooks that could not be attached before, if that works now. */
 static void try_again(void)
 {
 	if (!kvmw_hooks_try())
 		return;
 	pr_warn("hooks work again: VMs are watched from now on\n");
-	kvmw_housekeep();	/* finds them */
+	kvmw_housekeep();	/* this finds them */
 }
 
 static void look(void)
@@ -78,7 +78,7 @@ static void look(void)
 		begin_anew();
 		return;
 	}
-	/* Nobody is to take for whole what was not seen: first those that live are marked. */
+	/* Mark the VMs that live first, so that no reader takes a gap for complete. */
 	if (changes.back)
 		mark_missed(changes.back);
 	kvmw_hooks_set_off(changes.lost, true);

@@ -4,8 +4,8 @@
 #define KVMW_REHOOK_H
 
 /*
- * Look whether all that is attached still works, and whether what was switched off works again.
- * Audits do it. Context: task, no lock of ours held.
+ * Check whether attached hooks still work, and whether those switched off work again. Called by
+ * audits. Context: task, no lock of ours held.
  */
 void kvmw_rehook(void);
 

@@ -47,7 +47,7 @@ bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region
 {
 	struct kvmw_sp *sp;
 
-	if (!kvm->arch.tdp_mmu_roots.next)	/* this VM was made without a TDP MMU */
+	if (!kvm->arch.tdp_mmu_roots.next)	/* the VM was created without a TDP MMU */
 		return true;
 	list_for_each_entry(sp, &kvm->arch.tdp_mmu_roots, link) {
 		if (!kvmw_sp_valid(sp))
@@ -58,7 +58,7 @@ bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region
 	return true;
 }
 
-/* Where a slot's reverse maps of a level have that of a page. */
+/* The index of a page's reverse map of a level in its slot. */
 static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
 {
 	int shift = KVM_HPAGE_GFN_SHIFT(level);
@@ -66,7 +66,7 @@ static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, 
 	return (gfn >> shift) - (kslot->base_gfn >> shift);
 }
 
-/* Where the first reverse map of a level is that begins at or behind a page. */
+/* The index of the first reverse map of a level at or behind a page. */
 static unsigned long rmap_from(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
 {
 	return rmap_index(kslot, ALIGN(gfn, 1ULL << KVM_HPAGE_GFN_SHIFT(level)), level);

@@ -24,8 +24,8 @@ struct kvmw_region {
 bool kvmw_next_region(struct kvm *kvm, int as_id, gfn_t from, struct kvmw_region *region);
 
 /*
- * Add the leaves that the TDP MMU has there, and the shadow MMU. False: its page tables are not
- * what we think. Context: mmu_lock held.
+ * Add the leaves that the TDP MMU, and the shadow MMU, have there. False: KVM's page tables look
+ * otherwise than expected. Context: mmu_lock held.
  */
 bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region,
 		    s64 leaves[KVMW_NR_LEVELS]);

@@ -173,6 +173,7 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 	down_write(&attach_sem);
 	if (state == MODULE_STATE_COMING) {
 		kvm_module = mod;
+		kvmw_symbols_of(mod);
 		/* It may be there already, and have VMs. */
 		events->coming(mod->state == MODULE_STATE_COMING);
 		attach_all(mod);
@@ -180,6 +181,7 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 		kvm_module = NULL;
 		waiting = false;
 		detach_all(KVM_IS_AWAY);
+		kvmw_symbols_of(NULL);
 	}
 	up_write(&attach_sem);
 	return NOTIFY_OK;
@@ -296,7 +298,7 @@ bool kvmw_hooks_blind(char buf[KVMW_BLIND_SIZE])
 	if (!kvmw_hooks_attached && (kvm_module || IS_BUILTIN(CONFIG_KVM)))
 		strscpy(buf, why_nothing, KVMW_BLIND_SIZE);
 	/* The kernel tells of no tracepoints in a module that taints it. */
-	else if (!kvm_module && kvmw_symbol_addr(KVMW_SYM_ANY))
+	else if (!kvm_module && kvmw_symbol_is_loaded(KVMW_SYM_ANY))
 		strscpy(buf, "the kernel does not tell of kvm.ko, as that was loaded by force",
 			KVMW_BLIND_SIZE);
 	return kvm_module;

@@ -118,6 +118,6 @@
 #define KVMW_SYM_VM_RELEASE	"kvm_vm_release"
 #define KVMW_SYM_VCPU_RELEASE	"kvm_vcpu_release"
 /* What any kvm.ko has */
-#define KVMW_SYM_ANY		"kvm_init"
+#define KVMW_SYM_ANY		"kvm:kvm_init"
 
 #endif /* KVMW_KVM_FUNCTIONS_H */

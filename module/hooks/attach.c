@@ -192,7 +192,10 @@ static struct notifier_block module_notifier = { .notifier_call = on_module };
 /* A vendor module has no tracepoints, but calls what is hooked. No VM is left by then. */
 static int on_vendor_module(struct notifier_block *nb, unsigned long state, void *data)
 {
-	if (state == MODULE_STATE_GOING && strstarts(((struct module *)data)->name, "kvm"))
+	const char *name = ((struct module *)data)->name;
+
+	if (state == MODULE_STATE_GOING &&
+	    (!strcmp(name, "kvm_intel") || !strcmp(name, "kvm_amd")))
 		events->vendor_gone();
 	return NOTIFY_OK;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What records take of the kernel's memory. See footprint.h. */
+#include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <uapi/linux/kvmwatch.h>
@@ -8,6 +9,7 @@
 #include "records/counters.h"
 #include "records/counts.h"
 #include "records/heat.h"
+#include "records/log_audit.h"
 #include "records/record.h"
 
 size_t kvmw_kind_footprint(unsigned int kind)
@@ -26,8 +28,9 @@ size_t kvmw_kind_footprint(unsigned int kind)
 static size_t slot_footprint(const struct kvmw_slot *slot)
 {
 	size_t counters = kvmw_slot_has_counters(slot) ? kvmw_counters_size() : 0;
+	size_t looked = READ_ONCE(slot->looked) ? sizeof(*slot->looked) : 0;
 
-	return sizeof(*slot) + counters + kvmw_heat_footprint(slot);
+	return sizeof(*slot) + counters + looked + kvmw_heat_footprint(slot);
 }
 
 size_t kvmw_vm_footprint(struct kvmw_vm *vm)

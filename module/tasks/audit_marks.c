@@ -41,27 +41,12 @@
 #include "numbers/snapshot.h"
 #include "records/counts.h"
 #include "records/list.h"
+#include "records/log_audit.h"
 #include "records/pin.h"
 #include "records/record.h"
 #include "tasks/audit_marks.h"
 
-/* At the begin of a look, and at its end. */
-struct sums {
-	u64	new_marks;
-	u64	by_host;	/* marks without a vCPU of the VM */
-	u64	collected;
-	u64	collects;
-	u64	lost;		/* events of the VM that found no record */
-};
-
-struct kvmw_log_look {
-	u64		life;		/* of which log; 0: there was none */
-	u64		set;		/* bits, between first and last */
-	unsigned int	vcpus;
-	struct sums	first, last;
-};
-
-static void sum(const struct kvmw_slot *slot, struct sums *out)
+static void sum(const struct kvmw_slot *slot, struct kvmw_log_sums *out)
 {
 	struct kvmw_slot_cpu counted;
 	int i;
@@ -169,7 +154,7 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 		then = kzalloc(sizeof(*then), GFP_KERNEL);	/* none: at the next audit */
 	if (then)
 		*then = now;
-	slot->looked = then;
+	WRITE_ONCE(slot->looked, then);
 	return compared;
 }
 

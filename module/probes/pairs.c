@@ -10,19 +10,22 @@
 #include "records/needs.h"
 #include "records/record.h"
 
+/* A halt counts for the vCPU that runs here, and loads and puts tell which one that is. */
+#define PLACE		(KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put))
+
 const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS] = {
 	[KVMW_PAIR_EXITS] = {
 		"exits", KVMW_HOOK_BIT(exit), KVMW_NEED_EXITED, true
 	},
 	[KVMW_PAIR_WAITS] = {
 		KVMW_KVM_COUNTS_WAITS ? "halts that wait" : "halts",
-		KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
+		KVMW_HOOK_BIT(wakeup) | PLACE, KVMW_NEED_WOKEN, true
 	},
 	[KVMW_PAIR_POLLS] = {
-		"halts that poll", KVMW_HOOK_BIT(wakeup), KVMW_NEED_WOKEN, true
+		"halts that poll", KVMW_HOOK_BIT(wakeup) | PLACE, KVMW_NEED_WOKEN, true
 	},
 	[KVMW_PAIR_LOADS] = {
-		"loads", KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put), KVMW_NEED_PAIRED, false
+		"loads", PLACE, KVMW_NEED_PAIRED, false
 	},
 };
 

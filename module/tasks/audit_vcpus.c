@@ -105,6 +105,8 @@ static enum verdict compare(const struct kvmw_vcpu *vcpu, const struct look *loo
 		return FIRST;
 	if (now->low > known->high)
 		return TOO_FEW;
+	if (look->tells[i] == KVMW_TELLS_LEAST)
+		return SAME;
 	if (now->high >= known->low)
 		return SAME;
 	if (kvmw_pairs[i].kvms && was_reset(known, now->ours, look->others[i], !look->still))

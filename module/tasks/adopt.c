@@ -237,7 +237,7 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 	vcpu->since = kvmw_now();
 	if (kvmw_runs_here(kvcpu))
 		vcpu->tid = current->pid;
-	kvmw_set(vcpu, pcpu, smp_processor_id());
+	WRITE_ONCE(vcpu->stats.pcpu[0], smp_processor_id());
 	if (!in_hit)
 		raw_write_seqcount_end(&vcpu->seq);
 }

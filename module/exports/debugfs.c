@@ -21,32 +21,47 @@ static struct dentry *root, *vm_root;
 
 /* --- one value a file ------------------------------------------------------- */
 
-/* Which statistic it is follows from the file's name, so no file needs memory of its own. */
+static void put_value(struct seq_file *m, const struct kvmw_stat *stat,
+		      const union kvmw_any_stats *stats)
+{
+	unsigned int i;
+
+	for (i = 0; i < stat->size; i++)
+		seq_printf(m, "%s%llu", i ? " " : "", kvmw_stat_cell(stat, stats, i));
+	seq_putc(m, '\n');
+}
+
+/*
+ * Which statistic it is follows from the file's name, so no file needs memory of its own.
+ * It must have been available before it was taken, and not been withdrawn since.
+ */
 static int value_show(struct seq_file *m, void *unused)
 {
 	struct kvmw_object *obj = m->private;
 	const char *name = m->file->f_path.dentry->d_name.name;
 	const struct kvmw_stat *stat = kvmw_stat_by_name(obj->kind, name);
 	union kvmw_any_stats *stats;
-	unsigned int i;
+	bool available;
 
 	if (WARN_ON_ONCE(!stat))
 		return -EINVAL;
 	/* The next of this name may be there already, and wait for this directory to go. */
 	if (!kvmw_shown(obj))
 		return -ENODEV;
-	if (!kvmw_stat_available(stat, obj)) {
-		seq_puts(m, "unavailable\n");
-		return 0;
-	}
+	if (!kvmw_stat_available(stat, obj))
+		goto unavailable;
 	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
 	kvmw_stats(obj, stats);
-	for (i = 0; i < stat->size; i++)
-		seq_printf(m, "%s%llu", i ? " " : "", kvmw_stat_cell(stat, stats, i));
-	seq_putc(m, '\n');
+	available = kvmw_stat_available(stat, obj);
+	if (available)
+		put_value(m, stat, stats);
 	kfree(stats);
+	if (available)
+		return 0;
+unavailable:
+	seq_puts(m, "unavailable\n");
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(value);

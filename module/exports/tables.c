@@ -26,20 +26,6 @@ void kvmw_put_blind(struct seq_file *m)
 		seq_printf(m, "# nothing is watched: %s\n", why);
 }
 
-/* A cell of a table: the number, or "-" where it cannot be had. */
-static void put_stat(struct seq_file *m, const struct kvmw_object *obj,
-		     const union kvmw_any_stats *stats, const char *name, int width)
-{
-	const struct kvmw_stat *stat = kvmw_stat_by_name(obj->kind, name);
-
-	if (WARN_ON_ONCE(!stat))
-		return;
-	if (kvmw_stat_available(stat, obj))
-		seq_printf(m, " %*llu", width, *(const u64 *)((const void *)stats + stat->offset));
-	else
-		seq_printf(m, " %*s", width, "-");
-}
-
 struct column {
 	const char	*stat;
 	const char	*head;
@@ -54,30 +40,67 @@ struct kvmw_table {
 	const struct column	*columns;
 };
 
-static void table_row(struct seq_file *m, const struct kvmw_table *table, struct kvmw_object *obj,
-		      union kvmw_any_stats *stats)
-{
-	const struct column *column;
+#define MAX_COLUMNS	16
 
-	memset(stats, 0, sizeof(*stats));
-	kvmw_stats(obj, stats);
-	table->lead(m, obj);
-	for (column = table->columns; column->stat; column++)
-		put_stat(m, obj, stats, column->stat, column->width);
+/*
+ * A table being read: the head, then a VM at a time, so that reading costs what it prints.
+ * Which VMs there are is looked up at the start.
+ */
+struct table_reader {
+	const struct kvmw_table	*table;
+	const struct kvmw_stat	*columns[MAX_COLUMNS];	/* as the table has them */
+	unsigned int		nr_columns;
+	struct kvmw_object	**vms;
+	int			nr;
+	union kvmw_any_stats	stats;
+};
+
+/* A bit for each column: the number can be had. */
+static u32 columns_available(const struct table_reader *reader, const struct kvmw_object *obj)
+{
+	u32 bits = 0;
+	unsigned int i;
+
+	for (i = 0; i < reader->nr_columns; i++)
+		if (kvmw_stat_available(reader->columns[i], obj))
+			bits |= BIT(i);
+	return bits;
+}
+
+/*
+ * "-" where a number cannot be had: it must have been available before it was taken, and not been
+ * withdrawn since.
+ */
+static void table_row(struct seq_file *m, struct table_reader *reader, struct kvmw_object *obj)
+{
+	const struct column *column = reader->table->columns;
+	u32 available = columns_available(reader, obj);
+	unsigned int i;
+
+	memset(&reader->stats, 0, sizeof(reader->stats));
+	kvmw_stats(obj, &reader->stats);
+	available &= columns_available(reader, obj);
+	reader->table->lead(m, obj);
+	for (i = 0; i < reader->nr_columns; i++) {
+		if (available & BIT(i))
+			seq_printf(m, " %*llu", column[i].width,
+				   kvmw_stat_cell(reader->columns[i], &reader->stats, 0));
+		else
+			seq_printf(m, " %*s", column[i].width, "-");
+	}
 	seq_putc(m, '\n');
 }
 
-static int table_children(struct seq_file *m, const struct kvmw_table *table, struct kvmw_vm *vm,
-			  union kvmw_any_stats *stats)
+static int table_children(struct seq_file *m, struct table_reader *reader, struct kvmw_vm *vm)
 {
 	struct kvmw_object **objs;
 	int nr, i;
 
-	nr = kvmw_get_children(vm, table->kind, &objs);
+	nr = kvmw_get_children(vm, reader->table->kind, &objs);
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr; i++)
-		table_row(m, table, objs[i], stats);
+		table_row(m, reader, objs[i]);
 	kvmw_put_all(objs, nr);
 	return 0;
 }
@@ -91,17 +114,6 @@ static void table_head(struct seq_file *m, const struct kvmw_table *table)
 		seq_printf(m, " %*s", column->width, column->head);
 	seq_putc(m, '\n');
 }
-
-/*
- * A table being read: the head, then a VM at a time, so that reading costs what it prints.
- * Which VMs there are is looked up at the start.
- */
-struct table_reader {
-	const struct kvmw_table	*table;
-	struct kvmw_object	**vms;
-	int			nr;
-	union kvmw_any_stats	stats;
-};
 
 static void table_forget(struct table_reader *reader)
 {
@@ -148,12 +160,12 @@ static int table_show(struct seq_file *m, void *it)
 	struct kvmw_object *vm = it;
 
 	if (it != SEQ_START_TOKEN && reader->table->kind != KVMWATCH_KIND_VM)
-		return table_children(m, reader->table, vm->vm, &reader->stats);
+		return table_children(m, reader, vm->vm);
 	if (it == SEQ_START_TOKEN) {
 		table_head(m, reader->table);
 		kvmw_put_blind(m);
 	} else {
-		table_row(m, reader->table, vm, &reader->stats);
+		table_row(m, reader, vm);
 	}
 	return 0;
 }
@@ -165,10 +177,17 @@ static const struct seq_operations table_ops = {
 static int table_open(struct inode *inode, struct file *file)
 {
 	struct table_reader *reader = __seq_open_private(file, &table_ops, sizeof(*reader));
+	const struct column *column;
+	const struct kvmw_stat *stat;
 
 	if (!reader)
 		return -ENOMEM;
 	reader->table = inode->i_private;
+	for (column = reader->table->columns; column->stat; column++) {
+		stat = kvmw_stat_by_name(reader->table->kind, column->stat);
+		if (!WARN_ON_ONCE(!stat || reader->nr_columns == MAX_COLUMNS))
+			reader->columns[reader->nr_columns++] = stat;
+	}
 	return 0;
 }
 

@@ -180,11 +180,28 @@ static const char *unaware_command(const char *why)
 
 #define VIEWS_MAP_EVENTS WATCH_TRACEFS "/instances/kvmwatch-view-*/events/kvmwatch/kvmwatch_map"
 
+/* Has a view switched its events on? */
+static bool view_has_begun(void)
+{
+	char on = '0';
+	glob_t found;
+	FILE *f;
+
+	if (glob(VIEWS_MAP_EVENTS "/enable", 0, NULL, &found))
+		return false;
+	f = fopen(found.gl_pathv[0], "r");
+	if (f) {
+		on = fgetc(f);
+		fclose(f);
+	}
+	globfree(&found);
+	return on == '1';
+}
+
 /* A live view of a VM, which has begun when this returns. */
 static FILE *begin_view(struct guest *g)
 {
 	char command[128];
-	glob_t found;
 	FILE *f;
 	int i;
 
@@ -192,10 +209,8 @@ static FILE *begin_view(struct guest *g)
 		 guest_name(g));
 	f = popen(command, "r");
 	for (i = 0; f && i < 5000 * patience(); i++) {
-		if (!glob(VIEWS_MAP_EVENTS "/enable", 0, NULL, &found)) {
-			globfree(&found);
+		if (view_has_begun())
 			return f;
-		}
 		usleep(1000);
 	}
 	return NULL;

@@ -1,26 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All objects of a kind in one read. See libkvmwatch.h.
+ * All objects of a kind. See libkvmwatch.h.
  *
  * What was read is kept as it came, and looked at in place: parse() proves that header,
- * descriptors and items lie inside it and that each number lies inside its item.
+ * descriptors and items lie inside it and that each number lies inside its item. What a second
+ * read has goes behind what the first one had, with its header and descriptors left out.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "handles.h"
 #include "layout.h"
-#include "libkvmwatch.h"
 
 /* Enough for a few small VMs; what there is tells how much is needed. */
 #define FIRST_SIZE		(64U << 10)
-/* The kernel's limit for one read(2). */
-#define MAX_SIZE		0x7ffff000ULL
+/* More objects than a host can have, and fewer than memory would be asked for in vain. */
+#define MAX_OBJECTS		0x1000000U
 #define MAX_DESCS		16384U
-#define READ_TRIES		16
+#define MAX_HEAD		(64U << 20)
+#define MAX_STEPS		1000000U
+
+/* Bytes of the first published structures: no module has shorter ones. */
+#define FIRST_HEADER		88
+#define FIRST_ITEM		80
 
 #define CELL			sizeof(__u64)
+
+/**
+ * struct all - all objects
+ * @pub:	what callers see
+ * @stats:	pub.stats
+ * @index:	of each of them: the number of its descriptor, which its bit has
+ * @offset:	of each of them: where in an item its numbers are
+ * @raw:	what was read: header, descriptors, items
+ * @room:	bytes of it that are allocated
+ * @items:	items of older modules, made as long as ours; else NULL
+ */
+struct all {
+	struct kvmwatch_all pub;
+	struct kvmwatch_value *stats;
+	__u32 *index;
+	__u32 *offset;
+	char *raw;
+	size_t room;
+	struct kvmwatch_all_item *items;
+};
+
+static struct all *all_of(const struct kvmwatch_all *pub)
+{
+	return (struct all *)((char *)pub - offsetof(struct all, pub));
+}
+
+static const struct kvmwatch_all_header *header_of(const struct all *all)
+{
+	return (const void *)all->raw;
+}
 
 static ssize_t read_once(int fd, void *buf, size_t size)
 {
@@ -32,38 +68,41 @@ static ssize_t read_once(int fd, void *buf, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-static int check_header(const struct kvmwatch_all_header *header, size_t len)
+/* All but how many items there are: that is so of each read. */
+static int check_header(const struct kvmwatch_all_header *header)
 {
-	__u64 mask = ((__u64)header->num_desc + 63) / 64 * CELL;
+	__u64 bits = ((__u64)header->num_desc + 63) / 64 * CELL;
 
-	if (header->num_desc > MAX_DESCS || header->filled > header->nr)
+	if (header->header_size < FIRST_HEADER || header->num_desc > MAX_DESCS)
 		return -EBADMSG;
 	if (header->desc_size < sizeof(struct kvmwatch_stats_desc) ||
 	    header->desc_size % CELL || header->desc_offset % CELL ||
-	    header->item_offset % CELL || header->item_size % CELL || header->data_offset % CELL)
+	    header->item_offset % CELL || header->item_size % CELL ||
+	    header->bits_offset % CELL || header->data_offset % CELL)
 		return -EBADMSG;
-	if (header->desc_offset < sizeof(*header) || header->item_offset > len ||
+	if (header->desc_offset < header->header_size || header->item_offset > MAX_HEAD ||
 	    header->desc_offset + (__u64)header->num_desc * header->desc_size >
 	    header->item_offset)
 		return -EBADMSG;
-	if (header->data_offset < sizeof(struct kvmwatch_all_item) + mask ||
+	if (header->item_filled < FIRST_ITEM ||
+	    header->bits_offset < header->item_filled ||
+	    header->data_offset < header->bits_offset + bits ||
 	    header->data_offset > header->item_size)
 		return -EBADMSG;
-	if (header->filled > (len - header->item_offset) / header->item_size)
-		return -EBADMSG;
-	return 0;
+	return header->filled <= header->nr && header->nr <= MAX_OBJECTS ? 0 : -EBADMSG;
 }
 
 /*
  * A statistic of a type that this reader does not know is left out, so that its number here
  * is not that of its descriptor: all->index has that.
  */
-static int parse_descs(struct kvmwatch_all *all, const struct kvmwatch_all_header *header,
-		       struct range *cells)
+static int parse_descs(struct all *all, struct range *cells)
 {
+	const struct kvmwatch_all_header *header = header_of(all);
 	__u64 room = header->item_size - header->data_offset;
 	const struct kvmwatch_stats_desc *desc;
 	struct kvmwatch_value *value;
+	size_t *nr = &all->pub.nr_stats;
 	__u32 i;
 	int err;
 
@@ -77,128 +116,253 @@ static int parse_descs(struct kvmwatch_all *all, const struct kvmwatch_all_heade
 		err = layout_check(desc);
 		if (err)
 			return err;
-		cells[all->nr_stats].start = desc->offset;
-		cells[all->nr_stats].end = desc->offset + (__u64)desc->size * CELL;
-		if (cells[all->nr_stats].end > room)
+		cells[*nr].start = desc->offset;
+		cells[*nr].end = desc->offset + (__u64)desc->size * CELL;
+		if (cells[*nr].end > room)
 			return -EBADMSG;
-		value = &all->stats[all->nr_stats];
+		value = &all->stats[*nr];
 		value->name = desc->name;
 		value->flags = desc->flags;
 		value->exponent = desc->exponent;
 		value->size = desc->size;
 		value->bucket_size = layout_is_histogram(desc->flags) ? desc->bucket_size : 0;
-		all->index[all->nr_stats] = i;
-		all->offset[all->nr_stats++] = header->data_offset + desc->offset;
+		all->index[*nr] = i;
+		all->offset[(*nr)++] = header->data_offset + desc->offset;
 	}
-	return layout_distinct(all->stats, cells, all->nr_stats);
+	return layout_distinct(all->stats, cells, *nr);
 }
 
-static int parse(struct kvmwatch_all *all, size_t len)
+static void forget(struct all *all)
 {
-	const struct kvmwatch_all_header *header = (const void *)all->raw;
+	free(all->stats);
+	free(all->index);
+	free(all->offset);
+	free(all->items);
+	all->stats = NULL;
+	all->index = NULL;
+	all->offset = NULL;
+	all->items = NULL;
+	memset(&all->pub, 0, sizeof(all->pub));
+}
+
+/* Items of modules that know fewer members of them than we do. */
+static int lengthen_items(struct all *all)
+{
+	const struct kvmwatch_all_header *header = header_of(all);
+	size_t i;
+
+	if (header->item_filled >= sizeof(*all->items))
+		return 0;
+	all->items = calloc(all->pub.nr + 1, sizeof(*all->items));
+	if (!all->items)
+		return -ENOMEM;
+	for (i = 0; i < all->pub.nr; i++)
+		memcpy(&all->items[i], all->raw + header->item_offset + i * header->item_size,
+		       header->item_filled);
+	return 0;
+}
+
+/* @nr items are there. */
+static int parse(struct all *all, size_t nr)
+{
+	const struct kvmwatch_all_header *header = header_of(all);
 	struct range *cells;
 	int err;
 
-	err = check_header(header, len);
-	if (err)
-		return err;
-	all->kind = header->kind;
-	all->generation = header->generation;
-	all->begin_ns = header->begin_ns;
-	all->end_ns = header->end_ns;
-	all->nr = header->filled;
-	all->item_offset = header->item_offset;
-	all->item_size = header->item_size;
+	all->pub.kind = header->kind;
+	all->pub.vendor = header->vendor;
+	all->pub.generation = header->generation;
+	all->pub.instance = header->instance;
+	all->pub.begin_ns = header->begin_ns;
+	all->pub.nr = nr;
 
 	cells = calloc(header->num_desc + 1, sizeof(*cells));
 	all->stats = calloc(header->num_desc + 1, sizeof(*all->stats));
 	all->index = calloc(header->num_desc + 1, sizeof(*all->index));
 	all->offset = calloc(header->num_desc + 1, sizeof(*all->offset));
 	if (cells && all->stats && all->index && all->offset)
-		err = parse_descs(all, header, cells);
+		err = parse_descs(all, cells);
 	else
 		err = -ENOMEM;
 	free(cells);
-	return err;
+	all->pub.stats = all->stats;
+	return err ? err : lengthen_items(all);
 }
 
-/* What is read is as long as there are objects: 0, -errno, or -EAGAIN with a new *@size. */
-static int read_all(int fd, struct kvmwatch_all *all, size_t *size, size_t *len)
+/* Room for so many bytes, and some more objects than there are. */
+static int make_room(struct all *all, size_t need)
 {
-	const struct kvmwatch_all_header *header;
-	__u64 need, roomy;
-	ssize_t n;
+	char *more;
 
-	free(all->raw);
-	all->raw = malloc(*size);
-	if (!all->raw)
+	if (need <= all->room)
+		return 0;
+	more = realloc(all->raw, need);
+	if (!more)
 		return -ENOMEM;
-	n = read_once(fd, all->raw, *size);
+	all->raw = more;
+	all->room = need;
+	return 0;
+}
+
+/* That header and descriptors of two reads are the same, but for what changes. */
+static int same_shape(const struct kvmwatch_all_header *a, const struct kvmwatch_all_header *b)
+{
+	return a->num_desc == b->num_desc && a->desc_offset == b->desc_offset &&
+	       a->desc_size == b->desc_size && a->item_offset == b->item_offset &&
+	       a->item_size == b->item_size && a->item_filled == b->item_filled &&
+	       a->bits_offset == b->bits_offset && a->data_offset == b->data_offset;
+}
+
+/* A read to @at; @head is set to what it begins with. How many bytes, or -errno. */
+static ssize_t read_step(int fd, struct all *all, size_t at, struct kvmwatch_all_header *head)
+{
+	ssize_t n = read_once(fd, all->raw + at, all->room - at);
+	int err;
+
 	if (n < 0)
 		return n;
-	if ((size_t)n < sizeof(*header))
+	if ((size_t)n < sizeof(*head))
 		return -EBADMSG;
-	*len = n;
-	header = (const void *)all->raw;
-	if (header->filled >= header->nr)
-		return 0;
-	need = header->item_offset + (__u64)header->nr * header->item_size;
-	roomy = need + (header->nr / 8 + 8ULL) * header->item_size;
-	if (need <= *size)
-		return -EBADMSG;
-	if (need > MAX_SIZE)
-		return -EFBIG;
-	*size = roomy < MAX_SIZE ? roomy : MAX_SIZE;
-	return -EAGAIN;
+	memcpy(head, all->raw + at, sizeof(*head));
+	err = check_header(head);
+	if (err)
+		return err;
+	if ((size_t)n < head->item_offset)
+		return head->filled ? -EBADMSG : n;
+	return head->filled > (n - head->item_offset) / head->item_size ? -EBADMSG : n;
+}
+
+/*
+ * Read on behind the @nr items that there are, whose last bytes the header and the descriptors are
+ * laid over, and put back. Returns how many came.
+ */
+static ssize_t read_on(int fd, struct all *all, size_t nr, struct kvmwatch_all_header *head)
+{
+	const struct kvmwatch_all_header *first = header_of(all);
+	size_t over = first->item_offset, end = over + nr * first->item_size;
+	struct kvmwatch_all_header shape = *first;
+	char *saved = malloc(over);
+	ssize_t n;
+
+	if (!saved)
+		return -ENOMEM;
+	memcpy(saved, all->raw + end - over, over);
+	n = read_step(fd, all, end - over, head);
+	memcpy(all->raw + end - over, saved, over);
+	free(saved);
+	if (n < 0)
+		return n;
+	return same_shape(&shape, head) && (size_t)n >= over ? (ssize_t)head->filled : -EBADMSG;
+}
+
+/* From the first read on, until there is no more. Sets how many items there are. */
+static int read_all(int fd, struct all *all, size_t *nr)
+{
+	struct kvmwatch_all_header head;
+	size_t step, need;
+	ssize_t n;
+	int err;
+
+	err = make_room(all, FIRST_SIZE);
+	if (err)
+		return err;
+	n = read_step(fd, all, 0, &head);
+	if (n < 0)
+		return n;
+	/* No room for descriptors: only the header tells how much they take. */
+	if ((size_t)n < head.item_offset) {
+		err = make_room(all, head.item_offset + (head.nr + 8ULL) * head.item_size);
+		n = err ? err : read_step(fd, all, 0, &head);
+		if (n < 0 || (size_t)n < head.item_offset)
+			return n < 0 ? n : -EBADMSG;
+	}
+	*nr = head.filled;
+	for (step = 0; head.filled < head.nr; step++) {
+		if (step == MAX_STEPS || *nr + head.nr > MAX_OBJECTS)
+			return -EBADMSG;
+		need = head.item_offset +
+		       (*nr + head.nr - head.filled + head.nr / 8 + 8ULL) * head.item_size;
+		err = make_room(all, need);
+		n = err ? err : read_on(fd, all, *nr, &head);
+		if (n < 0)
+			return n;
+		if (!n && head.nr)
+			return -EBADMSG;
+		*nr += n;
+	}
+	all->pub.end_ns = head.end_ns;
+	all->pub.changed = !!(head.flags & KVMWATCH_ALL_CHANGED);
+	return 0;
+}
+
+int kvmwatch_all_update(int fd, struct kvmwatch_all *all)
+{
+	struct all *a = all_of(all);
+	size_t nr = 0;
+	int err;
+
+	forget(a);
+	/* One that was given up in the midst is not gone on with. */
+	lseek(fd, 0, SEEK_SET);
+	err = read_all(fd, a, &nr);
+	if (!err)
+		err = parse(a, nr);
+	if (err)
+		forget(a);
+	return err;
 }
 
 int kvmwatch_all_read(int fd, struct kvmwatch_all **all)
 {
-	size_t size = FIRST_SIZE, len = 0;
-	struct kvmwatch_all *new;
-	int err = -EAGAIN, try;
+	struct all *new = calloc(1, sizeof(*new));
+	int err;
 
-	new = calloc(1, sizeof(*new));
 	if (!new)
 		return -ENOMEM;
-	for (try = 0; try < READ_TRIES && err == -EAGAIN; try++)
-		err = read_all(fd, new, &size, &len);
-	if (!err)
-		err = parse(new, len);
+	err = kvmwatch_all_update(fd, &new->pub);
 	if (err) {
-		kvmwatch_all_free(new);
+		kvmwatch_all_free(&new->pub);
 		return err;
 	}
-	*all = new;
+	*all = &new->pub;
 	return 0;
 }
 
 void kvmwatch_all_free(struct kvmwatch_all *all)
 {
+	struct all *a;
+
 	if (!all)
 		return;
-	free(all->raw);
-	free(all->stats);
-	free(all->index);
-	free(all->offset);
-	free(all);
+	a = all_of(all);
+	forget(a);
+	free(a->raw);
+	free(a);
 }
 
-const struct kvmwatch_all_item *kvmwatch_all_item(const struct kvmwatch_all *all, size_t item)
+static const char *item_at(const struct all *all, size_t item)
 {
-	return (const void *)(all->raw + all->item_offset + item * all->item_size);
+	return all->raw + header_of(all)->item_offset + item * header_of(all)->item_size;
+}
+
+const struct kvmwatch_all_item *kvmwatch_all_at(const struct kvmwatch_all *all, size_t item)
+{
+	const struct all *a = all_of(all);
+
+	return a->items ? &a->items[item] : (const void *)item_at(a, item);
 }
 
 const __u64 *kvmwatch_all_value(const struct kvmwatch_all *all, size_t item, int stat)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(all, item);
-	const __u64 *available = (const __u64 *)(it + 1);
+	const struct all *a = all_of(all);
+	const char *it = item_at(a, item);
+	const __u64 *available = (const void *)(it + header_of(a)->bits_offset);
 
 	if (stat < 0 || (size_t)stat >= all->nr_stats)
 		return NULL;
-	if (!(available[all->index[stat] / 64] >> all->index[stat] % 64 & 1))
+	if (!(available[a->index[stat] / 64] >> a->index[stat] % 64 & 1))
 		return NULL;
-	return (const void *)((const char *)it + all->offset[stat]);
+	return (const void *)(it + a->offset[stat]);
 }
 
 int kvmwatch_all_find(const struct kvmwatch_all *all, const char *name)

@@ -2,6 +2,7 @@
 /* The device: what there is, and fds to read it with. See libkvmwatch.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #include <linux/kvm.h>
 
-#include "libkvmwatch.h"
+#include "handles.h"
 
 #define MAX_LIST		0x1000000U
 #define LIST_TRIES		16
@@ -20,55 +21,91 @@
 #define KVM_GET_STATS_FD	_IO(KVMIO, 0xce)
 #endif
 
-int kvmwatch_device_info(int dev, struct kvmwatch_info *info)
+int kvmwatch_device_info_sized(int dev, struct kvmwatch_info *info, size_t size)
 {
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	return ioctl(dev, KVMWATCH_INFO, info) < 0 ? -errno : 0;
+	struct kvmwatch_info mine;
+
+	memset(&mine, 0, sizeof(mine));
+	mine.size = sizeof(mine);
+	if (ioctl(dev, KVMWATCH_INFO, &mine) < 0)
+		return -errno;
+	mine.why[sizeof(mine.why) - 1] = '\0';
+	give(info, size, &mine, sizeof(mine));
+	return 0;
 }
 
-int kvmwatch_device_open(const char *path, struct kvmwatch_info *info)
+int kvmwatch_device_open_sized(const char *path, struct kvmwatch_info *info, size_t size)
 {
+	struct kvmwatch_info mine;
 	int err, fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 
-	err = kvmwatch_device_info(fd, info);
-	if (err) {
-		close(fd);
-		return err;
+	err = kvmwatch_device_info(fd, &mine);
+	if (!err)
+		give(info, size, &mine, sizeof(mine));
+	if (!err && mine.abi != KVMWATCH_ABI)
+		err = -EPROTONOSUPPORT;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* --- lists --------------------------------------------------------------- */
+
+/* The strings of an item of each kind: where they are, and how long. */
+static const struct string {
+	__u32 kind;
+	size_t offset, size;
+} strings[] = {
+#define STRING(kind, type, member) \
+	{ kind, offsetof(struct type, member), sizeof(((struct type *)0)->member) }
+	STRING(KVMWATCH_KIND_VM, kvmwatch_vm, name),
+	STRING(KVMWATCH_KIND_VM, kvmwatch_vm, comm),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, name),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, target),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, via),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, reason),
+	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, name),
+	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, hooks),
+	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, help),
+	STRING(KVMWATCH_KIND_BUCKET, kvmwatch_bucket, name),
+};
+
+/* A caller's item may end within one. */
+static void terminate(__u32 kind, char *items, size_t item_size, size_t nr)
+{
+	const struct string *s;
+	size_t i, end;
+
+	for (s = strings; s < strings + sizeof(strings) / sizeof(*strings); s++) {
+		if (s->kind != kind || s->offset >= item_size)
+			continue;
+		end = s->offset + s->size < item_size ? s->offset + s->size : item_size;
+		for (i = 0; i < nr; i++)
+			items[i * item_size + end - 1] = '\0';
 	}
-	if (info->abi != KVMWATCH_ABI) {
-		close(fd);
-		return -EPROTONOSUPPORT;
-	}
-	return fd;
 }
 
 /*
  * The list may grow between two calls, so leave some room each time; give up
  * when it keeps running away.
  */
-static int list(int dev, __u32 kind, __u64 vm, size_t item_size, void **items, size_t *nr)
+static int list(int dev, struct kvmwatch_list arg, void *items, size_t *nr)
 {
-	struct kvmwatch_list arg;
 	__u32 room = 32;
 	void *buf;
 	int err, try;
 
+	arg.size = sizeof(arg);
 	for (try = 0; try < LIST_TRIES; try++) {
-		buf = calloc(room, item_size);
+		buf = calloc(room, arg.item_size);
 		if (!buf)
 			return -ENOMEM;
-
-		memset(&arg, 0, sizeof(arg));
-		arg.size = sizeof(arg);
-		arg.kind = kind;
-		arg.vm = vm;
 		arg.items = (uintptr_t)buf;
-		arg.item_size = item_size;
 		arg.nr = room;
 		if (ioctl(dev, KVMWATCH_LIST, &arg) < 0) {
 			err = -errno;
@@ -76,7 +113,8 @@ static int list(int dev, __u32 kind, __u64 vm, size_t item_size, void **items, s
 			return err;
 		}
 		if (arg.nr <= room) {
-			*items = buf;
+			terminate(arg.kind, buf, arg.item_size, arg.nr);
+			memcpy(items, &buf, sizeof(buf));
 			*nr = arg.nr;
 			return 0;
 		}
@@ -88,83 +126,36 @@ static int list(int dev, __u32 kind, __u64 vm, size_t item_size, void **items, s
 	return -EAGAIN;
 }
 
-#define terminate(array)	((array)[sizeof(array) - 1] = '\0')
-
-int kvmwatch_list_vms(int dev, struct kvmwatch_vm **vms, size_t *nr)
+int kvmwatch_list_sized(int dev, __u32 kind, __u64 vm, void *items, size_t item_size, size_t *nr)
 {
-	struct kvmwatch_vm *vm;
-	void *items;
-	int err;
+	const struct kvmwatch_list arg = { .kind = kind, .vm = vm, .item_size = item_size };
 
-	err = list(dev, KVMWATCH_KIND_VM, 0, sizeof(**vms), &items, nr);
-	if (err)
-		return err;
-	*vms = items;
-	for (vm = *vms; vm < *vms + *nr; vm++) {
-		terminate(vm->name);
-		terminate(vm->comm);
-	}
+	return list(dev, arg, items, nr);
+}
+
+int kvmwatch_list_by_fd_sized(int dev, __u32 kind, int vm_fd, void *items, size_t item_size,
+			      size_t *nr)
+{
+	const struct kvmwatch_list arg = {
+		.kind = kind, .item_size = item_size, .flags = KVMWATCH_LIST_BY_FD, .fd = vm_fd,
+	};
+
+	return list(dev, arg, items, nr);
+}
+
+int kvmwatch_list_generation(int dev, __u32 kind, __u64 vm, __u64 *generation)
+{
+	struct kvmwatch_list arg = {
+		.size = sizeof(arg), .kind = kind, .vm = vm, .item_size = sizeof(__u64),
+	};
+
+	if (ioctl(dev, KVMWATCH_LIST, &arg) < 0)
+		return -errno;
+	*generation = arg.generation;
 	return 0;
 }
 
-int kvmwatch_list_vcpus(int dev, __u64 vm, struct kvmwatch_vcpu **vcpus, size_t *nr)
-{
-	void *items;
-	int err;
-
-	err = list(dev, KVMWATCH_KIND_VCPU, vm, sizeof(**vcpus), &items, nr);
-	if (!err)
-		*vcpus = items;
-	return err;
-}
-
-int kvmwatch_list_slots(int dev, __u64 vm, struct kvmwatch_slot **slots, size_t *nr)
-{
-	void *items;
-	int err;
-
-	err = list(dev, KVMWATCH_KIND_SLOT, vm, sizeof(**slots), &items, nr);
-	if (!err)
-		*slots = items;
-	return err;
-}
-
-int kvmwatch_list_hooks(int dev, struct kvmwatch_hook **hooks, size_t *nr)
-{
-	struct kvmwatch_hook *hook;
-	void *items;
-	int err;
-
-	err = list(dev, KVMWATCH_KIND_HOOK, 0, sizeof(**hooks), &items, nr);
-	if (err)
-		return err;
-	*hooks = items;
-	for (hook = *hooks; hook < *hooks + *nr; hook++) {
-		terminate(hook->name);
-		terminate(hook->target);
-		terminate(hook->via);
-		terminate(hook->reason);
-	}
-	return 0;
-}
-
-int kvmwatch_list_stats(int dev, struct kvmwatch_stat **stats, size_t *nr)
-{
-	struct kvmwatch_stat *stat;
-	void *items;
-	int err;
-
-	err = list(dev, KVMWATCH_KIND_STAT, 0, sizeof(**stats), &items, nr);
-	if (err)
-		return err;
-	*stats = items;
-	for (stat = *stats; stat < *stats + *nr; stat++) {
-		terminate(stat->name);
-		terminate(stat->hooks);
-		terminate(stat->help);
-	}
-	return 0;
-}
+/* --- fds ----------------------------------------------------------------- */
 
 static int open_stats(int dev, __u32 kind, __u64 id, __u16 as_id, __u16 slot)
 {
@@ -196,12 +187,14 @@ int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot)
 	return open_stats(dev, KVMWATCH_KIND_SLOT, vm, as_id, slot);
 }
 
-int kvmwatch_audit(int dev, __u64 vm, struct kvmwatch_audit *audit)
+int kvmwatch_audit_vm_sized(int dev, __u64 vm, struct kvmwatch_audit *audit, size_t size)
 {
-	memset(audit, 0, sizeof(*audit));
-	audit->size = sizeof(*audit);
-	audit->vm = vm;
-	return ioctl(dev, KVMWATCH_AUDIT, audit) ? -errno : 0;
+	struct kvmwatch_audit mine = { .size = sizeof(mine), .vm = vm };
+
+	if (ioctl(dev, KVMWATCH_AUDIT, &mine) < 0)
+		return -errno;
+	give(audit, size, &mine, sizeof(mine));
+	return 0;
 }
 
 static int open_by_fd(int dev, __u32 kind, int kvm_fd, __u16 as_id, __u16 slot)
@@ -265,4 +258,58 @@ int kvmwatch_open_all_fd(int dev, __u32 kind, int vm_fd, __u32 flags)
 	};
 
 	return open_all(dev, &arg);
+}
+
+/* The module takes names one behind the other. */
+static int open_chosen(int dev, struct kvmwatch_open_all arg, const char *const *names, size_t nr)
+{
+	size_t i, len, size = 0;
+	char *all = NULL, *more;
+	int fd;
+
+	for (i = 0; i < nr; i++) {
+		len = strlen(names[i]) + 1;
+		more = realloc(all, size + len);
+		if (!more) {
+			free(all);
+			return -ENOMEM;
+		}
+		all = more;
+		memcpy(all + size, names[i], len);
+		size += len;
+	}
+	arg.flags |= KVMWATCH_OPEN_CHOOSE;
+	arg.names = (uintptr_t)all;
+	arg.names_size = size;
+	fd = open_all(dev, &arg);
+	free(all);
+	return fd;
+}
+
+int kvmwatch_open_chosen(int dev, __u32 kind, __u64 vm, const char *const *names, size_t nr)
+{
+	const struct kvmwatch_open_all arg = { .kind = kind, .vm = vm };
+
+	return open_chosen(dev, arg, names, nr);
+}
+
+int kvmwatch_open_chosen_fd(int dev, __u32 kind, int vm_fd, const char *const *names, size_t nr)
+{
+	const struct kvmwatch_open_all arg = {
+		.kind = kind, .fd = vm_fd, .flags = KVMWATCH_OPEN_BY_FD,
+	};
+
+	return open_chosen(dev, arg, names, nr);
+}
+
+int kvmwatch_wait(int fd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int n = poll(&pfd, 1, timeout_ms);
+
+	if (n < 0)
+		return -errno;
+	if (pfd.revents & (POLLNVAL | POLLERR))
+		return pfd.revents & POLLNVAL ? -EBADF : -EIO;
+	return n;
 }

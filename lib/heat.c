@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Read per-page heat. See libkvmwatch.h. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,7 +11,32 @@
 
 #define MAX_SLOTS	0x100000U
 #define MAX_ENTRY	4096U
+#define MAX_WINDOWS	64U
 #define CHUNK		65536U		/* bytes */
+
+/* Bytes of the first published structures: no module has shorter ones. */
+#define FIRST_HEADER	80
+#define FIRST_SLOT	56
+#define FIRST_PAGE	8
+
+/**
+ * struct heat - what an fd of heat says
+ * @pub:	what callers see
+ * @raw:	header and slots, as they were read
+ * @head:	the header in it
+ * @slots:	the slots in it
+ */
+struct heat {
+	struct kvmwatch_heat pub;
+	char *raw;
+	const struct kvmwatch_heat_header *head;
+	const struct kvmwatch_heat_slot **slots;
+};
+
+static struct heat *heat_of(const struct kvmwatch_heat *pub)
+{
+	return (struct heat *)((char *)pub - offsetof(struct heat, pub));
+}
 
 /* --- opening ------------------------------------------------------------- */
 
@@ -79,15 +105,19 @@ static int read_whole(int fd, void *buf, size_t size, __u64 offset)
 
 static int check_header(const struct kvmwatch_heat_header *header)
 {
-	if (header->slot_offset < sizeof(*header) || header->slot_offset > MAX_ENTRY ||
-	    header->slot_size < sizeof(struct kvmwatch_heat_slot) ||
-	    header->slot_size > MAX_ENTRY || header->nr_slots > MAX_SLOTS)
+	if (header->header_size < FIRST_HEADER || header->slot_offset < header->header_size ||
+	    header->slot_offset > MAX_ENTRY || header->slot_size > MAX_ENTRY ||
+	    header->nr_slots > MAX_SLOTS)
 		return -EBADMSG;
-	if (header->page_size < sizeof(struct kvmwatch_heat_page) ||
-	    header->page_size > MAX_ENTRY)
+	if (header->slot_filled < FIRST_SLOT || header->slot_filled > header->slot_size ||
+	    header->distinct_offset < header->slot_filled || header->nr_windows > MAX_WINDOWS ||
+	    header->distinct_offset + header->nr_windows * sizeof(__u64) > header->slot_size)
 		return -EBADMSG;
-	if (!header->nr_windows || header->nr_windows > KVMWATCH_HEAT_WINDOWS ||
-	    !header->window_ns || header->window_ns >> 40)
+	if ((header->slot_offset | header->slot_size | header->distinct_offset) % sizeof(__u64))
+		return -EBADMSG;
+	if (header->page_size < FIRST_PAGE || header->page_size > MAX_ENTRY)
+		return -EBADMSG;
+	if (!header->nr_windows || !header->window_ns || header->window_ns >> 40)
 		return -EBADMSG;
 	return 0;
 }
@@ -98,22 +128,27 @@ static int check_slot(const struct kvmwatch_heat_slot *slot)
 	return slot->npages >> 40 || slot->page_offset >> 60 ? -EBADMSG : 0;
 }
 
-/* Take over what was read as one piece. */
-static int take(struct kvmwatch_heat *heat, const char *raw)
+static const char *slot_at(const struct heat *heat, size_t slot)
 {
-	const struct kvmwatch_heat_header *header = (const void *)raw;
-	__u32 i;
+	return heat->raw + heat->head->slot_offset + slot * heat->head->slot_size;
+}
+
+/* What was read as one piece. */
+static int take(struct heat *heat)
+{
+	size_t i;
 	int err;
 
-	heat->slots = calloc(header->nr_slots + 1, sizeof(*heat->slots));
+	heat->head = (const void *)heat->raw;
+	heat->pub.head = heat->head;
+	heat->pub.nr = heat->head->nr_slots;
+	heat->slots = calloc(heat->pub.nr + 1, sizeof(*heat->slots));
 	if (!heat->slots)
 		return -ENOMEM;
-	heat->head = *header;
-	heat->nr = header->nr_slots;
-	for (i = 0; i < header->nr_slots; i++) {
-		memcpy(&heat->slots[i], raw + header->slot_offset + (size_t)i * header->slot_size,
-		       sizeof(*heat->slots));
-		err = check_slot(&heat->slots[i]);
+	heat->pub.slots = heat->slots;
+	for (i = 0; i < heat->pub.nr; i++) {
+		heat->slots[i] = (const void *)slot_at(heat, i);
+		err = check_slot(heat->slots[i]);
 		if (err)
 			return err;
 	}
@@ -127,11 +162,10 @@ static int same_shape(const struct kvmwatch_heat_header *a, const struct kvmwatc
 	       a->nr_slots == b->nr_slots && !check_header(b);
 }
 
-static int read_head(int fd, struct kvmwatch_heat *heat)
+static int read_head(int fd, struct heat *heat)
 {
 	struct kvmwatch_heat_header header;
 	size_t size;
-	char *raw;
 	int err;
 
 	err = read_whole(fd, &header, sizeof(header), 0);
@@ -140,44 +174,47 @@ static int read_head(int fd, struct kvmwatch_heat *heat)
 	if (err)
 		return err;
 	size = header.slot_offset + (size_t)header.nr_slots * header.slot_size;
-	raw = malloc(size);
-	if (!raw)
+	heat->raw = malloc(size);
+	if (!heat->raw)
 		return -ENOMEM;
-	err = read_whole(fd, raw, size, 0);
-	if (!err)
-		err = same_shape(&header, (const void *)raw) ? take(heat, raw) : -EBADMSG;
-	free(raw);
-	return err;
+	err = read_whole(fd, heat->raw, size, 0);
+	if (err)
+		return err;
+	return same_shape(&header, (const void *)heat->raw) ? take(heat) : -EBADMSG;
 }
 
 int kvmwatch_heat_read(int fd, struct kvmwatch_heat **heat)
 {
-	struct kvmwatch_heat *h = calloc(1, sizeof(*h));
+	struct heat *h = calloc(1, sizeof(*h));
 	int err;
 
 	if (!h)
 		return -ENOMEM;
 	err = read_head(fd, h);
 	if (err) {
-		kvmwatch_heat_free(h);
+		kvmwatch_heat_free(&h->pub);
 		return err;
 	}
-	*heat = h;
+	*heat = &h->pub;
 	return 0;
 }
 
 void kvmwatch_heat_free(struct kvmwatch_heat *heat)
 {
+	struct heat *h;
+
 	if (!heat)
 		return;
-	free(heat->slots);
-	free(heat);
+	h = heat_of(heat);
+	free(h->slots);
+	free(h->raw);
+	free(h);
 }
 
-/* Entries that are longer than we know: in chunks, and take the beginning of each. */
-static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr,
-		       struct kvmwatch_heat_page *pages)
+/* Entries of another length than the caller's: in chunks, and as much of each as both have. */
+static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr, char *pages, size_t size)
 {
+	size_t both = size < entry ? size : entry;
 	__u64 done, i, part, room = CHUNK / entry;
 	char *raw = malloc(room * entry);
 	int err = raw ? 0 : -ENOMEM;
@@ -185,46 +222,57 @@ static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr,
 	for (done = 0; done < nr && !err; done += part) {
 		part = nr - done < room ? nr - done : room;
 		err = read_whole(fd, raw, part * entry, offset + done * entry);
-		for (i = 0; i < part && !err; i++)
-			memcpy(&pages[done + i], raw + i * entry, sizeof(*pages));
+		for (i = 0; i < part && !err; i++) {
+			memset(pages + (done + i) * size, 0, size);
+			memcpy(pages + (done + i) * size, raw + i * entry, both);
+		}
 	}
 	free(raw);
 	return err;
 }
 
-int kvmwatch_heat_pages(int fd, const struct kvmwatch_heat *heat, size_t slot, __u64 first,
-			__u64 nr, struct kvmwatch_heat_page *pages)
+int kvmwatch_heat_pages_sized(int fd, const struct kvmwatch_heat *heat, size_t slot, __u64 first,
+			      __u64 nr, struct kvmwatch_heat_page *pages, size_t size)
 {
-	__u32 entry = heat->head.page_size;
+	__u32 entry = heat->head->page_size;
 	__u64 offset;
 
-	if (slot >= heat->nr || first > heat->slots[slot].npages ||
-	    nr > heat->slots[slot].npages - first)
+	if (slot >= heat->nr || first > heat->slots[slot]->npages ||
+	    nr > heat->slots[slot]->npages - first)
 		return -EINVAL;
-	offset = heat->slots[slot].page_offset + first * entry;
-	if (entry == sizeof(*pages))
-		return read_whole(fd, pages, nr * sizeof(*pages), offset);
-	return read_longer(fd, entry, offset, nr, pages);
+	offset = heat->slots[slot]->page_offset + first * entry;
+	if (entry == size)
+		return read_whole(fd, pages, nr * size, offset);
+	return read_longer(fd, entry, offset, nr, (char *)pages, size);
 }
 
 /* --- windows ------------------------------------------------------------- */
 
+__u64 kvmwatch_heat_distinct(const struct kvmwatch_heat *heat, size_t slot, unsigned int window)
+{
+	const struct heat *h = heat_of(heat);
+
+	if (slot >= heat->nr || window >= heat->head->nr_windows)
+		return 0;
+	return ((const __u64 *)(slot_at(h, slot) + heat->head->distinct_offset))[window];
+}
+
 int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch_heat *before,
 			 size_t slot, unsigned int window, __u64 *pages, __u64 *windows)
 {
-	const struct kvmwatch_heat_slot *now, *was = NULL;
+	__u64 ticks = 0;
 
-	if (slot >= heat->nr || window >= heat->head.nr_windows)
+	if (slot >= heat->nr || window >= heat->head->nr_windows)
 		return -EINVAL;
-	now = &heat->slots[slot];
 	if (before) {
-		if (slot >= before->nr || before->head.vm != heat->head.vm)
+		if (slot >= before->nr || before->head->vm != heat->head->vm)
 			return -EINVAL;
-		was = &before->slots[slot];
-		if (was->ticks > now->ticks)
+		ticks = before->slots[slot]->ticks;
+		if (ticks > heat->slots[slot]->ticks)
 			return -EINVAL;
 	}
-	*windows = (now->ticks >> window) - (was ? was->ticks >> window : 0);
-	*pages = now->distinct[window] - (was ? was->distinct[window] : 0);
+	*windows = (heat->slots[slot]->ticks >> window) - (ticks >> window);
+	*pages = kvmwatch_heat_distinct(heat, slot, window) -
+		 (before ? kvmwatch_heat_distinct(before, slot, window) : 0);
 	return *windows ? 0 : -ENODATA;
 }

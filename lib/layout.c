@@ -96,17 +96,3 @@ free:
 	free(ranges);
 	return err;
 }
-
-void kvmwatch_bucket_range(const struct kvmwatch_value *value, unsigned int bucket,
-			   __u64 *first, __u64 *last)
-{
-	if ((value->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST) {
-		*first = (__u64)bucket * value->bucket_size;
-		*last = *first + value->bucket_size - 1;
-	} else {
-		*first = bucket ? 1ULL << (bucket - 1) : 0;
-		*last = bucket ? *first + (*first - 1) : 0;
-	}
-	if (bucket + 1 == value->size)
-		*last = ~0ULL;
-}

@@ -6,10 +6,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "libkvmwatch.h"
+#include "handles.h"
 
 /* A copy takes the kernel a microsecond, but it may lose its CPU before or after. */
 #define READ_TRIES		1000
+
+/* Bytes of the first published structure: no module has a shorter one. */
+#define FIRST_MAP		32
 
 struct kvmwatch_mapping {
 	const char *address;
@@ -39,7 +42,7 @@ static int map(int fd, struct kvmwatch_mapping *m, size_t size)
 }
 
 /* The first page tells how much there is. */
-static int map_whole(int fd, struct kvmwatch_mapping *m, const struct kvmwatch_stats *stats)
+static int map_whole(int fd, struct kvmwatch_mapping *m, const struct stats *stats)
 {
 	struct kvmwatch_map head;
 	size_t need;
@@ -49,7 +52,7 @@ static int map_whole(int fd, struct kvmwatch_mapping *m, const struct kvmwatch_s
 	if (err)
 		return err;
 	memcpy(&head, m->address, sizeof(head));
-	if (head.data_size != stats->data_size || head.data_offset < sizeof(head) ||
+	if (head.data_size != stats->data_size || head.data_offset < FIRST_MAP ||
 	    head.data_offset % sizeof(__u64) || head.data_offset > whole_pages(sizeof(head)))
 		return -EBADMSG;
 	need = whole_pages(head.data_offset + stats->data_size);
@@ -62,20 +65,21 @@ static int map_whole(int fd, struct kvmwatch_mapping *m, const struct kvmwatch_s
 	}
 	m->data = m->address + head.data_offset;
 	m->data_size = stats->data_size;
-	m->id = strdup(stats->id);
+	m->id = strdup(stats->pub.id);
 	return m->id ? 0 : -ENOMEM;
 }
 
-int kvmwatch_map(int fd, const struct kvmwatch_stats *stats, struct kvmwatch_mapping **mapping)
+int kvmwatch_mapping_make(int fd, const struct kvmwatch_stats *stats,
+			  struct kvmwatch_mapping **mapping)
 {
 	struct kvmwatch_mapping *m = calloc(1, sizeof(*m));
 	int err;
 
 	if (!m)
 		return -ENOMEM;
-	err = map_whole(fd, m, stats);
+	err = map_whole(fd, m, stats_of(stats));
 	if (err) {
-		kvmwatch_unmap(m);
+		kvmwatch_mapping_free(m);
 		return err;
 	}
 	*mapping = m;
@@ -93,7 +97,7 @@ static void copy_cells(__u64 *to, const char *from, size_t size)
 }
 
 /* 0: @stats' spare cells have a copy that is whole. */
-static int try_read(const struct kvmwatch_mapping *m, struct kvmwatch_stats *stats,
+static int try_read(const struct kvmwatch_mapping *m, struct stats *stats,
 		    struct kvmwatch_map *head)
 {
 	const struct kvmwatch_map *now = (const void *)m->address;
@@ -110,29 +114,31 @@ static int try_read(const struct kvmwatch_mapping *m, struct kvmwatch_stats *sta
 	return __atomic_load_n(&now->sequence, __ATOMIC_RELAXED) == before ? 0 : -EAGAIN;
 }
 
-int kvmwatch_map_read(const struct kvmwatch_mapping *mapping, struct kvmwatch_stats *stats,
-		      struct kvmwatch_map *head)
+int kvmwatch_mapping_read_sized(const struct kvmwatch_mapping *mapping,
+				struct kvmwatch_stats *stats, struct kvmwatch_map *head,
+				size_t size)
 {
+	struct stats *s = stats_of(stats);
 	struct kvmwatch_map mine;
 	int err = -EAGAIN, try;
 
 	/* Those of another object may be longer than what is mapped, and mean something else. */
-	if (stats->data_size != mapping->data_size || strcmp(stats->id, mapping->id))
+	if (s->data_size != mapping->data_size || strcmp(stats->id, mapping->id))
 		return -EINVAL;
 	memset(&mine, 0, sizeof(mine));
 	for (try = 0; try < READ_TRIES && err; try++)
-		err = try_read(mapping, stats, &mine);
+		err = try_read(mapping, s, &mine);
 	if (err)
 		return err;
 	if (!mine.copies)
 		return -ENODATA;
-	memcpy(stats->data, stats->spare, stats->data_size);
+	memcpy(s->data, s->spare, s->data_size);
 	if (head)
-		*head = mine;
+		give(head, size, &mine, sizeof(mine));
 	return 0;
 }
 
-void kvmwatch_unmap(struct kvmwatch_mapping *mapping)
+void kvmwatch_mapping_free(struct kvmwatch_mapping *mapping)
 {
 	if (!mapping)
 		return;

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "handles.h"
 #include "layout.h"
-#include "libkvmwatch.h"
 
 /*
  * Far above what KVM and kvmwatch have, and low enough that a broken header can't
@@ -79,7 +79,7 @@ static int check_header(const struct kvmwatch_stats_header *header)
 
 /* Turn @raw, the block of descriptors, into values; @cells is as long as they. */
 static int parse_descs(const struct kvmwatch_stats_header *header, const char *raw,
-		       struct kvmwatch_stats *stats, struct range *cells)
+		       struct stats *stats, struct range *cells)
 {
 	const size_t fixed = offsetof(struct kvmwatch_stats_desc, name);
 	struct kvmwatch_stats_desc desc;
@@ -99,8 +99,8 @@ static int parse_descs(const struct kvmwatch_stats_header *header, const char *r
 		if (err)
 			return err;
 
-		value = &stats->values[stats->nr];
-		cell = &cells[stats->nr++];
+		value = &stats->values[stats->pub.nr];
+		cell = &cells[stats->pub.nr++];
 		value->name = stats->names + (size_t)i * header->name_size;
 		memcpy(stats->names + (size_t)i * header->name_size, raw + fixed,
 		       header->name_size);
@@ -117,12 +117,12 @@ static int parse_descs(const struct kvmwatch_stats_header *header, const char *r
 		return -EBADMSG;
 	stats->data_size = end;
 	stats->data_offset = header->data_offset;
-	return layout_distinct(stats->values, cells, stats->nr);
+	return layout_distinct(stats->values, cells, stats->pub.nr);
 }
 
 /* The data must not lie over what comes with it and never changes. */
 static int check_data(const struct kvmwatch_stats_header *header,
-		      const struct kvmwatch_stats *stats)
+		      const struct stats *stats)
 {
 	__u64 desc_size = offsetof(struct kvmwatch_stats_desc, name) + header->name_size;
 	struct range start = { 0, sizeof(*header) };
@@ -139,7 +139,7 @@ static int check_data(const struct kvmwatch_stats_header *header,
 
 /* The id string goes behind the names; nobody promised that it is printable. */
 static int read_id(int fd, const struct kvmwatch_stats_header *header,
-		   struct kvmwatch_stats *stats)
+		   struct stats *stats)
 {
 	char *id = stats->names + (size_t)header->num_desc * header->name_size;
 	char *c;
@@ -154,12 +154,12 @@ static int read_id(int fd, const struct kvmwatch_stats_header *header,
 		if (*c < ' ' || *c > '~')
 			*c = '?';
 	}
-	stats->id = id;
+	stats->pub.id = id;
 	return 0;
 }
 
 /* Everything but the data, which @stats gets room for. */
-static int read_layout(int fd, struct kvmwatch_stats *stats)
+static int read_layout(int fd, struct stats *stats)
 {
 	struct kvmwatch_stats_header header;
 	struct range *cells = NULL;
@@ -199,7 +199,7 @@ static int read_layout(int fd, struct kvmwatch_stats *stats)
 		err = -ENOMEM;
 		goto free;
 	}
-	for (i = 0; i < stats->nr; i++)
+	for (i = 0; i < stats->pub.nr; i++)
 		stats->values[i].data = stats->data + cells[i].start / sizeof(__u64);
 free:
 	free(cells);
@@ -209,7 +209,7 @@ free:
 
 int kvmwatch_stats_read(int fd, struct kvmwatch_stats **stats)
 {
-	struct kvmwatch_stats *new;
+	struct stats *new;
 	int err;
 
 	new = calloc(1, sizeof(*new));
@@ -219,20 +219,22 @@ int kvmwatch_stats_read(int fd, struct kvmwatch_stats **stats)
 	if (!err)
 		err = read_snapshot(fd, new->data, new->data_size, new->data_offset);
 	if (err) {
-		kvmwatch_stats_free(new);
+		kvmwatch_stats_free(&new->pub);
 		return err;
 	}
-	*stats = new;
+	new->pub.values = new->values;
+	*stats = &new->pub;
 	return 0;
 }
 
 int kvmwatch_stats_update(int fd, struct kvmwatch_stats *stats)
 {
+	struct stats *s = stats_of(stats);
 	int err;
 
-	err = read_snapshot(fd, stats->spare, stats->data_size, stats->data_offset);
+	err = read_snapshot(fd, s->spare, s->data_size, s->data_offset);
 	if (!err)
-		memcpy(stats->data, stats->spare, stats->data_size);
+		memcpy(s->data, s->spare, s->data_size);
 	return err;
 }
 
@@ -251,11 +253,14 @@ const struct kvmwatch_value *kvmwatch_stats_find(const struct kvmwatch_stats *st
 
 void kvmwatch_stats_free(struct kvmwatch_stats *stats)
 {
+	struct stats *s;
+
 	if (!stats)
 		return;
-	free(stats->data);
-	free(stats->spare);
-	free(stats->names);
-	free(stats->values);
-	free(stats);
+	s = stats_of(stats);
+	free(s->data);
+	free(s->spare);
+	free(s->names);
+	free(s->values);
+	free(s);
 }

@@ -17,7 +17,6 @@
 #include "records/alloc.h"
 #include "records/counts.h"
 #include "records/cpu.h"
-#include "records/generation.h"
 #include "records/kick.h"
 #include "records/list.h"
 #include "records/pool.h"
@@ -250,11 +249,6 @@ void kvmw_house_round(void)
 	if (kvmw_rescan_wanted_later())
 		kvmw_kick_in(delay);
 	mutex_unlock(&kvmw_lock);
-}
-
-void kvmw_house_tell(void)
-{
-	wake_up_interruptible_all(&kvmw_changed);
 }
 
 /* The hooks are gone: nothing is born any more. */

@@ -9,8 +9,6 @@
 
 /* Context: house_lock held. */
 void kvmw_house_round(void);
-/* Wake those who wait for changes. */
-void kvmw_house_tell(void);
 /* The last round. On return no record is left. */
 void kvmw_house_exit(void);
 

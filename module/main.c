@@ -18,6 +18,7 @@
 #include "records/clear.h"
 #include "records/counters.h"
 #include "records/cpu.h"
+#include "records/generation.h"
 #include "records/kick.h"
 #include "records/pool.h"
 #include "tasks/audit.h"
@@ -48,7 +49,8 @@ static const struct kvmw_attach_events attach_events = {
 
 static int records_init(void)
 {
-	kvmw_kick_init(kvmw_house_round, kvmw_house_tell);
+	kvmw_generation_init();
+	kvmw_kick_init(kvmw_house_round, kvmw_tell_changes);
 	kvmw_cpus_init();
 	kvmw_callers_init();
 	kvmw_counters_init();

@@ -12,6 +12,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -75,9 +77,7 @@ FIXTURE_SETUP(abi)
 	ASSERT_NE(NULL, self->other);
 	self->dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
 	ASSERT_LE(0, self->dev);
-	EXPECT_EQ(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP | KVMWATCH_FEATURE_POLL |
-		  KVMWATCH_FEATURE_LIST_BY_FD | KVMWATCH_FEATURE_HEAT |
-		  KVMWATCH_FEATURE_SLOT_ID, info.features);
+	EXPECT_EQ(0, info.features);
 }
 
 FIXTURE_TEARDOWN(abi)
@@ -107,7 +107,7 @@ static int differences(int dev, const struct kvmwatch_all *all, size_t item)
 	size_t i, seen = 0;
 	const __u64 *data;
 
-	fd = open_one(dev, all->kind, kvmwatch_all_item(all, item));
+	fd = open_one(dev, all->kind, kvmwatch_all_at(all, item));
 	if (fd < 0 || kvmwatch_stats_read(fd, &stats))
 		return -1;
 	for (i = 0; i < all->nr_stats; i++) {
@@ -171,8 +171,8 @@ TEST_F(abi, one_read_can_be_of_one_vm_and_without_histograms)
 	for (i = 0; i < all->nr_stats; i++)
 		EXPECT_FALSE(is_histogram(&all->stats[i]));
 	for (i = 0; i < all->nr; i++) {
-		EXPECT_EQ(vm.id, kvmwatch_all_item(all, i)->vm);
-		EXPECT_EQ(i, kvmwatch_all_item(all, i)->number);
+		EXPECT_EQ(vm.id, kvmwatch_all_at(all, i)->vm);
+		EXPECT_EQ(i, kvmwatch_all_at(all, i)->number);
 	}
 	EXPECT_LT(0, *kvmwatch_all_value(all, 0, kvmwatch_all_find(all, "loads")));
 	EXPECT_EQ(-ENOENT, kvmwatch_all_find(all, "exit_reasons"));
@@ -196,7 +196,7 @@ TEST_F(abi, what_is_unavailable_is_not_there_in_one_read)
 	ASSERT_LE(0, stat);
 	for (i = 0; i < all->nr; i++) {
 		pages = kvmwatch_all_value(all, i, stat);
-		EXPECT_EQ(kvmwatch_all_item(all, i)->number == 1 ? 20 : ~0ULL,
+		EXPECT_EQ(kvmwatch_all_at(all, i)->number == 1 ? 20 : ~0ULL,
 			  pages ? *pages : ~0ULL);
 	}
 	kvmwatch_all_free(all);
@@ -223,10 +223,24 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
 	EXPECT_EQ(2, header->nr);
 	EXPECT_EQ(1, header->filled);
+	EXPECT_EQ(KVMWATCH_ALL_MORE, header->flags & KVMWATCH_ALL_MORE);
+	/* The other one. */
+	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
+	EXPECT_EQ(1, header->nr);
+	EXPECT_EQ(1, header->filled);
+	EXPECT_EQ(0, header->flags & KVMWATCH_ALL_MORE);
+	/* No room for an item, for descriptors, for the header. */
 	size = header->item_offset;
 	EXPECT_EQ(size, read(fd, header, size));
 	EXPECT_EQ(0, header->filled);
-	EXPECT_EQ(-1, read(fd, header, size - 1));
+	EXPECT_EQ(2, header->nr);
+	memset(header, 0, sizeof(*header) + 8);
+	EXPECT_EQ(sizeof(*header), read(fd, header, size - 1));
+	EXPECT_EQ(size, header->item_offset);
+	EXPECT_EQ(2, header->nr);
+	EXPECT_EQ(0, *(__u64 *)(header + 1));
+	EXPECT_EQ(sizeof(*header), read(fd, header, sizeof(*header)));
+	EXPECT_EQ(-1, read(fd, header, sizeof(*header) - 1));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, read(fd, wrong, 1 << 20));
 	EXPECT_EQ(EFAULT, errno);
@@ -236,6 +250,341 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
 	close(fd);
 	free(header);
+}
+
+/* Of each read one item, while slots that come before and behind it come and go. */
+TEST_F(abi, reads_go_on_behind_the_last_object_whatever_comes_and_goes)
+{
+	static struct {
+		struct kvmwatch_all_header head;
+		char room[4096];
+	} read_;
+	struct kvmwatch_all_header *head = &read_.head;
+	unsigned int seen[8] = {}, reads = 0, flags = KVMWATCH_ALL_MORE, i;
+	const struct kvmwatch_all_item *item;
+	__u64 last = 0;
+	size_t size;
+	int fd;
+
+	for (i = 3; i < 7; i++)
+		ASSERT_EQ(0, guest_slot_add(self->g, i, 0x100000000ULL * i, 1, GUEST_MEM_4K, 0));
+	fd = kvmwatch_open_chosen_fd(self->dev, KVMWATCH_KIND_SLOT, guest_vm_fd(self->g), NULL, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(sizeof(*head), read(fd, head, sizeof(*head)));
+	EXPECT_EQ(0, head->num_desc);
+	size = head->item_offset + head->item_size;
+	ASSERT_GE(sizeof(read_), size);
+	for (; flags & KVMWATCH_ALL_MORE && reads < 30; reads++) {
+		ASSERT_EQ(size, read(fd, head, size));
+		ASSERT_EQ(1, head->filled);
+		item = (void *)((char *)head + head->item_offset);
+		EXPECT_LT(last, item->id);
+		last = item->id;
+		if (item->number < ARRAY_SIZE(seen))
+			seen[item->number]++;
+		flags = head->flags;
+		if (item->number == 4) {	/* it, one behind it, and a new one */
+			ASSERT_EQ(0, guest_slot_del(self->g, 4));
+			ASSERT_EQ(0, guest_slot_del(self->g, 5));
+			ASSERT_EQ(0, guest_slot_add(self->g, 7, 0x900000000ULL, 1, GUEST_MEM_4K,
+						    0));
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(seen); i++)
+		EXPECT_EQ(i != 5, seen[i])
+			TH_LOG("slot %u", i);
+	EXPECT_EQ(KVMWATCH_ALL_CHANGED, flags);
+	/* From the beginning, in the midst of it. */
+	ASSERT_EQ(size, read(fd, head, size));
+	EXPECT_EQ(vendor_slots(6), head->nr);
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_EQ(size, read(fd, head, size));
+	EXPECT_EQ(vendor_slots(6), head->nr);
+	EXPECT_EQ(KVMWATCH_ALL_MORE, head->flags);
+	EXPECT_EQ(-1, lseek(fd, 1, SEEK_SET));
+	EXPECT_EQ(-1, lseek(fd, 0, SEEK_CUR));
+	close(fd);
+}
+
+TEST_F(abi, one_read_has_the_statistics_that_were_chosen)
+{
+	static const char *const names[] = { "loads", "no_such_statistic", "exits", "on_cpu_hist" };
+	struct kvmwatch_open_all open = {
+		.size = sizeof(open), .kind = KVMWATCH_KIND_VCPU, .flags = KVMWATCH_OPEN_CHOOSE,
+	};
+	struct kvmwatch_all *all;
+	int fd;
+
+	fd = kvmwatch_open_chosen_fd(self->dev, KVMWATCH_KIND_VCPU, guest_vm_fd(self->g), names, 4);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+	EXPECT_EQ(2, all->nr);
+	EXPECT_EQ(3, all->nr_stats);
+	EXPECT_LT(0, *kvmwatch_all_value(all, 0, kvmwatch_all_find(all, "loads")));
+	EXPECT_LE(0, kvmwatch_all_find(all, "on_cpu_hist"));
+	EXPECT_EQ(-ENOENT, kvmwatch_all_find(all, "puts"));
+	kvmwatch_all_free(all);
+	close(fd);
+
+	open.names = (unsigned long)"loads";
+	open.names_size = 5;		/* without its NUL */
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN_ALL, &open));
+	EXPECT_EQ(EINVAL, errno);
+	open.names_size = 65537;
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN_ALL, &open));
+	EXPECT_EQ(EINVAL, errno);
+	open.names_size = 6;
+	open.flags = 0;
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN_ALL, &open));
+	EXPECT_EQ(EINVAL, errno);
+	open.flags = KVMWATCH_OPEN_CHOOSE;
+	open.names = 8;
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN_ALL, &open));
+	EXPECT_EQ(EFAULT, errno);
+}
+
+TEST_F(abi, items_say_whose_they_are)
+{
+	const struct kvmwatch_all_item *item;
+	struct kvmwatch_slot *slots;
+	struct kvmwatch_info info;
+	struct kvmwatch_all *all;
+	struct kvmwatch_vm vm;
+	__u32 kind;
+	size_t nr, i;
+	int fd;
+
+	ASSERT_EQ(0, watch_find(self->g, &vm));
+	ASSERT_EQ(0, kvmwatch_device_info(self->dev, &info));
+	ASSERT_EQ(0, kvmwatch_list_slots(self->dev, vm.id, &slots, &nr));
+	EXPECT_NE(0, info.instance);
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		fd = kvmwatch_open_chosen(self->dev, kind, vm.id, NULL, 0);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, kvmwatch_all_read(fd, &all));
+		EXPECT_EQ(info.instance, all->instance);
+		EXPECT_EQ(info.vendor, all->vendor);
+		for (i = 0; i < all->nr; i++) {
+			item = kvmwatch_all_at(all, i);
+			EXPECT_EQ(vm.id, item->vm);
+			EXPECT_EQ(getpid(), item->pid);
+			EXPECT_EQ(0, strcmp(vm.name, item->name));
+			if (kind == KVMWATCH_KIND_SLOT)
+				EXPECT_EQ(slots[i].life, item->id);
+			/* The one vCPU has run, the other has not. */
+			if (kind == KVMWATCH_KIND_VCPU)
+				EXPECT_EQ(!item->number, item->tid > 0);
+			EXPECT_EQ(0, item->flags & (KVMWATCH_TID_GONE | KVMWATCH_TID_HIDDEN |
+						    KVMWATCH_PID_GONE | KVMWATCH_PID_HIDDEN));
+		}
+		kvmwatch_all_free(all);
+		close(fd);
+	}
+	free(slots);
+}
+
+TEST_F(abi, a_slot_is_opened_by_the_id_of_its_life)
+{
+	struct kvmwatch_open open = {
+		.size = sizeof(open), .kind = KVMWATCH_KIND_SLOT, .flags = KVMWATCH_OPEN_BY_FD,
+		.fd = guest_vm_fd(self->g), .slot = 2,
+	};
+	struct kvmwatch_slot *slots;
+	size_t nr, i;
+	int fd;
+
+	ASSERT_EQ(0, kvmwatch_list_slots_by_fd(self->dev, guest_vm_fd(self->g), &slots, &nr));
+	for (i = 0; i < nr && (slots[i].as_id || slots[i].id != 2); i++)
+		;
+	ASSERT_LT(i, nr);
+	open.life = slots[i].life;
+	free(slots);
+	fd = ioctl(self->dev, KVMWATCH_OPEN, &open);
+	EXPECT_LE(0, fd);
+	close(fd);
+	ASSERT_EQ(0, guest_slot_del(self->g, 2));
+	ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_2, PAGES, GUEST_MEM_4K, 0));
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN, &open));
+	EXPECT_EQ(ENOENT, errno);
+	open.life = 0;
+	fd = ioctl(self->dev, KVMWATCH_OPEN, &open);
+	EXPECT_LE(0, fd);
+	close(fd);
+	open.kind = KVMWATCH_KIND_VM;
+	open.slot = 0;
+	open.life = 1;
+	EXPECT_EQ(-1, ioctl(self->dev, KVMWATCH_OPEN, &open));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+/* --- what the module knows of statistics -------------------------------------------- */
+
+TEST_F(abi, the_catalog_has_units_meanings_and_names_of_buckets)
+{
+	const struct kvmwatch_stat *stat;
+	struct kvmwatch_catalog *catalog;
+	struct kvmwatch_info info;
+	size_t i, nr = 0;
+
+	ASSERT_EQ(0, kvmwatch_catalog_read(self->dev, &catalog));
+	ASSERT_EQ(0, kvmwatch_device_info(self->dev, &info));
+	EXPECT_EQ(vendor_is_intel() ? KVMWATCH_VENDOR_VMX : KVMWATCH_VENDOR_SVM, info.vendor);
+	EXPECT_EQ(info.vendor, kvmwatch_catalog_vendor(catalog));
+	for (i = 0; (stat = kvmwatch_catalog_at(catalog, i)); i++) {
+		EXPECT_NE('\0', stat->help[0]);
+		EXPECT_LT(0, stat->nr);
+		EXPECT_EQ(stat->nr == 1, stat->buckets == KVMWATCH_BUCKETS_NONE);
+		nr += stat->buckets > KVMWATCH_BUCKETS_VALUES;
+		EXPECT_EQ(stat, kvmwatch_catalog_find(catalog, stat->kind, stat->name));
+	}
+	EXPECT_LE(4, nr);
+	if (info.vendor == KVMWATCH_VENDOR_SVM) {
+		EXPECT_STREQ("hlt", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0x78));
+		EXPECT_STREQ("npf", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0x400));
+		EXPECT_STREQ("idle_hlt", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0xa6));
+	} else {
+		EXPECT_STREQ("HLT", kvmwatch_catalog_bucket(catalog, "exit_reasons", 12));
+		EXPECT_STREQ("EPT_VIOLATION",
+			     kvmwatch_catalog_bucket(catalog, "exit_reasons", 48));
+	}
+	stat = kvmwatch_catalog_find(catalog, KVMWATCH_KIND_VCPU, "exit_reasons");
+	ASSERT_NE(NULL, stat);
+	EXPECT_STREQ("other", kvmwatch_catalog_bucket(catalog, "exit_reasons", stat->nr - 1));
+	EXPECT_EQ(NULL, kvmwatch_catalog_bucket(catalog, "exit_reasons", stat->nr));
+	EXPECT_STREQ("INTR", kvmwatch_catalog_bucket(catalog, "user_exit_reasons", 10));
+	EXPECT_EQ(NULL, kvmwatch_catalog_bucket(catalog, "user_exit_reasons", 13));
+	EXPECT_EQ(NULL, kvmwatch_catalog_bucket(catalog, "halt_hist", 1));
+	kvmwatch_catalog_free(catalog);
+}
+
+/* --- older and newer programs ------------------------------------------------------- */
+
+/* An argument as a program has it whose header is older or newer, and what lies behind it. */
+union argument {
+	__u32 size;
+	struct kvmwatch_info info;
+	struct kvmwatch_list list;
+	struct kvmwatch_open open;
+	struct kvmwatch_open_all all;
+	struct kvmwatch_audit audit;
+	unsigned char bytes[512];
+};
+
+static const struct program {
+	unsigned long cmd;
+	__u32 ver0, now;
+	bool opens;
+} programs[] = {
+	{ KVMWATCH_INFO, KVMWATCH_INFO_SIZE_VER0, sizeof(struct kvmwatch_info) },
+	{ KVMWATCH_LIST, KVMWATCH_LIST_SIZE_VER0, sizeof(struct kvmwatch_list) },
+	{ KVMWATCH_OPEN, KVMWATCH_OPEN_SIZE_VER0, sizeof(struct kvmwatch_open), true },
+	{ KVMWATCH_OPEN_ALL, KVMWATCH_OPEN_ALL_SIZE_VER0, sizeof(struct kvmwatch_open_all), true },
+	{ KVMWATCH_OPEN_HEAT, KVMWATCH_OPEN_SIZE_VER0, sizeof(struct kvmwatch_open), true },
+	{ KVMWATCH_AUDIT, KVMWATCH_AUDIT_SIZE_VER0, sizeof(struct kvmwatch_audit) },
+};
+
+#define GUARD	0x5a
+
+/* What a program of some age fills in; behind its structure lies its stack. */
+static void fill_in(union argument *arg, const struct program *p, __u32 size, __u64 vm)
+{
+	memset(arg, GUARD, sizeof(*arg));
+	memset(arg, 0, size);
+	arg->size = size;
+	if (p->cmd == KVMWATCH_LIST)
+		arg->list.item_size = 8;
+	if (p->cmd == KVMWATCH_LIST || p->cmd == KVMWATCH_OPEN_ALL)
+		arg->list.kind = KVMWATCH_KIND_VM;
+	if (p->cmd == KVMWATCH_OPEN || p->cmd == KVMWATCH_OPEN_HEAT) {
+		arg->open.kind = KVMWATCH_KIND_VM;
+		arg->open.id = vm;
+	}
+	if (p->cmd == KVMWATCH_AUDIT)
+		arg->audit.vm = vm;
+}
+
+/* 0; 1: it fails; 2: its stack is not whole; 3: it was told of more than it has, or of less. */
+static int run(int dev, const struct program *p, __u32 size, __u64 vm)
+{
+	__u32 known = size < p->now ? size : p->now, i;
+	union argument arg;
+	int ret;
+
+	fill_in(&arg, p, size, vm);
+	ret = ioctl(dev, p->cmd, &arg);
+	if (ret < 0)
+		return 1;
+	if (p->opens)
+		close(ret);
+	for (i = size; i < sizeof(arg); i++)
+		if (arg.bytes[i] != GUARD)
+			return 2;
+	for (i = known; i < size; i++)
+		if (arg.bytes[i])
+			return 3;
+	return arg.size == (p->opens ? size : known) ? 0 : 3;
+}
+
+TEST_F(abi, programs_of_older_and_newer_headers_work)
+{
+	const struct program *p;
+	union argument arg;
+	struct kvmwatch_vm vm;
+	__u32 size;
+
+	ASSERT_EQ(0, watch_find(self->g, &vm));
+	for (p = programs; p < programs + ARRAY_SIZE(programs); p++) {
+		for (size = p->ver0; size <= p->now + 64; size += 4)
+			EXPECT_EQ(0, run(self->dev, p, size, vm.id))
+				TH_LOG("ioctl %#lx size %u", p->cmd, size);
+		EXPECT_EQ(1, run(self->dev, p, p->ver0 - 4, vm.id));
+		EXPECT_EQ(EINVAL, errno);
+		/* A newer one that wants something that this module does not know. */
+		fill_in(&arg, p, p->now + 8, vm.id);
+		arg.bytes[p->now + 7] = 1;
+		EXPECT_EQ(-1, ioctl(self->dev, p->cmd, &arg));
+		EXPECT_EQ(E2BIG, errno);
+	}
+}
+
+/* Items of a header that has less of them, as much, and more: what is not known is not 0. */
+TEST_F(abi, lists_tell_how_much_of_an_item_is_known)
+{
+	static const struct {
+		__u32 kind, size;
+	} kinds[] = {
+		{ KVMWATCH_KIND_VM, sizeof(struct kvmwatch_vm) },
+		{ KVMWATCH_KIND_VCPU, sizeof(struct kvmwatch_vcpu) },
+		{ KVMWATCH_KIND_SLOT, sizeof(struct kvmwatch_slot) },
+		{ KVMWATCH_KIND_HOOK, sizeof(struct kvmwatch_hook) },
+		{ KVMWATCH_KIND_STAT, sizeof(struct kvmwatch_stat) },
+		{ KVMWATCH_KIND_BUCKET, sizeof(struct kvmwatch_bucket) },
+	};
+	const int more[] = { -8, 0, 8 };
+	unsigned char items[1024];
+	struct kvmwatch_list list;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (j = 0; j < ARRAY_SIZE(more); j++) {
+			memset(items, GUARD, sizeof(items));
+			list = (struct kvmwatch_list){
+				.size = sizeof(list), .kind = kinds[i].kind, .nr = 1,
+				.items = (unsigned long)items, .item_size = kinds[i].size + more[j],
+			};
+			ASSERT_EQ(0, ioctl(self->dev, KVMWATCH_LIST, &list));
+			EXPECT_EQ(kinds[i].size + (more[j] < 0 ? more[j] : 0), list.item_filled);
+			EXPECT_EQ(kinds[i].size + more[j], list.item_size);
+			EXPECT_EQ(GUARD, items[list.item_size]);
+			if (more[j] > 0)
+				EXPECT_EQ(0, items[kinds[i].size]);
+			/* Without room, too. */
+			list.nr = 0;
+			list.item_filled = 0;
+			ASSERT_EQ(0, ioctl(self->dev, KVMWATCH_LIST, &list));
+			EXPECT_LT(0, list.item_filled);
+		}
+	}
 }
 
 TEST_F(abi, an_fd_for_one_vm_tells_of_it_after_its_end)
@@ -248,13 +597,13 @@ TEST_F(abi, an_fd_for_one_vm_tells_of_it_after_its_end)
 	ASSERT_LE(0, vm);
 	ASSERT_LE(0, vcpus);
 	ASSERT_EQ(0, kvmwatch_all_read(vm, &all));
-	EXPECT_EQ(0, kvmwatch_all_item(all, 0)->flags);
+	EXPECT_EQ(0, kvmwatch_all_at(all, 0)->flags);
 	kvmwatch_all_free(all);
 	guest_free(self->other);
 	self->other = NULL;
 	ASSERT_EQ(0, kvmwatch_all_read(vm, &all));
 	ASSERT_EQ(1, all->nr);
-	EXPECT_EQ(KVMWATCH_ITEM_ENDED, kvmwatch_all_item(all, 0)->flags);
+	EXPECT_EQ(KVMWATCH_ITEM_ENDED, kvmwatch_all_at(all, 0)->flags);
 	EXPECT_EQ(20, *kvmwatch_all_value(all, 0, kvmwatch_all_find(all, "dirty_marks")));
 	kvmwatch_all_free(all);
 	ASSERT_EQ(0, kvmwatch_all_read(vcpus, &all));
@@ -279,43 +628,80 @@ static void *add_a_slot(void *arg)
 	return (void *)(long)guest_slot_add(arg, 3, 0xc0000000, 1, GUEST_MEM_4K, 0);
 }
 
-static __u64 generation(int dev)
+/* What an fd says of its objects is what there is: nothing changed for a while. */
+static bool is_quiet(int fd, struct kvmwatch_all *all)
 {
-	struct kvmwatch_info info = { .size = sizeof(info) };
-
-	return ioctl(dev, KVMWATCH_INFO, &info) ? 0 : info.generation;
+	return !kvmwatch_all_update(fd, all) && !kvmwatch_wait(fd, 20);
 }
 
 /* For ever: at the end of a time, poll(2) would look once more, woken or not. */
-TEST_F_TIMEOUT(abi, poll_waits_for_a_change, 120)
+TEST_F_TIMEOUT(abi, poll_waits_for_a_change_of_its_kind_and_vm, 120)
 {
-	struct kvmwatch_all *all;
-	struct kvmwatch_vm *vms;
+	static const struct {
+		__u32 kind;
+		bool own, others;	/* the VM whose slots change, or the other one */
+	} what[] = {
+		{ KVMWATCH_KIND_SLOT, false, false }, { KVMWATCH_KIND_SLOT, true, false },
+		{ KVMWATCH_KIND_VM, false, false }, { KVMWATCH_KIND_VCPU, false, false },
+		{ KVMWATCH_KIND_VM, true, false }, { KVMWATCH_KIND_VCPU, true, false },
+		{ KVMWATCH_KIND_SLOT, false, true },
+	};
+	int fds[ARRAY_SIZE(what)];
+	struct kvmwatch_all *all[ARRAY_SIZE(what)];
 	pthread_t thread;
+	unsigned int i;
 	void *err;
-	size_t nr;
-	int fd;
 
+	NEEDS_QUIET(return, "other VMs come and go");
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		if (what[i].own || what[i].others)
+			fds[i] = kvmwatch_open_chosen_fd(self->dev, what[i].kind,
+							 guest_vm_fd(what[i].own ? self->g :
+								     self->other), NULL, 0);
+		else
+			fds[i] = kvmwatch_open_chosen(self->dev, what[i].kind, 0, NULL, 0);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(0, kvmwatch_all_read(fds[i], &all[i]));
+	}
 	/* What the setup began has to come to its end. */
-	fd = kvmwatch_open_all(self->dev, KVMWATCH_KIND_VM, 0, 0);
-	ASSERT_LE(0, fd);
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_all_read(fd, &all) &&
-				     (kvmwatch_all_free(all), generation(self->dev)) &&
-				     !ready(self->dev, 20) && !ready(fd, 20)));
+	for (i = 0; i < ARRAY_SIZE(what); i++)
+		EXPECT_TRUE(WATCH_EVENTUALLY(is_quiet(fds[i], all[i])));
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, add_a_slot, self->g));
-	EXPECT_EQ(POLLIN, ready(self->dev, -1));
-	EXPECT_EQ(POLLIN, ready(fd, -1));
+	EXPECT_EQ(1, kvmwatch_wait(fds[0], -1));
+	EXPECT_EQ(1, kvmwatch_wait(fds[1], -1));
 	ASSERT_EQ(0, pthread_join(thread, &err));
 	EXPECT_EQ(NULL, err);
+	/* One VM's slots are nothing to those who look at other kinds, or at another VM. */
+	for (i = 2; i < ARRAY_SIZE(what); i++)
+		EXPECT_EQ(0, kvmwatch_wait(fds[i], 100))
+			TH_LOG("fd %u", i);
 	/* Until it is told of. */
-	EXPECT_EQ(POLLIN, ready(self->dev, 0));
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_list_vms(self->dev, &vms, &nr) &&
-				     (free(vms), !ready(self->dev, 0))));
-	EXPECT_EQ(POLLIN, ready(fd, 0));
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_all_read(fd, &all) &&
-				     (kvmwatch_all_free(all), !ready(fd, 0))));
-	close(fd);
+	EXPECT_EQ(1, kvmwatch_wait(fds[0], 0));
+	EXPECT_TRUE(WATCH_EVENTUALLY(is_quiet(fds[0], all[0])));
+	/* A VM that ends takes its vCPUs and slots along. */
+	guest_free(self->other);
+	self->other = NULL;
+	EXPECT_EQ(1, kvmwatch_wait(fds[2], 1000));
+	EXPECT_EQ(1, kvmwatch_wait(fds[3], 1000));
+	EXPECT_EQ(1, kvmwatch_wait(fds[6], 1000));
+	EXPECT_EQ(0, kvmwatch_wait(fds[4], 100));
+	EXPECT_EQ(0, kvmwatch_wait(fds[5], 100));
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		kvmwatch_all_free(all[i]);
+		close(fds[i]);
+	}
+}
+
+TEST_F(abi, the_device_cannot_be_waited_for)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, ep);
+	EXPECT_EQ(-1, epoll_ctl(ep, EPOLL_CTL_ADD, self->dev, &event));
+	EXPECT_EQ(EPERM, errno);
+	close(ep);
 }
 
 TEST_F(abi, poll_tells_when_an_object_has_ended)
@@ -331,6 +717,24 @@ TEST_F(abi, poll_tells_when_an_object_has_ended)
 }
 
 /* --- mapped stats fds --------------------------------------------------------------- */
+
+static size_t data_size(const struct kvmwatch_stats *stats)
+{
+	size_t i, size = 0;
+
+	for (i = 0; i < stats->nr; i++)
+		size += stats->values[i].size * sizeof(__u64);
+	return size;
+}
+
+/* All numbers, one behind the other. */
+static void keep_data(const struct kvmwatch_stats *stats, __u64 *to)
+{
+	size_t i;
+
+	for (i = 0; i < stats->nr; to += stats->values[i++].size)
+		memcpy(to, stats->values[i].data, stats->values[i].size * sizeof(*to));
+}
 
 static int same_counts(const struct kvmwatch_stats *a, const struct kvmwatch_stats *b)
 {
@@ -356,30 +760,30 @@ TEST_F(abi, a_mapped_stats_fd_follows_the_object_and_outlives_it)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, kvmwatch_stats_read(fd, &mapped));
 	ASSERT_EQ(0, kvmwatch_stats_read(fd, &read));
-	ASSERT_EQ(0, kvmwatch_map(fd, mapped, &mapping));
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head)));
+	ASSERT_EQ(0, kvmwatch_mapping_make(fd, mapped, &mapping));
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_mapping_read(mapping, mapped, &head)));
 	copies = head.copies;
 	EXPECT_LT(0, copies);
 	ASSERT_EQ(0, guest_run(self->other, 0, work_write(GPA, PAGES, GUEST_PAGE, 1)));
 	ASSERT_EQ(0, kvmwatch_stats_update(fd, read));
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head) &&
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_mapping_read(mapping, mapped, &head) &&
 				     same_counts(mapped, read)));
 	EXPECT_LT(copies, head.copies);
 	EXPECT_EQ(0, head.flags);
 
 	guest_free(self->other);
 	self->other = NULL;
-	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_map_read(mapping, mapped, &head) &&
+	EXPECT_TRUE(WATCH_EVENTUALLY(!kvmwatch_mapping_read(mapping, mapped, &head) &&
 				     head.flags & KVMWATCH_MAP_ENDED));
 	ASSERT_EQ(0, kvmwatch_stats_update(fd, read));
 	EXPECT_TRUE(same_counts(mapped, read));
 	/* Nothing of the mapping hangs on the fd. */
 	close(fd);
-	EXPECT_EQ(0, kvmwatch_map_read(mapping, mapped, NULL));
+	EXPECT_EQ(0, kvmwatch_mapping_read(mapping, mapped, NULL));
 	EXPECT_TRUE(same_counts(mapped, read));
 	EXPECT_LT(0, *kvmwatch_stats_find(mapped, "loads")->data);
 	EXPECT_LT(0, watch_refs());
-	kvmwatch_unmap(mapping);
+	kvmwatch_mapping_free(mapping);
 	kvmwatch_stats_free(mapped);
 	kvmwatch_stats_free(read);
 }
@@ -394,7 +798,7 @@ TEST_F(abi, a_mapping_is_read_only_shared_and_no_longer_than_the_data)
 	fd = kvmwatch_open_vcpu_fd(self->dev, guest_vcpu_fd(self->g, 0));
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, kvmwatch_stats_read(fd, &stats));
-	size = (sizeof(struct kvmwatch_map) + stats->data_size + 4095) & ~4095ULL;
+	size = (sizeof(struct kvmwatch_map) + data_size(stats) + 4095) & ~4095ULL;
 	kvmwatch_stats_free(stats);
 #define MAP_ERR(...) ({						\
 	void *p = mmap(NULL, __VA_ARGS__);			\
@@ -471,11 +875,11 @@ static const char *backward(const struct kvmwatch_stats *s, const __u64 *before)
 	const struct kvmwatch_value *value;
 	unsigned int i;
 
-	for (value = s->values; value < s->values + s->nr; value++) {
+	for (value = s->values; value < s->values + s->nr; before += value++->size) {
 		if ((value->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
 			continue;
 		for (i = 0; i < value->size; i++)
-			if (value->data[i] < before[value->data - s->data + i])
+			if (value->data[i] < before[i])
 				return value->name;
 	}
 	return NULL;
@@ -524,13 +928,13 @@ static void *read_on(void *arg)
 
 	if (kvmwatch_stats_read(r->fd, &stats))
 		return end_of(r);
-	if (r->maps && kvmwatch_map(r->fd, stats, &mapping))
+	if (r->maps && kvmwatch_mapping_make(r->fd, stats, &mapping))
 		return end_of(r);
-	before = calloc(1, stats->data_size);
+	before = calloc(1, data_size(stats));
 	while ((r->reads < r->rounds || (r->maps && r->copies < COPIES)) && !r->torn &&
 	       !r->backward) {
-		memcpy(before, stats->data, stats->data_size);
-		if (r->maps ? kvmwatch_map_read(mapping, stats, &map) :
+		keep_data(stats, before);
+		if (r->maps ? kvmwatch_mapping_read(mapping, stats, &map) :
 			      kvmwatch_stats_update(r->fd, stats)) {
 			sched_yield();	/* no copy yet, or just being made */
 			continue;
@@ -548,7 +952,7 @@ static void *read_on(void *arg)
 	r->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	getrusage(RUSAGE_THREAD, &usage);	/* it has done nothing else */
 	r->kernel_ns = usage.ru_stime.tv_sec * 1000000000ULL + usage.ru_stime.tv_usec * 1000ULL;
-	kvmwatch_unmap(mapping);
+	kvmwatch_mapping_free(mapping);
 	kvmwatch_stats_free(stats);
 	free(before);
 	return end_of(r);
@@ -800,7 +1204,7 @@ static void own_vm_in_namespaces(void)
 	CHECK(fd >= 0);
 	CHECK(!kvmwatch_all_read(fd, &all));
 	CHECK(all->nr == 1);
-	CHECK(kvmwatch_all_item(all, 0)->id == vcpu.id);
+	CHECK(kvmwatch_all_at(all, 0)->id == vcpu.id);
 	kvmwatch_all_free(all);
 	close(fd);
 
@@ -864,6 +1268,8 @@ TEST_F(abi, a_process_of_another_pid_namespace_has_no_number)
 
 			CHECK(!watch_find(self->g, &vm));
 			CHECK(vm.pid == 0);
+			CHECK(vm.flags & KVMWATCH_PID_HIDDEN);
+			CHECK(!(vm.flags & KVMWATCH_PID_GONE));
 			_exit(0);
 		}
 		waitpid(pid, &status, 0);
@@ -907,9 +1313,9 @@ static int taken_over_and_over(struct guest *g, int dev, const struct kvmwatch_s
 	while (!err && !w.err && w.held < 50) {
 		close(fd);
 		fd = kvmwatch_open_vm_fd(dev, guest_vm_fd(g));
-		err = fd < 0 ? fd : kvmwatch_map(fd, stats, &mapping);
+		err = fd < 0 ? fd : kvmwatch_mapping_make(fd, stats, &mapping);
 		if (!err)
-			kvmwatch_unmap(mapping);
+			kvmwatch_mapping_free(mapping);
 		workers_step(&w);
 	}
 	return workers_release(&w) ?: err ?: fd;
@@ -948,19 +1354,19 @@ TEST(fds_and_maps_are_limited_apart_for_those_with_rights_and_those_without)
 
 	/* 2 maps for those with rights. */
 	ASSERT_EQ(0, kvmwatch_stats_read(fds[1], &stats));
-	EXPECT_EQ(0, kvmwatch_map(fds[1], stats, &mapping));
-	EXPECT_EQ(0, kvmwatch_map(fds[1], stats, &second));
-	kvmwatch_unmap(second);
-	EXPECT_EQ(0, kvmwatch_map(fds[3], stats, &second));
-	kvmwatch_unmap(second);
-	EXPECT_EQ(-ENOBUFS, kvmwatch_map(fds[5], stats, &second));
+	EXPECT_EQ(0, kvmwatch_mapping_make(fds[1], stats, &mapping));
+	EXPECT_EQ(0, kvmwatch_mapping_make(fds[1], stats, &second));
+	kvmwatch_mapping_free(second);
+	EXPECT_EQ(0, kvmwatch_mapping_make(fds[3], stats, &second));
+	kvmwatch_mapping_free(second);
+	EXPECT_EQ(-ENOBUFS, kvmwatch_mapping_make(fds[5], stats, &second));
 	close(fds[3]);
 	fds[3] = taken_over_and_over(g, dev, stats);
 	if (fds[3] == -EPERM || fds[3] == -ENODEV)
 		TH_LOG("workers may not be held up here: left out");
 	else
 		EXPECT_LE(0, fds[3]);
-	kvmwatch_unmap(mapping);
+	kvmwatch_mapping_free(mapping);
 	kvmwatch_stats_free(stats);
 	for (i = 0; i < 16; i++)
 		close(fds[i]);

@@ -252,6 +252,7 @@ static const struct command {
 	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), 48, true },
 	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), 32, false },
 	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), 24, false },
+	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), 32, false },
 };
 
 /* A correct argument at @at; the caller has @size bytes there. */
@@ -264,7 +265,7 @@ static void good_arg(const struct command *command, void *at, __u32 size, struct
 	if (command->cmd == KVMWATCH_LIST) {
 		list->kind = KVMWATCH_KIND_VM;
 		list->item_size = sizeof(struct kvmwatch_vm);
-	} else if (command->cmd == KVMWATCH_OPEN) {
+	} else if (command->cmd == KVMWATCH_OPEN || command->cmd == KVMWATCH_OPEN_HEAT) {
 		open->kind = KVMWATCH_KIND_VM;
 		open->flags = KVMWATCH_OPEN_BY_FD;
 		open->fd = guest_vm_fd(g);
@@ -305,6 +306,7 @@ TEST_F(abuse, rejects_short_sizes_and_unknown_fields)
 			EXPECT_EQ(0, try(self->dev, c, arg))
 				TH_LOG("command %#lx size %u", c->cmd, size);
 			EXPECT_EQ('x', arg[size]);
+			EXPECT_EQ(size, *(__u32 *)arg);
 		}
 		for (size = c->size; size <= GUEST_PAGE; size += size < 128 ? 1 : 331) {
 			good_arg(c, arg, size, self->g);
@@ -372,7 +374,7 @@ TEST_F(abuse, bad_addresses_fail_with_efault)
 
 TEST_F(abuse, lists_only_known_kinds)
 {
-	static const __u32 wrong[] = { 0, 6, 7, 0x80000000, ~0U, 0x10001 };
+	static const __u32 wrong[] = { 0, 7, 8, 0x80000000, ~0U, 0x10001 };
 	__u32 kind, nr;
 	size_t i;
 
@@ -380,7 +382,7 @@ TEST_F(abuse, lists_only_known_kinds)
 		nr = 0;
 		EXPECT_EQ(-EINVAL, list(self->dev, wrong[i], 0, NULL, 64, &nr));
 	}
-	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_STAT; kind++) {
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_BUCKET; kind++) {
 		bool objects = kind <= KVMWATCH_KIND_SLOT;
 
 		nr = 0;
@@ -402,7 +404,7 @@ TEST_F(abuse, items_may_have_any_size_up_to_a_page)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_STAT; kind++) {
+		for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_BUCKET; kind++) {
 			nr = 1;
 			EXPECT_EQ(-EINVAL, list(self->dev, kind, 0, self->page, wrong[i], &nr));
 		}
@@ -786,9 +788,11 @@ TEST_F(permission, holds_for_the_device_as_it_was_opened)
 	ASSERT_LE(0, dev);
 	EXPECT_EQ(0, do_ioctl(dev, KVMWATCH_INFO, &info));
 	EXPECT_EQ(KVMWATCH_ABI, info.abi);
-	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_STAT; kind++) {
+	EXPECT_EQ(variant->sees_all, info.generation > 0);
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_BUCKET; kind++) {
+		/* What statistics and buckets are called is nobody's secret. */
 		nr = 0;
-		EXPECT_EQ(all, list(dev, kind, 0, NULL, 64, &nr));
+		EXPECT_EQ(kind < KVMWATCH_KIND_STAT ? all : 0, list(dev, kind, 0, NULL, 64, &nr));
 		/* What root opened stays open for all. */
 		nr = 0;
 		EXPECT_EQ(0, list(self->dev, kind, 0, NULL, 64, &nr));
@@ -926,7 +930,7 @@ static void odd_ioctl(struct fuzz *f)
 	if (cmd == KVMWATCH_LIST) {
 		list->items = (unsigned long)odd_address(f->out);
 		if (any(2))
-			list->kind = 1 + any(5);
+			list->kind = 1 + any(6);
 	} else if ((cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_HEAT) && any(4)) {
 		open->kind = 1 + any(3);
 		open->reserved = 0;
@@ -939,7 +943,10 @@ static void odd_ioctl(struct fuzz *f)
 		}
 	} else if (cmd == KVMWATCH_OPEN_ALL && any(4)) {
 		all->kind = 1 + any(3);
-		all->flags = any(4);
+		all->flags = any(8);
+		all->reserved = 0;
+		all->names = any(2) ? 0 : (unsigned long)odd_address(f->out);
+		all->names_size = all->names ? any(2000) : 0;
 		all->fd = all->flags & KVMWATCH_OPEN_BY_FD ? f->vm : 0;
 		all->vm = all->fd || any(2) ? 0 : f->known[0];
 	}

@@ -33,12 +33,15 @@
 #define LOG		KVM_MEM_LOG_DIRTY_PAGES
 #define NOBODY		65534
 
+#define WINDOWS		10	/* as many as the module has */
+
 /* --- reading ------------------------------------------------------------- */
 
 /* What an fd says of one slot: @item is all zero if it is not there. */
 struct view {
 	struct kvmwatch_heat_header head;
 	struct kvmwatch_heat_slot item;
+	__u64 distinct[WINDOWS];
 	struct kvmwatch_heat_page pages[PAGES];
 	__u64 counts;	/* of all its pages together */
 };
@@ -53,11 +56,13 @@ static int look(int fd, unsigned int id, struct view *view)
 	memset(view, 0, sizeof(*view));
 	if (kvmwatch_heat_read(fd, &heat))
 		return -EIO;
-	view->head = heat->head;
+	view->head = *heat->head;
 	for (i = 0; i < heat->nr && err == -ENOENT; i++) {
-		if (heat->slots[i].as_id || heat->slots[i].id != id)
+		if (heat->slots[i]->as_id || heat->slots[i]->id != id)
 			continue;
-		view->item = heat->slots[i];
+		view->item = *heat->slots[i];
+		for (page = 0; page < WINDOWS; page++)
+			view->distinct[page] = kvmwatch_heat_distinct(heat, i, page);
 		err = -E2BIG;
 		if (view->item.npages > PAGES)
 			break;
@@ -256,7 +261,7 @@ static bool tells_lengths_apart(const struct history *h, __u64 now)
 	__u64 ticks = distinct_in(h, 0, now), pages;
 	unsigned int i;
 
-	for (i = 2; i < KVMWATCH_HEAT_WINDOWS; i++) {
+	for (i = 2; i < WINDOWS; i++) {
 		pages = distinct_in(h, i, now);
 		if (pages && pages < ticks)
 			return true;
@@ -297,8 +302,8 @@ TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 6
 			h.marks[h.nr].page = page;
 			h.marks[h.nr++].tick = v->pages[page].last - 1;
 		}
-		for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
-			EXPECT_EQ(distinct_in(&h, i, v->item.ticks), v->item.distinct[i])
+		for (i = 0; i < WINDOWS; i++)
+			EXPECT_EQ(distinct_in(&h, i, v->item.ticks), v->distinct[i])
 				TH_LOG("round %d, window %d", round, i);
 		EXPECT_EQ(h.nr, v->item.marks);
 		EXPECT_LE(ticks, v->item.ticks);
@@ -307,10 +312,10 @@ TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 6
 	}
 	EXPECT_LE(20, ticks);
 	EXPECT_TRUE(tells_lengths_apart(&h, ticks));
-	for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
-		some += v->item.distinct[i] > 0;
+	for (i = 0; i < WINDOWS; i++)
+		some += v->distinct[i] > 0;
 	EXPECT_LE(5, some);
-	EXPECT_GE(v->item.marks, v->item.distinct[0]);
+	EXPECT_GE(v->item.marks, v->distinct[0]);
 }
 
 TEST_F(heat, the_library_tells_windows_between_two_reads)
@@ -323,7 +328,7 @@ TEST_F(heat, the_library_tells_windows_between_two_reads)
 	ASSERT_EQ(50, guest_dirty_get(self->g, 1, NULL));
 	usleep(300000);
 	ASSERT_EQ(0, kvmwatch_heat_read(self->fd, &before));
-	while (slot < before->nr && before->slots[slot].id != 1)
+	while (slot < before->nr && before->slots[slot]->id != 1)
 		slot++;
 	ASSERT_EQ(0, kvmwatch_heat_window(before, NULL, slot, 0, &pages, &windows));
 	EXPECT_EQ(50, pages);
@@ -335,9 +340,9 @@ TEST_F(heat, the_library_tells_windows_between_two_reads)
 	ASSERT_EQ(0, kvmwatch_heat_window(after, NULL, slot, 0, &all_pages, &all_windows));
 	EXPECT_EQ(30, pages);
 	EXPECT_EQ(80, all_pages);
-	EXPECT_EQ(after->slots[slot].ticks, all_windows);
-	EXPECT_EQ(windows, all_windows - before->slots[slot].ticks);
-	EXPECT_EQ(-EINVAL, kvmwatch_heat_window(after, NULL, slot, KVMWATCH_HEAT_WINDOWS,
+	EXPECT_EQ(after->slots[slot]->ticks, all_windows);
+	EXPECT_EQ(windows, all_windows - before->slots[slot]->ticks);
+	EXPECT_EQ(-EINVAL, kvmwatch_heat_window(after, NULL, slot, WINDOWS,
 						&pages, &windows));
 	EXPECT_EQ(-EINVAL, kvmwatch_heat_window(after, NULL, after->nr, 0, &pages, &windows));
 	kvmwatch_heat_free(before);
@@ -455,7 +460,7 @@ TEST_F(heat, pages_of_huge_mappings_count_one_by_one)
 	for (i = 0; i < pages; i++)
 		wrong += page[i].count != !(i % 2);
 	EXPECT_EQ(0, wrong);
-	EXPECT_EQ(pages / 2, heat->slots[0].marks);
+	EXPECT_EQ(pages / 2, heat->slots[0]->marks);
 	free(page);
 	kvmwatch_heat_free(heat);
 	close(fd);
@@ -911,10 +916,10 @@ static int is_sane(int fd)
 	if (kvmwatch_heat_read(fd, &heat))
 		return 0;
 	for (n = 0; n < heat->nr; n++)
-		for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
+		for (i = 0; i < WINDOWS; i++)
 			if (!kvmwatch_heat_window(heat, NULL, n, i, &pages, &windows))
-				sane &= pages <= heat->slots[n].marks &&
-					pages <= windows * heat->slots[n].npages;
+				sane &= pages <= heat->slots[n]->marks &&
+					pages <= windows * heat->slots[n]->npages;
 	kvmwatch_heat_free(heat);
 	return sane;
 }

@@ -38,7 +38,7 @@ static void take_slot(struct slot_ages *slot, const struct kvmwatch_all *all, si
 	const __u64 *dirty = kvmwatch_all_value(all, item, kvmwatch_all_find(all, "dirty_pages"));
 
 	memset(slot, 0, sizeof(*slot));
-	slot->life = kvmwatch_all_item(all, item)->id;
+	slot->life = kvmwatch_all_at(all, item)->id;
 	slot->logged = flags && *flags & LOG_DIRTY_PAGES;
 	slot->known = in;
 	slot->dirty = slot->logged && dirty ? *dirty : 0;

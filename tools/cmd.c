@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "exit_names.h"
 #include "libkvmwatch.h"
 #include "text.h"
 
@@ -99,6 +100,8 @@ int device_open(void)
 	default:
 		if (dev < 0)
 			complain(KVMWATCH_DEVICE, "can't open it: %s", strerror(-dev));
+		else
+			exit_names_read(dev);
 		break;
 	}
 	return dev;
@@ -129,9 +132,6 @@ int device_complain(int err)
 	case -EBADMSG:
 		return complain(KVMWATCH_DEVICE,
 				"the answer is broken; install module and program from one version");
-	case -EFBIG:
-		return complain(KVMWATCH_DEVICE,
-				"there are more objects than one read can take; choose a VM with -p");
 	case -EMFILE:
 	case -ENFILE:
 		return complain(KVMWATCH_DEVICE,

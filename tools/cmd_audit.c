@@ -56,7 +56,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		return code;
 	output_begin(out, NULL, columns, NR_COLS);
 	for (i = 0; i < nr; i++) {
-		err = kvmwatch_audit(audit->dev, vms[i].info.id, &answer);
+		err = kvmwatch_audit_vm(audit->dev, vms[i].info.id, &answer);
 		if (err == -EPERM) {
 			worst = device_complain(err);
 			break;

@@ -107,7 +107,7 @@ static struct look look_before(const struct looks *before, const struct look *no
 {
 	const struct sample *sample = now->vcpu ? &before->vcpus : &before->vms;
 	struct look look = *now;
-	long was = sample_find(sample, kvmwatch_all_item(now->sample->all, now->item));
+	long was = sample_find(sample, kvmwatch_all_at(now->sample->all, now->item));
 
 	look.sample = was < 0 ? NULL : sample;
 	look.item = was < 0 ? 0 : was;

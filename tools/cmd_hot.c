@@ -191,7 +191,7 @@ static void show_hex(struct output *out, size_t column, __u64 number)
 
 static void show_page(struct output *out, const struct watched *w, const struct hot_page *page)
 {
-	const struct kvmwatch_heat_slot *slot = &w->hot.last->slots[page->slot];
+	const struct kvmwatch_heat_slot *slot = w->hot.last->slots[page->slot];
 	char text[24];
 
 	show_vm(out, &w->vm);
@@ -208,7 +208,7 @@ static void show_page(struct output *out, const struct watched *w, const struct 
 /* What to know of what is shown. */
 static void make_note(const struct watched *w, char *note, size_t size)
 {
-	const struct kvmwatch_heat_header *now = &w->hot.last->head, *then = &w->hot.first->head;
+	const struct kvmwatch_heat_header *now = w->hot.last->head, *then = w->hot.first->head;
 	__u64 uncovered = now->uncovered - then->uncovered;
 	char more[80] = "";
 
@@ -267,7 +267,7 @@ static const struct output_column window_columns[NR_WINS] = {
 static void show_window(struct output *out, const struct watched *w, size_t slot,
 			const char *name, unsigned int window)
 {
-	__u64 ns = w->hot.last->head.window_ns << window, windows;
+	__u64 ns = w->hot.last->head->window_ns << window, windows;
 	struct quantity q = quantity_ns(ns);
 	double pages, rate;
 	char text[64];
@@ -309,13 +309,13 @@ static void show_windows(struct output *out, const struct watched *w)
 		 "VM %llu: name %s: distinct pages marked in a window, on average; %s",
 		 w->vm.info.id, w->vm.info.name, note);
 	output_begin(out, text, window_columns, NR_WINS);
-	for (window = 0; window < heat->head.nr_windows; window++)
+	for (window = 0; window < heat->head->nr_windows; window++)
 		show_window(out, w, HOT_ALL, "logged", window);
 	for (i = 0; i < heat->nr; i++) {
 		if (!w->hot.logged[i])
 			continue;
-		snprintf(text, sizeof(text), "%u:%u", heat->slots[i].as_id, heat->slots[i].id);
-		for (window = 0; window < heat->head.nr_windows; window++)
+		snprintf(text, sizeof(text), "%u:%u", heat->slots[i]->as_id, heat->slots[i]->id);
+		for (window = 0; window < heat->head->nr_windows; window++)
 			show_window(out, w, i, text, window);
 	}
 	output_end(out);

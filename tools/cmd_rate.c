@@ -177,7 +177,7 @@ static void find_logged(struct one *one, const struct sample *vms, const struct 
 static void show_one(struct output *out, const struct rates *rates, const struct sample *now,
 		     size_t kind, size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(now[kind].all, item);
+	const struct kvmwatch_all_item *it = kvmwatch_all_at(now[kind].all, item);
 	const struct vm *vm = sample_vm(&now[kind], item);
 	struct one one = { .now = &now[kind], .before = &rates->before[kind], .item = item };
 	bool raw = rates->options->raw;
@@ -259,7 +259,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		return code;
 	output_begin(out, NULL, columns, NR_COLS);
 	for (i = 0; i < now[0].all->nr; i++)
-		show_vm(out, rates, now, kvmwatch_all_item(now[0].all, i)->vm);
+		show_vm(out, rates, now, kvmwatch_all_at(now[0].all, i)->vm);
 	output_end(out);
 	code = now[0].nr_vms ? EXIT_DONE : vms_none(&rates->selection, "dirty");
 	free_all(rates->before);

@@ -126,7 +126,7 @@ static bool identify(struct object *object)
 		object->slot = sample_slot(object->sample, object->item);
 		return object->slot;
 	default:
-		return !(kvmwatch_all_item(object->sample->all, object->item)->flags &
+		return !(kvmwatch_all_at(object->sample->all, object->item)->flags &
 			 KVMWATCH_ITEM_ENDED);
 	}
 }
@@ -138,7 +138,7 @@ static void add_objects(struct stat *stat, __u32 kind, const struct sample *samp
 
 	for (i = 0; i < sample->all->nr; i++) {
 		object = &stat->objects[stat->nr_objects];
-		object->vm = kvmwatch_all_item(sample->all, i)->vm;
+		object->vm = kvmwatch_all_at(sample->all, i)->vm;
 		object->kind = kind;
 		object->sample = sample;
 		object->item = i;

@@ -118,7 +118,7 @@ static void show_bound(struct output *out, int column, const struct kvmwatch_val
 	unsigned int bucket;
 	__u64 from, to;
 
-	if (!text_quantile(stretches, part, &bucket)) {
+	if (kvmwatch_quantile(stretches, part, &bucket)) {
 		output_unknown(out, column, "-");
 		return;
 	}
@@ -205,7 +205,7 @@ static bool is_chosen(const struct vcpus *vcpus, const struct kvmwatch_all_item 
 static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struct sample *now,
 		      size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(now->all, item);
+	const struct kvmwatch_all_item *it = kvmwatch_all_at(now->all, item);
 	const struct kvmwatch_vcpu *vcpu = sample_vcpu(now, item);
 	const struct vm *vm = sample_vm(now, item);
 	long was = sample_find(&vcpus->before, it);

@@ -5,9 +5,12 @@
 
 struct kvmwatch_value;
 
+/* Ask the module for them, once; without them reasons have numbers. */
+void exit_names_read(int dev);
+
 /*
- * What a bucket of exit_reasons or user_exit_reasons counts; "other" for the last one.
- * NULL: @value is no such histogram, or the reason has no name that we know.
+ * What a bucket of a histogram by exit reason counts; "other" for the last one. NULL: @value is no
+ * such histogram, or the reason has no name.
  */
 const char *exit_name(const struct kvmwatch_value *value, unsigned int bucket);
 

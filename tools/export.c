@@ -240,7 +240,7 @@ static int choose_objects(const struct look *look, struct objects *objects)
 	if (!objects->all)
 		return -ENOMEM;
 	for (i = 0; i < objects->sample.all->nr; i++) {
-		it = kvmwatch_all_item(objects->sample.all, i);
+		it = kvmwatch_all_at(objects->sample.all, i);
 		vm = it->flags & KVMWATCH_ITEM_ENDED ? NULL : find_exported(look, it->vm);
 		if (!vm)
 			continue;

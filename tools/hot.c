@@ -14,7 +14,7 @@
 static int read_counts(const struct hot *hot, size_t slot, __u32 *counts)
 {
 	struct kvmwatch_heat_page pages[CHUNK];
-	__u64 npages = hot->first->slots[slot].npages, at, part, i;
+	__u64 npages = hot->first->slots[slot]->npages, at, part, i;
 	int err;
 
 	for (at = 0; at < npages; at += part) {
@@ -33,8 +33,8 @@ static void note_logged(struct hot *hot, const struct kvmwatch_heat *heat)
 	size_t i;
 
 	for (i = 0; i < heat->nr; i++)
-		hot->logged[i] |= heat->slots[i].flags & KVMWATCH_HEAT_LOGGED ||
-				  heat->slots[i].marks > hot->first->slots[i].marks;
+		hot->logged[i] |= heat->slots[i]->flags & KVMWATCH_HEAT_LOGGED ||
+				  heat->slots[i]->marks > hot->first->slots[i]->marks;
 }
 
 static int begin(struct hot *hot)
@@ -51,9 +51,9 @@ static int begin(struct hot *hot)
 		return -ENOMEM;
 	note_logged(hot, hot->first);
 	for (i = 0; i < hot->first->nr && !err; i++) {
-		if (!hot->first->slots[i].marks)
+		if (!hot->first->slots[i]->marks)
 			continue;
-		hot->counts[i] = calloc(hot->first->slots[i].npages, sizeof(**hot->counts));
+		hot->counts[i] = calloc(hot->first->slots[i]->npages, sizeof(**hot->counts));
 		err = hot->counts[i] ? read_counts(hot, i, hot->counts[i]) : -ENOMEM;
 	}
 	return err ? err : hot_look(hot);
@@ -108,7 +108,7 @@ void hot_end(struct hot *hot)
 
 __u64 hot_marks(const struct hot *hot, size_t slot)
 {
-	return hot->last->slots[slot].marks - hot->first->slots[slot].marks;
+	return hot->last->slots[slot]->marks - hot->first->slots[slot]->marks;
 }
 
 __u64 hot_all_marks(const struct hot *hot)
@@ -135,7 +135,7 @@ bool hot_any_logged(const struct hot *hot)
 static int each_page_of(const struct hot *hot, size_t slot, hot_page_fn *fn, void *arg)
 {
 	struct kvmwatch_heat_page pages[CHUNK];
-	__u64 npages = hot->first->slots[slot].npages, at, part, i;
+	__u64 npages = hot->first->slots[slot]->npages, at, part, i;
 	struct hot_page page = { .slot = slot };
 	int err = 0;
 

@@ -32,10 +32,10 @@ static __u64 pages_below(const struct kvmwatch_heat *heat, size_t slot)
 	size_t i;
 
 	for (i = 0; i < heat->nr; i++) {
-		if (!heat->slots[i].as_id && i != slot &&
-		    (heat->slots[i].base_gfn < heat->slots[slot].base_gfn ||
-		     (heat->slots[i].base_gfn == heat->slots[slot].base_gfn && i < slot)))
-			pages += heat->slots[i].npages;
+		if (!heat->slots[i]->as_id && i != slot &&
+		    (heat->slots[i]->base_gfn < heat->slots[slot]->base_gfn ||
+		     (heat->slots[i]->base_gfn == heat->slots[slot]->base_gfn && i < slot)))
+			pages += heat->slots[i]->npages;
 	}
 	return pages;
 }
@@ -62,7 +62,7 @@ static int fill(struct hot_map *map, const struct hot *hot, __u64 *cells)
 	if (!places.first)
 		return -ENOMEM;
 	for (i = 0; i < hot->first->nr; i++)
-		places.first[i] = hot->first->slots[i].as_id ? ~0ULL :
+		places.first[i] = hot->first->slots[i]->as_id ? ~0ULL :
 				  pages_below(hot->first, i);
 	err = hot_each_page(hot, add_marks, &places);
 	free(places.first);
@@ -75,7 +75,7 @@ static int map_alloc(struct hot_map *map, const struct hot *hot)
 
 	map->pages = 0;
 	for (i = 0; i < hot->first->nr; i++)
-		map->pages += hot->first->slots[i].as_id ? 0 : hot->first->slots[i].npages;
+		map->pages += hot->first->slots[i]->as_id ? 0 : hot->first->slots[i]->npages;
 	if (!map->pages)
 		return -ENODATA;
 	map->rows = map->pages < HOT_MAP_ROWS ? map->pages : HOT_MAP_ROWS;

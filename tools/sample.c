@@ -52,7 +52,7 @@ static struct kvmwatch_all_item slot_key(const struct sample *sample, size_t i)
 
 static struct kvmwatch_all_item item_key(const struct sample *sample, size_t i)
 {
-	return *kvmwatch_all_item(sample->all, i);
+	return *kvmwatch_all_at(sample->all, i);
 }
 
 static int places_make(struct places *places, const struct sample *sample, key_fn *key, size_t nr)
@@ -169,7 +169,7 @@ int sample_take_kind(int dev, const struct selection *selection, __u32 kind, __u
 
 const struct vm *sample_vm(const struct sample *sample, size_t item)
 {
-	const struct kvmwatch_all_item *it = kvmwatch_all_item(sample->all, item);
+	const struct kvmwatch_all_item *it = kvmwatch_all_at(sample->all, item);
 	const struct kvmwatch_all_item key = { .vm = it->vm, .id = it->vm };
 	long at = places_find(&sample->vm_places, &key);
 
@@ -178,14 +178,14 @@ const struct vm *sample_vm(const struct sample *sample, size_t item)
 
 const struct kvmwatch_vcpu *sample_vcpu(const struct sample *sample, size_t item)
 {
-	long at = places_find(&sample->vcpu_places, kvmwatch_all_item(sample->all, item));
+	long at = places_find(&sample->vcpu_places, kvmwatch_all_at(sample->all, item));
 
 	return at < 0 ? NULL : &sample->vcpus[at];
 }
 
 const struct kvmwatch_slot *sample_slot(const struct sample *sample, size_t item)
 {
-	long at = places_find(&sample->slot_places, kvmwatch_all_item(sample->all, item));
+	long at = places_find(&sample->slot_places, kvmwatch_all_at(sample->all, item));
 
 	return at < 0 ? NULL : &sample->slots[at];
 }
@@ -195,7 +195,7 @@ long sample_vm_item(const struct sample *sample, __u64 id)
 	const struct kvmwatch_all_item key = { .vm = id, .id = id };
 	long item = places_find(&sample->item_places, &key);
 
-	if (item >= 0 && kvmwatch_all_item(sample->all, item)->flags & KVMWATCH_ITEM_ENDED)
+	if (item >= 0 && kvmwatch_all_at(sample->all, item)->flags & KVMWATCH_ITEM_ENDED)
 		return -1;
 	return item;
 }
@@ -266,7 +266,7 @@ __u64 sample_window(const struct sample *now, const struct sample *before)
 	if (!before->all || before->all->begin_ns >= now->all->begin_ns)
 		return 0;
 	/* The module was loaded again meanwhile, and the ids are those of others. */
-	if (now->all->generation < before->all->generation)
+	if (now->all->instance != before->all->instance)
 		return 0;
 	return now->all->begin_ns - before->all->begin_ns;
 }

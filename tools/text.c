@@ -19,28 +19,20 @@
 /* Beyond this a power would no longer mean anything to a person. */
 #define MAX_EXPONENT	18
 
-/* Base 10 is 0; KVM's format has one more. */
-#define STATS_BASE_MASK	0xf00U
-#define STATS_BASE_2	0x100U
-
+/* As people write it behind a number. */
 static const char *unit_name(__u32 flags)
 {
-	switch (flags & KVMWATCH_STATS_UNIT_MASK) {
-	case KVMWATCH_STATS_NONE:
-		return "";
-	case KVMWATCH_STATS_BYTES:
-		return "bytes";
-	case KVMWATCH_STATS_SECONDS:
-		return "s";
-	default:
+	const char *unit = kvmwatch_unit(flags);
+
+	if (!unit)
 		return "?";
-	}
+	return strcmp(unit, "seconds") ? unit : "s";
 }
 
 static struct quantity quantity_exact(const struct kvmwatch_value *value, __u64 number)
 {
 	bool seconds = (value->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS;
-	__u32 base = value->flags & STATS_BASE_MASK;
+	__u32 base = value->flags & KVMWATCH_STATS_BASE_MASK;
 	struct quantity q;
 
 	snprintf(q.value, sizeof(q.value), "%llu", number);
@@ -52,7 +44,7 @@ static struct quantity quantity_exact(const struct kvmwatch_value *value, __u64 
 		snprintf(q.unit, sizeof(q.unit), "us");
 	else if (seconds && !base && value->exponent == -3)
 		snprintf(q.unit, sizeof(q.unit), "ms");
-	else if (!base || base == STATS_BASE_2)
+	else if (!base || base == KVMWATCH_STATS_POW2)
 		snprintf(q.unit, sizeof(q.unit), "%d^%d %s", base ? 2 : 10,
 			 value->exponent, unit_name(value->flags));
 	else
@@ -64,18 +56,15 @@ static struct quantity quantity_exact(const struct kvmwatch_value *value, __u64 
 struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bool raw)
 {
 	__u32 unit = value->flags & KVMWATCH_STATS_UNIT_MASK;
-	__u32 base = value->flags & STATS_BASE_MASK;
+	__u32 base = value->flags & KVMWATCH_STATS_BASE_MASK;
 	int exponent = value->exponent;
-	double n = number;
+	double n;
 
 	if (raw || (unit != KVMWATCH_STATS_BYTES && unit != KVMWATCH_STATS_SECONDS) ||
-	    exponent > MAX_EXPONENT || exponent < -MAX_EXPONENT || base > STATS_BASE_2)
+	    exponent > MAX_EXPONENT || exponent < -MAX_EXPONENT || base > KVMWATCH_STATS_POW2)
 		return quantity_exact(value, number);
 
-	for (; exponent > 0; exponent--)
-		n *= base ? 2 : 10;
-	for (; exponent < 0; exponent++)
-		n /= base ? 2 : 10;
+	n = number * kvmwatch_unit_scale(value->flags, exponent);
 	if (unit == KVMWATCH_STATS_BYTES)
 		return quantity_bytes(n);
 	return quantity_ns(n * NSEC_PER_SEC);
@@ -116,23 +105,6 @@ static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned i
 	fprintf(f, ": %llu", value->data[i]);
 }
 
-bool text_quantile(const struct kvmwatch_value *value, double part, unsigned int *bucket)
-{
-	__u64 total = 0, below = 0;
-	unsigned int i;
-
-	for (i = 0; i < value->size; i++)
-		total += value->data[i];
-	for (i = 0; i < value->size; i++) {
-		below += value->data[i];
-		if (below && below >= part * total) {
-			*bucket = i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* "p50 <8.19us, p99 275s+; " */
 static void print_quantile(FILE *f, const struct kvmwatch_value *value, const char *name,
 			   double part, bool raw)
@@ -141,7 +113,7 @@ static void print_quantile(FILE *f, const struct kvmwatch_value *value, const ch
 	struct quantity q;
 	__u64 first, last;
 
-	if (!text_quantile(value, part, &bucket))
+	if (kvmwatch_quantile(value, part, &bucket))
 		return;
 	kvmwatch_bucket_range(value, bucket, &first, &last);
 	if (bucket + 1 == value->size) {
@@ -159,7 +131,7 @@ static void print_quantiles(FILE *f, const struct kvmwatch_value *value, bool ra
 
 	if ((value->flags & KVMWATCH_STATS_TYPE_MASK) != KVMWATCH_STATS_LOG_HIST ||
 	    (value->flags & KVMWATCH_STATS_UNIT_MASK) != KVMWATCH_STATS_SECONDS ||
-	    !text_quantile(value, 1, &any))
+	    kvmwatch_quantile(value, 1, &any))
 		return;
 	print_quantile(f, value, "p50", 0.5, raw);
 	fputs(", ", f);
@@ -179,7 +151,7 @@ char *text_buckets(const struct kvmwatch_value *value, bool raw)
 	f = open_memstream(&text, &len);
 	if (!f)
 		return NULL;
-	if (raw && *none.unit && text_quantile(value, 1, &i))
+	if (raw && *none.unit && !kvmwatch_quantile(value, 1, &i))
 		fprintf(f, "[%s] ", none.unit);
 	print_quantiles(f, value, raw);
 	for (i = 0; i < value->size; i++) {

@@ -27,12 +27,6 @@ struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bo
  */
 char *text_buckets(const struct kvmwatch_value *value, bool raw);
 
-/*
- * The bucket that @part (0 to 1) of all values of a histogram lie in or below; of 0, the first
- * that has any. False: it is empty.
- */
-bool text_quantile(const struct kvmwatch_value *value, double part, unsigned int *bucket);
-
 /* "3 0 0 12": all buckets. The caller frees it; NULL: no memory. */
 char *text_bucket_list(const struct kvmwatch_value *value);
 

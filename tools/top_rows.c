@@ -90,7 +90,7 @@ static void set_part(struct top_cell *cell, struct maybe ns, __u64 window)
 FILL(fill_vm_id)
 {
 	UNUSED();
-	set_count(cell, kvmwatch_all_item(now->all, item)->vm);
+	set_count(cell, kvmwatch_all_at(now->all, item)->vm);
 }
 
 FILL(fill_name)
@@ -303,7 +303,7 @@ FILL(fill_preemptions)
 FILL(fill_number)
 {
 	UNUSED();
-	set_count(cell, kvmwatch_all_item(now->all, item)->number);
+	set_count(cell, kvmwatch_all_at(now->all, item)->number);
 }
 
 FILL(fill_tid)
@@ -344,7 +344,7 @@ FILL(fill_window)
 
 FILL(fill_slot)
 {
-	__u32 number = kvmwatch_all_item(now->all, item)->number;
+	__u32 number = kvmwatch_all_at(now->all, item)->number;
 
 	UNUSED();
 	set_number(cell, number);
@@ -462,7 +462,7 @@ struct top_row *top_rows(enum top_view view, const struct sample *now,
 	columns = top_columns(view, &nr_columns);
 	for (i = 0; i < now->all->nr; i++) {
 		row = &rows[*nr];
-		row->item = *kvmwatch_all_item(now->all, i);
+		row->item = *kvmwatch_all_at(now->all, i);
 		if (!sample_vm(now, i) || (view != TOP_VMS && row->item.vm != vm) ||
 		    row->item.flags & KVMWATCH_ITEM_ENDED)
 			continue;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All objects of a kind in one read. See include/uapi/linux/kvmwatch.h.
+ * All objects of a kind in one read, or in steps. See include/uapi/linux/kvmwatch.h.
  *
- * Nothing is kept between reads: objects are looked at one after the other, and each goes
- * to the reader's memory when no lock is held. What an fd takes does not depend on how many
- * there are.
+ * Of objects only the last that was read is kept between reads, by its ids. They are looked at one
+ * after the other, and each goes to the reader's memory when no lock but the fd's own is held. What
+ * an fd takes does not depend on how many there are.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -16,6 +17,8 @@
 
 #include "exports/all_fd.h"
 #include "exports/fd.h"
+#include "exports/reader.h"
+#include "numbers/bucket_names.h"
 #include "numbers/describe.h"
 #include "numbers/snapshot.h"
 #include "records/alloc.h"
@@ -25,8 +28,12 @@
 
 struct all_file {
 	struct kvmw_object		*vm;	/* holds a reference; NULL: all */
-	u64				told;	/* the generation last told */
 	bool				all;	/* as charged */
+	/* One reads at a time. The rest is under it. */
+	struct mutex			lock;
+	u64				told;	/* the generation last told */
+	/* The last object that was read, if there are more: VM and id. */
+	u64				at_vm, at;
 	struct kvmwatch_all_header	header;	/* what never changes of it */
 	/* In the order of the descriptors. */
 	const struct kvmw_stat		**stats;
@@ -41,6 +48,7 @@ struct look {
 	char __user		*to;
 	size_t			room;
 	u32			nr, filled;
+	u64			at_vm, at;	/* the last that was filled in */
 };
 
 static bool is_histogram(const struct kvmw_stat *stat)
@@ -50,7 +58,21 @@ static bool is_histogram(const struct kvmw_stat *stat)
 	return type == KVMWATCH_STATS_LINEAR_HIST || type == KVMWATCH_STATS_LOG_HIST;
 }
 
-static void make_descs(struct all_file *af, bool no_histograms)
+static bool is_chosen(const struct kvmw_stat *stat, const struct kvmw_all_choice *choice)
+{
+	const char *name = choice->names, *end = name + choice->names_size;
+
+	if (choice->no_histograms && is_histogram(stat))
+		return false;
+	if (!name)
+		return true;
+	for (; name < end; name += strlen(name) + 1)
+		if (!strcmp(name, stat->name))
+			return true;
+	return false;
+}
+
+static void make_descs(struct all_file *af, const struct kvmw_all_choice *choice)
 {
 	struct kvmwatch_all_header *header = &af->header;
 	const struct kvmw_stat *stat;
@@ -58,16 +80,21 @@ static void make_descs(struct all_file *af, bool no_histograms)
 	u32 size = 0;
 
 	for (stat = kvmw_stats_table(header->kind, &nr); nr; nr--, stat++) {
-		if (no_histograms && is_histogram(stat))
+		if (!is_chosen(stat, choice))
 			continue;
 		kvmw_stat_describe(&af->descs[header->num_desc], stat, size);
 		af->stats[header->num_desc++] = stat;
 		size += stat->size * sizeof(u64);
 	}
+	header->header_size = sizeof(*header);
+	header->vendor = kvmw_vendor();
+	header->instance = kvmw_instance();
 	header->desc_offset = sizeof(*header);
 	header->desc_size = sizeof(*af->descs);
 	header->item_offset = header->desc_offset + header->num_desc * header->desc_size;
-	header->data_offset = sizeof(struct kvmwatch_all_item) +
+	header->item_filled = sizeof(struct kvmwatch_all_item);
+	header->bits_offset = sizeof(struct kvmwatch_all_item);
+	header->data_offset = header->bits_offset +
 			      DIV_ROUND_UP(header->num_desc, 64) * sizeof(u64);
 	header->item_size = header->data_offset + size;
 }
@@ -90,7 +117,7 @@ static void look_available(const struct all_file *af, const struct kvmw_object *
 static void look_numbers(struct look *look, struct kvmw_object *obj)
 {
 	const struct all_file *af = look->af;
-	u64 *bits = look->item + sizeof(struct kvmwatch_all_item);
+	u64 *bits = look->item + af->header.bits_offset;
 	u32 i, j;
 	u64 *cells;
 
@@ -107,52 +134,113 @@ static void look_numbers(struct look *look, struct kvmw_object *obj)
 	}
 }
 
+static void look_item(struct kvmwatch_all_item *item, struct kvmw_object *obj)
+{
+	memset(item, 0, sizeof(*item));
+	item->vm = obj->vm->obj.id;
+	item->id = obj->id;
+	item->pid = kvmw_reader_pid(obj->vm, &item->flags);
+	strscpy(item->name, obj->vm->name, sizeof(item->name));
+	if (obj->kind == KVMWATCH_KIND_VCPU) {
+		item->number = kvmw_to_vcpu(obj)->vcpu_id;
+		item->tid = kvmw_reader_tid(kvmw_to_vcpu(obj), &item->flags);
+	} else if (obj->kind == KVMWATCH_KIND_SLOT) {
+		item->number = obj->subkey;
+	} else if (!kvmw_shown(obj)) {
+		item->flags |= KVMWATCH_ITEM_ENDED;
+	}
+}
+
+/* Was it in a read before this one? Objects come VM by VM, each in the order of ids. */
+static bool was_read(const struct all_file *af, const struct kvmw_object *obj)
+{
+	u64 vm = obj->vm->obj.id;
+
+	return vm < af->at_vm || (vm == af->at_vm && obj->id <= af->at);
+}
+
 static int look_at(void *arg, struct kvmw_object *obj)
 {
 	struct look *look = arg;
-	struct kvmwatch_all_item *item = look->item;
 	size_t size = look->af->header.item_size;
 
+	if (was_read(look->af, obj))
+		return 0;
 	look->nr++;
 	if (look->room < size)
 		return 0;
-	*item = (struct kvmwatch_all_item) { .vm = obj->vm->obj.id, .id = obj->id };
-	if (obj->kind == KVMWATCH_KIND_VCPU)
-		item->number = kvmw_to_vcpu(obj)->vcpu_id;
-	else if (obj->kind == KVMWATCH_KIND_SLOT)
-		item->number = obj->subkey;
-	if (obj->kind == KVMWATCH_KIND_VM && !kvmw_shown(obj))
-		item->flags |= KVMWATCH_ITEM_ENDED;
-	look_numbers(look, obj);
-	if (copy_to_user(look->to, item, size))
+	look_item(look->item, obj);
+	if (look->af->header.num_desc)
+		look_numbers(look, obj);
+	if (copy_to_user(look->to, look->item, size))
 		return -EFAULT;
 	look->to += size;
 	look->room -= size;
 	look->filled++;
+	look->at_vm = obj->vm->obj.id;
+	look->at = obj->id;
 	cond_resched();
 	return signal_pending(current) && fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-static int look_around(struct all_file *af, struct look *look, char __user *buf)
+static const struct kvmw_changes *changes_of(const struct all_file *af)
+{
+	return af->vm ? &af->vm->vm->changes : NULL;
+}
+
+/* Header, and descriptors if there is room for them: what was copied, or -errno. */
+static ssize_t put_head(const struct all_file *af, const struct kvmwatch_all_header *header,
+			char __user *buf, size_t size)
+{
+	if (copy_to_user(buf, header, sizeof(*header)))
+		return -EFAULT;
+	if (size < header->item_offset)
+		return sizeof(*header);
+	if (copy_to_user(buf + header->desc_offset, af->descs,
+			 header->item_offset - header->desc_offset))
+		return -EFAULT;
+	return header->item_offset + (ssize_t)header->filled * header->item_size;
+}
+
+/* Where the next read begins: behind what this one has, or anew. */
+static void go_on(struct all_file *af, const struct look *look)
+{
+	if (look->filled == look->nr) {
+		af->at_vm = 0;
+		af->at = 0;
+	} else if (look->filled) {
+		af->at_vm = look->at_vm;
+		af->at = look->at;
+	}
+}
+
+static ssize_t look_around(struct all_file *af, struct look *look, char __user *buf, size_t size)
 {
 	struct kvmwatch_all_header header = af->header;
-	int err;
+	u64 generation = af->told;
+	ssize_t ret;
 
 	/* A change that goes on or comes makes it look old, never new. */
-	header.generation = kvmw_generation_before();
+	if (!af->at_vm)
+		generation = kvmw_generation_before(header.kind, changes_of(af));
+	header.generation = generation;
 	header.begin_ns = ktime_get_ns();
-	err = kvmw_each(header.kind, af->vm, look_at, look);
-	if (err)
-		return err;
+	ret = kvmw_each(header.kind, af->vm, look_at, look);
+	if (ret)
+		return ret;
 	header.end_ns = ktime_get_ns();
 	header.nr = look->nr;
 	header.filled = look->filled;
-	if (copy_to_user(buf, &header, sizeof(header)) ||
-	    copy_to_user(buf + header.desc_offset, af->descs,
-			 header.item_offset - header.desc_offset))
-		return -EFAULT;
-	WRITE_ONCE(af->told, header.generation);
-	return 0;
+	if (look->filled < look->nr)
+		header.flags |= KVMWATCH_ALL_MORE;
+	if (kvmw_generation_after(header.kind, changes_of(af)) != generation)
+		header.flags |= KVMWATCH_ALL_CHANGED;
+	ret = put_head(af, &header, buf, size);
+	if (ret < 0)
+		return ret;
+	WRITE_ONCE(af->told, generation);
+	go_on(af, look);
+	return ret;
 }
 
 static ssize_t all_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
@@ -161,25 +249,47 @@ static ssize_t all_read(struct file *file, char __user *buf, size_t size, loff_t
 	struct look look = { .af = af };
 	ssize_t ret = -ENOMEM;
 
-	if (size < af->header.item_offset)
+	if (size < sizeof(af->header))
 		return -EINVAL;
-	look.to = buf + af->header.item_offset;
-	look.room = min_t(size_t, size, INT_MAX) - af->header.item_offset;
+	if (size > af->header.item_offset) {
+		look.to = buf + af->header.item_offset;
+		look.room = min_t(size_t, size, INT_MAX) - af->header.item_offset;
+	}
 	look.stats = kmalloc(sizeof(*look.stats), GFP_KERNEL);
 	look.item = kvmalloc(af->header.item_size, GFP_KERNEL);
-	if (look.stats && look.item)
-		ret = look_around(af, &look, buf);
+	if (look.stats && look.item && !mutex_lock_interruptible(&af->lock)) {
+		ret = look_around(af, &look, buf, size);
+		mutex_unlock(&af->lock);
+	} else if (look.stats && look.item) {
+		ret = -ERESTARTSYS;
+	}
 	kvfree(look.item);
 	kfree(look.stats);
-	return ret ?: af->header.item_offset + (ssize_t)look.filled * af->header.item_size;
+	return ret;
+}
+
+/* Have the next read begin anew. */
+static loff_t all_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct all_file *af = file->private_data;
+
+	if (offset || whence != SEEK_SET)
+		return -EINVAL;
+	mutex_lock(&af->lock);
+	af->at_vm = 0;
+	af->at = 0;
+	mutex_unlock(&af->lock);
+	return 0;
 }
 
 static __poll_t all_poll(struct file *file, poll_table *wait)
 {
 	struct all_file *af = file->private_data;
 
-	poll_wait(file, &kvmw_changed, wait);
-	return kvmw_generation_after() == READ_ONCE(af->told) ? 0 : EPOLLIN | EPOLLRDNORM;
+	poll_wait(file, kvmw_changed(af->header.kind, changes_of(af)), wait);
+	if (kvmw_generation_after(af->header.kind, changes_of(af)) == READ_ONCE(af->told))
+		return 0;
+	return EPOLLIN | EPOLLRDNORM;
 }
 
 static void all_file_free(struct all_file *af)
@@ -202,10 +312,11 @@ static const struct file_operations all_fops = {
 	.owner		= THIS_MODULE,
 	.read		= all_read,
 	.poll		= all_poll,
+	.llseek		= all_llseek,
 	.release	= all_release,
 };
 
-int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all)
+int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice, bool all)
 {
 	struct all_file *af;
 	unsigned int nr;
@@ -223,8 +334,9 @@ int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all)
 		kvmw_get(vm);
 	af->vm = vm;
 	af->all = all;
+	mutex_init(&af->lock);
 	af->header.kind = kind;
-	af->told = kvmw_generation_after();
+	af->told = kvmw_generation_after(kind, changes_of(af));
 	kvmw_stats_table(kind, &nr);
 	af->stats = kvcalloc(nr, sizeof(*af->stats), GFP_KERNEL_ACCOUNT);
 	af->descs = kvcalloc(nr, sizeof(*af->descs), GFP_KERNEL_ACCOUNT);
@@ -232,8 +344,8 @@ int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all)
 		all_file_free(af);
 		return -ENOMEM;
 	}
-	make_descs(af, no_histograms);
-	fd = kvmw_fd_install("[kvmwatch-all]", &all_fops, af, 0);
+	make_descs(af, choice);
+	fd = kvmw_fd_install("[kvmwatch-all]", &all_fops, af, FMODE_LSEEK);
 	if (fd < 0)
 		all_file_free(af);
 	return fd;

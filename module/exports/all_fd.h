@@ -7,10 +7,17 @@
 
 struct kvmw_object;
 
+/* Which statistics: of those in @names, if it is not NULL; each has its NUL. */
+struct kvmw_all_choice {
+	const char	*names;
+	size_t		names_size;
+	bool		no_histograms;
+};
+
 /*
  * A new fd to read all objects of a kind with, of @vm or, with NULL, of all VMs. @all: for somebody
  * who may see all VMs.
  */
-int kvmw_all_fd(u32 kind, struct kvmw_object *vm, bool no_histograms, bool all);
+int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice, bool all);
 
 #endif /* KVMW_ALL_FD_H */

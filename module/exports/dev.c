@@ -5,17 +5,17 @@
 #include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/pid_namespace.h>
-#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "exports/all_fd.h"
 #include "exports/dev.h"
 #include "exports/heat_fd.h"
+#include "exports/reader.h"
 #include "exports/stats_fd.h"
 #include "hooks/attach.h"
 #include "hooks/hook.h"
+#include "numbers/bucket_names.h"
 #include "numbers/describe.h"
 #include "numbers/footprint.h"
 #include "records/alloc.h"
@@ -28,14 +28,9 @@
 
 #define MAX_ITEM_SIZE	4096
 
-#define FEATURES	(KVMWATCH_FEATURE_ALL | KVMWATCH_FEATURE_MAP |	\
-			 KVMWATCH_FEATURE_POLL | KVMWATCH_FEATURE_LIST_BY_FD |	\
-			 KVMWATCH_FEATURE_HEAT | KVMWATCH_FEATURE_SLOT_ID)
-
 /* What an open file may do is settled when it is opened, and goes along with it. */
 struct dev_file {
 	bool	sees_all;
-	u64	told;		/* the generation last told */
 };
 
 static bool may_see_all(const struct file *file)
@@ -45,37 +40,6 @@ static bool may_see_all(const struct file *file)
 	return df->sees_all;
 }
 
-static u64 tell(struct file *file, u64 generation)
-{
-	struct dev_file *df = file->private_data;
-
-	WRITE_ONCE(df->told, generation);
-	return generation;
-}
-
-/* By what number the reader's namespace knows a task; 0: it does not, or it is gone. */
-static pid_t reader_nr(struct pid *pid)
-{
-	pid_t nr = 0;
-
-	rcu_read_lock();
-	if (pid_task(pid, PIDTYPE_PID))
-		nr = pid_nr_ns(pid, task_active_pid_ns(current));
-	rcu_read_unlock();
-	return nr;
-}
-
-static pid_t reader_tid(pid_t tid)
-{
-	pid_t nr = 0;
-
-	rcu_read_lock();
-	if (tid)
-		nr = reader_nr(find_pid_ns(tid, &init_pid_ns));
-	rcu_read_unlock();
-	return nr;
-}
-
 /* --- KVMWATCH_INFO --------------------------------------------------------- */
 
 static int ioctl_info(struct file *file, void *arg)
@@ -83,8 +47,10 @@ static int ioctl_info(struct file *file, void *arg)
 	struct kvmwatch_info *info = arg;
 
 	info->abi = KVMWATCH_ABI;
-	info->features = FEATURES;
-	info->generation = tell(file, kvmw_generation_after());
+	if (may_see_all(file))
+		info->generation = kvmw_generation_after(0, NULL);
+	info->vendor = kvmw_vendor();
+	info->instance = kvmw_instance();
 	BUILD_BUG_ON(sizeof(info->why) != KVMW_BLIND_SIZE);
 	kvmw_blind(info->why);
 	if (*info->why)
@@ -210,7 +176,7 @@ static int put_vm(void *sink, struct kvmw_object *obj)
 	kvmw_put_all(vcpus, nr_vcpus);
 
 	item.footprint = kvmw_vm_footprint(vm);
-	item.pid = reader_nr(vm->pid);
+	item.pid = kvmw_reader_pid(vm, &item.flags);
 	strscpy(item.name, vm->name, sizeof(item.name));
 	strscpy(item.comm, vm->comm, sizeof(item.comm));
 	return sink_put(sink, &item, sizeof(item));
@@ -223,9 +189,9 @@ static int put_vcpu(void *sink, struct kvmw_object *obj)
 		.id = obj->id,
 		.vm = obj->vm->obj.id,
 		.vcpu_id = vcpu->vcpu_id,
-		.tid = reader_tid(READ_ONCE(vcpu->tid)),
 	};
 
+	item.tid = kvmw_reader_tid(vcpu, &item.flags);
 	if (READ_ONCE(vcpu->where) == KVMW_VCPU_ON_CPU)
 		item.flags |= KVMWATCH_VCPU_LOADED;
 	if (READ_ONCE(vcpu->halted))
@@ -280,6 +246,9 @@ static int list_stats(struct sink *sink)
 				item.flags = KVMWATCH_STAT_AVAILABLE;
 			item.desc_flags = stat[i].flags;
 			item.exponent = stat[i].exponent;
+			item.buckets = stat[i].buckets;
+			item.nr = stat[i].size;
+			item.bucket_size = kvmw_stat_bucket_size(&stat[i]);
 			strscpy(item.name, stat[i].name, sizeof(item.name));
 			strscpy(item.help, stat[i].help, sizeof(item.help));
 			kvmw_hook_names(stat[i].needs, item.hooks, sizeof(item.hooks));
@@ -289,23 +258,76 @@ static int list_stats(struct sink *sink)
 	return err;
 }
 
-static int list_objects(struct file *file, const struct kvmwatch_list *list, struct sink *sink)
+static int list_buckets_of(struct sink *sink, const struct kvmw_stat *stat)
+{
+	struct kvmwatch_bucket item = { .buckets = stat->buckets };
+	const char *name;
+	int err = 0;
+
+	for (; item.number < stat->size && !err; item.number++) {
+		name = kvmw_bucket_name(stat->buckets, item.number, stat->size);
+		if (!name)
+			continue;
+		memset(item.name, 0, sizeof(item.name));
+		strscpy(item.name, name, sizeof(item.name));
+		err = sink_put(sink, &item, sizeof(item));
+	}
+	return err;
+}
+
+/* All statistics with one kind of buckets have the same. */
+static int list_buckets(struct sink *sink)
+{
+	const struct kvmw_stat *stat;
+	unsigned int nr, last = KVMWATCH_BUCKETS_VALUES;
+	int err = 0;
+
+	for (stat = kvmw_stats_table(KVMWATCH_KIND_VCPU, &nr); nr && !err; nr--, stat++) {
+		if (stat->buckets <= last)
+			continue;
+		last = stat->buckets;
+		err = list_buckets_of(sink, stat);
+	}
+	return err;
+}
+
+static int list_objects(struct file *file, struct kvmwatch_list *list, struct sink *sink)
 {
 	static int (*const put[])(void *sink, struct kvmw_object *obj) = {
 		[KVMWATCH_KIND_VM] = put_vm,
 		[KVMWATCH_KIND_VCPU] = put_vcpu,
 		[KVMWATCH_KIND_SLOT] = put_slot,
 	};
+	struct kvmw_changes *changes;
 	struct kvmw_object *vm;
 	int err;
 
 	vm = find_only_vm(file, list->flags & KVMWATCH_LIST_BY_FD, list->fd, list->vm);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
+	/* A change that goes on or comes makes the list look old, never new. */
+	changes = vm ? &vm->vm->changes : NULL;
+	list->generation = kvmw_generation_before(list->kind, changes);
 	err = kvmw_each(list->kind, vm, put[list->kind], sink);
+	if (list->generation != kvmw_generation_after(list->kind, changes))
+		list->state = KVMWATCH_LIST_CHANGED;
 	if (vm)
 		kvmw_put(vm);
 	return err;
+}
+
+static size_t filled(u32 kind)
+{
+	static const u16 sizes[] = {
+		[KVMWATCH_KIND_VM] = sizeof(struct kvmwatch_vm),
+		[KVMWATCH_KIND_VCPU] = sizeof(struct kvmwatch_vcpu),
+		[KVMWATCH_KIND_SLOT] = sizeof(struct kvmwatch_slot),
+		[KVMWATCH_KIND_HOOK] = sizeof(struct kvmwatch_hook),
+		[KVMWATCH_KIND_STAT] = sizeof(struct kvmwatch_stat),
+		[KVMWATCH_KIND_BUCKET] = sizeof(struct kvmwatch_bucket),
+	};
+
+	return sizes[kind];
 }
 
 static int ioctl_list(struct file *file, void *arg)
@@ -318,31 +340,42 @@ static int ioctl_list(struct file *file, void *arg)
 	};
 	int err;
 
-	if (list->kind < KVMWATCH_KIND_VM || list->kind > KVMWATCH_KIND_STAT)
+	if (list->kind < KVMWATCH_KIND_VM || list->kind > KVMWATCH_KIND_BUCKET)
 		return -EINVAL;
 	if (!list->item_size || list->item_size > MAX_ITEM_SIZE ||
 	    list->flags & ~KVMWATCH_LIST_BY_FD)
 		return -EINVAL;
 	if (list->kind > KVMWATCH_KIND_SLOT && (list->vm || list->flags || list->fd))
 		return -EINVAL;
-	if (list->kind > KVMWATCH_KIND_SLOT && !may_see_all(file))
+	if (list->kind == KVMWATCH_KIND_HOOK && !may_see_all(file))
 		return -EPERM;
 
-	/* A change that goes on or comes makes the list look old, never new. */
-	list->generation = kvmw_generation_before();
+	list->generation = 0;
+	list->state = 0;
 	if (list->kind == KVMWATCH_KIND_HOOK)
 		err = list_hooks(&sink);
 	else if (list->kind == KVMWATCH_KIND_STAT)
 		err = list_stats(&sink);
+	else if (list->kind == KVMWATCH_KIND_BUCKET)
+		err = list_buckets(&sink);
 	else
 		err = list_objects(file, list, &sink);
 	list->nr = sink.nr;
-	if (!err)
-		tell(file, list->generation);
+	list->item_filled = min_t(size_t, list->item_size, filled(list->kind));
 	return err;
 }
 
 /* --- KVMWATCH_OPEN --------------------------------------------------------- */
+
+static struct kvmw_object *get_slot(struct kvmw_vm *vm, const struct kvmwatch_open *open)
+{
+	struct kvmw_object *slot = kvmw_get_slot(vm, open->as_id, open->slot);
+
+	if (!slot || !open->life || open->life == slot->id)
+		return slot;
+	kvmw_put(slot);
+	return NULL;
+}
 
 static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
 {
@@ -353,7 +386,7 @@ static struct kvmw_object *find_by_id(const struct kvmwatch_open *open)
 	vm = kvmw_get_vm(open->id);
 	if (!vm || open->kind == KVMWATCH_KIND_VM)
 		return vm;
-	slot = kvmw_get_slot(vm->vm, open->as_id, open->slot);
+	slot = get_slot(vm->vm, open);
 	kvmw_put(vm);
 	return slot;
 }
@@ -364,7 +397,7 @@ static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 
 	if (IS_ERR_OR_NULL(obj) || open->kind != KVMWATCH_KIND_SLOT)
 		return obj;
-	slot = kvmw_get_slot(obj->vm, open->as_id, open->slot);
+	slot = get_slot(obj->vm, open);
 	kvmw_put(obj);
 	return slot;
 }
@@ -381,7 +414,7 @@ static struct kvmw_object *find_to_open(const struct file *file, const struct kv
 		return ERR_PTR(-EINVAL);
 	if (by_fd ? open->id : open->fd)
 		return ERR_PTR(-EINVAL);
-	if (open->kind != KVMWATCH_KIND_SLOT && (open->as_id || open->slot))
+	if (open->kind != KVMWATCH_KIND_SLOT && (open->as_id || open->slot || open->life))
 		return ERR_PTR(-EINVAL);
 	if (!by_fd && !may_see_all(file))
 		return ERR_PTR(-EPERM);
@@ -420,21 +453,57 @@ static int ioctl_open_heat(struct file *file, void *arg)
 
 /* --- KVMWATCH_OPEN_ALL ----------------------------------------------------- */
 
+#define MAX_NAMES_SIZE	65536
+
+/* The names that a caller has chosen, to be freed with kvfree(); NULL: it wants all. */
+static char *get_names(const struct kvmwatch_open_all *open)
+{
+	char *names;
+
+	if (!(open->flags & KVMWATCH_OPEN_CHOOSE))
+		return open->names || open->names_size ? ERR_PTR(-EINVAL) : NULL;
+	if (open->names_size > MAX_NAMES_SIZE)
+		return ERR_PTR(-EINVAL);
+	names = kvzalloc(open->names_size + 1, GFP_KERNEL);
+	if (!names)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(names, u64_to_user_ptr(open->names), open->names_size)) {
+		kvfree(names);
+		return ERR_PTR(-EFAULT);
+	}
+	if (open->names_size && names[open->names_size - 1]) {
+		kvfree(names);
+		return ERR_PTR(-EINVAL);
+	}
+	return names;
+}
+
 static int ioctl_open_all(struct file *file, void *arg)
 {
 	const struct kvmwatch_open_all *open = arg;
+	struct kvmw_all_choice choice = {
+		.no_histograms = open->flags & KVMWATCH_OPEN_NO_HISTOGRAMS,
+		.names_size = open->names_size,
+	};
 	struct kvmw_object *vm;
+	char *names;
 	int fd;
 
-	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT)
+	if (open->kind < KVMWATCH_KIND_VM || open->kind > KVMWATCH_KIND_SLOT || open->reserved)
 		return -EINVAL;
-	if (open->flags & ~(KVMWATCH_OPEN_BY_FD | KVMWATCH_OPEN_NO_HISTOGRAMS))
+	if (open->flags & ~(KVMWATCH_OPEN_BY_FD | KVMWATCH_OPEN_NO_HISTOGRAMS |
+			    KVMWATCH_OPEN_CHOOSE))
 		return -EINVAL;
 	vm = find_only_vm(file, open->flags & KVMWATCH_OPEN_BY_FD, open->fd, open->vm);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	fd = kvmw_all_fd(open->kind, vm, open->flags & KVMWATCH_OPEN_NO_HISTOGRAMS,
-			 may_see_all(file));
+	names = get_names(open);
+	fd = PTR_ERR_OR_ZERO(names);
+	if (!fd) {
+		choice.names = names;
+		fd = kvmw_all_fd(open->kind, vm, &choice, may_see_all(file));
+		kvfree(names);
+	}
 	if (vm)
 		kvmw_put(vm);
 	return fd;
@@ -469,16 +538,22 @@ static int ioctl_audit(struct file *file, void *arg)
 static const struct command {
 	unsigned int	nr;
 	size_t		size;
-	size_t		least;		/* what callers had at first */
+	size_t		least;		/* of the first published structure */
 	bool		returns;	/* copies its argument back */
 	int		(*run)(struct file *file, void *arg);
 } commands[] = {
-	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), 24, true, ioctl_info },
-	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), 48, true, ioctl_list },
-	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), 32, false, ioctl_open },
-	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), 32, true, ioctl_audit },
-	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), 24, false, ioctl_open_all },
-	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), 32, false, ioctl_open_heat },
+	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), KVMWATCH_INFO_SIZE_VER0, true,
+	  ioctl_info },
+	{ KVMWATCH_LIST, sizeof(struct kvmwatch_list), KVMWATCH_LIST_SIZE_VER0, true,
+	  ioctl_list },
+	{ KVMWATCH_OPEN, sizeof(struct kvmwatch_open), KVMWATCH_OPEN_SIZE_VER0, false,
+	  ioctl_open },
+	{ KVMWATCH_AUDIT, sizeof(struct kvmwatch_audit), KVMWATCH_AUDIT_SIZE_VER0, true,
+	  ioctl_audit },
+	{ KVMWATCH_OPEN_ALL, sizeof(struct kvmwatch_open_all), KVMWATCH_OPEN_ALL_SIZE_VER0, false,
+	  ioctl_open_all },
+	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), KVMWATCH_OPEN_SIZE_VER0, false,
+	  ioctl_open_heat },
 };
 
 union any_arg {
@@ -523,8 +598,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long address
 	ret = command->run(file, &arg);
 	if (ret < 0 || !command->returns)
 		return ret;
-	arg.size = command->size;
-	return copy_to_user(user, &arg, min_t(size_t, size, command->size)) ? -EFAULT : ret;
+	arg.size = min_t(size_t, size, command->size);
+	return copy_to_user(user, &arg, arg.size) ? -EFAULT : ret;
 }
 
 static int dev_open(struct inode *inode, struct file *file)
@@ -534,7 +609,6 @@ static int dev_open(struct inode *inode, struct file *file)
 	if (!df)
 		return -ENOMEM;
 	df->sees_all = perfmon_capable();
-	df->told = kvmw_generation_after();
 	file->private_data = df;
 	return 0;
 }
@@ -545,19 +619,10 @@ static int dev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static __poll_t dev_poll(struct file *file, poll_table *wait)
-{
-	struct dev_file *df = file->private_data;
-
-	poll_wait(file, &kvmw_changed, wait);
-	return kvmw_generation_after() == READ_ONCE(df->told) ? 0 : EPOLLIN | EPOLLRDNORM;
-}
-
 static const struct file_operations dev_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dev_open,
 	.release	= dev_release,
-	.poll		= dev_poll,
 	.unlocked_ioctl	= dev_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.llseek		= noop_llseek,

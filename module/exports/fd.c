@@ -57,7 +57,7 @@ void kvmw_stat_describe(struct kvmwatch_stats_desc *desc, const struct kvmw_stat
 	desc->exponent = stat->exponent;
 	desc->size = stat->size;
 	desc->offset = offset;
-	desc->bucket_size = (stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST;
+	desc->bucket_size = kvmw_stat_bucket_size(stat);
 	strscpy(desc->name, stat->name, sizeof(desc->name));
 }
 

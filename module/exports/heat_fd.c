@@ -37,7 +37,7 @@ struct heat_file {
 
 static size_t head_size(const struct heat_file *hf)
 {
-	return sizeof(struct kvmwatch_heat_header) + hf->nr * sizeof(struct kvmwatch_heat_slot);
+	return sizeof(struct kvmwatch_heat_header) + hf->nr * sizeof(struct kvmw_heat_item);
 }
 
 static u64 slot_marks(const struct kvmw_slot *slot)
@@ -50,7 +50,7 @@ static u64 slot_marks(const struct kvmw_slot *slot)
 
 /*
  * All marks of the VM but those of the slots that we have. Both are in the order of their
- * birth. A slot that was folded into the VM's sums does not change any more, and one that was
+ * ids. A slot that was folded into the VM's sums does not change any more, and one that was
  * just born is on no list before it was absorbed.
  */
 static u64 sum_uncovered(const struct heat_file *hf)
@@ -79,17 +79,20 @@ static u64 sum_uncovered(const struct heat_file *hf)
 
 static void fill_head(const struct heat_file *hf, struct kvmwatch_heat_header *header)
 {
-	struct kvmwatch_heat_slot *item = (void *)(header + 1);
+	struct kvmw_heat_item *item = (void *)(header + 1);
 	struct kvmw_vm *vm = hf->obj->vm;
 	u64 outside;
 	int i;
 
 	*header = (struct kvmwatch_heat_header) {
+		.header_size = sizeof(*header),
 		.slot_offset = sizeof(*header),
 		.slot_size = sizeof(*item),
+		.slot_filled = sizeof(item->slot),
+		.distinct_offset = offsetof(struct kvmw_heat_item, distinct),
 		.nr_slots = hf->nr,
 		.page_size = sizeof(struct kvmwatch_heat_page),
-		.nr_windows = KVMWATCH_HEAT_WINDOWS,
+		.nr_windows = KVMW_HEAT_WINDOWS,
 		.window_ns = KVMW_HEAT_TICK_NS,
 		.vm = vm->obj.id,
 		.ns = ktime_get_ns(),
@@ -101,7 +104,7 @@ static void fill_head(const struct heat_file *hf, struct kvmwatch_heat_header *h
 		header->uncovered = sum_uncovered(hf) - hf->uncovered;
 	for (i = 0; i < hf->nr; i++) {
 		kvmw_heat_look(hf->heats[i], &item[i], &outside);
-		item[i].page_offset = hf->offsets[i];
+		item[i].slot.page_offset = hf->offsets[i];
 		header->uncovered += outside;
 		cond_resched();
 	}

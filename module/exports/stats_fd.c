@@ -190,7 +190,7 @@ static __poll_t stats_poll(struct file *file, poll_table *wait)
 {
 	struct stats_file *sf = file->private_data;
 
-	poll_wait(file, &kvmw_changed, wait);
+	poll_wait(file, kvmw_changed(sf->obj->kind, &sf->obj->vm->changes), wait);
 	return EPOLLIN | EPOLLRDNORM | (READ_ONCE(sf->obj->key) ? 0 : EPOLLHUP);
 }
 

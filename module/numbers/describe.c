@@ -6,13 +6,13 @@
 #include <linux/init.h>
 #include <linux/kvm.h>
 #include <linux/string.h>
-#include <asm/cpufeature.h>
 #include <uapi/linux/kvmwatch.h>
 
 #include "hooks/attach.h"
 #include "hooks/hook.h"
 #include "kernel/kvm_functions.h"
 #include "kernel/kvm_vcpu.h"
+#include "numbers/bucket_names.h"
 #include "numbers/describe.h"
 #include "probes/exit.h"
 #include "records/counts.h"
@@ -43,10 +43,19 @@
 #define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
 #define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
 
+#define BUCKETS_CUMULATIVE	KVMWATCH_BUCKETS_NONE
+#define BUCKETS_INSTANT		KVMWATCH_BUCKETS_NONE
+#define BUCKETS_PEAK		KVMWATCH_BUCKETS_NONE
+#define BUCKETS_LOG_HIST	KVMWATCH_BUCKETS_VALUES
+#define BUCKETS_AGE_HIST	KVMWATCH_BUCKETS_VALUES
+#define BUCKETS_EXIT_HIST	KVMWATCH_BUCKETS_EXIT
+#define BUCKETS_USER_HIST	KVMWATCH_BUCKETS_USER_EXIT
+
 #define ROW(struct_name, member, stat, type, unit, what, source, meaning) {			\
 	.name = #stat, .help = meaning, .needs = what,				\
 	.flags = TYPE_##type | UNIT_##unit, .exponent = EXPONENT_##unit,	\
 	.size = KVMW_CELLS_##type, .kept = KVMW_CELLS_##type,			\
+	.buckets = BUCKETS_##type,						\
 	.offset = offsetof(struct struct_name, member),				\
 },
 #define VM_ROW(stat, ...)	ROW(kvmw_vm_stats, stat, stat, __VA_ARGS__)
@@ -105,7 +114,7 @@ static bool has_vm_row(const char *name)
  */
 static unsigned int exit_buckets(void)
 {
-	if (boot_cpu_has(X86_FEATURE_SVM))
+	if (kvmw_vendor() == KVMWATCH_VENDOR_SVM)
 		return KVMW_EXIT_HIGH_FIRST + KVMW_EXIT_HIGH + 1;
 	return 128 + 1;
 }
@@ -155,6 +164,11 @@ u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *sta
 	for (cell = i; cell < KVMW_EXIT_REST; cell++)
 		rest += cells[cell];
 	return rest;
+}
+
+u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat)
+{
+	return (stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST;
 }
 
 const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)

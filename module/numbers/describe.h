@@ -43,6 +43,7 @@ struct kvmw_stat {
 	s16		exponent;
 	u16		size;		/* in cells of 8 bytes, as readers see it */
 	u16		kept;		/* in cells, in the object's structure */
+	u16		buckets;	/* KVMWATCH_BUCKETS_* */
 	u32		offset;		/* there, in bytes */
 };
 
@@ -59,6 +60,9 @@ const struct kvmw_stat *kvmw_stat_by_name(unsigned int kind, const char *name);
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
 /* Was it found to be wrong, and is not known to be right again? Context: any. */
 bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj);
+
+/* Width of a bucket of a linear histogram; else 0. */
+u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat);
 
 /* Cell @i, less than @stat->size, of a statistic in a snapshot. */
 u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,

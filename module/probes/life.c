@@ -64,9 +64,9 @@ static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned l
 
 	if (!vm)
 		return;
-	kvmw_change_begin();
+	kvmw_change_begin(KVMWATCH_KIND_VM, &vm->changes);
 	WRITE_ONCE(vm->dying, true);
-	kvmw_change_end();
+	kvmw_change_end(KVMWATCH_KIND_VM, &vm->changes);
 	trace_kvmwatch_vm_destroy(vm);
 }
 
@@ -127,9 +127,9 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 		kvmw_lost(kvcpu->kvm);
 		return;
 	}
-	kvmw_change_begin();
+	kvmw_change_begin(KVMWATCH_KIND_VCPU, &vcpu->obj.vm->changes);
 	WRITE_ONCE(vcpu->created, true);
-	kvmw_change_end();
+	kvmw_change_end(KVMWATCH_KIND_VCPU, &vcpu->obj.vm->changes);
 }
 
 /* What its numbers said of a stretch still going on stays in them. */
@@ -196,13 +196,13 @@ static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned 
 		return;
 	}
 	vm->ring = kvmw_has_rings(kvm);
-	kvmw_change_begin();
+	kvmw_change_begin(KVMWATCH_KIND_SLOT, &vm->changes);
 	kvmw_slot_update(slot, new);
 	if (new->flags & KVM_MEM_LOG_DIRTY_PAGES &&
 	    !(old && old->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		kvmw_clear_now(vm->ring ? &vm->clear : &slot->clear);
 	WRITE_ONCE(slot->committed, true);
-	kvmw_change_end();
+	kvmw_change_end(KVMWATCH_KIND_SLOT, &vm->changes);
 	trace_kvmwatch_slot(slot, change);
 }
 

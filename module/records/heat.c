@@ -26,7 +26,7 @@
 #include "records/heat_page.h"
 #include "records/record.h"
 
-#define WINDOWS		KVMWATCH_HEAT_WINDOWS
+#define WINDOWS		KVMW_HEAT_WINDOWS
 
 static unsigned int heat_mb = 512;
 module_param(heat_mb, uint, 0444);
@@ -104,7 +104,7 @@ void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
 /* --- readers ------------------------------------------------------------- */
 
 /* Add what a CPU has counted, as of @tick. Returns the tick of its last mark. */
-static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_slot *item,
+static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmw_heat_item *item,
 		    u64 *outside)
 {
 	struct heat_cpu c;
@@ -118,20 +118,20 @@ static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmwatch_heat_
 	nr = kvmw_windows_apart(c.tick, tick);
 	for (i = 0; i < WINDOWS; i++)
 		item->distinct[i] += i < nr ? distinct(&c, i) : c.ended[i];
-	item->marks += c.new[0] + distinct(&c, 0) + c.outside;
+	item->slot.marks += c.new[0] + distinct(&c, 0) + c.outside;
 	*outside += c.outside;
 	return c.tick;
 }
 
 /* All of one tick: once more, if the next one has begun meanwhile. */
-static void add_all(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
+static void add_all(const struct kvmw_heat *heat, struct kvmw_heat_item *item, u64 *outside)
 {
 	u32 tick, last;
 	int cpu;
 
 	do {
 		*outside = 0;
-		item->marks = 0;
+		item->slot.marks = 0;
 		memset(item->distinct, 0, sizeof(item->distinct));
 		tick = tick_of(heat);
 		last = 0;
@@ -139,14 +139,14 @@ static void add_all(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *ite
 			last = max(last, add_from(per_cpu_ptr(heat->cpu, cpu), tick, item,
 						  outside));
 	} while (last > tick || tick_of(heat) != tick);
-	item->ticks = tick;
+	item->slot.ticks = tick;
 }
 
-void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item, u64 *outside)
+void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmw_heat_item *item, u64 *outside)
 {
 	const struct kvmw_slot *slot = heat->slot;
 
-	*item = (struct kvmwatch_heat_slot) {
+	item->slot = (struct kvmwatch_heat_slot) {
 		.base_gfn = READ_ONCE(slot->base_gfn),
 		.npages = heat->npages,
 		.as_id = slot->obj.subkey >> 16,
@@ -154,9 +154,9 @@ void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *ite
 		.begin_ns = heat->begin_ns,
 	};
 	if (!READ_ONCE(slot->obj.key))
-		item->flags |= KVMWATCH_HEAT_GONE;
+		item->slot.flags |= KVMWATCH_HEAT_GONE;
 	else if (READ_ONCE(slot->flags) & KVM_MEM_LOG_DIRTY_PAGES)
-		item->flags |= KVMWATCH_HEAT_LOGGED;
+		item->slot.flags |= KVMWATCH_HEAT_LOGGED;
 	add_all(heat, item, outside);
 }
 

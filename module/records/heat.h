@@ -13,8 +13,16 @@
 #include <linux/types.h>
 #include <uapi/linux/kvmwatch.h>
 
+#include "records/heat_page.h"
+
 struct kvmw_heat;
 struct kvmw_slot;
+
+/* What readers get of a slot. */
+struct kvmw_heat_item {
+	struct kvmwatch_heat_slot	slot;
+	u64				distinct[KVMW_HEAT_WINDOWS];
+};
 
 /* A page of the slot was marked, @rel counted from its first one. Context: hit. */
 void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel);
@@ -33,8 +41,7 @@ struct kvmw_slot *kvmw_heat_slot(const struct kvmw_heat *heat);
 /* Entries of its pages, as struct kvmwatch_heat_page; each is read and written as a whole. */
 const u64 *kvmw_heat_pages(const struct kvmw_heat *heat, unsigned long *npages);
 /* What there is to say of the slot, but where its pages start; and marks that no page has. */
-void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmwatch_heat_slot *item,
-		    u64 *outside);
+void kvmw_heat_look(const struct kvmw_heat *heat, struct kvmw_heat_item *item, u64 *outside);
 /* Bytes that it takes; 0: the slot has none. */
 size_t kvmw_heat_footprint(const struct kvmw_slot *slot);
 

@@ -16,10 +16,13 @@
 #include <uapi/linux/kvmwatch.h>
 #endif
 
+/* So many lengths of windows are counted. */
+#define KVMW_HEAT_WINDOWS	10
+
 /* In how many windows, from the shortest on, are two ticks apart? */
 static inline unsigned int kvmw_windows_apart(u32 a, u32 b)
 {
-	return min_t(unsigned int, fls(a ^ b), KVMWATCH_HEAT_WINDOWS);
+	return min_t(unsigned int, fls(a ^ b), KVMW_HEAT_WINDOWS);
 }
 
 /*
@@ -38,7 +41,7 @@ static inline unsigned int kvmw_mark_page(u64 *page, u32 tick)
 	} while (!try_cmpxchg(page, &old, new));
 
 	if (!last)
-		return KVMWATCH_HEAT_WINDOWS;
+		return KVMW_HEAT_WINDOWS;
 	return last > tick ? 0 : kvmw_windows_apart(last - 1, tick);
 }
 

@@ -31,6 +31,17 @@ static DEFINE_HASHTABLE(ids, 10);
 /* Some are no longer newborn, and not yet on the lists. */
 static bool absorbing;
 
+/* In the order of ids. They come nearly so: of two that are born at once either may be first. */
+static void add_in_order(struct kvmw_object *obj, struct list_head *list)
+{
+	struct kvmw_object *before;
+
+	list_for_each_entry_reverse(before, list, node)
+		if (before->id < obj->id)
+			break;
+	list_add(&obj->node, &before->node);
+}
+
 void kvmw_absorb_locked(void)
 {
 	struct llist_node *list;
@@ -45,14 +56,14 @@ void kvmw_absorb_locked(void)
 		if (obj->kind != KVMWATCH_KIND_SLOT)
 			hash_add(ids, &obj->by_id, obj->id);
 		if (obj->kind == KVMWATCH_KIND_VM) {
-			list_add_tail(&obj->node, &kvmw_vms);
+			add_in_order(obj, &kvmw_vms);
 			continue;
 		}
 		mutex_lock(&obj->vm->lock);
 		if (obj->kind == KVMWATCH_KIND_SLOT && kvmw_slot_shares(kvmw_to_slot(obj)))
 			kvmw_counters_free(kvmw_to_slot(obj));
-		list_add_tail(&obj->node, obj->kind == KVMWATCH_KIND_VCPU ?
-			      &obj->vm->vcpus : &obj->vm->slots);
+		add_in_order(obj, obj->kind == KVMWATCH_KIND_VCPU ?
+			     &obj->vm->vcpus : &obj->vm->slots);
 		mutex_unlock(&obj->vm->lock);
 	}
 	WRITE_ONCE(absorbing, false);
@@ -77,9 +88,9 @@ static void show_vm(struct kvmw_vm *vm)
 		else
 			snprintf(vm->name, sizeof(vm->name), "%d-vm%llu", vm->tgid, vm->obj.id);
 		rcu_read_unlock();
-		kvmw_change_begin();
+		kvmw_change_begin(KVMWATCH_KIND_VM, &vm->changes);
 		WRITE_ONCE(vm->shown, true);
-		kvmw_change_end();
+		kvmw_change_end(KVMWATCH_KIND_VM, &vm->changes);
 	}
 	kvmw_unpin();
 }

@@ -16,7 +16,7 @@ extern struct list_head kvmw_vms;
 /* What is on the lists, but not shown in full */
 extern struct list_head kvmw_todo;
 
-/* Put the newborn on the lists, in the order of their birth. Context: kvmw_lock held. */
+/* Put the newborn on the lists, which are in the order of ids. Context: kvmw_lock held. */
 void kvmw_absorb_locked(void);
 /*
  * Show VMs whose creation has succeeded by now. Returns whether one is still being created.
@@ -34,7 +34,7 @@ void kvmw_unlock(void);
 
 /*
  * All shown VMs, or all shown vCPUs or slots of a VM, each with a reference, in the
- * order of their birth; they can be looked at without any lock, which reading their
+ * order of their ids; they can be looked at without any lock, which reading their
  * numbers takes. Returns how many, or -ENOMEM. To be given back.
  */
 int kvmw_get_vms(struct kvmw_object ***objs);

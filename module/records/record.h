@@ -34,6 +34,7 @@
 #include "kernel/kvm_vcpu.h"
 #include "records/counts.h"
 #include "records/exit_span.h"
+#include "records/generation.h"
 #include "records/vcpu_audit.h"
 
 struct dentry;
@@ -139,6 +140,7 @@ struct kvmw_vm {
 	bool			dying;	/* KVM has started to destroy it */
 	bool			freed;	/* KVM has said its last word of it */
 	bool			shown;	/* its creation succeeded: show it */
+	struct kvmw_changes	changes;	/* of what is listed of it */
 	unsigned int		round;	/* of tasks/adopt.c, in which it was looked at last */
 	struct list_head	unsettled;	/* for tasks/adopt.c */
 	char			name[KVMWATCH_NAME_SIZE];

@@ -110,7 +110,7 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 	 * Nobody frees a record while we run (see bury() in house.c), so an unchanged head
 	 * means an unchanged chain: nothing was pushed since we looked through it.
 	 */
-	kvmw_change_begin();
+	kvmw_change_begin(obj->kind, &vm->changes);
 	do {
 		first = READ_ONCE(*chain);
 		found = chain_find(first, key, subkey);
@@ -118,14 +118,14 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 			obj->key = NULL;
 			obj->bucket = NULL;
 			llist_add(&obj->dead, &dead);
-			kvmw_change_end();
+			kvmw_change_end(obj->kind, &vm->changes);
 			return found;
 		}
 		obj->chain = first;
 	} while (cmpxchg(chain, first, obj) != first);
 
 	llist_add(&obj->born, &newborn);
-	kvmw_change_end();
+	kvmw_change_end(obj->kind, &vm->changes);
 	return obj;
 }
 
@@ -149,10 +149,10 @@ void kvmw_hide(struct kvmw_object *obj)
 	if (obj->kind == KVMWATCH_KIND_SLOT)
 		WRITE_ONCE(kvmw_to_slot(obj)->live_pages, 0);
 	/* Two may try, a hit and the housekeeper: one wins. */
-	kvmw_change_begin();
+	kvmw_change_begin(obj->kind, &obj->vm->changes);
 	if (xchg(&obj->key, NULL))
 		llist_add(&obj->dead, &dead);
-	kvmw_change_end();
+	kvmw_change_end(obj->kind, &obj->vm->changes);
 }
 
 struct llist_node *kvmw_take_newborn(void)

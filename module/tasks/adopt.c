@@ -132,9 +132,9 @@ static bool adopt_slot(struct child_walk *walk, const struct kvm_memory_slot *ks
 	}
 	if (READ_ONCE(kvmw_to_slot(obj)->committed))
 		return true;
-	kvmw_change_begin();
+	kvmw_change_begin(KVMWATCH_KIND_SLOT, &walk->vm->changes);
 	WRITE_ONCE(kvmw_to_slot(obj)->committed, true);
-	kvmw_change_end();
+	kvmw_change_end(KVMWATCH_KIND_SLOT, &walk->vm->changes);
 	return true;
 }
 

@@ -81,10 +81,10 @@ static void try_map(int fd, size_t size)
 	/* A file that ends early would be a SIGBUS, which a stats fd never is. */
 	if (ftruncate(fd, (size + 8191) & ~4095UL))
 		abort();
-	if (!kvmwatch_map(fd, stats, &mapping)) {
-		if (!kvmwatch_map_read(mapping, stats, NULL))
+	if (!kvmwatch_mapping_make(fd, stats, &mapping)) {
+		if (!kvmwatch_mapping_read(mapping, stats, NULL))
 			look_at_stats(stats);
-		kvmwatch_unmap(mapping);
+		kvmwatch_mapping_free(mapping);
 	}
 	kvmwatch_stats_free(stats);
 }
@@ -99,7 +99,7 @@ static void try_all(int fd)
 	if (kvmwatch_all_read(fd, &all))
 		return;
 	for (i = 0; i < all->nr; i++) {
-		sink += kvmwatch_all_item(all, i)->id;
+		sink += kvmwatch_all_at(all, i)->id;
 		for (stat = 0; stat < all->nr_stats; stat++) {
 			value = kvmwatch_all_value(all, i, stat);
 			if (value)

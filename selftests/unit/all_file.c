@@ -16,7 +16,9 @@ static char *put_stats(struct all_file *file, const struct kvmwatch_stats *stats
 
 	head->num_desc = stats->nr;
 	head->item_offset = sizeof(*head) + stats->nr * sizeof(*desc);
-	head->data_offset = sizeof(*item) + (stats->nr + 63) / 64 * sizeof(__u64);
+	head->item_filled = sizeof(*item);
+	head->bits_offset = sizeof(*item);
+	head->data_offset = head->bits_offset + (stats->nr + 63) / 64 * sizeof(__u64);
 	item = (void *)&desc[stats->nr];
 	memset(item + 1, 0xff, head->data_offset - sizeof(*item));
 	data = (char *)item + head->data_offset;
@@ -44,6 +46,8 @@ char *all_file_make(struct all_file *file, __u32 kind, int fd)
 		abort();
 	end = put_stats(file, stats);
 	kvmwatch_stats_free(stats);
+	file->head.header_size = sizeof(file->head);
+	file->head.vendor = KVMWATCH_VENDOR_SVM;
 	file->head.desc_offset = sizeof(file->head);
 	file->head.desc_size = sizeof(struct kvmwatch_stats_desc);
 	file->head.kind = kind;

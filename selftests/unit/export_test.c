@@ -16,6 +16,7 @@
 #include "cmd.h"
 #include "export.h"
 #include "libkvmwatch.h"
+#include "played_catalog.h"
 
 #include "../module/records/stat_table.h"
 
@@ -130,12 +131,15 @@ static size_t all_of(__u32 kind, bool histograms)
 		strcpy(desc[nr++].name, rows[i].name);
 	}
 	mask = (nr + 63) / 64;
+	file.head.header_size = sizeof(file.head);
 	file.head.kind = kind;
 	file.head.desc_offset = sizeof(file.head);
 	file.head.desc_size = sizeof(*desc);
 	file.head.num_desc = nr;
 	file.head.item_offset = sizeof(file.head) + nr * sizeof(*desc);
-	file.head.data_offset = sizeof(*item) + mask * sizeof(__u64);
+	file.head.item_filled = sizeof(*item);
+	file.head.bits_offset = sizeof(*item);
+	file.head.data_offset = file.head.bits_offset + mask * sizeof(__u64);
 	file.head.item_size = file.head.data_offset + cells * sizeof(__u64);
 	file.head.nr = NR_VMS;
 	file.head.filled = NR_VMS;
@@ -170,12 +174,15 @@ static int list(struct kvmwatch_list *list)
 		{ .hits = 5, .misses = 1, .flags = KVMWATCH_HOOK_ATTACHED, .name = "there" },
 		{ .name = "away", .reason = "not \"here\"" },
 	};
-	const struct kvmwatch_stat stat = {
-		.kind = KVMWATCH_KIND_VM, .name = "brand_new", .help = "a \\ new\none",
+	const struct kvmwatch_stat stats[] = {
+		{ .kind = KVMWATCH_KIND_VM, .name = "brand_new", .help = "a \\ new\none" },
+		played_stats[0], played_stats[1],
 	};
 	const void *items = NULL;
 	size_t size = 0;
 
+	if (list->kind == KVMWATCH_KIND_BUCKET)
+		return played_catalog(list);
 	list->nr = 0;
 	if (list->kind == KVMWATCH_KIND_VM && !blind) {
 		items = vms;
@@ -186,9 +193,9 @@ static int list(struct kvmwatch_list *list)
 		size = sizeof(hooks);
 		list->nr = 2;
 	} else if (list->kind == KVMWATCH_KIND_STAT) {
-		items = &stat;
-		size = sizeof(stat);
-		list->nr = 1;
+		items = stats;
+		size = sizeof(stats);
+		list->nr = 3;
 	}
 	if (items)
 		memcpy((void *)(unsigned long)list->items, items, size);
@@ -378,7 +385,7 @@ TEST(what_a_later_module_has_shows_up_by_itself)
 	EXPECT_TRUE(has_line(text, "# HELP kvmwatch_vm_brand_new_total a \\\\ new\\none", ""));
 	EXPECT_TRUE(has_line(text, "kvmwatch_vm_brand_new_count_value{vm=\"10-4\"} ", ""));
 	/* How many reasons there are nobody knows. */
-	EXPECT_EQ(NULL, strstr(text, "reasons"));
+	EXPECT_EQ(NULL, strstr(text, "brand_new_reasons"));
 	free(text);
 }
 

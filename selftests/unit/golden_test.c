@@ -25,6 +25,7 @@
 #include "cmd.h"
 #include "cmd_dirty.h"
 #include "libkvmwatch.h"
+#include "played_catalog.h"
 #include "stream.h"
 #include "top_rows.h"
 
@@ -141,11 +142,16 @@ static int device_list(struct kvmwatch_list *list)
 	static const struct kvmwatch_stat wakeups = {
 		.kind = KVMWATCH_KIND_VCPU, .name = "wakeups_wait", .hooks = "wakeup",
 	};
+	struct kvmwatch_stat stats[] = { stat, played_stats[0], played_stats[1] };
 
 	if (hook_off_at && list->kind == KVMWATCH_KIND_HOOK)
 		return give(&wakeup, sizeof(wakeup), list);
-	if (hook_off_at && list->kind == KVMWATCH_KIND_STAT)
-		return give(&wakeups, sizeof(wakeups), list);
+	if (list->kind == KVMWATCH_KIND_STAT) {
+		stats[0] = hook_off_at ? wakeups : stat;
+		return give_all(stats, sizeof(*stats), 3, list);
+	}
+	if (list->kind == KVMWATCH_KIND_BUCKET)
+		return played_catalog(list);
 	if (nothing_now() && list->kind <= KVMWATCH_KIND_SLOT) {
 		list->nr = 0;
 		return 0;
@@ -160,7 +166,7 @@ static int device_list(struct kvmwatch_list *list)
 	case KVMWATCH_KIND_HOOK:
 		return give(&hook, sizeof(hook), list);
 	}
-	return give(&stat, sizeof(stat), list);
+	abort();
 }
 
 /* The first byte of a file of the corpus is for the fuzzer. */
@@ -196,7 +202,7 @@ static void set(struct kvmwatch_all_header *header, const char *name, bool avail
 {
 	struct kvmwatch_stats_desc *desc = (void *)((char *)header + header->desc_offset);
 	struct kvmwatch_all_item *item = (void *)((char *)header + header->item_offset);
-	__u64 *bits = (__u64 *)(item + 1);
+	__u64 *bits = (void *)((char *)item + header->bits_offset);
 	__u32 i;
 
 	for (i = 0; i < header->num_desc; i++, desc++) {
@@ -249,7 +255,7 @@ static int device_open_corpus(__u32 kind)
 	header->begin_ns += moment * 1000000000;
 	header->generation += 100 + moment;
 	if (module_is_new && moment)
-		header->generation = 1;
+		header->instance++;
 	if (kind == KVMWATCH_KIND_SLOT)
 		give_ids(header);
 	desc = (void *)((char *)header + header->desc_offset);
@@ -299,26 +305,33 @@ static void heat_update(void)
 {
 	struct {
 		struct kvmwatch_heat_header head;
-		struct kvmwatch_heat_slot slots[2];
+		struct {
+			struct kvmwatch_heat_slot slot;
+			__u64 distinct[10];
+		} slots[2];
 		struct kvmwatch_heat_page pages[64 + 32];
 	} heat = {
 		.head = {
-			.slot_offset = sizeof(heat.head), .slot_size = sizeof(heat.slots[0]),
+			.header_size = sizeof(heat.head), .slot_offset = sizeof(heat.head),
+			.slot_size = sizeof(heat.slots[0]),
+			.slot_filled = sizeof(heat.slots[0].slot),
+			.distinct_offset = sizeof(heat.slots[0].slot),
 			.page_size = sizeof(heat.pages[0]), .nr_slots = 2, .vm = 1,
-			.nr_windows = KVMWATCH_HEAT_WINDOWS, .window_ns = 125000000,
+			.nr_windows = 10, .window_ns = 125000000,
 			.collects = 3 * moment,
 		},
 		.slots = {
-			{ .base_gfn = 0x40000, .npages = 64, .id = 1, .flags = KVMWATCH_HEAT_LOGGED,
-			  .ticks = 8 * moment, .marks = 2 * moment + moment / 2,
-			  .page_offset = offsetof(typeof(heat), pages) },
-			{ .npages = 32, .page_offset = offsetof(typeof(heat), pages[64]),
-			  .ticks = 8 * moment },
+			{ .slot = { .base_gfn = 0x40000, .npages = 64, .id = 1,
+				    .flags = KVMWATCH_HEAT_LOGGED, .ticks = 8 * moment,
+				    .marks = 2 * moment + moment / 2,
+				    .page_offset = offsetof(typeof(heat), pages) } },
+			{ .slot = { .npages = 32, .ticks = 8 * moment,
+				    .page_offset = offsetof(typeof(heat), pages[64]) } },
 		},
 	};
 	int i;
 
-	for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++)
+	for (i = 0; i < 10; i++)
 		heat.slots[0].distinct[i] = i < 3 ? 2 * moment : 3 * moment >> (i - 3);
 	heat.pages[5].count = moment;
 	heat.pages[6].count = moment;

@@ -33,7 +33,7 @@ static pthread_barrier_t tick_begins;
 /* Marks by the number of windows that the page was new in. */
 struct marker {
 	pthread_t thread;
-	u64 new[KVMWATCH_HEAT_WINDOWS + 1];
+	u64 new[KVMW_HEAT_WINDOWS + 1];
 };
 
 static void *mark(void *arg)
@@ -53,7 +53,7 @@ static void *mark(void *arg)
 
 TEST(no_mark_is_lost_and_each_window_has_one_that_is_first)
 {
-	u64 new[KVMWATCH_HEAT_WINDOWS + 1] = { }, distinct;
+	u64 new[KVMW_HEAT_WINDOWS + 1] = { }, distinct;
 	struct marker markers[THREADS] = { };
 	unsigned int i, n;
 
@@ -62,15 +62,15 @@ TEST(no_mark_is_lost_and_each_window_has_one_that_is_first)
 		ASSERT_EQ(0, pthread_create(&markers[i].thread, NULL, mark, &markers[i]));
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(markers[i].thread, NULL);
-		for (n = 0; n <= KVMWATCH_HEAT_WINDOWS; n++)
+		for (n = 0; n <= KVMW_HEAT_WINDOWS; n++)
 			new[n] += markers[i].new[n];
 	}
 	for (i = 0; i < PAGES; i++) {
 		EXPECT_EQ(THREADS * TICKS * MARKS, (u32)pages[i]);
 		EXPECT_EQ(TICKS, pages[i] >> 32);
 	}
-	for (i = 0; i < KVMWATCH_HEAT_WINDOWS; i++) {
-		for (n = i + 1, distinct = 0; n <= KVMWATCH_HEAT_WINDOWS; n++)
+	for (i = 0; i < KVMW_HEAT_WINDOWS; i++) {
+		for (n = i + 1, distinct = 0; n <= KVMW_HEAT_WINDOWS; n++)
 			distinct += new[n];
 		EXPECT_EQ(PAGES * (TICKS >> i ? TICKS >> i : 1), distinct)
 			TH_LOG("windows of %u ticks", 1U << i);
@@ -82,7 +82,7 @@ TEST(a_mark_that_comes_late_is_new_nowhere)
 {
 	u64 page = 0;
 
-	EXPECT_EQ(KVMWATCH_HEAT_WINDOWS, kvmw_mark_page(&page, 9));
+	EXPECT_EQ(KVMW_HEAT_WINDOWS, kvmw_mark_page(&page, 9));
 	EXPECT_EQ(0, kvmw_mark_page(&page, 8));
 	EXPECT_EQ(0, kvmw_mark_page(&page, 9));
 	EXPECT_EQ(1, kvmw_mark_page(&page, 10) - 1);	/* 9 and 10 differ in bits 0 and 1 */

@@ -18,30 +18,39 @@
 #include "hot.h"
 
 #define LOGGED	KVMWATCH_HEAT_LOGGED
+#define WINDOWS	10
 
 /* --- a file -------------------------------------------------------------- */
 
 /* Three slots: of 0:0 nothing is known, 0:1 and 0:2 are logged, the latter lies below. */
+struct file_slot {
+	struct kvmwatch_heat_slot slot;
+	__u64 distinct[WINDOWS];
+};
+
 struct file {
 	struct kvmwatch_heat_header head;
-	struct kvmwatch_heat_slot slots[3];
+	struct file_slot slots[3];
 	struct kvmwatch_heat_page pages[8 + 100 + 50];
 };
 
 static const struct file new_file = {
 	.head = {
 		.slot_offset = sizeof(struct kvmwatch_heat_header),
-		.slot_size = sizeof(struct kvmwatch_heat_slot),
+		.header_size = sizeof(struct kvmwatch_heat_header),
+		.slot_size = sizeof(struct file_slot),
+		.slot_filled = sizeof(struct kvmwatch_heat_slot),
+		.distinct_offset = sizeof(struct kvmwatch_heat_slot),
 		.page_size = sizeof(struct kvmwatch_heat_page),
-		.nr_slots = 3, .nr_windows = KVMWATCH_HEAT_WINDOWS, .window_ns = 125000000,
+		.nr_slots = 3, .nr_windows = WINDOWS, .window_ns = 125000000,
 		.vm = 7,
 	},
 	.slots = {
-		{ .npages = 8, .page_offset = offsetof(struct file, pages) },
-		{ .base_gfn = 0x2000, .npages = 100, .id = 1, .flags = LOGGED,
-		  .page_offset = offsetof(struct file, pages[8]) },
-		{ .base_gfn = 0x1000, .npages = 50, .id = 2, .flags = LOGGED,
-		  .page_offset = offsetof(struct file, pages[108]) },
+		{ .slot = { .npages = 8, .page_offset = offsetof(struct file, pages) } },
+		{ .slot = { .base_gfn = 0x2000, .npages = 100, .id = 1, .flags = LOGGED,
+			    .page_offset = offsetof(struct file, pages[8]) } },
+		{ .slot = { .base_gfn = 0x1000, .npages = 50, .id = 2, .flags = LOGGED,
+			    .page_offset = offsetof(struct file, pages[108]) } },
 	},
 };
 
@@ -75,7 +84,7 @@ static void mark(struct file *file, int slot, int page, __u32 times)
 {
 	static const int first[] = { 0, 8, 108 };
 
-	file->slots[slot].marks += times;
+	file->slots[slot].slot.marks += times;
 	file->pages[first[slot] + page].count += times;
 }
 
@@ -193,21 +202,21 @@ TEST_F(hot, many_pages_are_sorted)
 
 TEST_F(hot, means_are_of_the_windows_between_two_looks)
 {
-	struct kvmwatch_heat_slot *slots = self->file.slots;
+	struct file_slot *slots = self->file.slots;
 	__u64 windows;
 	double pages;
 
-	slots[1].ticks = 7;
+	slots[1].slot.ticks = 7;
 	slots[1].distinct[0] = 70;
 	slots[1].distinct[1] = 30;
-	slots[2].ticks = 3;
+	slots[2].slot.ticks = 3;
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, hot_begin(&self->hot, dup(self->fd)));
 	EXPECT_EQ(-ENODATA, hot_mean(&self->hot, 1, 0, &pages, &windows));
-	slots[1].ticks = 17;
+	slots[1].slot.ticks = 17;
 	slots[1].distinct[0] = 105;
 	slots[1].distinct[1] = 40;
-	slots[2].ticks = 11;
+	slots[2].slot.ticks = 11;
 	slots[2].distinct[0] = 4;
 	slots[2].distinct[1] = 2;
 	ASSERT_EQ(0, save(self->fd, &self->file));
@@ -233,11 +242,11 @@ TEST_F(hot, what_is_not_logged_is_not_known)
 	__u64 windows;
 	double pages;
 
-	self->file.slots[1].flags = 0;
-	self->file.slots[2].flags = 0;
+	self->file.slots[1].slot.flags = 0;
+	self->file.slots[2].slot.flags = 0;
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, hot_begin(&self->hot, dup(self->fd)));
-	self->file.slots[1].ticks = 5;
+	self->file.slots[1].slot.ticks = 5;
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, hot_look(&self->hot));
 	EXPECT_FALSE(hot_any_logged(&self->hot));
@@ -393,7 +402,8 @@ TEST_F(hot, longer_structures_of_a_newer_module_are_read)
 		struct kvmwatch_heat_header head;
 		__u64 more;
 		struct kvmwatch_heat_slot slot;
-		__u64 even_more;
+		__u64 new_member;
+		__u64 distinct[WINDOWS + 1];
 		struct {
 			struct kvmwatch_heat_page page;
 			__u64 most;
@@ -401,13 +411,20 @@ TEST_F(hot, longer_structures_of_a_newer_module_are_read)
 	} *file = calloc(1, sizeof(*file));
 	struct kvmwatch_heat_page *pages = calloc(9000, sizeof(*pages));
 	struct kvmwatch_heat *heat;
+	__u64 distinct, windows;
 	int i;
 
 	file->head = new_file.head;
 	file->head.nr_slots = 1;
+	file->head.header_size += 8;
 	file->head.slot_offset += 8;
-	file->head.slot_size += 8;
+	file->head.slot_filled += 8;
+	file->head.distinct_offset += 8;
+	file->head.nr_windows += 1;
+	file->head.slot_size += 16;
 	file->head.page_size += 8;
+	file->slot.ticks = 1 << WINDOWS;
+	file->distinct[WINDOWS] = 77;
 	file->slot.npages = 9000;
 	file->slot.page_offset = (char *)file->pages - (char *)file;
 	for (i = 0; i < 9000; i++)
@@ -420,6 +437,9 @@ TEST_F(hot, longer_structures_of_a_newer_module_are_read)
 	EXPECT_EQ(-EINVAL, kvmwatch_heat_pages(self->fd, heat, 0, 10, 8991, pages));
 	EXPECT_EQ(-EINVAL, kvmwatch_heat_pages(self->fd, heat, 0, 9001, 0, pages));
 	EXPECT_EQ(-EINVAL, kvmwatch_heat_pages(self->fd, heat, 1, 0, 1, pages));
+	EXPECT_EQ(0, kvmwatch_heat_window(heat, NULL, 0, WINDOWS, &distinct, &windows));
+	EXPECT_EQ(77, distinct);
+	EXPECT_EQ(1, windows);
 	kvmwatch_heat_free(heat);
 	free(pages);
 	free(file);
@@ -450,6 +470,12 @@ TEST_F(hot, broken_heads_are_refused)
 	EXPECT_EQ(0, read_with(self->fd, f));
 	REFUSED(f->head.slot_offset, 8);
 	REFUSED(f->head.slot_offset, ~0U);
+	REFUSED(f->head.header_size, 72);
+	REFUSED(f->head.slot_filled, 48);
+	REFUSED(f->head.slot_filled, ~0U);
+	REFUSED(f->head.distinct_offset, 48);
+	REFUSED(f->head.distinct_offset, 64);
+	REFUSED(f->head.distinct_offset, ~7U);
 	REFUSED(f->head.slot_size, sizeof(f->slots[0]) - 8);
 	REFUSED(f->head.slot_size, ~0U);
 	REFUSED(f->head.page_size, 4);
@@ -458,11 +484,11 @@ TEST_F(hot, broken_heads_are_refused)
 	REFUSED(f->head.nr_slots, ~0U);
 	REFUSED(f->head.nr_slots, 1000);
 	REFUSED(f->head.nr_windows, 0);
-	REFUSED(f->head.nr_windows, KVMWATCH_HEAT_WINDOWS + 1);
+	REFUSED(f->head.nr_windows, WINDOWS + 1);
 	REFUSED(f->head.window_ns, 0);
 	REFUSED(f->head.window_ns, ~0ULL);
-	REFUSED(f->slots[2].npages, ~0ULL);
-	REFUSED(f->slots[2].page_offset, ~0ULL);
+	REFUSED(f->slots[2].slot.npages, ~0ULL);
+	REFUSED(f->slots[2].slot.page_offset, ~0ULL);
 	ASSERT_EQ(0, ftruncate(self->fd, 20));
 	EXPECT_EQ(-EBADMSG, kvmwatch_heat_read(self->fd, NULL));
 	EXPECT_EQ(-EBADF, kvmwatch_heat_read(-1, NULL));
@@ -473,7 +499,7 @@ TEST_F(hot, pages_that_are_not_there_are_told)
 	struct kvmwatch_heat_page pages[50];
 	struct kvmwatch_heat *heat;
 
-	self->file.slots[2].page_offset += 8;
+	self->file.slots[2].slot.page_offset += 8;
 	ASSERT_EQ(0, save(self->fd, &self->file));
 	ASSERT_EQ(0, kvmwatch_heat_read(self->fd, &heat));
 	EXPECT_EQ(0, kvmwatch_heat_pages(self->fd, heat, 2, 0, 49, pages));

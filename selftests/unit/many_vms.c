@@ -29,6 +29,7 @@
 #include "export_http.h"
 #include "identity.h"
 #include "libkvmwatch.h"
+#include "played_catalog.h"
 
 #define CORPUS	"selftests/fuzz/corpus/all-%u"
 #define CORPUS_VM "selftests/fuzz/corpus/vm"
@@ -78,8 +79,11 @@ static void make_item(__u32 kind, __u32 i, void *to)
 
 static int list(struct kvmwatch_list *list)
 {
-	__u32 i, nr = nr_of(list->kind);
+	__u32 i, nr;
 
+	if (list->kind > KVMWATCH_KIND_SLOT)
+		return played_catalog(list);
+	nr = nr_of(list->kind);
 	for (i = 0; i < nr && i < list->nr; i++)
 		make_item(list->kind, i, (char *)(unsigned long)list->items + i * list->item_size);
 	list->nr = nr;
@@ -134,6 +138,7 @@ static void make_key(__u32 kind, __u32 i, struct kvmwatch_all_item *item)
 	item->vm = kind == KVMWATCH_KIND_VM ? i + 1 : i / EACH + 1;
 	item->number = kind == KVMWATCH_KIND_VM ? 0 : i % EACH;
 	item->flags = 0;
+	snprintf(item->name, sizeof(item->name), "%llu-12", 999 + item->vm);
 }
 
 static ssize_t read_all(__u32 kind, bool histograms, char *to, size_t size)
@@ -147,6 +152,7 @@ static ssize_t read_all(__u32 kind, bool histograms, char *to, size_t size)
 	room = (size - header->item_offset) / header->item_size;
 	header->nr = nr;
 	header->filled = nr < room ? nr : room;
+	header->flags = header->filled < nr ? KVMWATCH_ALL_MORE : 0;
 	header->begin_ns = (moment + 1) * 1000000000ULL;
 	memcpy(to, corpus.bytes, header->item_offset);
 	for (i = 0; i < header->filled; i++, item += header->item_size) {

@@ -14,7 +14,7 @@
 #include <kselftest_harness.h>
 #include <linux/kvmwatch.h>
 
-#include "libkvmwatch.h"
+#include "handles.h"
 
 static void rest(int loops)
 {
@@ -66,14 +66,14 @@ static bool is_whole(const u64 *data, const struct kvmwatch_map *head)
 	return head->ns == head->copies;
 }
 
-static int read_copies(struct reader *r, struct kvmwatch_mapping *m, struct kvmwatch_stats *stats)
+static int read_copies(struct reader *r, struct kvmwatch_mapping *m, struct stats *stats)
 {
 	struct kvmwatch_map head;
 	u64 last = 0;
 	int err;
 
 	while (r->reads < READS || __atomic_load_n(&copies, __ATOMIC_RELAXED) < COPIES) {
-		err = kvmwatch_map_read(m, stats, &head);
+		err = kvmwatch_mapping_read(m, &stats->pub, &head);
 		if (err == -EAGAIN || err == -ENODATA)
 			continue;
 		if (err)
@@ -89,16 +89,16 @@ static int read_copies(struct reader *r, struct kvmwatch_mapping *m, struct kvmw
 static void *read_all(void *arg)
 {
 	u64 data[CELLS], spare[CELLS];
-	struct kvmwatch_stats stats = {
-		.id = "copies", .data = data, .spare = spare, .data_size = sizeof(data),
+	struct stats stats = {
+		.pub.id = "copies", .data = data, .spare = spare, .data_size = sizeof(data),
 	};
 	struct kvmwatch_mapping *m;
 	struct reader *r = arg;
 
-	r->error = kvmwatch_map(r->fd, &stats, &m);
+	r->error = kvmwatch_mapping_make(r->fd, &stats.pub, &m);
 	if (!r->error) {
 		r->error = read_copies(r, m, &stats);
-		kvmwatch_unmap(m);
+		kvmwatch_mapping_free(m);
 	}
 	__atomic_fetch_sub(&readers_left, 1, __ATOMIC_RELAXED);
 	return NULL;

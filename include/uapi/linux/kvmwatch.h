@@ -8,10 +8,11 @@
  * structures of that format are repeated here under our own names, because
  * older <linux/kvm.h> lack them.
  *
- * Every argument starts with its own size, set by the caller to the size it was
- * compiled with. A kernel that knows a longer structure reads the missing end
- * as zero; a caller that knows a longer one than the kernel gets E2BIG if it set
- * bytes there that the kernel does not understand.
+ * Every argument starts with its own size, which the caller sets to the size it was
+ * compiled with. A kernel that knows a longer structure reads the missing end as
+ * zero, and does not write there. A kernel that knows a shorter one returns E2BIG if
+ * a byte beyond what it knows is not zero. KVMWATCH_*_SIZE_VER0 are the sizes of the
+ * first published structures: a shorter argument is EINVAL. docs/abi.md is the contract.
  */
 #ifndef _UAPI_LINUX_KVMWATCH_H
 #define _UAPI_LINUX_KVMWATCH_H
@@ -20,7 +21,7 @@
 #include <linux/types.h>
 
 /* Raised when a program that worked before would need a change. */
-#define KVMWATCH_ABI			1
+#define KVMWATCH_ABI			2
 
 /* Lengths of strings, the final NUL included. */
 #define KVMWATCH_NAME_SIZE		48
@@ -31,36 +32,39 @@
 #define KVMWATCH_KIND_SLOT		3
 #define KVMWATCH_KIND_HOOK		4
 #define KVMWATCH_KIND_STAT		5
+#define KVMWATCH_KIND_BUCKET		6
+
+/*
+ * Why a @pid is 0, in @flags of what has one: the process has ended; it is not visible in
+ * the reader's pid namespace. Neither: there was none yet. The same of a @tid.
+ */
+#define KVMWATCH_PID_GONE		(1U << 16)
+#define KVMWATCH_PID_HIDDEN		(1U << 17)
+#define KVMWATCH_TID_GONE		(1U << 18)
+#define KVMWATCH_TID_HIDDEN		(1U << 19)
 
 /* --- KVMWATCH_INFO ------------------------------------------------------- */
-
-/* KVMWATCH_OPEN_ALL is there. */
-#define KVMWATCH_FEATURE_ALL		(1ULL << 0)
-/* Stats fds can be mapped. */
-#define KVMWATCH_FEATURE_MAP		(1ULL << 1)
-/* poll(2) tells of changes. */
-#define KVMWATCH_FEATURE_POLL		(1ULL << 2)
-/* KVMWATCH_LIST_BY_FD is there. */
-#define KVMWATCH_FEATURE_LIST_BY_FD	(1ULL << 3)
-/* KVMWATCH_OPEN_HEAT is there. */
-#define KVMWATCH_FEATURE_HEAT		(1ULL << 4)
-/* Slots have a kvmwatch id: in struct kvmwatch_slot and in struct kvmwatch_all_item. */
-#define KVMWATCH_FEATURE_SLOT_ID	(1ULL << 5)
 
 /* VMs may run here that kvmwatch does not see: an empty list does not say that there is none. */
 #define KVMWATCH_INFO_BLIND		(1U << 0)
 
+/* Whose exit reasons the processor has, and so the statistics by exit reason. */
+#define KVMWATCH_VENDOR_VMX		1	/* Intel's VMX */
+#define KVMWATCH_VENDOR_SVM		2	/* AMD's SVM */
+
 /**
  * struct kvmwatch_info - what this kvmwatch is
- * @size:	in: sizeof(struct kvmwatch_info)
+ * @size:	in: sizeof(struct kvmwatch_info). out: bytes that the kernel filled: the
+ *		smaller of this and its own size
  * @abi:	out: KVMWATCH_ABI of the module
- * @features:	out: KVMWATCH_FEATURE_*: additions within one ABI
- * @generation:	out: goes up whenever a VM, vCPU or slot comes, goes or changes
+ * @features:	out: additions within one ABI, a bit each; none so far
+ * @generation:	out: goes up whenever any VM, vCPU or slot comes, goes or changes; 0 for
+ *		callers who may not see all VMs
  * @flags:	out: KVMWATCH_INFO_*
- * @reserved:	out: 0
+ * @vendor:	out: KVMWATCH_VENDOR_*
  * @why:	out: with KVMWATCH_INFO_BLIND: what keeps it from watching, in words
- *
- * The first four are all that callers had at first; a shorter structure is too short.
+ * @instance:	out: another number each time that the module is loaded. Ids and generations
+ *		of two instances have nothing to do with each other
  */
 struct kvmwatch_info {
 	__u32 size;
@@ -68,30 +72,41 @@ struct kvmwatch_info {
 	__u64 features;
 	__u64 generation;
 	__u32 flags;
-	__u32 reserved;
+	__u32 vendor;
 	char why[96];
+	__u64 instance;
 };
+
+#define KVMWATCH_INFO_SIZE_VER0		24	/* up to @generation */
 
 /* --- KVMWATCH_LIST ------------------------------------------------------- */
 
 /* Only objects of the VM whose KVM fd is @fd, which the caller holds. */
 #define KVMWATCH_LIST_BY_FD		(1U << 0)
 
+/* Something came, went or changed meanwhile, so it may be in the list or not. */
+#define KVMWATCH_LIST_CHANGED		(1U << 0)
+
 /**
  * struct kvmwatch_list - list all objects of one kind
- * @size:	in: sizeof(struct kvmwatch_list)
+ * @size:	in: sizeof(struct kvmwatch_list). out: as in struct kvmwatch_info
  * @kind:	in: KVMWATCH_KIND_*
  * @vm:		in: only objects of the VM with this kvmwatch id; 0: of all.
- *		Must be 0 for hooks and statistics
- * @generation:	out: as in struct kvmwatch_info, before listing: when that says the
- *		same afterwards, nothing has changed in between
+ *		Must be 0 for hooks, statistics and buckets
+ * @generation:	out: goes up whenever an object of this kind, of this VM if @vm or @fd
+ *		names one, comes, goes or changes: when it is the same in two lists, so are
+ *		the objects. It is as of before listing. A VM that comes or goes counts for
+ *		all three kinds. 0 for hooks, statistics and buckets
  * @items:	in: address of an array of the kind's structure, below
- * @item_size:	in: sizeof one of them; the kernel fills what both sides know
- *		and zeroes the rest
+ * @item_size:	in: sizeof one of them: the distance from one to the next
  * @nr:		in: how many fit into @items. out: how many there are; when that
  *		is more than fit, only those that fit were written
- * @flags:	in: KVMWATCH_LIST_*
+ * @flags:	in: KVMWATCH_LIST_BY_FD or 0
  * @fd:		in: with KVMWATCH_LIST_BY_FD: the VM's fd, and @vm is 0; else must be 0
+ * @item_filled: out: bytes of each item that the kernel filled: the smaller of @item_size
+ *		and its own size. It zeroes the rest, so only this tells a 0 from a member
+ *		that it does not know
+ * @state:	out: KVMWATCH_LIST_CHANGED or 0
  */
 struct kvmwatch_list {
 	__u32 size;
@@ -103,7 +118,11 @@ struct kvmwatch_list {
 	__u32 nr;
 	__u32 flags;
 	__s32 fd;
+	__u32 item_filled;
+	__u32 state;
 };
+
+#define KVMWATCH_LIST_SIZE_VER0		48	/* up to @fd */
 
 /* Dirty logging is on for at least one slot of the VM. */
 #define KVMWATCH_VM_DIRTY_LOG		(1U << 0)
@@ -116,8 +135,8 @@ struct kvmwatch_list {
  * @memory:	bytes in the slots of address space 0 that the VMM made
  * @footprint:	bytes of kernel memory that kvmwatch spends on it
  * @pid:	process that owns its memory (the VMM), in the reader's pid
- *		namespace; 0: not visible there, not known, or gone
- * @flags:	KVMWATCH_VM_*
+ *		namespace; 0: @flags say why
+ * @flags:	KVMWATCH_VM_*, KVMWATCH_PID_*
  * @vcpus:	number of vCPUs now
  * @slots:	number of slots now, KVM's own among them
  * @name:	name that KVM gives its debugfs directory: "<pid>-<fd>". A VM for which KVM
@@ -148,9 +167,8 @@ struct kvmwatch_vm {
  * @id:		kvmwatch's id of it: counted up, never used again
  * @vm:		id of its VM
  * @vcpu_id:	the number that the VMM gave it
- * @tid:	thread that last ran it, in the reader's pid namespace; 0: none
- *		yet, not visible there, or gone
- * @flags:	KVMWATCH_VCPU_*
+ * @tid:	thread that last ran it, in the reader's pid namespace; 0: @flags say why
+ * @flags:	KVMWATCH_VCPU_*, KVMWATCH_TID_*
  * @reserved:	0
  */
 struct kvmwatch_vcpu {
@@ -220,26 +238,55 @@ struct kvmwatch_hook {
 /* All hooks it needs are attached. */
 #define KVMWATCH_STAT_AVAILABLE		(1U << 0)
 
+/* What the buckets of a statistic are. */
+#define KVMWATCH_BUCKETS_NONE		0	/* it has none: one number */
+/*
+ * Ranges of what @desc_flags and @exponent say, and the numbers count how often. Which ranges,
+ * the type says: of KVMWATCH_STATS_LOG_HIST bucket 0 is for 0, and bucket i from 2^(i-1) to
+ * 2^i - 1; of KVMWATCH_STATS_LINEAR_HIST bucket i is for @bucket_size values from
+ * i * @bucket_size on. The last one has all beyond as well.
+ */
+#define KVMWATCH_BUCKETS_VALUES		1
+/* The processor's exit reasons; KVM_EXIT_*. The numbers are what @desc_flags say. */
+#define KVMWATCH_BUCKETS_EXIT		2
+#define KVMWATCH_BUCKETS_USER_EXIT	3
+
 /**
  * struct kvmwatch_stat - a statistic that kvmwatch knows, available or not
  * @kind:	kind of object that has it: KVMWATCH_KIND_VM, _VCPU or _SLOT
  * @flags:	KVMWATCH_STAT_*
  * @desc_flags:	type, unit and base, as in struct kvmwatch_stats_desc
  * @exponent:	as in struct kvmwatch_stats_desc
- * @reserved:	0
+ * @buckets:	KVMWATCH_BUCKETS_*
  * @name:	its name
  * @hooks:	the hooks it needs, separated by commas
  * @help:	what it means, in one sentence
+ * @nr:		how many buckets; 1 if it has none
+ * @bucket_size: as in struct kvmwatch_stats_desc
  */
 struct kvmwatch_stat {
 	__u32 kind;
 	__u32 flags;
 	__u32 desc_flags;
 	__s16 exponent;
-	__u16 reserved;
+	__u16 buckets;
 	char name[KVMWATCH_NAME_SIZE];
 	char hooks[96];
 	char help[160];
+	__u32 nr;
+	__u32 bucket_size;
+};
+
+/**
+ * struct kvmwatch_bucket - a bucket that has a name; one that has none is not listed
+ * @buckets:	KVMWATCH_BUCKETS_EXIT or _USER_EXIT: whose it is
+ * @number:	which one. The last one, "other", has what has no bucket of its own
+ * @name:	its name, of letters, digits, '_', '-', '.' and spaces
+ */
+struct kvmwatch_bucket {
+	__u32 buckets;
+	__u32 number;
+	char name[KVMWATCH_NAME_SIZE];
 };
 
 /* --- KVMWATCH_OPEN ------------------------------------------------------- */
@@ -259,6 +306,8 @@ struct kvmwatch_stat {
  * @as_id:	in: for a slot: its address space; else must be 0
  * @slot:	in: for a slot: its number; else must be 0
  * @reserved:	in: 0
+ * @life:	in: for a slot: @life in struct kvmwatch_slot: no other slot of that number
+ *		is opened; 0: whichever has the number now
  *
  * The ioctl returns a new file descriptor, close-on-exec.
  */
@@ -271,12 +320,17 @@ struct kvmwatch_open {
 	__u16 as_id;
 	__u16 slot;
 	__u32 reserved;
+	__u64 life;
 };
+
+#define KVMWATCH_OPEN_SIZE_VER0		32	/* up to @reserved */
 
 /* --- KVMWATCH_OPEN_ALL --------------------------------------------------- */
 
 /* Leave out histograms, which are most of the bytes. */
 #define KVMWATCH_OPEN_NO_HISTOGRAMS	(1U << 1)
+/* Only the statistics in @names. None is a choice too: which objects there are. */
+#define KVMWATCH_OPEN_CHOOSE		(1U << 2)
 
 /**
  * struct kvmwatch_open_all - open an fd for the numbers of all objects of a kind
@@ -287,6 +341,10 @@ struct kvmwatch_open {
  *		meant; else must be 0
  * @vm:		in: kvmwatch id of such a VM; 0: objects of all VMs. With
  *		KVMWATCH_OPEN_BY_FD it must be 0
+ * @names:	in: with KVMWATCH_OPEN_CHOOSE: address of names, each with its NUL, one behind
+ *		the other. A name that the kernel does not know is left out. Else must be 0
+ * @names_size:	in: bytes of them, at most 65536
+ * @reserved:	in: 0
  *
  * The ioctl returns a new file descriptor, close-on-exec.
  */
@@ -296,48 +354,73 @@ struct kvmwatch_open_all {
 	__u32 flags;
 	__s32 fd;
 	__u64 vm;
+	__u64 names;
+	__u32 names_size;
+	__u32 reserved;
 };
 
+#define KVMWATCH_OPEN_ALL_SIZE_VER0	24	/* up to @vm */
+
 /*
- * Each read(2) of it looks anew, and returns from the beginning: struct
- * kvmwatch_all_header, @num_desc descriptors (struct kvmwatch_stats_desc), and items
- * of @item_size bytes each, as many whole ones as fit. There is no offset: pread(2) is
- * ESPIPE. EINVAL: no room for header and descriptors.
+ * read(2) returns struct kvmwatch_all_header, @num_desc descriptors (struct
+ * kvmwatch_stats_desc), and items of @item_size bytes each, as many whole ones as fit. If
+ * there are more, @flags has KVMWATCH_ALL_MORE, and the next read has those that follow;
+ * else it looks anew, from the beginning. lseek(fd, 0, SEEK_SET) begins anew too. An object
+ * that is there all the time is in one of these reads, and in one only.
  *
- * An item is struct kvmwatch_all_item, @num_desc bits rounded up to whole __u64 (bit i of
- * the first is descriptor i: the statistic is available for this object), and at
- * @data_offset from the item's start its numbers, where the descriptors say. A number
+ * A read of less than header and descriptors returns the header alone, with what is needed:
+ * @item_offset bytes for all but the items, and @item_size for each of @nr. EINVAL: not even
+ * the header fits. pread(2) is ESPIPE.
+ *
+ * An item is struct kvmwatch_all_item; at @bits_offset from its start @num_desc bits,
+ * rounded up to whole __u64 (bit i of the first is descriptor i: the statistic is available
+ * for this object); and at @data_offset its numbers, where the descriptors say. A number
  * whose bit is not set means nothing.
  */
 
+/* Objects are left for the next read. */
+#define KVMWATCH_ALL_MORE		(1U << 0)
+/* As KVMWATCH_LIST_CHANGED, since the first of these reads began. */
+#define KVMWATCH_ALL_CHANGED		(1U << 1)
+
 /**
  * struct kvmwatch_all_header - starts what is read
- * @desc_offset:	where the descriptors start; all offsets are in bytes
+ * @header_size:	bytes of this structure; all offsets and sizes are in bytes
+ * @kind:		KVMWATCH_KIND_*
+ * @flags:		KVMWATCH_ALL_*
+ * @desc_offset:	where the descriptors start
  * @desc_size:		bytes of one: sizeof(struct kvmwatch_stats_desc), or more
  * @num_desc:		how many, the same for the life of the fd
  * @item_offset:	where the items start
  * @item_size:		bytes of one
+ * @item_filled:	bytes of struct kvmwatch_all_item that the kernel knows
+ * @bits_offset:	where, in an item, its bits start
  * @data_offset:	where, in an item, its numbers start
- * @nr:			how many objects there are
+ * @nr:			how many objects there are, those of earlier reads not counted
  * @filled:		how many items follow
- * @kind:		KVMWATCH_KIND_*
- * @reserved:		0
- * @generation:		as in struct kvmwatch_list
+ * @vendor:		as in struct kvmwatch_info
+ * @generation:		as in struct kvmwatch_list, as of before the first of these reads
+ * @instance:		as in struct kvmwatch_info
  * @begin_ns:		when the first object was looked at, by CLOCK_MONOTONIC
  * @end_ns:		when the last one had been
  */
 struct kvmwatch_all_header {
+	__u32 header_size;
+	__u32 kind;
+	__u32 flags;
 	__u32 desc_offset;
 	__u32 desc_size;
 	__u32 num_desc;
 	__u32 item_offset;
 	__u32 item_size;
+	__u32 item_filled;
+	__u32 bits_offset;
 	__u32 data_offset;
 	__u32 nr;
 	__u32 filled;
-	__u32 kind;
-	__u32 reserved;
+	__u32 vendor;
 	__u64 generation;
+	__u64 instance;
 	__u64 begin_ns;
 	__u64 end_ns;
 };
@@ -351,13 +434,19 @@ struct kvmwatch_all_header {
  * @id:		its own kvmwatch id; of a slot its @life in struct kvmwatch_slot
  * @number:	of a vCPU: the number that the VMM gave it; of a slot: address space << 16 |
  *		slot number; of a VM 0
- * @flags:	KVMWATCH_ITEM_*
+ * @flags:	KVMWATCH_ITEM_*, KVMWATCH_PID_*, KVMWATCH_TID_*
+ * @pid:	of its VM, as in struct kvmwatch_vm
+ * @tid:	of a vCPU, as in struct kvmwatch_vcpu; else 0
+ * @name:	of its VM, as in struct kvmwatch_vm
  */
 struct kvmwatch_all_item {
 	__u64 vm;
 	__u64 id;
 	__u32 number;
 	__u32 flags;
+	__s32 pid;
+	__s32 tid;
+	char name[KVMWATCH_NAME_SIZE];
 };
 
 /* --- KVMWATCH_OPEN_HEAT -------------------------------------------------- */
@@ -385,19 +474,23 @@ struct kvmwatch_all_item {
  * shares that, from its beginning on.
  */
 
-/* Windows are so many lengths, each twice the one before. */
-#define KVMWATCH_HEAT_WINDOWS		10
-
 /* The VM has ended: these are the last values. */
 #define KVMWATCH_HEAT_ENDED		(1U << 0)
 
 /**
  * struct kvmwatch_heat_header - starts what is read
- * @slot_offset:	where the slots start; all offsets are in bytes
- * @slot_size:		bytes of one: sizeof(struct kvmwatch_heat_slot), or more
+ * @header_size:	bytes of this structure; all offsets and sizes are in bytes
+ * @slot_offset:	where the slots start
+ * @slot_size:		bytes of one, its windows included
+ * @slot_filled:	bytes of struct kvmwatch_heat_slot that the kernel knows
+ * @distinct_offset:	where, in a slot, its windows start: @nr_windows of __u64. For each
+ *			length of a window: distinct pages marked in a window, summed up over
+ *			those that have ended. The first window begins with the counting, each
+ *			other one where the one before ends
  * @nr_slots:		how many, the same for the life of the fd
  * @page_size:		bytes of a page's entry: sizeof(struct kvmwatch_heat_page), or more
- * @nr_windows:		how many of @distinct are in use
+ * @nr_windows:		how many lengths of windows there are, each twice the one before
+ * @reserved:		0
  * @flags:		KVMWATCH_HEAT_*
  * @window_ns:		length of the shortest window; window i has @window_ns << i
  * @vm:			kvmwatch id of the VM
@@ -408,11 +501,15 @@ struct kvmwatch_all_item {
  *			each slot
  */
 struct kvmwatch_heat_header {
+	__u32 header_size;
 	__u32 slot_offset;
 	__u32 slot_size;
+	__u32 slot_filled;
+	__u32 distinct_offset;
 	__u32 nr_slots;
 	__u32 page_size;
 	__u32 nr_windows;
+	__u32 reserved;
 	__u32 flags;
 	__u64 window_ns;
 	__u64 vm;
@@ -438,9 +535,6 @@ struct kvmwatch_heat_header {
  *			are @ticks >> i
  * @marks:		all marks since then
  * @page_offset:	where its pages start
- * @distinct:		for each length of a window: distinct pages marked in a window, summed
- *			up over those that have ended. The first begins with the counting,
- *			each other one where the one before ends
  */
 struct kvmwatch_heat_slot {
 	__u64 base_gfn;
@@ -452,7 +546,6 @@ struct kvmwatch_heat_slot {
 	__u64 ticks;
 	__u64 marks;
 	__u64 page_offset;
-	__u64 distinct[KVMWATCH_HEAT_WINDOWS];
 };
 
 /**
@@ -471,7 +564,7 @@ struct kvmwatch_heat_page {
  * struct kvmwatch_audit - compare a VM's mapped pages with KVM's own count, the dirty
  *	marks since the last audit with what KVM's dirty logs got, and exits, halts and
  *	loads of its vCPUs with what KVM counts of them, now
- * @size:	in: sizeof(struct kvmwatch_audit)
+ * @size:	in: sizeof(struct kvmwatch_audit). out: as in struct kvmwatch_info
  * @agrees:	out: 1: they are the same. 0: they differ. If it was the mapped pages, the
  *		statistics mapped_* of the VM are unavailable until the module has counted
  *		them again and agrees with KVM. If it was something else, the statistics
@@ -489,12 +582,15 @@ struct kvmwatch_audit {
 	__u64 failures;
 };
 
-#define KVMWATCH_IOC			0xB7
+#define KVMWATCH_AUDIT_SIZE_VER0	32
+
+/* The kernel's ioctl-number.rst has nobody else with it. The size in a command is not looked at. */
+#define KVMWATCH_IOC			0xD5
 /*
  * Errors of all:
  *   ENOTTY	no such ioctl
  *   EFAULT	an address that can't be read or written
- *   EINVAL	@size shorter than the first published structure; unknown kind;
+ *   EINVAL	@size shorter than KVMWATCH_*_SIZE_VER0; unknown kind;
  *		unknown flag; a field that must be 0 and is not
  *   E2BIG	@size longer than the kernel's, and the end is not all zero
  *   EPERM	more than the caller may see (see below)
@@ -518,13 +614,14 @@ struct kvmwatch_audit {
  *
  * Who may: KVMWATCH_INFO everyone who could open the device. KVMWATCH_OPEN,
  * KVMWATCH_OPEN_ALL and KVMWATCH_OPEN_HEAT with KVMWATCH_OPEN_BY_FD, and KVMWATCH_LIST with
- * KVMWATCH_LIST_BY_FD, too, since whoever holds the KVM fd owns the VM. The rest
- * needs CAP_PERFMON or CAP_SYS_ADMIN at the time the device was opened.
+ * KVMWATCH_LIST_BY_FD, too, since whoever holds the KVM fd owns the VM; and so does
+ * KVMWATCH_LIST of statistics and buckets. The rest needs CAP_PERFMON or CAP_SYS_ADMIN at the
+ * time the device was opened.
  *
- * poll(2): the device and fds of KVMWATCH_OPEN_ALL are readable (POLLIN) when the
- * generation is another than the one they told last, by KVMWATCH_INFO, KVMWATCH_LIST or
- * read(2), or that there was when they were opened. A stats fd always is, and has
- * POLLHUP when its object has ended.
+ * poll(2): an fd of KVMWATCH_OPEN_ALL is readable (POLLIN) when the generation of its kind,
+ * and VM if it is for one, is another than the one it told last or, before the first read,
+ * that there was when it was opened. Nothing else wakes it. A stats fd always is readable,
+ * and has POLLHUP when its object has ended. The device cannot be polled.
  */
 #define KVMWATCH_INFO	_IOWR(KVMWATCH_IOC, 0, struct kvmwatch_info)
 #define KVMWATCH_LIST	_IOWR(KVMWATCH_IOC, 1, struct kvmwatch_list)
@@ -604,12 +701,19 @@ struct kvmwatch_stats_header {
 #define KVMWATCH_STATS_UNIT_MASK	0xf0U
 #define KVMWATCH_STATS_NONE		0x00U
 #define KVMWATCH_STATS_BYTES		0x10U
-#define KVMWATCH_STATS_SECONDS		0x20U	/* times 10^exponent */
+#define KVMWATCH_STATS_SECONDS		0x20U
+#define KVMWATCH_STATS_CYCLES		0x30U	/* of the processor's clock */
+#define KVMWATCH_STATS_BOOLEAN		0x40U	/* 0 or 1 */
+
+#define KVMWATCH_STATS_BASE_MASK	0xf00U
+#define KVMWATCH_STATS_POW10		0x000U
+#define KVMWATCH_STATS_POW2		0x100U
 
 /**
  * struct kvmwatch_stats_desc - describes one statistic of a stats fd
  * @flags:		KVMWATCH_STATS_*: type in bits 3:0, unit in 7:4, base of
- *			the exponent in 11:8 (0: 10)
+ *			the exponent in 11:8. kvmwatch itself counts in bytes, seconds and
+ *			numbers without a unit; KVM has the other units too
  * @exponent:		the value counts base^exponent units; -9 with seconds is
  *			nanoseconds
  * @size:		number of __u64 that it has in the data; 1 unless it is a

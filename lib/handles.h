@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is behind the handles that callers have. Of the library's own use. */
+#ifndef LIBKVMWATCH_HANDLES_H
+#define LIBKVMWATCH_HANDLES_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "libkvmwatch.h"
+
+/**
+ * struct stats - what a stats fd says
+ * @pub:		what callers see
+ * @values:		pub.values
+ * @names:		their names, and the id
+ * @data:		their data
+ * @spare:		room for the next ones
+ * @data_size:		bytes of either
+ * @data_offset:	where in the file
+ */
+struct stats {
+	struct kvmwatch_stats pub;
+	struct kvmwatch_value *values;
+	char *names;
+	__u64 *data;
+	__u64 *spare;
+	size_t data_size;
+	__u32 data_offset;
+};
+
+static inline struct stats *stats_of(const struct kvmwatch_stats *pub)
+{
+	return (struct stats *)((char *)pub - offsetof(struct stats, pub));
+}
+
+/* Fill a caller's structure, which may be shorter or longer than ours. */
+static inline void give(void *to, size_t size, const void *from, size_t known)
+{
+	memset(to, 0, size);
+	memcpy(to, from, size < known ? size : known);
+}
+
+#endif /* LIBKVMWATCH_HANDLES_H */

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/* By what numbers the reader knows processes and threads. See reader.h. */
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <uapi/linux/kvmwatch.h>
+
+#include "exports/reader.h"
+#include "records/record.h"
+
+/* Under RCU. */
+static pid_t number(struct pid *pid, u32 gone, u32 hidden, u32 *flags)
+{
+	pid_t nr;
+
+	if (!pid || !pid_task(pid, PIDTYPE_PID)) {
+		*flags |= gone;
+		return 0;
+	}
+	nr = pid_nr_ns(pid, task_active_pid_ns(current));
+	if (!nr)
+		*flags |= hidden;
+	return nr;
+}
+
+pid_t kvmw_reader_pid(const struct kvmw_vm *vm, u32 *flags)
+{
+	pid_t nr;
+
+	rcu_read_lock();
+	nr = number(vm->pid, KVMWATCH_PID_GONE, KVMWATCH_PID_HIDDEN, flags);
+	rcu_read_unlock();
+	return nr;
+}
+
+pid_t kvmw_reader_tid(const struct kvmw_vcpu *vcpu, u32 *flags)
+{
+	pid_t tid = READ_ONCE(vcpu->tid), nr;
+
+	if (!tid)
+		return 0;	/* no thread has run it yet */
+	rcu_read_lock();
+	nr = number(find_pid_ns(tid, &init_pid_ns), KVMWATCH_TID_GONE, KVMWATCH_TID_HIDDEN, flags);
+	rcu_read_unlock();
+	return nr;
+}

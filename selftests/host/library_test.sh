@@ -1,0 +1,83 @@
+#!/bin/bash
+# A program and libkvmwatch.so of different ages. The newer library is ours, built with a header
+# whose structures have more members at their end; the program is built with ours. Its structures lie
+# on its stack between guards. The device is played.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+cd "$top" || exit
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+seen() {
+	cat "$tmp/log"
+}
+
+try() {
+	local what=$1
+
+	shift
+	"$@" >"$tmp/log" 2>&1
+	case_is $? "$what"
+}
+
+newer_library() {
+	local struct
+
+	mkdir -p "$tmp/new/include"
+	cp -r lib "$tmp/new/"
+	cp -r include/uapi "$tmp/new/include/"
+	cp Kbuild "$tmp/new/"
+	for struct in info list vm vcpu slot hook stat bucket open open_all audit map; do
+		sed -i "/^struct kvmwatch_$struct {/,/^};/s/^};/\t__u64 more[16];\n};/" \
+			"$tmp/new/include/uapi/linux/kvmwatch.h"
+	done
+	[ "$(grep -c 'more\[16\]' "$tmp/new/include/uapi/linux/kvmwatch.h")" = 12 ] || return
+	# What the library allocates itself, with more members for its callers.
+	for struct in stats all heat; do
+		sed -i "/^struct kvmwatch_$struct {/,/^};/s/^};/\t__u64 more[16];\n};/" \
+			"$tmp/new/lib/libkvmwatch.h"
+	done
+	[ "$(grep -c 'more\[16\]' "$tmp/new/lib/libkvmwatch.h")" = 3 ] || return
+	make -s -C "$tmp/new/lib" OUT="$tmp/newer" CFLAGS="-O1 -g $1" all
+	ln -sf libkvmwatch.so "$tmp/newer/libkvmwatch.so.1"
+}
+
+our_library() {
+	make -s -C lib OUT="$tmp/ours" CFLAGS="-O1 -g" all
+	ln -sf libkvmwatch.so "$tmp/ours/libkvmwatch.so.1"
+}
+
+program() {
+	cc -O2 -Wall -Wextra -Werror -fstack-protector-all -Ilib -Iinclude/uapi -o "$tmp/prog" \
+		selftests/host/old_program.c -L"$tmp/ours" -lkvmwatch
+}
+
+threads() {
+	cc -O1 -g -Wall -Wextra -Werror -fsanitize=thread -Ilib -Iinclude/uapi -o "$tmp/threads" \
+		selftests/host/threads.c -L"$tmp/tsan" -lkvmwatch -pthread
+}
+
+with_tsan() {
+	make -s -C lib OUT="$tmp/tsan" CFLAGS="-O1 -g -fsanitize=thread" all
+	ln -sf libkvmwatch.so "$tmp/tsan/libkvmwatch.so.1"
+}
+
+# Debian 12's sanitizer does not know the kernel's newest layout of addresses.
+run_threads() {
+	LD_LIBRARY_PATH=$tmp/tsan TSAN_OPTIONS="halt_on_error=1 exitcode=66" \
+		setarch -R "$tmp/threads" "$@"
+}
+
+echo "1..9"
+try "the library builds" our_library
+try "a newer one builds, whose structures are longer" newer_library ""
+try "a program builds" program
+try "it runs with the library that it was built with" env LD_LIBRARY_PATH="$tmp/ours" "$tmp/prog"
+try "it runs with the newer one, and its stack stays whole" \
+	env LD_LIBRARY_PATH="$tmp/newer" "$tmp/prog"
+try "the library builds for the thread sanitizer" with_tsan
+try "a program with threads builds" threads
+try "threads use it by the rules without a race" run_threads
+# The sanitizer sees one that is against the rules.
+try "and a race is seen where they do not" test "$(run_threads race >/dev/null 2>&1; echo $?)" = 66

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads that use libkvmwatch as its header says they may: handles of their own, and functions that
+ * take one as const on a shared one. With an argument, one that they must not: updates of a shared
+ * one. For library_test.sh, with the thread sanitizer.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "libkvmwatch.h"
+
+#define THREADS	4
+#define ROUNDS	2000
+
+static const struct {
+	struct kvmwatch_stats_header header;
+	char id[KVMWATCH_NAME_SIZE];
+	struct kvmwatch_stats_desc descs[2];
+	__u64 cells[9];
+} image = {
+	.header = {
+		.name_size = KVMWATCH_NAME_SIZE, .num_desc = 2, .id_offset = 24,
+		.desc_offset = 24 + KVMWATCH_NAME_SIZE,
+		.data_offset = 24 + KVMWATCH_NAME_SIZE + 2 * sizeof(*image.descs),
+	},
+	.id = "kvmwatch-1",
+	.descs = {
+		{ .size = 1, .name = "loads" },
+		{ .flags = KVMWATCH_STATS_LOG_HIST, .size = 8, .offset = 8, .name = "hist" },
+	},
+	.cells = { 1, 2, 3, 4, 5, 6, 7, 8, 9 },
+};
+
+static int fd;
+static struct kvmwatch_stats *shared;
+static int racing;
+
+static void need(int is)
+{
+	if (!is)
+		abort();
+}
+
+static void look(const struct kvmwatch_stats *stats)
+{
+	const struct kvmwatch_value *value = kvmwatch_stats_find(stats, "hist");
+	unsigned int bucket;
+	__u64 first, last;
+
+	need(value && !kvmwatch_quantile(value, 0.5, &bucket));
+	kvmwatch_bucket_range(value, bucket, &first, &last);
+	need(first <= last && !strcmp(kvmwatch_unit(value->flags), ""));
+}
+
+static void *run(void *arg)
+{
+	struct kvmwatch_stats *own;
+	int i;
+
+	need(!kvmwatch_stats_read(fd, &own));
+	for (i = 0; i < ROUNDS; i++) {
+		need(!kvmwatch_stats_update(fd, own));
+		look(own);
+		if (racing)
+			need(!kvmwatch_stats_update(fd, shared));
+		else
+			look(shared);
+	}
+	kvmwatch_stats_free(own);
+	return arg;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t threads[THREADS];
+	int i;
+
+	(void)argv;
+	racing = argc > 1;
+	fd = memfd_create("stats", 0);
+	need(write(fd, &image, sizeof(image)) == sizeof(image));
+	need(!kvmwatch_stats_read(fd, &shared));
+	for (i = 0; i < THREADS; i++)
+		need(!pthread_create(&threads[i], NULL, run, NULL));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	kvmwatch_stats_free(shared);
+	return 0;
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What people type; "make help" lists it. What the module is made of is in Kbuild.
+# The targets that people use; "make help" lists them. Kbuild lists the module's files.
 
 KVMWATCH_VERSION := $(shell sed -n 's/^KVMWATCH_VERSION.*= *//p' Kbuild)
 
@@ -14,14 +14,14 @@ include lib/quiet.mk
 VM	:= selftests/vm
 INITRD	:= build/vm-$(KERNEL)/initrd
 VM_LOG	:= build/vm-$(KERNEL)/kernel.log
-# (What is exported reaches recipes only, before make 4.4.)
+# (Before make 4.4, exported variables do not reach $(shell).)
 VM_KDIR	= $(eval VM_KDIR := $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers))$(VM_KDIR)
 
-# A kernel's objects are in a directory of their own, build/RELEASE, so that building for one
-# never touches those of another. It has links to our sources, and kbuild puts the rest.
+# Each kernel's objects have a directory of their own, build/RELEASE, so that building for one kernel
+# never touches those of another. It has links to our sources; kbuild adds the rest.
 release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h 2>/dev/null)
 objects	= $(CURDIR)/build/$(call release,$(1))
-# A kernel that clang built takes modules that clang built: its own configuration tells.
+# A kernel that clang built needs modules that clang built. Its configuration says so.
 llvm	= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(1)/include/config/auto.conf && echo LLVM=1)
 sources	= find Kbuild module include
 define link_sources
@@ -58,7 +58,7 @@ install-user: ## install the tool and libkvmwatch alone
 	$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) \
 		VERSION=$(KVMWATCH_VERSION)
 
-# Where modules_install puts modules that are not the kernel's own: in one or the other, by version.
+# modules_install puts external modules into one or the other, by the kernel's version.
 installed_modules = $(wildcard $(or $(INSTALL_MOD_PATH),$(DESTDIR))/lib/modules/$(1)/extra/kvmwatch.ko* \
 			       $(or $(INSTALL_MOD_PATH),$(DESTDIR))/lib/modules/$(1)/updates/kvmwatch.ko*)
 installed_for	= $(or $(call release,$(KDIR)),$(shell uname -r))
@@ -91,9 +91,8 @@ check-rest: ## what check-all has beyond check
 	@$(VM)/deps tool vm unit host lint kernel
 	@SET=all $(VM)/suite build predict,cost,lint,host,vm | $(VM)/tap
 
-# The day is that of the beginning.
 results: export RESULTS_TO := $(or $(RESULTS_TO),docs/results/$(shell date +%F).md)
-results: ## check-all, and its results into docs/results/DATE.md
+results: ## check-all, with its results in docs/results/DATE.md, the day on which it begins
 	@mkdir -p $(dir $(RESULTS_TO))
 	@$(MAKE) check-all
 
@@ -129,12 +128,12 @@ kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and
 races: ## data races: tests on a kernel with KCSAN, which is built first (T: which)
 	@$(MAKE) KERNEL=kcsan V=ftrace SHORT=yes T=$(or $(T),$(RACES)) vm-test
 
-# With commas, which is why they have names: to $(or) each part would be an argument.
+# Lists with commas need names, as $(or) would take each part for an argument.
 RACES	= vcpu,dirty,mapped,storm,race
 STALLED	= abi,heat,race
 STALLS	= is_on_kvms_list,kvmw_heat_mark,kvmw_slot_lookup,kvmw_publish,kvmw_hide,raise_peak,make_data,sum_uncovered
 
-stalls: ## races: tests in which those who come to functions of kvmwatch are held up there (T, STALL: which)
+stalls: ## races: tests in which calls of some functions of kvmwatch are delayed (T, STALL: which)
 	@STORM_SECONDS=$(or $(STORM_SECONDS),40) STALL=$(or $(STALL),$(STALLS)) \
 		$(MAKE) KERNEL=debug V=ftrace SHORT=yes T=$(or $(T),$(STALLED)) vm-test
 
@@ -146,7 +145,7 @@ check-kernels: ## judge the kvm.ko of each kernel that Debian has, 19 of them (f
 	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	@$(VM)/check-kernels | $(VM)/tap
 
-lockdown: ## what can be seen of KVM in a locked down kernel, a table
+lockdown: ## a table of what a locked-down kernel lets users see of KVM
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
 
@@ -175,16 +174,16 @@ packages: ## Debian packages of what is committed, in build/packages
 	@$(VM)/deps tool packages
 	@$(VM)/build-packages
 
-lint: ## checkpatch, sparse, shellcheck, uapi header alone in C and C++
+lint: ## checkpatch, sparse, shellcheck, layers, uapi header alone, documents and spelling
 	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap
 
-# A target of its own: where a kernel's objects are is asked of its headers, and make expands a whole
-# recipe before its first line fetches them.
+# A target of its own, as make expands a whole recipe before its first line runs: the directory of a
+# kernel's objects is known only when its headers have been fetched.
 vm-deps:
 	@$(VM)/deps tool vm
 
-# The VM's root, with all that it runs: PROGRAMS, or all of the tests
+# The VM's root, with the programs that it runs: PROGRAMS, or all tests
 initrd: vm-deps
 	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	$(call link_sources,$(call objects,$(VM_KDIR)))
@@ -193,20 +192,20 @@ initrd: vm-deps
 	$(Q)$(MAKE) -C selftests vm
 	@$(VM)/mkinitrd $(call objects,$(VM_KDIR)) tools/kvmwatch build/selftests/vm $(INITRD)
 
-# Modules of the tests: with faults, for the kernels that are here to find such, and to measure
+# Modules of the tests: planted faults for debug kernels, and what the benchmark needs
 define beside
 $(if $(filter debug% kcsan,$(KERNEL)),$(call build_beside,planted))
 $(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
 endef
 
-# A module of the tests, beside ours
+# Build a module of the tests beside ours.
 define build_beside
 @mkdir -p $(call objects,$(VM_KDIR))/$(1)
 @ln -sf $(CURDIR)/selftests/$(1)/* $(call objects,$(VM_KDIR))/$(1)/
 $(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) modules
 endef
 
-# The module as gcc sees it with W=1, and sparse
+# Check the module with gcc's W=1 and sparse.
 sparse:
 	$(call link_sources,$(CURDIR)/build/lint)
 	$(Q)$(VM)/build-module M=$(CURDIR)/build/lint C=2 W=1 modules

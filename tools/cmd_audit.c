@@ -113,7 +113,7 @@ const struct cmd cmd_audit = {
 	.about		=
 		"Compare each VM's mapped pages, dirty marks, exits, halts and loads with what KVM counts\n"
 		"of them, in the running system, and show the result: \"agrees\"; \"differs\", then its\n"
-		"mapped pages are unavailable until they have been counted anew, or what else was wrong\n"
+		"mapped pages are unavailable until a recount agrees, or what else was wrong\n"
 		"for good; or \"counting\", as that is what is done at the moment. AUDITS and FAILURES\n"
 		"are all comparisons so far and those that differed. Fails when one differs.",
 	.options	= options,

@@ -134,7 +134,7 @@ static struct rate rate_of(const struct look *now, const struct look *before,
 		rate.pages = sample_growth(now->sample, now->item, before->sample, before->item,
 					   stat);
 	if (!(logged->ring ? rate.marks : rate.pages).known)
-		rate.unknown = "the count began anew";
+		rate.unknown = "the count was restarted";
 	return rate;
 }
 

@@ -15,7 +15,7 @@
 
 static unsigned int fds = 32768;
 module_param(fds, uint, 0444);
-MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); of those without CAP_PERFMON a quarter as many, beside them. An eighth of each may be mapped");
+MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); callers without CAP_PERFMON share a quarter as many, apart from that. An eighth of each may be mapped");
 
 /* Of those who may not see all VMs, and of those who may. */
 static atomic_t nr_fds[2], nr_maps[2];

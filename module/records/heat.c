@@ -30,7 +30,7 @@
 
 static unsigned int heat_mb = 512;
 module_param(heat_mb, uint, 0444);
-MODULE_PARM_DESC(heat_mb, "MiB of memory that per-page heat may take at a time, 2 per GiB of guest (default 512); of those without CAP_PERFMON a quarter as many, beside them");
+MODULE_PARM_DESC(heat_mb, "MiB of memory for per-page heat, which takes 2 per GiB of guest (default 512); callers without CAP_PERFMON share a quarter as much, apart from that");
 
 /* Written by its CPU alone, in one context; seq lets readers see one moment. */
 struct heat_cpu {

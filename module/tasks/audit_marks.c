@@ -124,7 +124,7 @@ static bool too_many(const struct kvmw_log_look *then, const struct kvmw_log_loo
 static void report(const struct kvmw_slot *slot, const struct kvmw_log_look *then,
 		   const struct kvmw_log_look *now)
 {
-	pr_warn_ratelimited("VM %llu (%s) slot %u:%u: audit failed: %llu pages marked anew, KVM's dirty log got %lld\n",
+	pr_warn_ratelimited("VM %llu (%s) slot %u:%u: audit failed: %llu new dirty marks counted, KVM's dirty log got %lld\n",
 			    slot->obj.vm->obj.id, slot->obj.vm->name, slot->obj.subkey >> 16,
 			    slot->obj.subkey & 0xffff,
 			    now->last.new_marks - then->first.new_marks,

@@ -355,12 +355,12 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, touch(self->g, 110, 90));
 	EXPECT_BLIND();
-	/* Who looks at events is told that there are none, and not that the VM has ended. */
+	/* A live view says that there are no events, and not that the VM has ended. */
 	said = end_of_view(view, &status);
 	EXPECT_EQ(1, WEXITSTATUS(status));
 	EXPECT_NE(NULL, strstr(said, "hook missing: spte_change"));
 	EXPECT_EQ(NULL, strstr(said, "has ended"));
-	/* Who has it open is told that the numbers are wrong. */
+	/* An open fd says that the numbers are wrong. */
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "mapped_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(vcpu, "loads"));

@@ -299,7 +299,7 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 	self->g = NULL;
 	ASSERT_EQ(0, watch_wait_ended(fd));
 	EXPECT_EQ(2, number(fd, "audits"));
-	/* Who sees nothing come, nor go, is right in the end. */
+	/* Without that hook neither coming nor going leaves were counted: right at the end. */
 	EXPECT_EQ(strcmp(variant->hook, "spte_change") ? 1 : 0, number(fd, "audit_failures"));
 	close(fd);
 }
@@ -503,7 +503,7 @@ TEST_F(marks, that_a_hook_misses_are_found)
 	}
 	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "dirty_marks"));
 	EXPECT_EQ(UNAVAILABLE, watch_slot_stat(self->g, 1, "dirty_marks_new"));
-	/* What is asked of KVM, or counted by other hooks, stays. */
+	/* Numbers that KVM has, or that other hooks count, stay. */
 	EXPECT_EQ(400, watch_slot_stat(self->g, 1, "dirty_pages"));
 	EXPECT_LE(PAGES, watch_vm_stat(self->g, "mapped_4k"));
 	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));

@@ -50,7 +50,9 @@ static __u64 idle(void)
 	return (seconds * 100 + hundredths) * 10000000ULL;
 }
 
-/* Who comes and goes waits in between, and that is none; what the kernel's threads do is some. */
+/*
+ * Without idle time: a test that makes VMs waits in between. Time of the kernel's threads counts.
+ */
 static __u64 now(void)
 {
 	return clock_ns(CLOCK_MONOTONIC_RAW) - idle();

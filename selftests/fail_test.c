@@ -712,7 +712,7 @@ TEST_F_TIMEOUT(worker, unloads_before_it_has_retried, 120)
 	EXPECT_LT(0, incomplete);
 }
 
-/* A mapped copy is made by a worker as well; and made anew when there was no memory for one. */
+/* A worker makes mapped copies too, and tries again after a failed allocation. */
 TEST_F(worker, retries_a_failed_copy)
 {
 	struct kvmwatch_map *map;

@@ -397,7 +397,7 @@ TEST_F(heat, a_slot_that_goes_keeps_what_it_has_and_one_that_comes_is_not_covere
 	EXPECT_EQ(3, v->head.nr_slots);
 	EXPECT_EQ(-ENOENT, look(self->fd, 3, v));
 
-	/* Who asks now gets the new ones too, and that changes nothing for who asked before. */
+	/* A new fd covers the new slots too, which changes nothing for the earlier fd. */
 	fd = kvmwatch_open_heat_vm_fd(self->dev, guest_vm_fd(g));
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(60, guest_dirty_get(g, 1, NULL));

@@ -113,7 +113,7 @@ static void *fresh_small(char *addr, unsigned int pages)
 }
 
 /* The same, and the host has huge pages again, whatever was done to them. */
-static int map_all_anew(struct subject *s)
+static int map_all_again(struct subject *s)
 {
 	fresh(guest_slot_host(s->g, HUGE), NR_HUGE * HUGE_PAGES, MADV_HUGEPAGE);
 	return map_all(s);
@@ -253,7 +253,7 @@ static void forking(struct __test_metadata *_metadata, struct subject *s)
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	EXPECT_STREQ("", untrue(s));
-	ASSERT_EQ(0, map_all_anew(s));
+	ASSERT_EQ(0, map_all_again(s));
 	EXPECT_ALL_MAPPED(s);
 }
 
@@ -273,7 +273,7 @@ static void splitting(struct __test_metadata *_metadata, struct subject *s, char
 
 	if (madvise(huge + HUGE_SIZE, HUGE_SIZE, MADV_COLLAPSE)) {
 		TH_LOG("no MADV_COLLAPSE: left out");
-		ASSERT_EQ(0, map_all_anew(s));
+		ASSERT_EQ(0, map_all_again(s));
 	} else {
 		EXPECT_STREQ("", untrue(s));
 		EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
@@ -293,7 +293,7 @@ static void splitting(struct __test_metadata *_metadata, struct subject *s, char
 	ASSERT_EQ(0, touch(s, GPA_B + 3 * HUGE_SIZE, 16));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, HUGE, 16, 2);
-	ASSERT_EQ(0, map_all_anew(s));
+	ASSERT_EQ(0, map_all_again(s));
 	EXPECT_ALL_MAPPED(s);
 }
 
@@ -352,7 +352,7 @@ static void busy_host(struct __test_metadata *_metadata, struct subject *s, char
 	forking(_metadata, s);
 	splitting(_metadata, s, huge);
 	executing(_metadata, s, huge);
-	EXPECT_STREQ("", untrue_anew(s, 1));
+	EXPECT_STREQ("", untrue_after_reload(s, 1));
 }
 
 TEST_F_TIMEOUT(host_mm, what_it_does_is_counted, 180)
@@ -372,7 +372,7 @@ TEST_F_TIMEOUT(host_mm, what_it_does_is_counted, 180)
 
 /* --- why: what each event says ------------------------------------------------- */
 
-/* Whose leaves, and how many came and went while it was traced, by the counters. */
+/* A VM, and by the counters how many leaves came and went while it was traced. */
 struct told {
 	char vm[64];
 	__u64 maps0, unmaps0;		/* before */
@@ -681,7 +681,7 @@ TEST_F_TIMEOUT(giant, splits_collapses_goes_and_tells, 120)
 	EXPECT_LEAVES(s, GIANT, 0, 0, 0);
 	ASSERT_EQ(0, touch(s, GPA_C, 1));
 	EXPECT_LEAVES(s, GIANT, 0, 0, 1);
-	EXPECT_STREQ("", untrue_anew(s, 1));
+	EXPECT_STREQ("", untrue_after_reload(s, 1));
 }
 
 TEST_HARNESS_MAIN

@@ -743,7 +743,7 @@ TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)
 			return;
 		}
 	}
-	EXPECT_STREQ("", untrue_anew(self->s, NR_SCENARIOS));
+	EXPECT_STREQ("", untrue_after_reload(self->s, NR_SCENARIOS));
 }
 
 /* --- kvmwatch comes while a guest works ------------------------------------------ */

@@ -525,7 +525,7 @@ TEST_F_TIMEOUT(nested, have_true_counts, 120)
 			return;
 		}
 	}
-	EXPECT_STREQ("", untrue_anew(self->s, ARRAY_SIZE(self->s)));
+	EXPECT_STREQ("", untrue_after_reload(self->s, ARRAY_SIZE(self->s)));
 }
 
 TEST_HARNESS_MAIN

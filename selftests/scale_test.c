@@ -37,7 +37,7 @@ static int short_run(void)
 
 /* --- crews: processes with some VMs each ---------------------------------------- */
 
-/* A process is told to end by a byte; how it exits tells whether all was right. */
+/* A byte tells a process to end; its exit status tells whether all was right. */
 struct crew {
 	pid_t pid;
 	int told;

@@ -203,7 +203,7 @@ TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 	EXPECT_EQ(2ULL, watch_slot_stat(g, SMRAM, "dirty_marks_new"));
 	EXPECT_EQ(2L, guest_dirty_get(g, SMRAM, NULL));
 
-	EXPECT_STREQ("", untrue_anew(s, 1));
+	EXPECT_STREQ("", untrue_after_reload(s, 1));
 	note_base(s);
 	s->early = true;
 	s->peak = 0;

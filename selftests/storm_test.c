@@ -616,7 +616,7 @@ static struct guest *held[MAKERS];
 static atomic_int holding;
 static atomic_bool hold;
 
-/* Makes VMs, and ends them at once, or keeps one as long as it is told to. */
+/* Makes VMs and ends them at once; while @hold is set it keeps one. */
 static void *restless_maker(void *at)
 {
 	struct guest **mine = at, *g;

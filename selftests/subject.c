@@ -208,7 +208,7 @@ const char *picture(struct subject *s, char *text, size_t size)
 
 #define PICTURE_SIZE	1024
 
-const char *untrue_anew(struct subject *s, unsigned int nr)
+const char *untrue_after_reload(struct subject *s, unsigned int nr)
 {
 	char *all = calloc(nr, PICTURE_SIZE), *before, after[PICTURE_SIZE];
 	unsigned int i;

@@ -84,7 +84,7 @@ const char *picture(struct subject *s, char *text, size_t size);
  * Unload kvmwatch and load it again. What it counted of each guest as it happened is what it
  * then finds in the page tables: ""; or what differs.
  */
-const char *untrue_anew(struct subject *s, unsigned int nr);
+const char *untrue_after_reload(struct subject *s, unsigned int nr);
 
 /* Leaves of a slot by level. */
 #define EXPECT_LEAVES(s, slot, n4k, n2m, n1g) do {				\

@@ -632,8 +632,8 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
 	/*
-	 * Best is when insmod has not descheduled it, so that no hook has told of it. With
-	 * kprobes it mostly has, and takes its time.
+	 * The case that matters: insmod has not descheduled the vCPU, so that no hook has seen it.
+	 * With kprobes it mostly has, and takes long.
 	 */
 	for (i = 0;; i++) {
 		ASSERT_EQ(0, watch_load(NULL));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whose processor KVM runs on. See vendor.h. */
+/* The vendor of the processor. See vendor.h. */
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whose processor KVM runs on, and what of it tests have to know: KVM has a second module for
- * each of the two vendors, with settings of its own.
+ * The vendor of the processor that KVM runs on, and what tests have to know of it: KVM has a second
+ * module for each of the two, with settings of its own.
  */
 #ifndef SELFTESTS_VENDOR_H
 #define SELFTESTS_VENDOR_H

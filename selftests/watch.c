@@ -104,8 +104,8 @@ static bool file_says_memory(const char *path)
 }
 
 /*
- * By what cgroup2 offers: /proc/cgroups has only those of the first kind, in newer kernels. The VM
- * has not mounted it. To mount it on another machine would reset its options for all.
+ * Asks cgroup2: newer kernels list only cgroup v1 controllers in /proc/cgroups. The VM has not
+ * mounted cgroup2; to mount it on another machine would reset its options for all.
  */
 static bool has_memory_cgroups(void)
 {

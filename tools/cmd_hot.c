@@ -430,7 +430,7 @@ static struct hot_options *of(struct options *options)
 	return (struct hot_options *)options;
 }
 
-/* An abbreviation that only the live view understands has not led here. */
+/* Abbreviations of the option lead to the live view, not here. */
 static const char *set_hot(struct options *options, const char *arg)
 {
 	(void)arg;

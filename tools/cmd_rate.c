@@ -287,7 +287,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
-/* An abbreviation that only the live view understands has not led here. */
+/* Abbreviations of the option lead to the live view, not here. */
 static const char *set_rate(struct options *options, const char *arg)
 {
 	(void)arg;

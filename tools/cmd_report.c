@@ -18,7 +18,7 @@
 #include "cmd_report.h"
 #include "text.h"
 
-/* Whose an event is, as far as its line says. */
+/* The VM, vCPU and slot of an event, as far as its line says. */
 struct who {
 	unsigned long long vm;
 	int pid, vcpu;

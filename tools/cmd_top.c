@@ -536,8 +536,8 @@ static enum what_next on_key(struct top *top, int key)
 /* --- the screen --------------------------------------------------------------- */
 
 /*
- * Reading from a terminal that has gone fails at once, for ever. That it goes is told by SIGHUP
- * only to those whose controlling terminal it is.
+ * Reading from a terminal that has gone fails at once, for ever. Only processes whose controlling
+ * terminal it is get a SIGHUP.
  */
 static bool terminal_is_gone(void)
 {

@@ -268,7 +268,7 @@ static bool choose_how(const struct vcpu_options *options)
 	return false;
 }
 
-/* Who may trace may find that this kernel lets nobody, when it is locked down. */
+/* Even root may find that nobody may trace: the kernel is locked down. */
 static int go_on_without(const struct vcpus *vcpus, int code)
 {
 	if (vcpus->special->how == EXACT)

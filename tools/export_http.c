@@ -156,7 +156,7 @@ static void cut_off_late(struct server *server)
 	}
 }
 
-/* Who is slow to take the oldest body keeps it, and its memory. */
+/* A client that is slow to take the oldest body keeps it, and its memory. */
 static void limit_bodies(struct server *server)
 {
 	const struct body *body = NULL;

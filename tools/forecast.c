@@ -693,7 +693,7 @@ static void set_parameters(struct making *m)
 	f->downtime_from = o->has_downtime ? FORECAST_GIVEN : FORECAST_DEFAULT;
 }
 
-/* The monitor is asked for nothing if nothing of it is needed. */
+/* Do not ask the monitor if nothing of it is needed. */
 static int find_monitor(struct making *m)
 {
 	const struct forecast_options *o = m->options;

@@ -31,7 +31,7 @@ enum forecast_source {
 	FORECAST_LIVE,		/* the migration that runs: --live */
 };
 
-/* Who said it */
+/* Where a value is from */
 enum forecast_origin {
 	FORECAST_GIVEN,		/* the user */
 	FORECAST_MONITOR,	/* the VMM's parameters */

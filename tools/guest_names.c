@@ -14,10 +14,10 @@
 #include "identity.h"
 #include "select.h"
 
-/* How long one command line may take, and how long once another has not answered. */
+/* How long reading one command line may take; and how long after another one has hung */
 #define PATIENCE_MS		1000
 #define LESS_PATIENCE_MS	100
-/* So many threads may hang in processes; then no more command lines are read. */
+/* At most so many threads may hang in processes; then no more command lines are read. */
 #define MAX_STUCK		8
 
 /* A process to read about. @found and @done are under the reader's lock until it is done. */

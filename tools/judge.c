@@ -546,7 +546,10 @@ static void judge_pages(const struct court *court)
 	}
 }
 
-/* Who calls it, but the hook's function and another one? Counts the calls from the former. */
+/*
+ * A caller of it that is neither the hook's function nor @other. Counts the calls of the hook's
+ * function.
+ */
 static const char *other_caller(const struct court *court, const struct verdict *verdict,
 				const char *called, const char *other, int *calls)
 {

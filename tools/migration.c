@@ -161,7 +161,7 @@ static const struct {
 	{ "query-migrate-capabilities",		take_capabilities },
 };
 
-/* Of the first @nr of these. A command that this VMM has not leaves unknown what it would tell. */
+/* Ask the first @nr of these. A command that this VMM lacks leaves its values unknown. */
 static int ask(struct qmp *qmp, size_t nr, struct migration *migration)
 {
 	struct json_object *answer;

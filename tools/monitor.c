@@ -484,7 +484,7 @@ static int try_socket(struct monitor *monitor, int socket, const char *place)
 	return 0;
 }
 
-/* Who was told to end, and whose process has ended, need not try more. */
+/* After a signal, or the end of the process, there is nothing more to try. */
 static bool is_final(int err)
 {
 	return !err || err == -EINTR || err == -ENOMEM;

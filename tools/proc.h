@@ -26,7 +26,7 @@ struct proc {
 int proc_open(int pid, struct proc *proc);
 void proc_close(struct proc *proc);
 
-/* Has it ended? While it has not, its number is nobody else's. */
+/* Has it ended? Until then no other process has its pid. */
 bool proc_has_ended(const struct proc *proc);
 
 /*

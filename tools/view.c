@@ -500,7 +500,7 @@ static bool has_ended(struct end *end, bool listed, __u64 now)
 	return end->unlisted_ns && now - end->unlisted_ns >= GONE_NS;
 }
 
-/* All that were picked. It is asked now and then. */
+/* Have all VMs that were picked ended? Called now and then. */
 static bool all_ended(struct viewing *v)
 {
 	const struct view_choice *choice = &v->choice;
@@ -524,9 +524,9 @@ static bool all_ended(struct viewing *v)
 }
 
 /*
- * Are the hooks there that the events come from? The module finds it out when it audits. Nobody
- * knows what happens while they are not, and when they work again VMs have other ids. Without
- * kvm.ko there is nothing to hook, and nothing happens. It is asked now and then.
+ * Are the hooks attached that the events come from? The module finds out when it audits. While they
+ * are off, nobody knows what happens, and when they work again VMs have other ids. Without kvm.ko
+ * there is nothing to hook, and nothing happens. Called now and then.
  */
 static bool sees(struct viewing *v, const char *name)
 {

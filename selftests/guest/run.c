@@ -498,8 +498,8 @@ static long sleeps_of(int tid)
 }
 
 /*
- * KVM also has a vCPU wait where it halts, for a moment, while a page is fetched that the
- * host has not got: a halt is a sleep that lasts. So look often.
+ * While the host fetches a page, KVM has a vCPU wait in the same place as in a halt, but for a
+ * moment: a halt is a sleep that lasts. So look often.
  */
 #define LASTS	30
 

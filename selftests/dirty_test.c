@@ -40,19 +40,6 @@ static int dirty(struct guest *g, unsigned int vcpu, __u64 gpa, __u64 first, __u
 	return guest_run(g, vcpu, work_write(gpa + first * GUEST_PAGE, pages, GUEST_PAGE, 1));
 }
 
-static int set_msr(struct guest *g, unsigned int vcpu, __u32 index, __u64 value)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {
-		.head.nmsrs = 1,
-		.entry = { .index = index, .data = value },
-	};
-
-	return ioctl(guest_vcpu_fd(g, vcpu), KVM_SET_MSRS, &msrs) == 1 ? 0 : -EINVAL;
-}
-
 static __u64 marks(struct guest *g, unsigned int slot)
 {
 	return watch_slot_stat(g, slot, "dirty_marks");
@@ -229,8 +216,8 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 	__u64 before;
 
 	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
-	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
-	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, (GPA_A + 5 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_STEAL_TIME, (GPA_A + 5 * GUEST_PAGE) | MSR_ENABLE));
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
 	ASSERT_EQ(0, guest_run(g, 0, work_out(20)));
 	EXPECT_EQ(0ULL, marks(g, 1));
@@ -240,8 +227,8 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 	EXPECT_EQ(UNKNOWN, watch_slot_stat(g, 1, "dirty_pages"));
 	EXPECT_EQ(-ENOENT, guest_dirty_get(g, 1, NULL));
 
-	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, 0));
-	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, 0));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_SYSTEM_TIME, 0));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_STEAL_TIME, 0));
 	ASSERT_EQ(0, guest_dirty_log(g, 1, 1));
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 12));
 	EXPECT_EQ(12ULL, marks_new(g, 1));
@@ -327,8 +314,8 @@ TEST_F(dirty, kvms_own_writes_count_as_kvms)
 	struct guest *g = self->g;
 	__u64 bitmap[PAGES / 64];
 
-	ASSERT_EQ(0, set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
-	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, (GPA_B + 5 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_SYSTEM_TIME, (GPA_A + 3 * GUEST_PAGE) | MSR_ENABLE));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_STEAL_TIME, (GPA_B + 5 * GUEST_PAGE) | MSR_ENABLE));
 	ASSERT_EQ(0, guest_run(g, 0, work_out(1)));
 	EXPECT_LE(1ULL, marks(g, 1));
 	EXPECT_LE(1ULL, marks(g, 2));
@@ -362,7 +349,7 @@ TEST_F(dirty, marks_of_a_vcpu_being_put_count_for_it)
 	__u64 entries, before, other;
 
 	ASSERT_NE(NULL, rival);
-	ASSERT_EQ(0, set_msr(g, 0, MSR_STEAL_TIME, GPA_A | MSR_ENABLE));
+	ASSERT_EQ(0, guest_set_msr(g, 0, MSR_STEAL_TIME, GPA_A | MSR_ENABLE));
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
 	ASSERT_EQ(0, guest_pin(rival, 0, 0));
 	ASSERT_EQ(0, oracle_debugfs(guest_name(g), "preemption_other", &before));

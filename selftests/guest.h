@@ -83,6 +83,9 @@ void guest_close_vm(struct guest *g);
 /* Close a vCPU's fd, and unmap what holds it. The vCPU is of no use after. */
 void guest_close_vcpu(struct guest *g, unsigned int vcpu);
 
+/* Set a register from outside, as a VMM does: 0 or -errno. */
+int guest_set_msr(struct guest *g, unsigned int vcpu, __u32 index, __u64 value);
+
 /* --- what it is ------------------------------------------------------------ */
 
 /* "<tid>-<fd>", as KVM calls the VM in debugfs. */

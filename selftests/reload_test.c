@@ -3,8 +3,6 @@
  * kvmwatch comes and goes under a guest at work and somebody who reads: each time it
  * finds the guest as it is, and each time it can go.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,35 +38,17 @@ static atomic_ulong reads;
  */
 #define NICE		10
 
-static void read_files(const char *path)
+static void count_read(const char *path, const char *text, ssize_t got)
 {
-	DIR *dir = opendir(path);
-	char below[PATH_MAX], text[4096];
-	struct dirent *entry;
-	int fd;
-
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR) {
-			read_files(below);
-			continue;
-		}
-		fd = open(below, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && read(fd, text, sizeof(text)) > 0)
-			atomic_fetch_add(&reads, 1);
-		close(fd);
-	}
-	if (dir)
-		closedir(dir);
+	if (got > 0)
+		atomic_fetch_add(&reads, 1);
 }
 
 static void *reader(void *unused)
 {
 	setpriority(PRIO_PROCESS, gettid(), NICE);
 	while (!stop) {
-		read_files(WATCH_DEBUGFS);
+		watch_read_tree(WATCH_DEBUGFS, count_read);
 		usleep(2000);
 	}
 	return NULL;

@@ -3,6 +3,7 @@
  * Dirty rings: what KVM pushes, when one is full, and when the VMM has them reset,
  * against what the test took out of the rings.
  */
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,18 +184,12 @@ TEST_F(ring, a_reset_is_one_collection)
 /* What KVM writes itself goes into the ring of the vCPU that it does it for. */
 TEST_F(ring, pushes_are_kvms_writes_too)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} steal = {
-		.head.nmsrs = 1,
-		.entry = { .index = 0x4b564d03, .data = GPA + 5 * GUEST_PAGE + 1 },
-	};
 	unsigned int i;
 
 	if (!self->g)
 		SKIP(return, "KVM has no dirty rings");
-	ASSERT_EQ(1, ioctl(guest_vcpu_fd(self->g, 0), KVM_SET_MSRS, &steal));
+	ASSERT_EQ(0, guest_set_msr(self->g, 0, MSR_KVM_STEAL_TIME,
+				   (GPA + 5 * GUEST_PAGE) | KVM_MSR_ENABLED));
 	for (i = 0; i < guest_vcpus(self->g); i++)
 		ASSERT_EQ(0, guest_run(self->g, i, work_out(3)));
 	EXPECT_LE(1, watch_vm_stat(self->g, "dirty_marks_kvm"));

@@ -6,8 +6,6 @@
  * A storm has some rounds; with vm_storm_seconds in the environment it takes so long.
  */
 #include <dirent.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -287,38 +285,16 @@ static void read_tables(void)
 	}
 }
 
-/* All files below; what goes away meanwhile is no error. */
-static void read_tree(const char *path)
+/* What a file says ends with its line, as long as the file is there. */
+static void check_file(const char *path, const char *text, ssize_t got)
 {
-	DIR *dir = opendir(path);
-	char below[PATH_MAX], text[8192];
-	struct dirent *entry;
-	ssize_t got;
-	int fd;
-
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR) {
-			read_tree(below);
-			continue;
-		}
-		fd = open(below, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		got = read(fd, text, sizeof(text));
-		CHECK(got > 0 ? text[got - 1] == '\n' : got < 0, "%s", below);
-		close(fd);
-		atomic_fetch_add(&reads, 1);
-	}
-	if (dir)
-		closedir(dir);
+	CHECK(got > 0 ? text[got - 1] == '\n' : got < 0, "%s", path);
+	atomic_fetch_add(&reads, 1);
 }
 
 static void read_trees(void)
 {
-	read_tree(WATCH_DEBUGFS "/vm");
+	watch_read_tree(WATCH_DEBUGFS "/vm", check_file);
 }
 
 static void list_kinds(void)

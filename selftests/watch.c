@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kvmwatch as tests see it. See watch.h. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -563,6 +565,32 @@ char *watch_debugfs_table(const char *file)
 			row = *end ? end + 1 : end;
 	}
 	return text;
+}
+
+void watch_read_tree(const char *path,
+		     void (*fn)(const char *path, const char *text, ssize_t got))
+{
+	DIR *dir = opendir(path);
+	char below[PATH_MAX], text[8192];
+	struct dirent *entry;
+	int fd;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+		if (entry->d_type == DT_DIR) {
+			watch_read_tree(below, fn);
+			continue;
+		}
+		fd = open(below, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		fn(below, text, read(fd, text, sizeof(text)));
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* --- trace events ------------------------------------------------------------ */

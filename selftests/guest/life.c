@@ -285,6 +285,23 @@ int guest_vm_fd(const struct guest *g)
 	return g->vm_fd;
 }
 
+int guest_set_msr(struct guest *g, unsigned int vcpu, __u32 index, __u64 value)
+{
+	struct vcpu *v = get_vcpu(g, vcpu);
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = index, .data = value },
+	};
+	int n = v ? vcpu_ioctl(v, KVM_SET_MSRS, &msrs) : -EINVAL;
+
+	if (n < 0)
+		return n;
+	return n == 1 ? 0 : -EINVAL;
+}
+
 int guest_vcpu_fd(const struct guest *g, unsigned int vcpu)
 {
 	const struct vcpu *v = get_vcpu(g, vcpu);

@@ -114,22 +114,6 @@ static void fill_vmcb(struct guest *g, unsigned int vcpu)
 	}
 }
 
-static int set_msr(struct vcpu *v, __u32 index, __u64 value)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {
-		.head.nmsrs = 1,
-		.entry = { .index = index, .data = value },
-	};
-	int n = vcpu_ioctl(v, KVM_SET_MSRS, &msrs);
-
-	if (n < 0)
-		return n;
-	return n == 1 ? 0 : -EINVAL;
-}
-
 int guest_nest(struct guest *g, unsigned int id, __u64 gpa)
 {
 	unsigned int i;
@@ -145,7 +129,7 @@ int guest_nest(struct guest *g, unsigned int id, __u64 gpa)
 	g->nest_pages = ROOT_PAGE + 1;
 	for (i = 0; !err && i < g->nr_vcpus; i++) {
 		fill_vmcb(g, i);
-		err = set_msr(&g->vcpus[i], MSR_VM_HSAVE_PA, nest_gpa(g, HSAVE_PAGE + i));
+		err = guest_set_msr(g, i, MSR_VM_HSAVE_PA, nest_gpa(g, HSAVE_PAGE + i));
 	}
 	return err ? err : guest_nest_map(g, 0, 0, GUEST_SLOT0_PAGES, false);
 }

@@ -124,8 +124,8 @@ int watch_debugfs(struct guest *g, const char *file, __u64 *value);
  */
 char *watch_debugfs_table(const char *file);
 /*
- * Read all files below a directory, and show each to @fn: its first 8 KiB; @got below 0: it could not
- * be read. A file that goes meanwhile is left out.
+ * Read all files below a directory, and show each to @fn: its first 8 KiB; @got below 0: it could
+ * not be read. A file that goes meanwhile is left out.
  */
 void watch_read_tree(const char *path,
 		     void (*fn)(const char *path, const char *text, ssize_t got));

@@ -18,7 +18,7 @@
 #define GUARD	0x5a
 
 /* A structure, and what lies behind it on the stack. */
-#define GUARDED(type) struct { type it; unsigned char guard[256]; }
+#define GUARDED(name) struct { struct name it; unsigned char guard[256]; }
 
 #define set_guard(g)	memset(&(g), GUARD, sizeof(g))
 
@@ -78,7 +78,7 @@ int ioctl(int fd, unsigned long request, ...)
 
 static void try_info(void)
 {
-	GUARDED(struct kvmwatch_info) info;
+	GUARDED(kvmwatch_info) info;
 	int dev;
 
 	set_guard(info);
@@ -94,7 +94,7 @@ static void try_info(void)
 
 static void try_audit(void)
 {
-	GUARDED(struct kvmwatch_audit) audit;
+	GUARDED(kvmwatch_audit) audit;
 
 	set_guard(audit);
 	NEED(!kvmwatch_audit_vm(0, 1, &audit.it));
@@ -143,7 +143,7 @@ static void try_stats(void)
 		.head = { .copies = 1, .data_offset = sizeof(map.head), .data_size = 16 },
 		.cells = { 3, 4 },
 	};
-	GUARDED(struct kvmwatch_map) head;
+	GUARDED(kvmwatch_map) head;
 	struct kvmwatch_mapping *mapping;
 	struct kvmwatch_stats *stats;
 	int fd = memfd_create("stats", 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads that use libkvmwatch as its header says they may: handles of their own, and functions that
- * take one as const on a shared one. With an argument, one that they must not: updates of a shared
- * one. For library_test.sh, with the thread sanitizer.
+ * Threads that use libkvmwatch as its header allows: handles of their own, and functions that take
+ * a handle as const on a shared one. With an argument, they do what it forbids: update a shared
+ * handle. For library_test.sh, with the thread sanitizer.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

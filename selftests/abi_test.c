@@ -53,7 +53,7 @@ static struct guest *new_guest(unsigned int vcpus)
 static int is_time(const struct kvmwatch_value *value)
 {
 	return (value->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS &&
-	       value->size == 1;
+	       (value->flags & KVMWATCH_STATS_TYPE_MASK) != KVMWATCH_STATS_LOG_HIST;
 }
 
 static int is_histogram(const struct kvmwatch_value *value)

@@ -157,7 +157,7 @@ TEST_F(exits, reasons_are_linear_histograms_with_a_bucket_for_each)
 		EXPECT_EQ(1, desc.bucket_size);
 		linear++;
 	}
-	EXPECT_EQ(2, linear);
+	EXPECT_EQ(3, linear);
 	ASSERT_NE(NULL, n.reasons);
 	ASSERT_NE(NULL, n.user_reasons);
 	EXPECT_EQ(vendor_is_intel() ? 128 + 1 : SVM_EXIT_NPF + 8 + 1, n.nr_reasons);

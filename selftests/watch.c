@@ -682,6 +682,11 @@ int watch_trace_also(const char *event)
 	return err ?: instance_put(file, "1");
 }
 
+int watch_trace_clock(const char *clock)
+{
+	return instance_put("trace_clock", clock);
+}
+
 int watch_trace_pause(void)
 {
 	return instance_put("events/enable", "0");
@@ -761,6 +766,13 @@ long long watch_trace_sum(const char *field, const char *first, ...)
 	sum = over_lines(field, first, args);
 	va_end(args);
 	return sum;
+}
+
+bool watch_trace_is_sum(__u64 ns, long long sum, long events)
+{
+	long long above = (long long)ns - sum;
+
+	return above >= -1 && above <= events + 1;
 }
 
 /* "# entries-in-buffer/entries-written: 12/34" */

@@ -139,6 +139,8 @@ void watch_read_tree(const char *path,
  * go of it.
  */
 int watch_trace_start(void);
+/* By another clock than the kernel's usual one, "x86-tsc"; what was recorded is gone. */
+int watch_trace_clock(const char *clock);
 /* Record another event there too, "kvm/kvm_halt_poll_ns". */
 int watch_trace_also(const char *event);
 int watch_trace_stop(void);
@@ -148,6 +150,11 @@ int watch_trace_pause(void);
 const char *watch_trace_text(void);
 long watch_trace_count(const char *first, ...);
 long long watch_trace_sum(const char *field, const char *first, ...);
+/*
+ * Is a number that grew by @ns the sum of that field over so many events? The sum is rounded down to
+ * a nanosecond, and each event.
+ */
+bool watch_trace_is_sum(__u64 ns, long long sum, long events);
 /* How many events the instance lost; a test that counts expects 0. */
 long watch_trace_lost(void);
 void watch_trace_end(void);

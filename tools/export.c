@@ -614,7 +614,7 @@ static void write_reason(const struct writing *w, const struct object *object, u
 	}
 	begin_sample(w, object, "");
 	expose_label(w->e, "reason", name);
-	expose_u64(w->e, count);
+	expose_scaled(w->e, count, exponent_of(w->value));
 }
 
 /* Nobody knows why, but how often. */
@@ -628,7 +628,7 @@ static void write_unknown_reason(const struct writing *w, const struct object *o
 		return;
 	begin_sample(w, object, "");
 	expose_label(w->e, "reason", "unknown");
-	expose_u64(w->e, *data);
+	expose_scaled(w->e, *data, exponent_of(w->value));
 }
 
 static void write_reasons(const struct writing *w)

@@ -43,6 +43,7 @@ const struct export_group_name export_groups[] = {
 #define MARKS		"pages marked dirty in a slot while its dirty logging is on, by cause"
 #define WAKEUPS		"halts that ended, while polling or after blocking"
 #define VALID		"halts that ended, by how KVM judged the wake-up"
+#define TIMES		"time of vCPUs, by what they did; see kvmwatch(8)"
 #define CHANGES		"times the halt polling window changed; silent: without KVM's event"
 
 const struct export_row export_rows[] = {
@@ -87,6 +88,9 @@ const struct export_row export_rows[] = {
 	VCPU("exit_reasons", LEFT_OUT),
 	VM("exit_time_ns", "vm_exit_seconds"),
 	VCPU("exit_time_ns", "vcpu_exit_seconds", .group = EXPORT_EXITS),
+	VM("exit_reason_times", "vm_exit_reason_seconds", .sum = "exit_time_ns",
+	   .help = "time from leaving guest mode to the next entry, by the processor's reason"),
+	VCPU("exit_reason_times", LEFT_OUT),
 	VM("user_exits", LEFT_OUT),
 	VCPU("user_exits", "vcpu_user_exits", .group = EXPORT_EXITS),
 	VM("user_exit_reasons", "vm_user_exits", .sum = "user_exits",
@@ -97,8 +101,32 @@ const struct export_row export_rows[] = {
 	VCPU("on_cpu_hist", "vcpu_on_cpu_stretch_seconds", .group = EXPORT_HISTOGRAMS),
 	VM("off_cpu_hist", "vm_off_cpu_stretch_seconds"),
 	VCPU("off_cpu_hist", "vcpu_off_cpu_stretch_seconds", .group = EXPORT_HISTOGRAMS),
+	VM("exit_hist", "vm_exit_duration_seconds"),
+	VCPU("exit_hist", "vcpu_exit_duration_seconds", .group = EXPORT_HISTOGRAMS),
+	VM("load_entry_hist", "vm_load_latency_seconds"),
+	VCPU("load_entry_hist", "vcpu_load_latency_seconds", .group = EXPORT_HISTOGRAMS),
+	VM("exit_put_hist", "vm_put_latency_seconds"),
+	VCPU("exit_put_hist", "vcpu_put_latency_seconds", .group = EXPORT_HISTOGRAMS),
 	VM("halt_hist", "vm_halt_seconds"),
 	VCPU("halt_hist", "vcpu_halt_seconds", .group = EXPORT_HISTOGRAMS),
+
+#define STATE(stat, state)							\
+	VM(stat, "vm_state_seconds", LABEL("state", state, TIMES))
+	STATE("guest_time_ns", "guest"), STATE("kvm_time_ns", "kvm"),
+	STATE("poll_time_ns", "poll"), STATE("wait_time_ns", "wait"),
+	STATE("preempted_time_ns", "preempted"), STATE("blocked_time_ns", "blocked"),
+	STATE("user_time_ns", "user"),
+#undef STATE
+#define STATE(stat, state)							\
+	VCPU(stat, "vcpu_state_seconds", .group = EXPORT_EXITS, LABEL("state", state, TIMES))
+	STATE("guest_time_ns", "guest"), STATE("kvm_time_ns", "kvm"),
+	STATE("poll_time_ns", "poll"), STATE("wait_time_ns", "wait"),
+	STATE("preempted_time_ns", "preempted"), STATE("blocked_time_ns", "blocked"),
+	STATE("user_time_ns", "user"),
+	VM("load_entry_ns", "vm_load_entry_seconds"),
+	VCPU("load_entry_ns", "vcpu_load_entry_seconds", .group = EXPORT_EXITS),
+	VM("exit_put_ns", "vm_exit_put_seconds"),
+	VCPU("exit_put_ns", "vcpu_exit_put_seconds", .group = EXPORT_EXITS),
 
 	BOTH("on_cpu_ns", "on_cpu_seconds", EXPORT_ALWAYS),
 	BOTH("run_delay_ns", "run_delay_seconds", EXPORT_ALWAYS),
@@ -147,6 +175,12 @@ const struct export_row export_rows[] = {
 	VCPU("on_cpu_ns_max", "vcpu_on_cpu_stretch_max_seconds", .group = EXPORT_PEAKS),
 	VM("off_cpu_ns_max", "vm_off_cpu_stretch_max_seconds", .group = EXPORT_PEAKS),
 	VCPU("off_cpu_ns_max", "vcpu_off_cpu_stretch_max_seconds", .group = EXPORT_PEAKS),
+	VM("exit_time_ns_max", "vm_exit_max_seconds", .group = EXPORT_PEAKS),
+	VCPU("exit_time_ns_max", "vcpu_exit_max_seconds", .group = EXPORT_PEAKS),
+	VM("load_entry_ns_max", "vm_load_entry_max_seconds", .group = EXPORT_PEAKS),
+	VCPU("load_entry_ns_max", "vcpu_load_entry_max_seconds", .group = EXPORT_PEAKS),
+	VM("exit_put_ns_max", "vm_exit_put_max_seconds", .group = EXPORT_PEAKS),
+	VCPU("exit_put_ns_max", "vcpu_exit_put_max_seconds", .group = EXPORT_PEAKS),
 	VM("halt_poll_ns_max", "vm_halt_poll_window_max_seconds", .group = EXPORT_PEAKS),
 	VCPU("halt_poll_ns_max", "vcpu_halt_poll_window_max_seconds", .group = EXPORT_PEAKS),
 

@@ -84,7 +84,8 @@ static void print_bucket(FILE *f, const struct kvmwatch_value *value, unsigned i
 	__u64 first, last;
 
 	if (name) {
-		fprintf(f, "%s: %llu", name, value->data[i]);
+		from = quantity_of(value, value->data[i], raw);
+		fprintf(f, "%s: %s%s", name, from.value, raw ? "" : from.unit);
 		return;
 	}
 	kvmwatch_bucket_range(value, i, &first, &last);

@@ -76,7 +76,7 @@ int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
 NOKPROBE_SYMBOL(kvmw_kprobe_##id)
 
 /*
- * The same for a function from its entry to its return: @handler(ns) is called at the
+ * The same for a function from its entry to its return: @handler(ticks) is called at the
  * return. A vCPU's functions run with preemption off, so that is on the same CPU.
  */
 #define KVMW_RET_HANDLER(id, handler)						\
@@ -89,7 +89,7 @@ NOKPROBE_SYMBOL(kvmw_entry_##id);						\
 int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\
 {										\
 	kvmw_hit(KVMW_HOOK_##id);						\
-	handler(kvmw_elapsed(kvmw_now(), *(u64 *)ri->data));			\
+	handler(kvmw_ticks(kvmw_now(), *(u64 *)ri->data));			\
 	return 0;								\
 }										\
 NOKPROBE_SYMBOL(kvmw_return_##id)

@@ -16,6 +16,8 @@ u64 kvmw_clock_mult = 1ULL << 32;
 u64 kvmw_clock_offset;
 u64 kvmw_age_mult;
 u64 kvmw_age_limit;
+u8 kvmw_bucket_below[64];
+u64 kvmw_bucket_edge[64];
 
 static void (*tell_tsc_lost)(void);
 
@@ -36,9 +38,12 @@ u64 kvmw_now_slow(void)
 {
 	u64 ns = ktime_get_raw_fast_ns() - last.ns;
 
-	if (last.ticks)
-		ns = mul_u64_u64_div_u64(ns, 1ULL << 32, kvmw_clock_mult);
-	return last.ticks + ns;
+	return last.ticks + (last.ticks ? kvmw_ns_ticks(ns) : ns);
+}
+
+u64 kvmw_ns_ticks(u64 ns)
+{
+	return mul_u64_u64_div_u64(ns, 1ULL << 32, READ_ONCE(kvmw_clock_mult));
 }
 
 u64 kvmw_now_anywhere(void)
@@ -96,6 +101,25 @@ static void remember(const struct moment *now)
 	WRITE_ONCE(kvmw_clock_mult, div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz));
 	WRITE_ONCE(kvmw_age_mult, div_u64(1ULL << 63, tsc_khz) << 2);
 	WRITE_ONCE(kvmw_age_limit, (u64)tsc_khz * KVMW_AGE_MS_LAST);
+}
+
+/* From one power of 2 to the next, ticks reach another bucket once at most. */
+static void make_buckets(void)
+{
+	unsigned int bit, below;
+	u64 edge;
+
+	for (bit = 0; bit < 64; bit++) {
+		/* What has more bits is hours of any TSC, and may be too many nanoseconds. */
+		below = bit < 50 ? fls64(kvmw_ticks_ns(BIT_ULL(bit))) : KVMW_HIST_BUCKETS;
+		edge = U64_MAX;
+		if (below < KVMW_HIST_BUCKETS - 1) {
+			edge = kvmw_ns_ticks(BIT_ULL(below));
+			edge += kvmw_ticks_ns(edge) < BIT_ULL(below);
+		}
+		kvmw_bucket_below[bit] = min_t(unsigned int, below, KVMW_HIST_BUCKETS - 1);
+		kvmw_bucket_edge[bit] = edge;
+	}
 }
 
 /* Hits that took a moment of the TSC have ended when @tell_tsc_lost is called. */
@@ -168,9 +192,12 @@ void kvmw_clock_init(void (*tsc_lost)(void))
 	struct moment now;
 
 	tell_tsc_lost = tsc_lost;
-	if (!sample(&now))
+	if (!sample(&now)) {
+		make_buckets();
 		return;	/* for good: ticks are nanoseconds from here on */
+	}
 	remember(&now);
+	make_buckets();
 	static_branch_enable(&kvmw_clock_tsc);
 	schedule_delayed_work(&sampler, SAMPLE_SECONDS * HZ);
 	register_pm_notifier(&suspend_nb);

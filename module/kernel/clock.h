@@ -59,6 +59,48 @@ static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
 }
 
+/*
+ * The same in ticks, for hits: they count these, and readers make nanoseconds of the sum. 1 at
+ * least, as a histogram has no bucket for less.
+ */
+static __always_inline u64 kvmw_ticks(u64 now, u64 since)
+{
+	bool late;
+
+	asm("subq %[since], %[now]"
+	    : [now] "+r" (now), "=@ccbe" (late) : [since] "rm" (since));
+	/* Volatile: else compilers do it each time, without a jump that is not taken. */
+	if (unlikely(late))
+		asm volatile("movl $1, %k0" : "=r" (now));
+	return now;
+}
+
+static __always_inline u64 kvmw_ticks_ns(u64 ticks)
+{
+	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
+}
+
+/* The other way round. Context: any. */
+u64 kvmw_ns_ticks(u64 ns);
+
+/* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
+#define KVMW_HIST_BUCKETS	40
+
+/*
+ * By the highest bit of some ticks: the bucket of the nanoseconds that they are, but for those
+ * from an edge on, which are in the next one. By what a tick took when kvmwatch was loaded.
+ */
+extern u8 kvmw_bucket_below[64];
+extern u64 kvmw_bucket_edge[64];
+
+/* Bucket 0 holds less than 1 ns, bucket i what takes 2^(i-1) ns up to 2^i. @ticks is not 0. */
+static __always_inline unsigned long kvmw_bucket(u64 ticks)
+{
+	unsigned long bit = __fls(ticks);
+
+	return (unsigned long)kvmw_bucket_below[bit] + (ticks >= kvmw_bucket_edge[bit]);
+}
+
 /* For handlers, whose usual way (see hooks/handler.h) is taken only if the clock is the TSC. */
 static __always_inline u64 kvmw_now_of(const bool usual)
 {

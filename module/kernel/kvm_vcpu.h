@@ -18,6 +18,16 @@ static __always_inline bool kvmw_runs_here(const struct kvm_vcpu *kvcpu)
 	return READ_ONCE(*(struct pid * const __force *)&kvcpu->pid) == task_pid(current);
 }
 
+/* Does it go on running, when its vCPU is put? Else it is about to sleep. */
+static __always_inline bool kvmw_task_runs(const struct task_struct *task)
+{
+#if KVMW_SINCE(5, 14)
+	return READ_ONCE(task->__state) == TASK_RUNNING;
+#else
+	return READ_ONCE(task->state) == TASK_RUNNING;
+#endif
+}
+
 /* --- dirty rings --------------------------------------------------------- */
 
 struct kvm_dirty_ring;
@@ -46,15 +56,20 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 #define KVMW_EXIT_ARGS		3
 #define KVMW_TP_EXIT(name)	\
 	void name(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa)
+#define KVMW_CALL_EXIT(name)	name(data, reason, kvcpu, isa)
 #define KVMW_EXIT_VMX_REASON	reason
 #else
 #define KVMW_EXIT_ARGS		2
 #define KVMW_TP_EXIT(name)	void name(void *data, struct kvm_vcpu *kvcpu, u32 isa)
+#define KVMW_CALL_EXIT(name)	name(data, kvcpu, isa)
 #define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason(kvcpu)
 #endif
 
-/* On VMX, KVM may enter again right after an exit, and only tell of the latter. */
-#define KVMW_VMX_SILENT_ENTRIES	!KVMW_SINCE(6, 1)
+/* On VMX, 5.10 may enter again right after an exit, and only tell of the latter. */
+static __always_inline bool kvmw_entries_told(void)
+{
+	return KVMW_SINCE(6, 1) || !boot_cpu_has(X86_FEATURE_VMX);
+}
 
 /* Where struct vcpu_svm, private to KVM, has its VMCB; see vmcb_valid(). */
 static __always_inline const struct vmcb *kvmw_vmcb_of(const struct kvm_vcpu *kvcpu)

@@ -29,10 +29,12 @@
 #define UNIT_NONE	KVMWATCH_STATS_NONE
 #define UNIT_BYTES	KVMWATCH_STATS_BYTES
 #define UNIT_NS		KVMWATCH_STATS_SECONDS
+#define UNIT_TICKS	KVMWATCH_STATS_SECONDS
 #define UNIT_MS		KVMWATCH_STATS_SECONDS
 #define EXPONENT_NONE	0
 #define EXPONENT_BYTES	0
 #define EXPONENT_NS	(-9)
+#define EXPONENT_TICKS	(-9)
 #define EXPONENT_MS	(-3)
 
 #define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
@@ -244,6 +246,10 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 		met &= ~KVMW_NEED_REASONS;
 	else
 		met |= KVMW_NEED_REASONS;
+	if (kvmw_entries_told())
+		met |= KVMW_NEED_ENTRIES;
+	else
+		met &= ~KVMW_NEED_ENTRIES;
 	return !(stat->needs & ~met);
 }
 

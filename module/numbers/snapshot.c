@@ -19,6 +19,7 @@
 #include "records/counts.h"
 #include "records/list.h"
 #include "records/record.h"
+#include "records/vcpu.h"
 
 /* --- slots ----------------------------------------------------------------- */
 
@@ -196,41 +197,131 @@ static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 
 /* --- vCPUs ----------------------------------------------------------------- */
 
-static void add_open_stretch(u64 *sum, u64 *peak, u64 since, u64 now)
-{
-	u64 length = kvmw_elapsed(now, since);
+/* What a vCPU's rows are made of, in ticks. */
+struct times {
+	u64	out;		/* of guest mode, since its first exit */
+	u64	guest;
+	u64	polled;
+	u64	kvm;
+	u64	exits;
+};
 
-	*sum += length;
-	if (peak && length > *peak)
-		*peak = length;
-}
+/* A record at one moment. */
+struct look {
+	u64	now;
+	u64	since, halted_since, begun;
+	u64	before_entry, exits_before, halts_before;
+	struct kvmw_exit_span exit;
+	u8	where;
+	bool	halted;
+};
 
-void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out)
+static void look_at(const struct kvmw_vcpu *vcpu, struct look *look, struct kvmw_vcpu_stats *out)
 {
-	u64 now, since, halted_since, exit_since;
 	unsigned int seq;
-	bool halted;
-	u8 where;
 
 	do {
 		seq = read_seqcount_begin(&vcpu->seq);
 		*out = vcpu->stats;
-		where = vcpu->where;
-		since = vcpu->since;
-		halted = vcpu->halted;
-		halted_since = vcpu->halted_since;
-		exit_since = kvmw_exit_open(vcpu) ? vcpu->exit_span.since : 0;
-		now = kvmw_now_anywhere();
+		look->where = vcpu->where;
+		look->since = vcpu->since;
+		look->halted = vcpu->halted;
+		look->halted_since = vcpu->halted_since;
+		look->exit = vcpu->exit_span;
+		look->begun = vcpu->begun;
+		look->before_entry = vcpu->before_entry;
+		look->exits_before = vcpu->exits_before;
+		look->halts_before = vcpu->halts_before;
+		look->now = kvmw_now_anywhere();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
+	if (!kvmw_entries_told())
+		look->exit.since = 0;	/* it may be over */
+}
 
-	if (where == KVMW_VCPU_ON_CPU)
-		add_open_stretch(out->on_cpu_ns, out->on_cpu_ns_max, since, now);
-	else if (where == KVMW_VCPU_OFF_CPU)
-		add_open_stretch(out->off_cpu_ns, out->off_cpu_ns_max, since, now);
-	if (halted)
-		add_open_stretch(out->halt_time_ns, NULL, halted_since, now);
-	if (exit_since)
-		add_open_stretch(out->exit_time_ns, NULL, exit_since, now);
+static u64 less(u64 all, u64 part)
+{
+	return all > part ? all - part : 0;
+}
+
+/* Stretches that go on are counted as what they are so far. Returns that of an exit without one. */
+static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *out)
+{
+	u64 length = kvmw_ticks(look->now, look->since), exit;
+
+	if (look->where == KVMW_VCPU_ON_CPU) {
+		out->on_cpu_ns[0] += length;
+		out->on_cpu_ns_max[0] = max(out->on_cpu_ns_max[0], length);
+	} else if (look->where >= KVMW_VCPU_OFF_CPU) {
+		*kvmw_off_cell(out, look->where - KVMW_VCPU_OFF_CPU) += length;
+		out->off_cpu_ns_max[0] = max(out->off_cpu_ns_max[0], length);
+	}
+	if (look->halted)
+		out->halt_time_ns[0] += kvmw_ticks(look->now, look->halted_since);
+	if (!look->exit.since)
+		return 0;
+	exit = kvmw_ticks(look->now, look->exit.since);
+	out->exit_time_ns_max[0] = max(out->exit_time_ns_max[0], exit);
+	if (look->exit.early)
+		return exit;
+	out->exit_reason_times[look->exit.cell] += exit;
+	return 0;
+}
+
+/*
+ * A vCPU whose time is accounted is on a pCPU or off it, and in guest mode or out of it. What of
+ * that hits do not count is the rest.
+ */
+static void work_out(const struct look *look, struct kvmw_vcpu_stats *out, struct times *it)
+{
+	u64 exit = add_open_stretches(look, out), all, not_guest;
+	unsigned int why;
+
+	for (why = KVMW_OFF_USER; why <= KVMW_OFF_BLOCKED; why++)
+		out->off_cpu_ns[0] += *kvmw_off_cell(out, why);
+	all = out->on_cpu_ns[0] + out->off_cpu_ns[0];
+	it->out = KVMW_SUM(out->exit_reason_times) + exit;
+	not_guest = it->out - look->exits_before + look->before_entry;
+	if (look->begun)
+		not_guest += kvmw_ticks(look->now, look->begun);
+	it->guest = less(all, not_guest);
+	it->polled = less(out->halt_time_ns[0], look->halts_before + out->wait_time_ns[0]);
+	it->kvm = less(out->on_cpu_ns[0], it->guest + it->polled);
+	it->exits = kvmw_vcpu_exits(out);
+	out->loads[0] = kvmw_vcpu_loads(out);
+	out->puts[0] = kvmw_vcpu_puts(out);
+}
+
+static void make_ns(u64 *cells, unsigned int nr)
+{
+	for (; nr--; cells++)
+		if (*cells)
+			*cells = kvmw_ticks_ns(*cells);
+}
+
+/* The rows that are made; and nanoseconds of ticks, but for counts by their length. */
+#define VCPU_COUNTED(to)
+#define VCPU_MADE(value)		made = (value); VCPU_TO
+#define VCPU_TO(to)			(to)[0] = made;
+#define VCPU_ROW(name, type, unit, needs, source, ...)	VCPU_##source(out->name)
+#define NS_OF_NONE(type, cells)
+#define NS_OF_NS(type, cells)
+#define NS_OF_TICKS(type, cells)	NS_OF_TICKS_##type(cells)
+#define NS_OF_TICKS_CUMULATIVE(cells)	make_ns(cells, ARRAY_SIZE(cells));
+#define NS_OF_TICKS_PEAK		NS_OF_TICKS_CUMULATIVE
+#define NS_OF_TICKS_EXIT_HIST		NS_OF_TICKS_CUMULATIVE
+#define NS_OF_TICKS_LOG_HIST(cells)
+#define NS_ROW(name, type, unit, ...)	NS_OF_##unit(type, out->name)
+
+void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out)
+{
+	struct times times, *it = &times;
+	struct look look;
+	u64 made;
+
+	look_at(vcpu, &look, out);
+	work_out(&look, out, it);
+	KVMW_VCPU_STATS(VCPU_ROW)
+	KVMW_VCPU_STATS(NS_ROW)
 }
 
 /* Counts and histograms add up, peaks are the highest; see the table. */

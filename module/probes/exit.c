@@ -29,8 +29,6 @@
 #include "records/record.h"
 #include "records/table.h"
 
-#define ISA_VMX		1	/* KVM_ISA_VMX; else SVM */
-
 /* --- exit reasons ---------------------------------------------------------- */
 
 /* A VMCB was not where we thought: no reason can be trusted. */
@@ -64,10 +62,10 @@ static __always_inline u64 vmx_reason(u64 reason)
 	return reason == ~0ULL ? reason : (u16)reason;
 }
 
-/* @vmx: what VMX has for a reason. The VMCB was seen to be valid. */
-static __always_inline u64 reason_of(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx)
+/* Of the two ways there is one on a machine. */
+static __always_inline bool is_svm(void)
 {
-	return isa == ISA_VMX ? vmx_reason(vmx) : kvmw_vmcb_of(kvcpu)->control.exit_code;
+	return static_cpu_has(X86_FEATURE_SVM);
 }
 
 /* --- exits from guest mode ------------------------------------------------- */
@@ -80,22 +78,29 @@ static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct 
 
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
 {
+	unsigned long cell = kvmw_exit_cell(why);
+
+	/* Else compilers make the cell's address in each branch of kvmw_exit_cell(). */
+	OPTIMIZER_HIDE_VAR(cell);
 	raw_write_seqcount_begin(&vcpu->seq);
-	kvmw_inc(vcpu, exits);
-	kvmw_cell(vcpu, exit_reasons, kvmw_exit_cell(why));
+	kvmw_cell(vcpu, exit_reasons, cell);
+	vcpu->exit_span.cell = cell;
 	if (kvmw_span_begins(&vcpu->exit_span))
 		vcpu->exit_span.since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-static noinline void exit_unusual(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx)
+/* With the arguments of the event. */
+noinline __noclone static KVMW_TP_EXIT(exit_unusual)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
 
 	if (!vcpu)
 		return;
-	if (isa == ISA_VMX || vcpu->vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
-		count_exit(vcpu, reason_of(kvcpu, isa, vmx), false);
+	if (!is_svm())
+		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), false);
+	else if (vcpu->vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
+		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, false);
 	else
 		count_exit(vcpu, ~0ULL, false);
 }
@@ -103,31 +108,69 @@ static noinline void exit_unusual(const struct kvm_vcpu *kvcpu, u32 isa, u64 vmx
 notrace KVMW_TP_EXIT(kvmw_tp_exit)
 {
 	struct kvmw_vcpu *vcpu;
-	u64 vmx;
 
 	kvmw_tp_enter();
-	vmx = isa == ISA_VMX ? KVMW_EXIT_VMX_REASON : 0;
 	kvmw_hit(KVMW_HOOK_exit);
 	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
-	if (is_usual(vcpu, kvcpu) && likely(isa == ISA_VMX || vcpu->vmcb_valid))
-		count_exit(vcpu, reason_of(kvcpu, isa, vmx), true);
+	if (!is_usual(vcpu, kvcpu))
+		KVMW_CALL_EXIT(exit_unusual);
+	else if (!is_svm())
+		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), true);
+	else if (likely(vcpu->vmcb_valid))
+		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, true);
 	else
-		exit_unusual(kvcpu, isa, vmx);
+		KVMW_CALL_EXIT(exit_unusual);
 	kvmw_tp_leave();
+}
+
+/* Its exit is over, after @ticks. */
+static __always_inline void count_exit_time(struct kvmw_vcpu *vcpu, u64 ticks)
+{
+	kvmw_count(vcpu, exit_reason_times, vcpu->exit_span.cell, ticks);
+	kvmw_hist(vcpu, exit_hist, ticks);
+	kvmw_max(vcpu, exit_time_ns_max, ticks);
+}
+
+/*
+ * The first entry since it was loaded, as it was put since its last exit, which no entry is
+ * between; or the first of all, or one after another that failed.
+ */
+static __always_inline void count_first_entry(struct kvmw_vcpu *vcpu, u64 since, u64 now)
+{
+	u64 ticks;
+
+	if (likely(since)) {
+		count_exit_time(vcpu, kvmw_ticks(now, since));
+	} else {
+		if (!vcpu->begun)
+			return;
+		vcpu->before_entry += kvmw_ticks(now, vcpu->begun);
+		vcpu->begun = 0;
+		if (vcpu->where != KVMW_VCPU_ON_CPU)
+			return;
+	}
+	ticks = kvmw_ticks(now, vcpu->since);
+	kvmw_add(vcpu, load_entry_ns, ticks);
+	kvmw_hist(vcpu, load_entry_hist, ticks);
+	kvmw_max(vcpu, load_entry_ns_max, ticks);
 }
 
 static __always_inline void count_entry(struct kvmw_vcpu *vcpu, const bool usual)
 {
-	u64 since;
+	u64 since, now;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	since = kvmw_span_ends(&vcpu->exit_span);
-	if (likely(since))
-		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(kvmw_now_of(usual), since));
+	now = kvmw_now_of(usual);
+	if (likely(since > vcpu->since))
+		count_exit_time(vcpu, kvmw_ticks(now, since));
+	else
+		count_first_entry(vcpu, since, now);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-static noinline void entry_unusual(const struct kvm_vcpu *kvcpu)
+/* With the arguments where the event has them. */
+static noinline __noclone void entry_unusual(void *data, const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
 
@@ -135,7 +178,7 @@ static noinline void entry_unusual(const struct kvm_vcpu *kvcpu)
 		count_entry(vcpu, false);
 }
 
-static __always_inline void on_entry(const struct kvm_vcpu *kvcpu)
+static __always_inline void on_entry(void *data, const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu;
 
@@ -145,19 +188,19 @@ static __always_inline void on_entry(const struct kvm_vcpu *kvcpu)
 	if (is_usual(vcpu, kvcpu))
 		count_entry(vcpu, true);
 	else
-		entry_unusual(kvcpu);
+		entry_unusual(data, kvcpu);
 	kvmw_tp_leave();
 }
 
 void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 {
-	on_entry(kvcpu);
+	on_entry(data, kvcpu);
 }
 
 /* Since Linux 6.9, and in later builds of 6.1, the event also says whether an exit is forced. */
 void notrace kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit)
 {
-	on_entry(kvcpu);
+	on_entry(data, kvcpu);
 }
 
 /* --- exits to userspace ---------------------------------------------------- */

@@ -135,17 +135,23 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 /* What its numbers said of a stretch still going on stays in them. */
 static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 {
-	u64 now, off_ns;
+	u64 now, off, out;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now();
-	off_ns = kvmw_elapsed(now, vcpu->since);
-	if (vcpu->where == KVMW_VCPU_OFF_CPU) {
-		kvmw_add(vcpu, off_cpu_ns, off_ns);
-		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
+	off = kvmw_ticks(now, vcpu->since);
+	if (vcpu->where >= KVMW_VCPU_OFF_CPU) {
+		kvmw_count(vcpu, off_cpu_ns, vcpu->where - KVMW_VCPU_OFF_CPU, off);
+		kvmw_max(vcpu, off_cpu_ns_max, off);
 	}
-	if (kvmw_exit_open(vcpu))
-		kvmw_add(vcpu, exit_time_ns, kvmw_elapsed(now, vcpu->exit_span.since));
+	if (kvmw_exit_open(vcpu)) {
+		out = kvmw_ticks(now, vcpu->exit_span.since);
+		kvmw_count(vcpu, exit_reason_times, vcpu->exit_span.cell, out);
+		kvmw_max(vcpu, exit_time_ns_max, out);
+	}
+	if (vcpu->begun)
+		vcpu->before_entry += kvmw_ticks(now, vcpu->begun);
+	vcpu->begun = 0;
 	vcpu->exit_span = (struct kvmw_exit_span){};
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;

@@ -9,6 +9,7 @@
 #include "probes/pairs.h"
 #include "records/needs.h"
 #include "records/record.h"
+#include "records/vcpu.h"
 
 /* A halt counts for the vCPU that runs here, and loads and puts tell which one that is. */
 #define PLACE		(KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put))
@@ -67,12 +68,12 @@ void kvmw_pairs_tell(const struct kvmw_vm *vm, const struct kvm_vcpu *kvcpu,
 
 void kvmw_pairs_ours(const struct kvmw_vcpu *vcpu, u64 ours[KVMW_NR_PAIRS])
 {
-	ours[KVMW_PAIR_EXITS] = OURS(vcpu, exits);
+	ours[KVMW_PAIR_EXITS] = kvmw_vcpu_exits(&vcpu->stats);
 	ours[KVMW_PAIR_WAITS] = OURS(vcpu, wakeups_wait);
 	ours[KVMW_PAIR_POLLS] = OURS(vcpu, wakeups_poll);
 	if (!KVMW_KVM_COUNTS_WAITS)
 		ours[KVMW_PAIR_WAITS] += ours[KVMW_PAIR_POLLS];
-	ours[KVMW_PAIR_LOADS] = OURS(vcpu, loads);
+	ours[KVMW_PAIR_LOADS] = kvmw_vcpu_loads(&vcpu->stats);
 }
 
 void kvmw_pairs_others(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
@@ -82,7 +83,7 @@ void kvmw_pairs_others(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcp
 							 kvmw_kvm_some_exits(kvcpu);
 	others[KVMW_PAIR_WAITS] = kvmw_kvm_waits(kvcpu);
 	others[KVMW_PAIR_POLLS] = kvmw_kvm_polls(kvcpu);
-	others[KVMW_PAIR_LOADS] = OURS(vcpu, puts);
+	others[KVMW_PAIR_LOADS] = kvmw_vcpu_puts(&vcpu->stats);
 }
 
 void kvmw_pairs_begin(struct kvmw_vcpu *vcpu)

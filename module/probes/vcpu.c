@@ -24,6 +24,7 @@
 #include "records/exit_span.h"
 #include "records/lost.h"
 #include "records/record.h"
+#include "records/vcpu.h"
 
 /*
  * How long the thread has waited on runqueues in its life: what KVM's steal time goes by.
@@ -34,21 +35,34 @@ static __always_inline u64 waited(void)
 	return current->sched_info.run_delay;
 }
 
+/* In the statistic of why it was off. */
+static __always_inline void count_off(struct kvmw_vcpu *vcpu, u64 ticks)
+{
+	kvmw_count(vcpu, off_cpu_ns, (u64)vcpu->where - KVMW_VCPU_OFF_CPU, ticks);
+	kvmw_fed(vcpu, user_time_ns);
+	kvmw_fed(vcpu, wait_time_ns);
+	kvmw_fed(vcpu, preempted_time_ns);
+	kvmw_fed(vcpu, blocked_time_ns);
+}
+
 static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, u64 cpu,
 				   const bool usual)
 {
 	bool migrated = false;
-	u64 now, off_ns = 0;
+	u64 now, off = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	/* In here, so that nobody reads what was, at a later time than this. */
 	now = kvmw_now_of(usual);
-	kvmw_inc(vcpu, loads);
-	if (likely(vcpu->where == KVMW_VCPU_OFF_CPU)) {
-		off_ns = kvmw_elapsed(now, vcpu->since);
-		kvmw_add(vcpu, off_cpu_ns, off_ns);
-		kvmw_hist(vcpu, off_cpu_hist, off_ns);
-		kvmw_max(vcpu, off_cpu_ns_max, off_ns);
+	if (usual || vcpu->where >= KVMW_VCPU_OFF_CPU) {
+		off = kvmw_ticks(now, vcpu->since);
+		count_off(vcpu, off);
+		kvmw_hist(vcpu, off_cpu_hist, off);
+		kvmw_max(vcpu, off_cpu_ns_max, off);
+	} else {
+		kvmw_inc(vcpu, loads);
+		if (vcpu->where == KVMW_VCPU_UNKNOWN)
+			kvmw_vcpu_begin(vcpu, now);
 	}
 	if (unlikely(vcpu->stats.pcpu[0] != cpu)) {
 		migrated = vcpu->where != KVMW_VCPU_UNKNOWN;
@@ -57,15 +71,16 @@ static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu
 	}
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
-	if (kvmw_runs_here(kvcpu)) {
-		if (vcpu->delay_pid == task_pid(current))
+	if (likely(kvmw_runs_here(kvcpu))) {
+		if (likely(vcpu->delay_pid == task_pid(current)))
 			kvmw_add(vcpu, run_delay_ns, waited() - vcpu->delay_base);
-		vcpu->tid = current->pid;
+		else
+			vcpu->tid = current->pid;
 	}
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
-		trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
+		trace_kvmwatch_vcpu_load(vcpu, kvmw_ticks_ns(off), migrated);
 }
 
 static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
@@ -82,90 +97,123 @@ static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
 static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
 	u64 cpu = (u32)KVMW_ARG2(regs);
 
-	if (unlikely(!vcpu || !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_load_enabled())) {
+	if (unlikely(!vcpu || vcpu->where < KVMW_VCPU_OFF_CPU || !kvmw_clock_is_tsc() ||
+		     trace_kvmwatch_vcpu_load_enabled())) {
 		load_unusual(kvcpu, cpu);
 		return;
 	}
-	c->vcpu = vcpu;
+	__this_cpu_write(kvmw_cpu.vcpu, vcpu);
 	loaded(vcpu, kvcpu, cpu, true);
 }
 
 /*
- * A vCPU that is preempted is not in guest mode. Where KVM's event of the exit comes when
- * preemption is on again (SVM up to 6.1), a fully preemptible kernel switches before it, and
- * the time that the others take would not be counted.
+ * Why it is put. A thread that goes on runs KVM's way back to userspace; the scheduler puts the
+ * vCPU of one that sleeps, or that it takes the pCPU from. A halt both polls, when it may lose its
+ * pCPU, and sleeps.
  */
-static __always_inline void preempted(struct kvmw_vcpu *vcpu, u64 now)
+static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	kvmw_inc(vcpu, preemptions);
-	if (vcpu->stats.exits[0])
-		kvmw_span_preempted(&vcpu->exit_span, now);
+	enum kvmw_off why;
+
+	if (unlikely(kvcpu->preempted)) {
+		kvmw_inc(vcpu, preemptions);
+		why = KVMW_OFF_PREEMPTED;
+	} else if (likely(kvmw_task_runs(current))) {
+		return KVMW_OFF_USER;
+	} else {
+		why = KVMW_OFF_BLOCKED;
+	}
+	return vcpu->halted ? KVMW_OFF_WAIT : why;
+}
+
+/*
+ * It is not in guest mode, so the exit is over with the next entry at the latest. KVM's event of
+ * the exit may not have come. Where it comes when preemption is on again (SVM up to 6.1), a fully
+ * preemptible kernel switches before it. On Intel's processors it does not come when an entry
+ * fails.
+ */
+static __always_inline void count_exit_put(struct kvmw_vcpu *vcpu, u64 now)
+{
+	u64 since = vcpu->exit_span.since, ticks;
+
+	if (likely(since > vcpu->since)) {
+		ticks = kvmw_ticks(now, since);
+		kvmw_add(vcpu, exit_put_ns, ticks);
+		kvmw_hist(vcpu, exit_put_hist, ticks);
+		kvmw_max(vcpu, exit_put_ns_max, ticks);
+	} else if (!since && !vcpu->begun) {
+		kvmw_span_put(&vcpu->exit_span, now, KVMW_EXIT_REST);
+	}
 }
 
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
 				const bool usual)
 {
-	u64 now, on_ns = 0;
+	enum kvmw_off why = why_off(vcpu, kvcpu);
+	u64 now, on = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now_of(usual);
-	kvmw_inc(vcpu, puts);
-	if (kvcpu->preempted)
-		preempted(vcpu, now);
-	if (likely(vcpu->where == KVMW_VCPU_ON_CPU)) {
-		on_ns = kvmw_elapsed(now, vcpu->since);
-		kvmw_add(vcpu, on_cpu_ns, on_ns);
-		kvmw_hist(vcpu, on_cpu_hist, on_ns);
-		kvmw_max(vcpu, on_cpu_ns_max, on_ns);
+	if (usual || vcpu->where == KVMW_VCPU_ON_CPU) {
+		on = kvmw_ticks(now, vcpu->since);
+		kvmw_add(vcpu, on_cpu_ns, on);
+		kvmw_hist(vcpu, on_cpu_hist, on);
+		kvmw_max(vcpu, on_cpu_ns_max, on);
+		count_exit_put(vcpu, now);
+	} else {
+		kvmw_inc(vcpu, puts);
+		if (vcpu->where == KVMW_VCPU_UNKNOWN)
+			kvmw_vcpu_begin(vcpu, now);
 	}
-	vcpu->where = KVMW_VCPU_OFF_CPU;
+	vcpu->where = KVMW_VCPU_OFF_CPU + why;
 	vcpu->since = now;
-	if (kvmw_runs_here(kvcpu)) {
-		vcpu->delay_pid = task_pid(current);
+	if (likely(kvmw_runs_here(kvcpu))) {
+		if (unlikely(vcpu->delay_pid != task_pid(current))) {
+			vcpu->delay_pid = task_pid(current);
+			vcpu->tid = current->pid;
+		}
 		vcpu->delay_base = waited();
 	}
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
-		trace_kvmwatch_vcpu_put(vcpu, on_ns, kvcpu->preempted);
+		trace_kvmwatch_vcpu_put(vcpu, kvmw_ticks_ns(on), kvcpu->preempted);
 }
 
 /* After the put is counted: see find_loaded(). */
-static __always_inline void leave(struct kvmw_cpu *c, struct kvmw_vcpu *vcpu)
+static __always_inline void leave(struct kvmw_vcpu *vcpu)
 {
-	c->vcpu = NULL;
-	c->leaving = vcpu;
-	c->leaver = current;
-	c->leaver_switches = kvmw_switches(current);
+	__this_cpu_write(kvmw_cpu.vcpu, NULL);
+	__this_cpu_write(kvmw_cpu.leaving, vcpu);
+	__this_cpu_write(kvmw_cpu.leaver, current);
+	__this_cpu_write(kvmw_cpu.leaver_switches, kvmw_switches(current));
 }
 
 static noinline void put_unusual(const struct kvm_vcpu *kvcpu)
 {
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(this_cpu_ptr(&kvmw_cpu), kvcpu);
 
 	if (vcpu)
 		put(vcpu, kvcpu, false);
-	leave(c, vcpu);
+	leave(vcpu);
 }
 
 /* kvm_arch_vcpu_put(kvcpu) */
 static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
 
-	if (unlikely(!vcpu || !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_put_enabled())) {
+	if (unlikely(!vcpu || vcpu->where != KVMW_VCPU_ON_CPU || !kvmw_clock_is_tsc() ||
+		     trace_kvmwatch_vcpu_put_enabled())) {
 		put_unusual(kvcpu);
 		return;
 	}
 	put(vcpu, kvcpu, true);
-	leave(c, vcpu);
+	leave(vcpu);
 }
 
 /* A vCPU is loaded and put by get_cpu(), and by the scheduler. */
@@ -174,27 +222,27 @@ KVMW_PINNED_HANDLER(vcpu_put, on_vcpu_put);
 
 /* --- what loading and putting cost ----------------------------------------- */
 
-static __always_inline void on_load_return(u64 ns)
+static __always_inline void on_load_return(u64 ticks)
 {
 	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.vcpu);
 
 	if (!vcpu)
 		return;
 	raw_write_seqcount_begin(&vcpu->seq);
-	kvmw_add(vcpu, load_cost_ns, ns);
-	kvmw_hist(vcpu, load_cost_hist, ns);
+	kvmw_add(vcpu, load_cost_ns, ticks);
+	kvmw_hist(vcpu, load_cost_hist, ticks);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-static __always_inline void on_put_return(u64 ns)
+static __always_inline void on_put_return(u64 ticks)
 {
 	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.leaving);
 
 	if (!vcpu)
 		return;
 	raw_write_seqcount_begin(&vcpu->seq);
-	kvmw_add(vcpu, put_cost_ns, ns);
-	kvmw_hist(vcpu, put_cost_hist, ns);
+	kvmw_add(vcpu, put_cost_ns, ticks);
+	kvmw_hist(vcpu, put_cost_hist, ticks);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
@@ -280,19 +328,23 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 {
 	const struct kvm_vcpu *kvcpu;
 	struct kvmw_vcpu *vcpu;
+	u64 ticks;
 
 	kvmw_tp_enter();
 	vcpu = vcpu_here(KVMW_HOOK_wakeup);
 	if (vcpu) {
 		kvcpu = vcpu->obj.key;	/* loaded here, says vcpu_here() */
 		raw_write_seqcount_begin(&vcpu->seq);
-		if (vcpu->halted)
-			ns = kvmw_elapsed(kvmw_now(), vcpu->halted_since);
-		else		/* began before we watched */
+		if (vcpu->halted) {
+			ticks = kvmw_ticks(kvmw_now(), vcpu->halted_since);
+		} else {	/* began before we watched */
 			kvmw_inc(vcpu, halts);
+			ticks = kvmw_ns_ticks(ns) + 1;	/* not less than KVM said */
+			vcpu->halts_before += ticks;
+		}
 		vcpu->halted = false;
-		kvmw_add(vcpu, halt_time_ns, ns);
-		kvmw_hist(vcpu, halt_hist, ns);
+		kvmw_add(vcpu, halt_time_ns, ticks);
+		kvmw_hist(vcpu, halt_hist, ticks);
 		if (waited)
 			kvmw_inc(vcpu, wakeups_wait);
 		else
@@ -303,7 +355,7 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 			kvmw_inc(vcpu, wakeups_invalid);
 		check_silent(vcpu, READ_ONCE(kvcpu->halt_poll_ns));
 		raw_write_seqcount_end(&vcpu->seq);
-		trace_kvmwatch_halt(vcpu, ns, waited, valid);
+		trace_kvmwatch_halt(vcpu, kvmw_ticks_ns(ticks), waited, valid);
 	}
 	kvmw_tp_leave();
 }

@@ -13,10 +13,9 @@
 #include "records/table.h"
 
 /* A remembered record is right as long as its key is still this vCPU. */
-static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvmw_cpu *c,
-							  const struct kvm_vcpu *kvcpu)
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvm_vcpu *kvcpu)
 {
-	struct kvmw_vcpu *vcpu = c->last_vcpu;
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.last_vcpu);
 
 	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu) ? vcpu : NULL;
 }
@@ -24,7 +23,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvmw_cpu 
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
 						      const struct kvm_vcpu *kvcpu)
 {
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(c, kvcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
 
 	if (likely(vcpu))
 		return vcpu;

@@ -12,9 +12,6 @@
 #include "kernel/clock.h"
 #include "records/stat_table.h"
 
-/* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
-#define KVMW_HIST_BUCKETS	40
-
 /*
  * Exit reasons are few, but SVM's come from 0 on and from 0x400 on. Records have cells
  * for what the two vendors use (and some to grow), then one for all others. Readers
@@ -91,22 +88,16 @@ struct kvmw_slot_cpu {
 	if ((n) > (of)->stats.stat[0])						\
 		kvmw_set(of, stat, n);						\
 } while (0)
+/* Says of a row that another one's kvmw_count() counts it, in a cell behind its own. */
+#define kvmw_fed(of, stat)		asm_inline(KVMW_FEEDS(of, stat))
 #define kvmw_cell(of, stat, cell)	kvmw_count(of, stat, cell, 1)
-#define kvmw_hist(of, stat, n)		kvmw_cell(of, stat, kvmw_bucket(n))
+#define kvmw_hist(of, stat, ticks)	kvmw_cell(of, stat, kvmw_bucket(ticks))
 
 /* Count for a slot, in the counters of this CPU. Context: hit. */
 #define kvmw_slot_inc(counters, stat)	do {					\
 	asm_inline(KVMW_FEEDS(vm, stat));					\
 	this_cpu_inc((counters)->counted.stat[0]);				\
 } while (0)
-
-/* Bucket 0 holds 0, bucket i the values from 2^(i-1) up to 2^i. */
-static __always_inline unsigned int kvmw_bucket(u64 value)
-{
-	unsigned int bucket = fls64(value);
-
-	return bucket < KVMW_HIST_BUCKETS ? bucket : KVMW_HIST_BUCKETS - 1;
-}
 
 static __always_inline unsigned int kvmw_exit_cell(u64 reason)
 {

@@ -16,10 +16,12 @@
  * struct kvmw_exit_span - of a vCPU
  * @since:	when it left guest mode; 0: it is there, or that is unknown
  * @early:	@since is from before KVM's event of the exit
+ * @cell:	of its reason; see kvmw_exit_cell()
  */
 struct kvmw_exit_span {
 	u64	since;
 	bool	early;
+	u8	cell;
 };
 
 /* KVM's event of an exit. Returns whether that is the beginning: then @since is to be set. */
@@ -35,13 +37,17 @@ static __always_inline bool kvmw_span_begins(struct kvmw_exit_span *span)
 	return !begun;
 }
 
-/* The vCPU is preempted, and so not in guest mode. */
-static __always_inline void kvmw_span_preempted(struct kvmw_exit_span *span, u64 now)
+/*
+ * The vCPU is put, and so not in guest mode. If the event of that exit does not come, as that of
+ * an entry that failed, its reason is @unknown, a cell.
+ */
+static __always_inline void kvmw_span_put(struct kvmw_exit_span *span, u64 now, u8 unknown)
 {
 	if (span->since)
 		return;
 	span->since = now;
 	span->early = true;
+	span->cell = unknown;
 }
 
 /* KVM's event of an entry. Returns when the exit was, or 0. */

@@ -8,7 +8,8 @@
 
 #include <linux/bits.h>
 
-#define KVMW_NEED_FIRST		53
+#define KVMW_NEED_FIRST		52
+#define KVMW_NEED_ENTRIES	BIT_ULL(52)	/* KVM tells of each entry to guest mode */
 #define KVMW_NEED_EXITED	BIT_ULL(53)	/* no audit of the VM's exits has failed */
 #define KVMW_NEED_WOKEN		BIT_ULL(54)	/* none of its halts */
 #define KVMW_NEED_PAIRED	BIT_ULL(55)	/* none of its vCPUs' loads and puts */

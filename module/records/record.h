@@ -79,6 +79,15 @@ struct kvmw_vcpu {
 	u64			since;		/* in @where, by kvmw_now() */
 	u64			halted_since;
 	struct kvmw_exit_span	exit_span;
+	/*
+	 * Its time is accounted from its first load on, or from when it was found. Not 0: since then
+	 * it has not been in guest mode, and had no exit. In ticks, as all sums are: for how long that
+	 * was; exits before; halts that are KVM's own measure, as they began before.
+	 */
+	u64			begun;
+	u64			before_entry;
+	u64			exits_before;
+	u64			halts_before;
 	/* The thread that put it last in its KVM_RUN, and how long that had waited then. */
 	const struct pid	*delay_pid;	/* only to compare */
 	u64			delay_base;
@@ -88,11 +97,19 @@ struct kvmw_vcpu {
 /* An exit is going on, for certain: no entry came since that we are not told of. */
 static __always_inline bool kvmw_exit_open(const struct kvmw_vcpu *vcpu)
 {
-	return vcpu->exit_span.since &&
-	       !(KVMW_VMX_SILENT_ENTRIES && boot_cpu_has(X86_FEATURE_VMX));
+	return vcpu->exit_span.since && kvmw_entries_told();
 }
 
-enum { KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_OFF_CPU, KVMW_VCPU_GONE };
+/* Why a vCPU is off its pCPU: the cells of off_cpu_ns and of the four statistics behind it. */
+enum kvmw_off {
+	KVMW_OFF_SEEN_LATE,	/* it was before we watched */
+	KVMW_OFF_USER, KVMW_OFF_WAIT, KVMW_OFF_PREEMPTED, KVMW_OFF_BLOCKED,
+};
+
+enum {
+	KVMW_VCPU_UNKNOWN, KVMW_VCPU_ON_CPU, KVMW_VCPU_GONE,
+	KVMW_VCPU_OFF_CPU,	/* and above: + enum kvmw_off */
+};
 
 /*
  * When a log was last clear: when it began, or the VMM last began to clear it. Marks count their

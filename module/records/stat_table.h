@@ -8,7 +8,8 @@
  *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics;
  *		AGE_HIST, a short LOG_HIST; EXIT_HIST or USER_HIST: linear histograms with a
  *		bucket a reason
- *	unit	NONE, BYTES, NS or MS
+ *	unit	NONE, BYTES, NS or MS; TICKS: hits count ticks of kernel/clock.h, readers get
+ *		nanoseconds
  *	needs	what must be there for the number to be true: hooks (HOOK) and
  *		conditions of the object (KVMW_NEED_*); see needs.h
  *	source	COUNTED: hits count it, in cells that this row makes, by a call in probes/:
@@ -16,7 +17,8 @@
  *		has of its slots; see counts.h. If nobody calls that, the module does not
  *		link: "kvmw_fed_..." is undefined.
  *		MADE(value): made when somebody reads, in numbers/snapshot.c, of what was gathered
- *		there (struct gathered *it). Of a histogram the value is an array of cells.
+ *		there (struct gathered *it; of a vCPU struct times *it, in ticks if the row is). Of
+ *		a histogram the value is an array of cells.
  *	help	what it means, in one sentence
  *
  * This header includes nothing, so that anyone can expand it.
@@ -36,6 +38,7 @@
 #define NEED_COLLECTS	(HOOK(log_get) | HOOK(log_clear) | RING_HOOK(ring_reset))
 #define NEED_HALT	(HOOK(halt) | HOOK(wakeup) | NEED_ONCPU | KVMW_NEED_WOKEN)
 #define NEED_POLL	(HOOK(halt_poll) | HOOK(wakeup) | NEED_ONCPU | KVMW_NEED_WOKEN)
+#define NEED_TIMES	(NEED_ONCPU | NEED_EXIT | KVMW_NEED_ENTRIES)
 #define NEED_EXIT	(HOOK(exit) | HOOK(entry) | KVMW_NEED_EXITED)
 #define NEED_USER_EXIT	(HOOK(user_exit) | NEED_ONCPU)
 #define NEED_LOAD_COST	(HOOK(load_cost) | NEED_ONCPU)
@@ -114,16 +117,30 @@
 	  "puts because the scheduler took the pCPU from a runnable vCPU")	\
 	X(pcpu, INSTANT, NONE, NEED_ONCPU | KVMW_NEED_LOADED_ONCE, COUNTED,	\
 	  "pCPU it is or was last on")						\
-	X(on_cpu_ns, CUMULATIVE, NS, NEED_ONCPU, COUNTED, "time between load and put") \
-	X(off_cpu_ns, CUMULATIVE, NS, NEED_ONCPU, COUNTED, "time between put and the next load") \
-	X(on_cpu_ns_max, PEAK, NS, NEED_ONCPU, COUNTED, "longest stretch between load and put") \
-	X(off_cpu_ns_max, PEAK, NS, NEED_ONCPU, COUNTED, "longest stretch between put and load") \
-	X(on_cpu_hist, LOG_HIST, NS, NEED_ONCPU, COUNTED, "ended stretches between load and put") \
-	X(off_cpu_hist, LOG_HIST, NS, NEED_ONCPU, COUNTED, "ended stretches between put and load") \
+	X(on_cpu_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED, "time between load and put") \
+	X(off_cpu_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED,			\
+	  "time between put and the next load")					\
+	/* Here come those of enum kvmw_off, in its order. */			\
+	X(user_time_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED,			\
+	  "off_cpu_ns in the VMM, whatever its thread does there")		\
+	X(wait_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,			\
+	  "off_cpu_ns in a halt")						\
+	X(preempted_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,		\
+	  "off_cpu_ns because the scheduler took the pCPU from a vCPU that ran in KVM") \
+	X(blocked_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,		\
+	  "off_cpu_ns asleep in KVM without a halt, say for a page of the host's") \
+	X(on_cpu_ns_max, PEAK, TICKS, NEED_ONCPU, COUNTED,			\
+	  "longest stretch between load and put")				\
+	X(off_cpu_ns_max, PEAK, TICKS, NEED_ONCPU, COUNTED,			\
+	  "longest stretch between put and load")				\
+	X(on_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED, "ended stretches between load and put") \
+	X(off_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED, "ended stretches between put and load") \
 	X(halts, CUMULATIVE, NONE, NEED_HALT, COUNTED, "times it halted")	\
-	X(halt_time_ns, CUMULATIVE, NS, NEED_HALT, COUNTED,			\
+	X(halt_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,			\
 	  "time halted, polling and waiting together")				\
-	X(halt_hist, LOG_HIST, NS, NEED_HALT, COUNTED,				\
+	X(poll_time_ns, CUMULATIVE, TICKS, NEED_HALT, MADE(it->polled),		\
+	  "halt_time_ns on a pCPU: polling")					\
+	X(halt_hist, LOG_HIST, TICKS, NEED_HALT, COUNTED,				\
 	  "ended halts, polling and waiting together")				\
 	X(wakeups_poll, CUMULATIVE, NONE, NEED_HALT, COUNTED, "halts that ended while polling") \
 	X(wakeups_wait, CUMULATIVE, NONE, NEED_HALT, COUNTED, "halts that ended after blocking") \
@@ -142,22 +159,40 @@
 	  "times the window changed without an event of KVM (clamped, reset)")	\
 	X(run_delay_ns, CUMULATIVE, NS, NEED_ONCPU, COUNTED,			\
 	  "time its thread was runnable but waited for a pCPU, until it was last loaded") \
-	X(load_cost_ns, CUMULATIVE, NS, NEED_LOAD_COST, COUNTED,		\
+	X(load_cost_ns, CUMULATIVE, TICKS, NEED_LOAD_COST, COUNTED,		\
 	  "time inside KVM's load function")					\
-	X(put_cost_ns, CUMULATIVE, NS, NEED_PUT_COST, COUNTED, "time inside KVM's put function") \
-	X(load_cost_hist, LOG_HIST, NS, NEED_LOAD_COST, COUNTED, "the same, call by call") \
-	X(put_cost_hist, LOG_HIST, NS, NEED_PUT_COST, COUNTED, "the same, call by call") \
+	X(put_cost_ns, CUMULATIVE, TICKS, NEED_PUT_COST, COUNTED, "time inside KVM's put function") \
+	X(load_cost_hist, LOG_HIST, TICKS, NEED_LOAD_COST, COUNTED, "the same, call by call") \
+	X(put_cost_hist, LOG_HIST, TICKS, NEED_PUT_COST, COUNTED, "the same, call by call") \
 	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY, COUNTED,			\
 	  "pages it marked dirty in a slot while its dirty logging is on")	\
 	X(dirty_ring_pushes, CUMULATIVE, NONE, HOOK(ring_push), COUNTED,	\
 	  "entries pushed to its dirty ring")					\
 	X(dirty_ring_full, CUMULATIVE, NONE, HOOK(ring_full), COUNTED,		\
 	  "times KVM_RUN ended because its dirty ring was full")		\
-	X(exits, CUMULATIVE, NONE, NEED_EXIT, COUNTED, "times it left guest mode") \
+	X(load_entry_ns, CUMULATIVE, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED,	\
+	  "time from loads to the first entry to guest mode behind each")	\
+	X(load_entry_ns_max, PEAK, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED, "the longest") \
+	X(load_entry_hist, LOG_HIST, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED,	\
+	  "the same, load by load; those that no entry came behind are left out") \
+	X(exit_put_ns, CUMULATIVE, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED,	\
+	  "time to puts from the last exit from guest mode before each")	\
+	X(exit_put_ns_max, PEAK, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED, "the longest") \
+	X(exit_put_hist, LOG_HIST, TICKS, NEED_ONCPU | NEED_EXIT, COUNTED,	\
+	  "the same, put by put; those that no exit came before since the load are left out") \
+	X(guest_time_ns, CUMULATIVE, TICKS, NEED_TIMES, MADE(it->guest), "time in guest mode") \
+	X(kvm_time_ns, CUMULATIVE, TICKS, NEED_TIMES | NEED_HALT, MADE(it->kvm),	\
+	  "on_cpu_ns in KVM itself: neither in guest mode nor polling")		\
+	X(exits, CUMULATIVE, NONE, NEED_EXIT, MADE(it->exits), "times it left guest mode") \
 	X(exit_reasons, EXIT_HIST, NONE, NEED_EXIT | KVMW_NEED_REASONS, COUNTED, \
 	  "exits by the processor's exit reason; last, those with no bucket of their own") \
-	X(exit_time_ns, CUMULATIVE, NS, NEED_EXIT, COUNTED,			\
+	X(exit_time_ns, CUMULATIVE, TICKS, NEED_EXIT, MADE(it->out),		\
 	  "time from leaving guest mode to the next entry, in KVM, in userspace or off its pCPU") \
+	X(exit_reason_times, EXIT_HIST, TICKS, NEED_EXIT | KVMW_NEED_REASONS, COUNTED, \
+	  "exit_time_ns by the processor's exit reason; last, those with no bucket of their own") \
+	X(exit_time_ns_max, PEAK, TICKS, NEED_EXIT, COUNTED, "longest of these times") \
+	X(exit_hist, LOG_HIST, TICKS, NEED_EXIT, COUNTED,			\
+	  "ended exits by their time, from each to the next entry")		\
 	X(user_exits, CUMULATIVE, NONE, NEED_USER_EXIT, COUNTED,		\
 	  "times KVM_RUN returned to userspace")				\
 	X(user_exit_reasons, USER_HIST, NONE, NEED_USER_EXIT, COUNTED,		\

@@ -84,7 +84,7 @@ struct kvmw_vcpu *kvmw_vcpu_put_by_current(void)
 				continue;
 			vcpu = kvmw_to_vcpu(obj);
 			if (READ_ONCE(vcpu->tid) == current->pid &&
-			    READ_ONCE(vcpu->where) == KVMW_VCPU_OFF_CPU &&
+			    READ_ONCE(vcpu->where) >= KVMW_VCPU_OFF_CPU &&
 			    (!last || READ_ONCE(vcpu->since) > last->since))
 				last = vcpu;
 		}

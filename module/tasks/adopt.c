@@ -38,6 +38,7 @@
 #include "records/record.h"
 #include "records/slot.h"
 #include "records/table.h"
+#include "records/vcpu.h"
 #include "tasks/adopt.h"
 #include "tasks/count.h"
 
@@ -112,6 +113,7 @@ static bool adopt_vcpu(struct child_walk *walk, struct kvm_vcpu *kvcpu)
 	vcpu->stats.halt_poll_ns[0] = kvcpu->halt_poll_ns;
 	vcpu->stats.halt_poll_ns_max[0] = kvcpu->halt_poll_ns;
 	vcpu->since = kvmw_now_anywhere();
+	vcpu->begun = vcpu->since;
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, walk->vm);
 	adopted++;
 	return true;
@@ -235,6 +237,8 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 		raw_write_seqcount_begin(&vcpu->seq);
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = kvmw_now();
+	kvmw_vcpu_begin(vcpu, vcpu->since);
+	vcpu->begun = 0;	/* it may be in guest mode */
 	if (kvmw_runs_here(kvcpu))
 		vcpu->tid = current->pid;
 	WRITE_ONCE(vcpu->stats.pcpu[0], smp_processor_id());
@@ -312,7 +316,8 @@ static void settle_vcpus(struct kvmw_vm *vm)
 	list_for_each_entry(obj, &vm->vcpus, node) {
 		vcpu = kvmw_to_vcpu(obj);
 		if (is_unsettled(vcpu))
-			cmpxchg(&vcpu->where, KVMW_VCPU_UNKNOWN, KVMW_VCPU_OFF_CPU);
+			cmpxchg(&vcpu->where, KVMW_VCPU_UNKNOWN,
+				KVMW_VCPU_OFF_CPU + KVMW_OFF_SEEN_LATE);
 	}
 	mutex_unlock(&vm->lock);
 }

@@ -9,14 +9,17 @@
 
 /* What the code takes from the kernel. */
 #define u64			__u64
+#define u8			__u8
 #define unlikely(x)		(x)
 
 #include "../module/records/exit_span.h"
 
 /* What a vCPU's thread does, at the moments 1, 2, 3, ... */
-enum { ENTRY, EXIT, PREEMPTED };
+enum { ENTRY, EXIT, PUT };
+/* Why it left guest mode. */
+enum { KNOWN, UNKNOWN };
 
-static u64 sum;		/* as exit_time_ns */
+static u64 sum, unknown;	/* as exit_time_ns; that of it without a reason */
 
 static void happens(struct kvmw_exit_span *span, const int *what, int nr)
 {
@@ -27,13 +30,15 @@ static void happens(struct kvmw_exit_span *span, const int *what, int nr)
 		case ENTRY:
 			since = kvmw_span_ends(span);
 			sum += since ? now - since : 0;
+			unknown += since && span->cell == UNKNOWN ? now - since : 0;
 			break;
 		case EXIT:
 			if (kvmw_span_begins(span))
 				span->since = now;
+			span->cell = KNOWN;
 			break;
-		case PREEMPTED:
-			kvmw_span_preempted(span, now);
+		case PUT:
+			kvmw_span_put(span, now, UNKNOWN);
 			break;
 		}
 	}
@@ -43,7 +48,7 @@ static void happens(struct kvmw_exit_span *span, const int *what, int nr)
 	const int what_[] = { __VA_ARGS__ };					\
 	struct kvmw_exit_span span_ = { };					\
 										\
-	sum = 0;								\
+	sum = unknown = 0;							\
 	happens(&span_, what_, ARRAY_SIZE(what_));				\
 	sum;									\
 })
@@ -52,25 +57,27 @@ TEST(it_begins_with_the_event_of_the_exit)
 {
 	EXPECT_EQ(0, SUM(ENTRY, EXIT));
 	EXPECT_EQ(1, SUM(ENTRY, EXIT, ENTRY));
-	EXPECT_EQ(2, SUM(ENTRY, EXIT, PREEMPTED, ENTRY));
-	EXPECT_EQ(3, SUM(EXIT, PREEMPTED, PREEMPTED, ENTRY, ENTRY));
+	EXPECT_EQ(2, SUM(ENTRY, EXIT, PUT, ENTRY));
+	EXPECT_EQ(3, SUM(EXIT, PUT, PUT, ENTRY, ENTRY));
 	EXPECT_EQ(2, SUM(EXIT, ENTRY, EXIT, ENTRY));
 }
 
-TEST(it_begins_before_that_if_the_vcpu_is_preempted_before)
+TEST(it_begins_before_that_if_the_vcpu_is_put_before)
 {
-	EXPECT_EQ(2, SUM(ENTRY, PREEMPTED, EXIT, ENTRY));
-	EXPECT_EQ(3, SUM(ENTRY, PREEMPTED, PREEMPTED, EXIT, ENTRY));
-	EXPECT_EQ(4, SUM(ENTRY, PREEMPTED, EXIT, ENTRY, PREEMPTED, EXIT, ENTRY));
+	EXPECT_EQ(2, SUM(ENTRY, PUT, EXIT, ENTRY));
+	EXPECT_EQ(3, SUM(ENTRY, PUT, PUT, EXIT, ENTRY));
+	EXPECT_EQ(4, SUM(ENTRY, PUT, EXIT, ENTRY, PUT, EXIT, ENTRY));
+	EXPECT_EQ(0, unknown);
 }
 
 /* The exit has no event. The one after the next entry has, and all its time. */
 TEST(an_entry_that_fails_takes_no_time_from_the_next_exit)
 {
 	EXPECT_EQ(1, SUM(ENTRY, ENTRY, EXIT, ENTRY));
-	EXPECT_EQ(1 + 1, SUM(ENTRY, PREEMPTED, ENTRY, EXIT, ENTRY));
-	EXPECT_EQ(1 + 3, SUM(ENTRY, PREEMPTED, ENTRY, EXIT, PREEMPTED, PREEMPTED, ENTRY));
-	EXPECT_EQ(1 + 2, SUM(ENTRY, PREEMPTED, ENTRY, PREEMPTED, EXIT, ENTRY));
+	EXPECT_EQ(1 + 1, SUM(ENTRY, PUT, ENTRY, EXIT, ENTRY));
+	EXPECT_EQ(1 + 3, SUM(ENTRY, PUT, ENTRY, EXIT, PUT, PUT, ENTRY));
+	EXPECT_EQ(1 + 2, SUM(ENTRY, PUT, ENTRY, PUT, EXIT, ENTRY));
+	EXPECT_EQ(1, unknown);
 }
 
 TEST_HARNESS_MAIN

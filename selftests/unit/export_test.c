@@ -42,10 +42,12 @@ struct stat_row {
 #define UNIT_NONE	KVMWATCH_STATS_NONE
 #define UNIT_BYTES	KVMWATCH_STATS_BYTES
 #define UNIT_NS		KVMWATCH_STATS_SECONDS
+#define UNIT_TICKS	KVMWATCH_STATS_SECONDS
 #define UNIT_MS		KVMWATCH_STATS_SECONDS
 #define EXPONENT_NONE	0
 #define EXPONENT_BYTES	0
 #define EXPONENT_NS	(-9)
+#define EXPONENT_TICKS	(-9)
 #define EXPONENT_MS	(-3)
 
 #define ROW(of_kind, stat, type, unit)	\
@@ -305,13 +307,14 @@ static int count(const char *text, const char *words)
 
 static void value_text(const struct stat_row *row, size_t i, char *buf, size_t size)
 {
+	bool counts = (row->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LOG_HIST;
 	unsigned long long ns = number_of(i);
 
-	if (row->exponent == -9 && !is_histogram(row))
+	if (row->exponent == -9 && !counts)
 		snprintf(buf, size, " %llu.%09llu", ns / 1000000000, ns % 1000000000);
 	else
 		snprintf(buf, size, " %llu", ns);
-	while (row->exponent == -9 && !is_histogram(row) && buf[strlen(buf) - 1] == '0')
+	while (row->exponent == -9 && !counts && buf[strlen(buf) - 1] == '0')
 		buf[strlen(buf) - 1] = '\0';
 }
 

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch exits: why vCPUs leave guest mode, and why KVM_RUN returns to userspace.
+ * kvmwatch exits: why vCPUs leave guest mode, what time that takes, and why KVM_RUN returns to
+ * userspace.
  *
- * A rate needs two looks. Counts are of the second one, from the start on; rates are
- * over the time between the two.
+ * There are two looks. Tables are about the time between them; for programs counts and times from
+ * the start on go with that.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "exit_names.h"
+#include "exit_rows.h"
 #include "options.h"
 #include "output.h"
 #include "libkvmwatch.h"
+#include "quantity.h"
 #include "repeat.h"
 #include "sample.h"
 #include "select.h"
@@ -53,29 +57,39 @@ struct exits {
 
 enum {
 	COL_VM, COL_VM_NAME, COL_OBJECT, COL_KIND, COL_REASON, COL_NUMBER, COL_COUNT, COL_WINDOW,
-	COL_RATE, COL_SHARE, COL_TIME, NR_COLS
+	COL_RATE, COL_SHARE, COL_TIME, COL_WINDOW_COUNT, COL_WINDOW_TIME, COL_TIME_SHARE,
+	COL_AVERAGE, COL_MAX, COL_P99, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]	= { "vm",		NULL,		true },
-	[COL_VM_NAME]	= { "name",		NULL,		false },
-	[COL_OBJECT]	= { "object",		NULL,		false },
-	[COL_KIND]	= { "kind",		"TO",		false },
-	[COL_REASON]	= { "reason",		"REASON",	false },
-	[COL_NUMBER]	= { "number",		NULL,		true },
-	[COL_COUNT]	= { "count",		"COUNT",	true },
-	[COL_WINDOW]	= { "window_ns",	NULL,		true },
-	[COL_RATE]	= { "per_second",	"RATE",		true },
-	[COL_SHARE]	= { "share",		"SHARE",	true },
-	[COL_TIME]	= { "time_ns",		"TIME",		true },
+	[COL_VM]		= { "vm",		NULL,		true },
+	[COL_VM_NAME]		= { "name",		NULL,		false },
+	[COL_OBJECT]		= { "object",		NULL,		false },
+	[COL_KIND]		= { "kind",		"TO",		false },
+	[COL_REASON]		= { "reason",		"REASON",	false },
+	[COL_NUMBER]		= { "number",		NULL,		true },
+	[COL_COUNT]		= { "count",		NULL,		true },
+	[COL_WINDOW]		= { "window_ns",	NULL,		true },
+	[COL_RATE]		= { "per_second",	"RATE",		true },
+	[COL_SHARE]		= { "share",		NULL,		true },
+	[COL_TIME]		= { "time_ns",		NULL,		true },
+	[COL_WINDOW_COUNT]	= { "window_count",	"COUNT",	true },
+	[COL_WINDOW_TIME]	= { "window_time_ns",	"TIME",		true },
+	[COL_TIME_SHARE]	= { "time_share",	"SHARE",	true },
+	[COL_AVERAGE]		= { "average_ns",	"AVG",		true },
+	[COL_MAX]		= { "max_ns",		"MAX",		true },
+	[COL_P99]		= { "p99_ns",		"P99",		true },
 };
 
 /* Exits by where they lead: what there is of each. */
 static const struct kind {
-	const char *name, *total, *reasons, *time;
+	const char *name, *total, *reasons, *time, *times, *longest, *lengths;
 } kinds[] = {
-	{ "kvm", "exits", "exit_reasons", "exit_time_ns" },
-	{ "user", "user_exits", "user_exit_reasons", NULL },
+	{
+		"kvm", "exits", "exit_reasons", "exit_time_ns", "exit_reason_times",
+		"exit_time_ns_max", "exit_hist"
+	},
+	{ .name = "user", .total = "user_exits", .reasons = "user_exit_reasons" },
 };
 
 /* --- Read ---------------------------------------------------------------- */
@@ -114,143 +128,210 @@ static struct look look_before(const struct looks *before, const struct look *no
 	return look;
 }
 
+/* False: it is not known, or there is no such statistic. */
 static bool find_stat(const struct look *look, const char *name, struct kvmwatch_value *value)
 {
-	return sample_stat(look->sample, look->item, kvmwatch_all_find(look->sample->all, name),
+	return name && look->sample &&
+	       sample_stat(look->sample, look->item, kvmwatch_all_find(look->sample->all, name),
 			   value);
+}
+
+/* A statistic at both looks. */
+struct both {
+	struct kvmwatch_value now, was;
+	bool known, was_known;
+};
+
+static struct both find_both(const struct look *now, const struct look *before, const char *name)
+{
+	struct both both = { };
+
+	both.known = find_stat(now, name, &both.now);
+	both.was_known = both.known && find_stat(before, name, &both.was);
+	return both;
+}
+
+static const struct kvmwatch_value *now_of(const struct both *both)
+{
+	return both->known ? &both->now : NULL;
+}
+
+static const struct kvmwatch_value *was_of(const struct both *both)
+{
+	return both->was_known ? &both->was : NULL;
 }
 
 /* --- Show ---------------------------------------------------------------- */
 
-/* A number of a statistic now and before, where that is known, in a window of time. */
-struct count {
-	__u64 now, before;
-	__u64 window;		/* 0: nothing is known of before */
+/* What rows are shown of: an object and a kind of exits. */
+struct rows {
+	struct output *out;
+	const struct look *now;
+	const struct kind *kind;
+	struct exit_row all;	/* all reasons together */
+	__u64 window;		/* 0: it was not there before, or its counts are others */
+	bool timed, raw;
 };
 
-static struct count count_of(const struct look *now, const struct look *before,
-			     const struct kvmwatch_value *value, unsigned int bucket)
+static void show_ns(const struct rows *rows, unsigned int column, __u64 ns)
 {
-	struct count count = { .now = value->data[bucket] };
-	struct kvmwatch_value was;
+	struct quantity q = quantity_ns(ns);
+	char text[80];
 
-	if (!before->sample || !find_stat(before, value->name, &was) || bucket >= was.size)
-		return count;
-	count.before = was.data[bucket];
-	if (count.before <= count.now)
-		count.window = sample_window(now->sample, before->sample);
-	return count;
+	if (rows->raw)
+		snprintf(text, sizeof(text), "%llu ns", ns);
+	else
+		snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	output_u64(rows->out, column, ns, text);
 }
 
-static void show_rate(struct output *out, const struct count *count)
+static void show_share(const struct rows *rows, unsigned int column, __u64 part, __u64 all)
+{
+	double share = (double)part / all;
+	char text[32];
+
+	if (!all)
+		return;
+	snprintf(text, sizeof(text), "%.1f%%", share * 100);
+	output_real(rows->out, column, share, text);
+}
+
+static void show_count(const struct rows *rows, const struct grown *count)
 {
 	double rate;
 	char text[32];
 
-	if (!count->window) {
-		output_unknown(out, COL_WINDOW, NULL);
-		output_unknown(out, COL_RATE, NULL);
+	output_u64(rows->out, COL_COUNT, count->now, NULL);
+	output_u64(rows->out, COL_WINDOW_COUNT, count->by, NULL);
+	if (!rows->window) {
+		output_unknown(rows->out, COL_WINDOW, NULL);
+		output_unknown(rows->out, COL_RATE, NULL);
 		return;
 	}
-	rate = (count->now - count->before) / (count->window / NSEC_PER_SEC);
+	rate = count->by / (rows->window / NSEC_PER_SEC);
 	snprintf(text, sizeof(text), "%.0f/s", rate);
-	output_u64(out, COL_WINDOW, count->window, NULL);
-	output_real(out, COL_RATE, rate, text);
+	output_u64(rows->out, COL_WINDOW, rows->window, NULL);
+	output_real(rows->out, COL_RATE, rate, text);
 }
 
-static void show_object(struct output *out, const struct look *look, const struct kind *kind)
+static void show_time(const struct rows *rows, const struct grown *ns, const struct grown *count)
 {
+	show_ns(rows, COL_TIME, ns->now);
+	show_ns(rows, COL_WINDOW_TIME, ns->by);
+	if (count->by)
+		show_ns(rows, COL_AVERAGE, ns->by / count->by);
+}
+
+static void show_object(const struct rows *rows)
+{
+	const struct look *now = rows->now;
 	char object[24] = "vm";
 
-	if (look->vcpu)
-		snprintf(object, sizeof(object), "vcpu%u", look->vcpu->vcpu_id);
-	output_u64(out, COL_VM, look->vm->info.id, NULL);
-	output_string(out, COL_VM_NAME, look->vm->info.name);
-	output_string(out, COL_OBJECT, object);
-	output_string(out, COL_KIND, kind->name);
+	if (now->vcpu)
+		snprintf(object, sizeof(object), "vcpu%u", now->vcpu->vcpu_id);
+	output_u64(rows->out, COL_VM, now->vm->info.id, NULL);
+	output_string(rows->out, COL_VM_NAME, now->vm->info.name);
+	output_string(rows->out, COL_OBJECT, object);
+	output_string(rows->out, COL_KIND, rows->kind->name);
 }
 
-static void show_reason(struct output *out, const struct look *now, const struct look *before,
-			const struct kind *kind, const struct kvmwatch_value *reasons,
-			unsigned int bucket, __u64 total)
+static void show_reason(const struct rows *rows, const struct kvmwatch_value *reasons,
+			const struct exit_row *row)
 {
-	struct count count = count_of(now, before, reasons, bucket);
-	const char *name = exit_name(reasons, bucket);
-	double share = (double)count.now / total;
+	const char *name = exit_name(reasons, row->bucket);
 	char text[32];
 
-	show_object(out, now, kind);
-	snprintf(text, sizeof(text), "0x%x", bucket);
-	output_string(out, COL_REASON, name ? name : text);
-	if (bucket + 1 < reasons->size)
-		output_u64(out, COL_NUMBER, bucket, NULL);
-	output_u64(out, COL_COUNT, count.now, NULL);
-	show_rate(out, &count);
-	snprintf(text, sizeof(text), "%.1f%%", share * 100);
-	output_real(out, COL_SHARE, share, text);
-	output_row(out);
+	show_object(rows);
+	snprintf(text, sizeof(text), "0x%x", row->bucket);
+	output_string(rows->out, COL_REASON, name ? name : text);
+	if (row->bucket + 1 < reasons->size)
+		output_u64(rows->out, COL_NUMBER, row->bucket, NULL);
+	show_count(rows, &row->count);
+	show_share(rows, COL_SHARE, row->count.now, rows->all.count.now);
+	if (rows->timed) {
+		show_time(rows, &row->ns, &row->count);
+		show_share(rows, COL_TIME_SHARE, row->ns.by, rows->all.ns.by);
+	}
+	output_row(rows->out);
 }
 
-/* Most first: the highest count below the one shown last, and equal ones by number. */
-static void show_reasons(struct output *out, const struct look *now, const struct look *before,
-			 const struct kind *kind, const struct kvmwatch_value *reasons)
+static void show_reasons(struct rows *rows, const struct look *before)
 {
-	__u64 total = 0, last = ~0ULL, next;
-	unsigned int i;
+	struct both reasons = find_both(rows->now, before, rows->kind->reasons);
+	struct both times = find_both(rows->now, before, rows->kind->times);
+	const struct exit_looks looks = {
+		now_of(&reasons), was_of(&reasons), now_of(&times), was_of(&times),
+	};
+	struct exit_row *all;
+	size_t nr, i;
 
-	for (i = 0; i < reasons->size; i++)
-		total += reasons->data[i];
-	for (; last; last = next) {
-		next = 0;
-		for (i = 0; i < reasons->size; i++) {
-			if (reasons->data[i] == last)
-				show_reason(out, now, before, kind, reasons, i, total);
-			else if (reasons->data[i] < last && reasons->data[i] > next)
-				next = reasons->data[i];
-		}
+	if (!reasons.known)
+		return;
+	all = calloc(reasons.now.size, sizeof(*all));
+	if (!all) {
+		output_json(rows->out, NULL);	/* says that there is no memory */
+		return;
 	}
+	rows->timed = times.known;
+	nr = exit_rows_make(&looks, all, &rows->all);
+	for (i = 0; i < nr; i++)
+		show_reason(rows, &reasons.now, &all[i]);
+	free(all);
 }
 
-static void show_time(struct output *out, const struct look *now, const struct kind *kind,
-		      bool raw)
+static void show_all(const struct rows *rows, const struct look *before)
 {
-	struct kvmwatch_value time;
-	struct quantity q;
-	char text[80];
+	const struct kind *kind = rows->kind;
+	struct both total = find_both(rows->now, before, kind->total);
+	struct both time = find_both(rows->now, before, kind->time);
+	struct both lengths = find_both(rows->now, before, kind->lengths);
+	struct kvmwatch_value longest;
+	struct grown count = { }, ns;
+	__u64 p99;
 
-	if (!kind->time)
-		return;
-	if (!find_stat(now, kind->time, &time)) {
-		output_unknown(out, COL_TIME, NULL);
-		return;
+	show_object(rows);
+	output_string(rows->out, COL_REASON, "all");
+	if (total.known) {
+		count = exit_growth(&total.now, was_of(&total), 0);
+		show_count(rows, &count);
+	} else {
+		output_unknown(rows->out, COL_COUNT, NULL);
+		output_unknown(rows->out, COL_WINDOW_COUNT, "unknown: see kvmwatch hooks");
 	}
-	q = quantity_of(&time, *time.data, raw);
-	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
-	output_u64(out, COL_TIME, *time.data, text);
+	if (!find_stat(rows->now, kind->reasons, &longest))
+		output_unknown(rows->out, COL_TIME_SHARE, "reasons unknown: see kvmwatch hooks");
+	if (time.known) {
+		ns = exit_growth(&time.now, was_of(&time), 0);
+		show_time(rows, &ns, &count);
+	} else if (kind->time) {
+		output_unknown(rows->out, COL_TIME, NULL);
+	}
+	if (find_stat(rows->now, kind->longest, &longest))
+		show_ns(rows, COL_MAX, *longest.data);
+	p99 = lengths.known ? exit_p99(&lengths.now, was_of(&lengths)) : 0;
+	if (p99)
+		show_ns(rows, COL_P99, p99);
+	output_row(rows->out);
+}
+
+/* Of counts that began anew since, there is no rate. */
+static __u64 window_of(const struct look *now, const struct look *before, const struct kind *kind)
+{
+	struct both total = find_both(now, before, kind->total);
+
+	if (!total.was_known || *total.was.data > *total.now.data)
+		return 0;
+	return sample_window(now->sample, before->sample);
 }
 
 static void show_kind(struct output *out, const struct look *now, const struct look *before,
-		      const struct kind *kind, bool raw)
+		     const struct kind *kind, bool raw)
 {
-	struct kvmwatch_value total, reasons;
-	bool has_reasons = find_stat(now, kind->reasons, &reasons);
-	struct count count;
+	struct rows rows = { .out = out, .now = now, .kind = kind, .raw = raw };
 
-	if (has_reasons)
-		show_reasons(out, now, before, kind, &reasons);
-	show_object(out, now, kind);
-	output_string(out, COL_REASON, "all");
-	if (find_stat(now, kind->total, &total)) {
-		count = count_of(now, before, &total, 0);
-		output_u64(out, COL_COUNT, count.now, NULL);
-		show_rate(out, &count);
-	} else {
-		output_unknown(out, COL_COUNT, "unknown: see kvmwatch hooks");
-	}
-	if (!has_reasons)
-		output_unknown(out, COL_SHARE, "reasons unknown: see kvmwatch hooks");
-	show_time(out, now, kind, raw);
-	output_row(out);
+	rows.window = window_of(now, before, kind);
+	show_reasons(&rows, before);
+	show_all(&rows, before);
 }
 
 static void show_look(struct output *out, const struct exits *exits, const struct look *now)
@@ -351,9 +432,10 @@ const struct cmd cmd_exits = {
 	.summary	= "why vCPUs leave the guest, and why KVM returns to the VMM",
 	.about		=
 		"Show the exits of VMs and of their vCPUs by reason: from the guest to KVM by the\n"
-		"processor's reason, and from KVM to the VMM by KVM_EXIT_*. COUNT is from the start\n"
-		"on, RATE over the interval (one second, or -i), TIME what vCPUs spent out of the\n"
-		"guest, be it in KVM, in the VMM or off their pCPU.",
+		"processor's reason, those that take most time first, and from KVM to the VMM by\n"
+		"KVM_EXIT_*. COUNT, RATE, TIME, its SHARE and AVG are over the interval (one second,\n"
+		"or -i). TIME is what vCPUs spent out of the guest, be it in KVM, in the VMM or off\n"
+		"their pCPU. 99 % of the exits are below P99; MAX is the longest so far.",
 	.options	= options,
 	.run		= run,
 };

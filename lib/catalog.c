@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* What the module knows of statistics: units, meanings, names of buckets. See libkvmwatch.h. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* The device: what there is, and fds to read it with. See libkvmwatch.h. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is behind the handles that callers have. Of the library's own use. */
 #ifndef LIBKVMWATCH_HANDLES_H
 #define LIBKVMWATCH_HANDLES_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is checked of descriptors, wherever they come from. Of the library's own use. */
 #ifndef LIBKVMWATCH_LAYOUT_H
 #define LIBKVMWATCH_LAYOUT_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * libkvmwatch: read kvmwatch, that is the device, its lists, and stats fds.
  *

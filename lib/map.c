@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Read a stats fd without system calls, from where it is mapped. See libkvmwatch.h. */
 #include <errno.h>
 #include <stdlib.h>

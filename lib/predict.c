@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Forecast a migration: check the input, play it through, say what came out. */
 #include <errno.h>
 #include <math.h>

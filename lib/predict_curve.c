@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * u(t), the distinct pages that a guest dirties within t from a clean log, out of first-mark curves
  * of some cycles of the log.

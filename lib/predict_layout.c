@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Where in RAM there is what, in the order in which QEMU sends it: of data, zero pages, and those
  * that the guest dirties. It matters for what is left when QEMU first looks at the log, and for

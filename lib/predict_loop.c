@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * QEMU's migration loop, played through once: migration_iteration_run(), ram_save_iterate(),
  * migration_rate_limit() and migration_completion().

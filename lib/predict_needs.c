@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The least downtime or bandwidth with which a share of the runs converges. Each run has its own;
  * the share's is found by halving, and a run that is known to converge or not at what is asked is

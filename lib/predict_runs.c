@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Many runs of a migration, with all that is not known drawn at random: how the curve goes on
  * beyond the longest cycle, its level, which cycles the guest will be like, how many pages have

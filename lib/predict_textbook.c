@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* The recurrence that is found in papers. See libkvmwatch_predict.h. */
 #include <errno.h>
 #include <math.h>

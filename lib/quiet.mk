@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # How Makefiles here show what they do: "  CC      file" in front of a command that is not shown,
 # or with V=1 the whole command: $(call quiet,CC,file)command
 

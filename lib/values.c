@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* What values mean: buckets, quantiles, units. See libkvmwatch.h. */
 #include <errno.h>
 #include <stddef.h>

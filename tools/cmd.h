@@ -58,6 +58,7 @@ extern const struct cmd cmd_rank;
 extern const struct cmd cmd_export;
 extern const struct cmd cmd_record;
 extern const struct cmd cmd_report;
+extern const struct cmd cmd_statistics;
 extern const struct cmd cmd_hooks;
 extern const struct cmd cmd_audit;
 extern const struct cmd cmd_check;

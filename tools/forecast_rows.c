@@ -55,12 +55,12 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_MAPPED]		= { "mapped_bytes",		NULL,			true },
 	[COL_DATA]		= { "data_bytes",		NULL,			true },
 	[COL_ZERO]		= { "zero_bytes",		NULL,			true },
-	[COL_WINDOW]		= { "window_s",			NULL,			true },
+	[COL_WINDOW]		= { "window_ns",		NULL,			true },
 	[COL_SOURCE]		= { "source",			NULL,			false },
 	[COL_ELAPSED]		= { "elapsed_ms",		NULL,			true },
 	[COL_LOOKS]		= { "looks",			NULL,			true },
-	[COL_RATE]		= { "pages_per_s",		NULL,			true },
-	[COL_VMM_RATE]		= { "vmm_pages_per_s",		NULL,			true },
+	[COL_RATE]		= { "pages_per_second",	NULL,			true },
+	[COL_VMM_RATE]		= { "vmm_pages_per_second",	NULL,			true },
 	[COL_REASON]		= { "reason",			NULL,			false },
 	[COL_WHY]		= { "why",			NULL,			false },
 	[COL_WORDS_TEXT]	= { NULL,			"",			false },
@@ -277,7 +277,7 @@ static void show_inputs(struct output *out, const struct forecast *f)
 	show_maybe(out, COL_ZERO, zero);
 	if (source) {
 		output_string(out, COL_SOURCE, source);
-		output_real(out, COL_WINDOW, f->window_s, NULL);
+		output_u64(out, COL_WINDOW, f->window_s * 1e9 + 0.5, NULL);
 	} else {
 		output_unknown(out, COL_SOURCE, NULL);
 		output_unknown(out, COL_WINDOW, NULL);

@@ -28,6 +28,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_export,
 	&cmd_record,
 	&cmd_report,
+	&cmd_statistics,
 	&cmd_hooks,
 	&cmd_audit,
 	&cmd_check,
@@ -42,8 +43,8 @@ static void show_help(FILE *file)
 	      "Watch what the virtual machines of this host do, through kvmwatch.ko.\n\n"
 	      "Commands:\n", file);
 	for (cmd = cmds; *cmd; cmd++)
-		fprintf(file, "  %-8s %s\n", (*cmd)->name, (*cmd)->summary);
-	fputs("\nkvmwatch COMMAND --help shows the options of a command.\n"
+		fprintf(file, "  %-10s %s\n", (*cmd)->name, (*cmd)->summary);
+	fputs("\nkvmwatch help COMMAND shows the options of a command.\n"
 	      "kvmwatch --version shows the version.\n", file);
 }
 
@@ -58,6 +59,25 @@ static const struct cmd *find_cmd(const char *name)
 	return NULL;
 }
 
+/* "help COMMAND" is "COMMAND --help". */
+static int explain(int argc, char **argv)
+{
+	char option[] = "--help", *args[] = { argv[2], option, NULL };
+	const struct cmd *cmd;
+
+	if (argc == 2) {
+		show_help(stdout);
+		return EXIT_DONE;
+	}
+	cmd = find_cmd(argv[2]);
+	if (!cmd || argc > 3) {
+		complain(cmd ? argv[3] : argv[2], cmd ? "too much; give one command" :
+			 "no such command; see kvmwatch --help");
+		return EXIT_USAGE;
+	}
+	return cmd->run(cmd, 2, args);
+}
+
 static int run(int argc, char **argv)
 {
 	const struct cmd *cmd;
@@ -66,7 +86,9 @@ static int run(int argc, char **argv)
 		complain("usage", "give a command; see kvmwatch --help");
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+	if (!strcmp(argv[1], "help"))
+		return explain(argc, argv);
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
 		show_help(stdout);
 		return EXIT_DONE;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device, for programs that are started with this as LD_PRELOAD: any file that is opened answers
- * its ioctls. Numbers are those of the fuzzer's corpus, whose directory CORPUS names.
+ * The device, for programs that are started with this as LD_PRELOAD: any file that is opened
+ * answers its ioctls. Numbers are those of the corpus for fuzzing, whose directory CORPUS names.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,7 +59,7 @@ static int list(struct kvmwatch_list *arg)
 	return give(arg, &bucket, sizeof(bucket), 1);
 }
 
-/* What a file of the corpus has, without the byte that is for the fuzzer. */
+/* What a file of the corpus has, without the first byte, which is for fuzzing. */
 static int corpus(const char *name)
 {
 	static char bytes[1 << 16];

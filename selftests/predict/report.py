@@ -298,7 +298,7 @@ def live(results):
         print("| %s | %d ms | %s | %s | %d | %s |" % (
             r["case"]["name"], f["elapsed_ms"],
             "%d ms" % (o["total_ms"] - f["elapsed_ms"]) if done else "does not end", said,
-            f["pages_per_s"], shown(f["vmm_pages_per_s"], 1, 0)))
+            f["pages_per_second"], shown(f["vmm_pages_per_second"], 1, 0)))
 
 
 def main(what, path, *more):

@@ -132,6 +132,7 @@ static int device_list(struct kvmwatch_list *list)
 	};
 	static const struct kvmwatch_stat stat = {
 		.kind = KVMWATCH_KIND_VCPU, .name = "load_cost_ns", .hooks = "load_cost",
+		.desc_flags = KVMWATCH_STATS_SECONDS, .exponent = -9,
 		.help = "time inside KVM's load function",
 	};
 
@@ -630,6 +631,7 @@ GOLDEN_TEST(list)
 GOLDEN_TEST(stat)
 GOLDEN_TEST(exits)
 GOLDEN_TEST(vcpu)
+GOLDEN_TEST(statistics)
 GOLDEN_TEST(hooks)
 GOLDEN_TEST(audit)
 GOLDEN_TEST(wakeups)

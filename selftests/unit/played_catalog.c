@@ -7,10 +7,12 @@
 const struct kvmwatch_stat played_stats[] = {
 	{ .kind = KVMWATCH_KIND_VCPU, .flags = KVMWATCH_STAT_AVAILABLE,
 	  .desc_flags = KVMWATCH_STATS_LINEAR_HIST, .buckets = KVMWATCH_BUCKETS_EXIT,
-	  .name = "exit_reasons", .nr = 1033, .bucket_size = 1 },
+	  .name = "exit_reasons", .hooks = "exit,entry", .help = "exits by reason",
+	  .nr = 1033, .bucket_size = 1 },
 	{ .kind = KVMWATCH_KIND_VCPU, .flags = KVMWATCH_STAT_AVAILABLE,
 	  .desc_flags = KVMWATCH_STATS_LINEAR_HIST, .buckets = KVMWATCH_BUCKETS_USER_EXIT,
-	  .name = "user_exit_reasons", .nr = 48, .bucket_size = 1 },
+	  .name = "user_exit_reasons", .hooks = "user_exit", .help = "user_exits by reason",
+	  .nr = 48, .bucket_size = 1 },
 };
 
 int played_list(struct kvmwatch_list *list, const void *items, size_t size, __u32 nr)

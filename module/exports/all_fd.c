@@ -28,7 +28,7 @@
 
 struct all_file {
 	struct kvmw_object		*vm;	/* holds a reference; NULL: all */
-	bool				all;	/* as charged */
+	bool				privileged;	/* as charged */
 	/* One reads at a time. The rest is under it. */
 	struct mutex			lock;
 	u64				told;	/* the generation last told */
@@ -296,7 +296,7 @@ static void all_file_free(struct all_file *af)
 {
 	if (af->vm)
 		kvmw_put(af->vm);
-	kvmw_fd_uncharge(af->all);
+	kvmw_fd_uncharge(af->privileged);
 	kvfree(af->stats);
 	kvfree(af->descs);
 	kfree(af);
@@ -316,24 +316,25 @@ static const struct file_operations all_fops = {
 	.release	= all_release,
 };
 
-int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice, bool all)
+int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice,
+		bool privileged)
 {
 	struct all_file *af;
 	unsigned int nr;
 	int fd;
 
-	fd = kvmw_fd_charge(all);
+	fd = kvmw_fd_charge(privileged);
 	if (fd)
 		return fd;
 	af = kzalloc(sizeof(*af), GFP_KERNEL_ACCOUNT);
 	if (!af) {
-		kvmw_fd_uncharge(all);
+		kvmw_fd_uncharge(privileged);
 		return -ENOMEM;
 	}
 	if (vm)
 		kvmw_get(vm);
 	af->vm = vm;
-	af->all = all;
+	af->privileged = privileged;
 	mutex_init(&af->lock);
 	af->header.kind = kind;
 	af->told = kvmw_generation_after(kind, changes_of(af));

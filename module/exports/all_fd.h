@@ -15,9 +15,10 @@ struct kvmw_all_choice {
 };
 
 /*
- * A new fd to read all objects of a kind with, of @vm or, with NULL, of all VMs. @all: for somebody
- * who may see all VMs.
+ * A new fd to read all objects of a kind with, of @vm or, with NULL, of all VMs. @privileged: for
+ * somebody who may see all VMs.
  */
-int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice, bool all);
+int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice,
+		bool privileged);
 
 #endif /* KVMW_ALL_FD_H */

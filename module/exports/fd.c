@@ -20,34 +20,34 @@ MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); callers w
 /* Of those who may not see all VMs, and of those who may. */
 static atomic_t nr_fds[2], nr_maps[2];
 
-static int charge(atomic_t *nr, bool all, unsigned int limit)
+static int charge(atomic_t *nr, bool privileged, unsigned int limit)
 {
-	if (!all)
+	if (!privileged)
 		limit /= 4;
-	if (atomic_inc_return(&nr[all]) <= limit)
+	if (atomic_inc_return(&nr[privileged]) <= limit)
 		return 0;
-	atomic_dec(&nr[all]);
+	atomic_dec(&nr[privileged]);
 	return -ENOBUFS;
 }
 
-int kvmw_fd_charge(bool all)
+int kvmw_fd_charge(bool privileged)
 {
-	return charge(nr_fds, all, min_t(unsigned int, fds, INT_MAX / 2));
+	return charge(nr_fds, privileged, min_t(unsigned int, fds, INT_MAX / 2));
 }
 
-void kvmw_fd_uncharge(bool all)
+void kvmw_fd_uncharge(bool privileged)
 {
-	atomic_dec(&nr_fds[all]);
+	atomic_dec(&nr_fds[privileged]);
 }
 
-int kvmw_map_charge(bool all)
+int kvmw_map_charge(bool privileged)
 {
-	return charge(nr_maps, all, fds / 8);
+	return charge(nr_maps, privileged, fds / 8);
 }
 
-void kvmw_map_uncharge(bool all)
+void kvmw_map_uncharge(bool privileged)
 {
-	atomic_dec(&nr_maps[all]);
+	atomic_dec(&nr_maps[privileged]);
 }
 
 void kvmw_stat_describe(struct kvmwatch_stats_desc *desc, const struct kvmw_stat *stat,

@@ -24,7 +24,7 @@
 
 struct heat_file {
 	struct kvmw_object	*obj;		/* the VM or slot; holds a reference */
-	bool			all;		/* as charged */
+	bool			privileged;	/* as charged */
 	int			nr;
 	struct kvmw_heat	**heats;
 	/* Where each one's pages start; behind the last, the end of it all. */
@@ -200,7 +200,7 @@ static void heat_file_free(struct heat_file *hf)
 	if (hf->offsets)
 		kvmw_heat_put(hf->heats, hf->nr);
 	kvmw_put(hf->obj);
-	kvmw_fd_uncharge(hf->all);
+	kvmw_fd_uncharge(hf->privileged);
 	kvfree(hf->offsets);
 	kvfree(hf->heats);
 	kfree(hf);
@@ -239,7 +239,7 @@ static int heat_file_begin(struct heat_file *hf, struct kvmw_slot **slots, int n
 
 	hf->heats = kvcalloc(nr ?: 1, sizeof(*hf->heats), GFP_KERNEL_ACCOUNT);
 	if (hf->heats && offsets)
-		err = kvmw_heat_get(slots, nr, hf->heats, hf->all);
+		err = kvmw_heat_get(slots, nr, hf->heats, hf->privileged);
 	if (err) {
 		kvfree(offsets);
 		return err;
@@ -281,22 +281,22 @@ static int heat_file_open(struct heat_file *hf)
 	return err;
 }
 
-int kvmw_heat_fd(struct kvmw_object *obj, bool all)
+int kvmw_heat_fd(struct kvmw_object *obj, bool privileged)
 {
 	struct heat_file *hf;
 	int fd;
 
-	fd = kvmw_fd_charge(all);
+	fd = kvmw_fd_charge(privileged);
 	if (fd)
 		return fd;
 	hf = kzalloc(sizeof(*hf), GFP_KERNEL_ACCOUNT);
 	if (!hf) {
-		kvmw_fd_uncharge(all);
+		kvmw_fd_uncharge(privileged);
 		return -ENOMEM;
 	}
 	kvmw_get(obj);
 	hf->obj = obj;
-	hf->all = all;
+	hf->privileged = privileged;
 	fd = heat_file_open(hf);
 	if (!fd)
 		fd = kvmw_fd_install("[kvmwatch-heat]", &heat_fops, hf, FMODE_PREAD);

@@ -8,9 +8,9 @@
 struct kvmw_object;
 
 /*
- * A new fd for the heat of the pages of the VM or slot @obj: see records/heat.h. @all: its holder
- * may see all VMs.
+ * A new fd for the heat of the pages of the VM or slot @obj: see records/heat.h. @privileged: its
+ * holder may see all VMs.
  */
-int kvmw_heat_fd(struct kvmw_object *obj, bool all);
+int kvmw_heat_fd(struct kvmw_object *obj, bool privileged);
 
 #endif /* KVMW_HEAT_FD_H */

@@ -40,7 +40,7 @@ MODULE_PARM_DESC(map_ms, "how often mapped stats fds are copied, in ms (default 
 struct stats_file {
 	struct kref			ref;	/* the file's, and the refresher's at work */
 	struct kvmw_object		*obj;	/* holds a reference */
-	bool				all;	/* as charged */
+	bool				privileged;	/* as charged */
 	struct kvmwatch_stats_header	header;
 	size_t				data_size;
 	/* Everything before the data: header, id and descriptors. */
@@ -218,8 +218,8 @@ static void stats_file_free(struct kref *ref)
 static void let_go(struct stats_file *sf)
 {
 	if (sf->map)
-		kvmw_map_uncharge(sf->all);
-	kvmw_fd_uncharge(sf->all);
+		kvmw_map_uncharge(sf->privileged);
+	kvmw_fd_uncharge(sf->privileged);
 	kref_put(&sf->ref, stats_file_free);
 }
 
@@ -329,12 +329,12 @@ static int map_once(struct stats_file *sf)
 
 	if (sf->map)
 		return 0;
-	err = kvmw_map_charge(sf->all);
+	err = kvmw_map_charge(sf->privileged);
 	if (err)
 		return err;
 	sf->map = map_alloc(sf);
 	if (!sf->map) {
-		kvmw_map_uncharge(sf->all);
+		kvmw_map_uncharge(sf->privileged);
 		return -ENOMEM;
 	}
 	list_add(&sf->node, &fresh);
@@ -375,24 +375,24 @@ static const struct file_operations stats_fops = {
 	.llseek		= noop_llseek,
 };
 
-int kvmw_stats_fd(struct kvmw_object *obj, bool all)
+int kvmw_stats_fd(struct kvmw_object *obj, bool privileged)
 {
 	struct stats_file *sf;
 	int fd;
 
-	fd = kvmw_fd_charge(all);
+	fd = kvmw_fd_charge(privileged);
 	if (fd)
 		return fd;
 	sf = kzalloc(sizeof(*sf), GFP_KERNEL_ACCOUNT);
 	if (!sf) {
-		kvmw_fd_uncharge(all);
+		kvmw_fd_uncharge(privileged);
 		return -ENOMEM;
 	}
 	kref_init(&sf->ref);
 	INIT_LIST_HEAD(&sf->node);
 	kvmw_get(obj);
 	sf->obj = obj;
-	sf->all = all;
+	sf->privileged = privileged;
 	fd = make_head(sf);
 	if (!fd)
 		fd = kvmw_fd_install("[kvmwatch-stats]", &stats_fops, sf, FMODE_PREAD);

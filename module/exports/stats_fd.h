@@ -8,10 +8,10 @@
 struct kvmw_object;
 
 /*
- * A new stats fd of @obj, or a negative errno. Takes its own reference. @all: its holder may see
- * all VMs.
+ * A new stats fd of @obj, or a negative errno. Takes its own reference. @privileged: its holder may
+ * see all VMs.
  */
-int kvmw_stats_fd(struct kvmw_object *obj, bool all);
+int kvmw_stats_fd(struct kvmw_object *obj, bool privileged);
 /* Context: no fd is open any more. */
 void kvmw_stats_fds_exit(void);
 

@@ -44,7 +44,7 @@ struct heat_cpu {
 struct kvmw_heat {
 	struct kvmw_slot		*slot;	/* holds a reference */
 	unsigned int			users;	/* under heat_lock */
-	bool				all;	/* as charged */
+	bool				privileged;	/* as charged */
 	size_t				bytes;	/* likewise */
 	u64				begin;	/* by kvmw_now() */
 	u64				begin_ns;
@@ -191,15 +191,15 @@ static size_t bytes_of(unsigned long npages)
 	       num_possible_cpus() * sizeof(struct heat_cpu);
 }
 
-static int charge(bool all, size_t bytes)
+static int charge(bool privileged, size_t bytes)
 {
 	u64 limit = (u64)heat_mb << 20;
 
-	if (!all)
+	if (!privileged)
 		limit /= 4;
-	if (bytes > limit || heat_bytes[all] > limit - bytes)
+	if (bytes > limit || heat_bytes[privileged] > limit - bytes)
 		return -ENOSPC;
-	heat_bytes[all] += bytes;
+	heat_bytes[privileged] += bytes;
 	return 0;
 }
 
@@ -207,7 +207,7 @@ static void heat_free(struct kvmw_heat *heat)
 {
 	vfree(heat->pages);
 	free_percpu(heat->cpu);
-	heat_bytes[heat->all] -= heat->bytes;
+	heat_bytes[heat->privileged] -= heat->bytes;
 	kvmw_put(&heat->slot->obj);
 	kfree(heat);
 }
@@ -227,23 +227,23 @@ static int heat_alloc(struct kvmw_heat *heat)
 	return 0;
 }
 
-static struct kvmw_heat *heat_new(struct kvmw_slot *slot, bool all)
+static struct kvmw_heat *heat_new(struct kvmw_slot *slot, bool privileged)
 {
 	size_t bytes = bytes_of(slot->npages);
 	struct kvmw_heat *heat;
 	int err;
 
-	err = charge(all, bytes);
+	err = charge(privileged, bytes);
 	if (err)
 		return ERR_PTR(err);
 	heat = kzalloc(sizeof(*heat), GFP_KERNEL_ACCOUNT);
 	if (!heat) {
-		heat_bytes[all] -= bytes;
+		heat_bytes[privileged] -= bytes;
 		return ERR_PTR(-ENOMEM);
 	}
 	kvmw_get(&slot->obj);
 	heat->slot = slot;
-	heat->all = all;
+	heat->privileged = privileged;
 	heat->bytes = bytes;
 	heat->npages = slot->npages;
 	err = heat_alloc(heat);
@@ -288,12 +288,12 @@ static void heats_begin(struct kvmw_heat **heats, int nr)
 	}
 }
 
-static int heats_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool all)
+static int heats_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool privileged)
 {
 	int i, err = 0;
 
 	for (i = 0; i < nr && !err; i++) {
-		heats[i] = slots[i]->heat ?: heat_new(slots[i], all);
+		heats[i] = slots[i]->heat ?: heat_new(slots[i], privileged);
 		err = PTR_ERR_OR_ZERO(heats[i]);
 		cond_resched();
 	}
@@ -307,12 +307,12 @@ static int heats_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats,
 	return err;
 }
 
-int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool all)
+int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool privileged)
 {
 	int err;
 
 	mutex_lock(&heat_lock);
-	err = heats_get(slots, nr, heats, all);
+	err = heats_get(slots, nr, heats, privileged);
 	mutex_unlock(&heat_lock);
 	return err;
 }

@@ -30,11 +30,11 @@ void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel);
 /* --- for readers; context: task ------------------------------------------ */
 
 /*
- * The heat of each of @nr slots, which begins now where there is none yet, into @heats. They
- * keep the records of the slots. @all: for somebody who may see all VMs. 0, -ENOSPC: more memory
+ * The heat of each of @nr slots, which begins now where there is none yet, into @heats. They keep
+ * the records of the slots. @privileged: for somebody who may see all VMs. 0, -ENOSPC: more memory
  * than is allowed, -ENOMEM. To be given back.
  */
-int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool all);
+int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bool privileged);
 void kvmw_heat_put(struct kvmw_heat **heats, int nr);
 
 struct kvmw_slot *kvmw_heat_slot(const struct kvmw_heat *heat);

@@ -26,6 +26,7 @@ static struct {
 	bool runs_away;		/* grows faster than anyone expects */
 	int calls;
 	int fill;		/* what objects are full of */
+	const struct kvmwatch_bucket *bucket;	/* the one there is; NULL: as other objects */
 	struct kvmwatch_list list;	/* as last asked */
 	struct kvmwatch_open open;
 } device;
@@ -41,6 +42,11 @@ static int device_list(struct kvmwatch_list *list)
 		device.nr += device.nr / 4 + 10;
 	memset((void *)(uintptr_t)list->items, device.fill,
 	       (size_t)list->item_size * (list->nr < room ? list->nr : room));
+	list->generation = 11;
+	if (list->kind != KVMWATCH_KIND_BUCKET || !device.bucket)
+		return 0;
+	list->nr = 1;
+	memcpy((void *)(uintptr_t)list->items, device.bucket, sizeof(*device.bucket));
 	return 0;
 }
 
@@ -233,6 +239,90 @@ TEST(unterminated_strings_of_lists_end)
 	free(vms);
 	free(hooks);
 	free(stats);
+}
+
+/* Structures of a caller's that are shorter than ours, or longer. */
+TEST(structures_are_filled_to_the_size_that_is_given)
+{
+	union {
+		struct kvmwatch_info info;
+		unsigned char bytes[sizeof(struct kvmwatch_info) + 64];
+	} info;
+	size_t size, i;
+
+	device.abi = KVMWATCH_ABI;
+	for (size = 8; size <= sizeof(info) - 8; size += 8) {
+		memset(&info, 0xaa, sizeof(info));
+		ASSERT_EQ(0, kvmwatch_device_info_sized(0, &info.info, size));
+		EXPECT_EQ(KVMWATCH_ABI, info.info.abi);
+		for (i = size; i < sizeof(info); i++)
+			ASSERT_EQ(0xaa, info.bytes[i]);
+		for (i = sizeof(info.info); i < size; i++)
+			ASSERT_EQ(0, info.bytes[i]);
+	}
+}
+
+TEST(list_by_an_fd_and_generation_say_what_they_want)
+{
+	struct kvmwatch_vcpu *vcpus;
+	__u64 generation = 0;
+	size_t nr;
+
+	ASSERT_EQ(0, kvmwatch_list_vcpus_by_fd(0, 42, &vcpus, &nr));
+	EXPECT_EQ(KVMWATCH_LIST_BY_FD, device.list.flags);
+	EXPECT_EQ(42, device.list.fd);
+	EXPECT_EQ(0, device.list.vm);
+	free(vcpus);
+	ASSERT_EQ(0, kvmwatch_list_generation(0, KVMWATCH_KIND_SLOT, 7, &generation));
+	EXPECT_EQ(11, generation);
+	EXPECT_EQ(0, device.list.nr);
+	EXPECT_EQ(7, device.list.vm);
+	device.err = EPERM;
+	EXPECT_EQ(-EPERM, kvmwatch_list_generation(0, KVMWATCH_KIND_SLOT, 7, &generation));
+}
+
+TEST(catalog_of_nonsense_is_survived)
+{
+	struct kvmwatch_bucket bucket = { KVMWATCH_BUCKETS_EXIT, 3, "three" };
+	struct kvmwatch_catalog *catalog;
+	const char *name;
+
+	device.nr = 3;
+	device.fill = 'x';
+	ASSERT_EQ(0, kvmwatch_catalog_read(0, &catalog));
+	name = kvmwatch_catalog_at(catalog, 2)->name;
+	EXPECT_EQ(KVMWATCH_NAME_SIZE - 1, strlen(name));
+	EXPECT_EQ(NULL, kvmwatch_catalog_bucket(catalog, name, 0));
+	EXPECT_EQ(NULL, kvmwatch_catalog_at(catalog, 3));
+	EXPECT_EQ(NULL, kvmwatch_catalog_find(catalog, KVMWATCH_KIND_VM, name));
+	kvmwatch_catalog_free(catalog);
+
+	/* No statistic has such buckets. */
+	device.fill = 0;
+	device.bucket = &bucket;
+	ASSERT_EQ(0, kvmwatch_catalog_read(0, &catalog));
+	EXPECT_EQ(NULL, kvmwatch_catalog_bucket(catalog, "", 3));
+	kvmwatch_catalog_free(catalog);
+	bucket.number = 65536;
+	EXPECT_EQ(-EBADMSG, kvmwatch_catalog_read(0, &catalog));
+	bucket.number = ~0U;
+	EXPECT_EQ(-EBADMSG, kvmwatch_catalog_read(0, &catalog));
+	device.err = EPERM;
+	EXPECT_EQ(-EPERM, kvmwatch_catalog_read(0, &catalog));
+	kvmwatch_catalog_free(NULL);
+}
+
+TEST(what_numbers_count_in)
+{
+	EXPECT_STREQ("", kvmwatch_unit(KVMWATCH_STATS_PEAK));
+	EXPECT_STREQ("seconds", kvmwatch_unit(KVMWATCH_STATS_PEAK | KVMWATCH_STATS_SECONDS));
+	EXPECT_STREQ("cycles", kvmwatch_unit(KVMWATCH_STATS_CYCLES));
+	EXPECT_STREQ("boolean", kvmwatch_unit(KVMWATCH_STATS_BOOLEAN));
+	EXPECT_EQ(NULL, kvmwatch_unit(0xf0));
+	EXPECT_TRUE(kvmwatch_unit_scale(0, 3) == 1000);
+	EXPECT_TRUE(kvmwatch_unit_scale(KVMWATCH_STATS_POW2, 10) == 1024);
+	EXPECT_TRUE(kvmwatch_unit_scale(KVMWATCH_STATS_POW2, -1) == 0.5);
+	EXPECT_TRUE(kvmwatch_unit_scale(0, 0) == 1);
 }
 
 TEST(open_names_the_object)

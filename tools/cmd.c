@@ -90,7 +90,7 @@ int device_open(void)
 	case -ENOTTY:
 	case -EINVAL:
 		complain(KVMWATCH_DEVICE,
-			 "this is not kvmwatch's device; remove it and load the module again");
+			 "not kvmwatch's device, or that of a module older than this program; load the module anew");
 		break;
 	case -EPROTONOSUPPORT:
 		complain(KVMWATCH_DEVICE,

@@ -32,7 +32,7 @@ enum {
 	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_UUID, COL_UNIT,
 	COL_USER_UNIT, COL_VCPUS, COL_SLOTS, COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT,
 	COL_LOGGING, COL_LOGGED, COL_RING, COL_LOGGED_TEXT, COL_PAGES, COL_MARKS, COL_WINDOW,
-	COL_RATE, COL_MARK_RATE, COL_RATE_TEXT, COL_REASON, NR_COLS
+	COL_RATE, COL_MARK_RATE, COL_RATE_TEXT, COL_REASON, COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -62,6 +62,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_MARK_RATE]	= { "dirty_marks_per_second",	NULL,		true },
 	[COL_RATE_TEXT]	= { NULL,			"DIRTY RATE",	false },
 	[COL_REASON]	= { "dirty_unknown",		NULL,		false },
+	[COL_TIME]	= { "time_ns",			NULL,		true },
 };
 
 /* A VM at one moment: none, if @item is -1. */
@@ -291,6 +292,7 @@ static void show_vm(struct output *out, const struct options *options,
 	output_u64(out, COL_FOOTPRINT, info->footprint, NULL);
 	show_logged(out, &logged);
 	show_rate(out, options, now, before, &logged);
+	output_u64(out, COL_TIME, now->sample->all->begin_ns, NULL);
 	output_row(out);
 }
 

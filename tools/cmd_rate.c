@@ -37,7 +37,7 @@ struct rates {
 enum {
 	COL_VM, COL_NAME, COL_KIND, COL_OF, COL_AS, COL_SLOT, COL_VCPU, COL_WINDOW, COL_MARKS,
 	COL_NEW, COL_PAGES, COL_BYTES, COL_MARK_RATE, COL_LOGGED, COL_LOGGED_TEXT, COL_REASON,
-	NR_COLS
+	COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -57,6 +57,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_LOGGED]	= { "logged_bytes",	NULL,		true },
 	[COL_LOGGED_TEXT] = { NULL,		"LOGGED",	false },
 	[COL_REASON]	= { "unknown",		NULL,		false },
+	[COL_TIME]	= { "time_ns",		NULL,		true },
 };
 
 /* Which one it is: "VM", "slot 0:1", "vCPU 0". */
@@ -188,6 +189,7 @@ static void show_one(struct output *out, const struct rates *rates, const struct
 	if (!vm || one.was < 0 || !one.window)
 		return;
 	find_logged(&one, &now[0], &rates->before[0], it->vm);
+	output_u64(out, COL_TIME, now[kind].all->begin_ns, NULL);
 	output_u64(out, COL_VM, it->vm, NULL);
 	output_string(out, COL_NAME, vm->info.name);
 	show_what(out, kinds[kind], it);

@@ -281,6 +281,7 @@ static void show_json(struct output *out, const struct family *family)
 	output_json_add(json, "stats", stats_json(&family->objects[0]));
 	output_json_add(json, "vcpus", vcpus);
 	output_json_add(json, "slots", slots);
+	output_json_add(json, "time_ns", json_object_new_uint64(now_ns()));
 	output_json(out, json);
 }
 

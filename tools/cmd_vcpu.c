@@ -44,7 +44,7 @@ struct vcpus {
 enum {
 	COL_VM, COL_NAME, COL_VCPU, COL_ID, COL_TID, COL_PCPU, COL_WINDOW, COL_ON, COL_SHARE,
 	COL_LOADS, COL_MIN, COL_P50, COL_P99, COL_MAX, COL_OFF, COL_DELAY, COL_HALT, COL_MOVES,
-	COL_PREEMPTIONS, COL_EXITS, COL_EXACT, NR_COLS
+	COL_PREEMPTIONS, COL_EXITS, COL_EXACT, COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -69,6 +69,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_PREEMPTIONS] = { "preemptions",	"PREEMPTED",	true },
 	[COL_EXITS]	= { "exits",		"EXITS",	true },
 	[COL_EXACT]	= { "exact",		NULL,		false },
+	[COL_TIME]	= { "time_ns",		NULL,		true },
 };
 
 /* Counts and times that are shown as they are. */
@@ -215,6 +216,7 @@ static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struc
 
 	if (!vm || was < 0 || !window || !is_chosen(vcpus, it))
 		return false;
+	output_u64(out, COL_TIME, now->all->begin_ns, NULL);
 	output_u64(out, COL_VM, it->vm, NULL);
 	output_string(out, COL_NAME, vm->info.name);
 	output_u64(out, COL_VCPU, it->number, NULL);

@@ -1098,7 +1098,7 @@ TEST(list_has_a_rate_of_marks_with_dirty_rings)
 			   "640 marks/s over 1 s, in 256 KiB\n"));
 	EXPECT_TRUE(PRINTS(RING, list, NULL, "--json", "\"dirty_ring\":true",
 			   "\"dirty_pages\":null", "\"dirty_marks\":640",
-			   "\"dirty_pages_per_second\":null", "\"dirty_marks_per_second\":640}"));
+			   "\"dirty_pages_per_second\":null", "\"dirty_marks_per_second\":640,"));
 }
 
 /* As when a migration begins: marks of the interval are of more memory than its beginning had. */
@@ -1203,7 +1203,7 @@ TEST(dirty_rate_says_what_it_covers)
 	EXPECT_TRUE(PRINTS(ALL, dirty, rate_options, NULL,
 			   " VM         640 512     512   2.00 MiB     640 on\n"));
 	EXPECT_TRUE(PRINTS(RING, dirty, rate_options, "--csv",
-			   "\n1,4242-5,vm,,,,1000000000,640,,,,640,262144,\n"));
+			   "\n1,4242-5,vm,,,,1000000000,640,,,,640,262144,,"));
 	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--csv",
 			   "\n1,4242-5,vcpu,,,0,1000000000,640,,,,,0,dirty logging is off\n"));
 }

@@ -1205,7 +1205,7 @@ TEST(dirty_rate_says_what_it_covers)
 	EXPECT_TRUE(PRINTS(RING, dirty, rate_options, "--csv",
 			   "\n1,4242-5,vm,,,,1000000000,640,,,,640,262144,,"));
 	EXPECT_TRUE(PRINTS(OFF, dirty, rate_options, "--csv",
-			   "\n1,4242-5,vcpu,,,0,1000000000,640,,,,,0,dirty logging is off\n"));
+			   "\n1,4242-5,vcpu,,,0,1000000000,640,,,,,0,dirty logging is off,"));
 }
 
 TEST(a_vm_may_be_given_without_its_option)

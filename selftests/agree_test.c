@@ -823,6 +823,7 @@ static void check_memory_events(struct __test_metadata *_metadata, const struct 
 static void check_vcpu_events(struct __test_metadata *_metadata, const struct watched *w)
 {
 	char vcpu[32];
+	long long traced;
 	unsigned int i;
 
 	for (i = 0; i < w->nr; i++) {
@@ -838,9 +839,9 @@ static void check_vcpu_events(struct __test_metadata *_metadata, const struct wa
 			  watch_trace_count(" kvmwatch_vcpu_put: ", w->vm, vcpu, " preempted",
 					    NULL));
 		/* They are stopped at both ends, so no stretch on a pCPU is cut. */
-		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "on_cpu_ns"),
-				watch_trace_sum("on_ns", " kvmwatch_vcpu_put: ", w->vm, vcpu, NULL),
-				vcpu_grew(w, i, "puts")));
+		traced = watch_trace_sum("on_ns", " kvmwatch_vcpu_put: ", w->vm, vcpu, NULL);
+		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "on_cpu_ns"), traced,
+					       vcpu_grew(w, i, "puts")));
 		EXPECT_EQ(vcpu_grew(w, i, "dirty_marks"),
 			  watch_trace_count(" kvmwatch_dirty: ", w->vm, vcpu, NULL));
 
@@ -850,9 +851,9 @@ static void check_vcpu_events(struct __test_metadata *_metadata, const struct wa
 			  watch_trace_count(" kvmwatch_halt: ", w->vm, vcpu, " poll ", NULL));
 		EXPECT_EQ(vcpu_grew(w, i, "wakeups_wait"),
 			  watch_trace_count(" kvmwatch_halt: ", w->vm, vcpu, " wait ", NULL));
-		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "halt_time_ns"),
-				watch_trace_sum("ns", " kvmwatch_halt: ", w->vm, vcpu, NULL),
-				vcpu_grew(w, i, "halts")));
+		traced = watch_trace_sum("ns", " kvmwatch_halt: ", w->vm, vcpu, NULL);
+		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "halt_time_ns"), traced,
+					       vcpu_grew(w, i, "halts")));
 		EXPECT_EQ(vcpu_grew(w, i, "halt_poll_grow"),
 			  watch_trace_count(" kvmwatch_halt_poll: ", w->vm, vcpu, " grow ", NULL));
 		EXPECT_EQ(vcpu_grew(w, i, "halt_poll_shrink"),

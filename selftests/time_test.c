@@ -253,9 +253,8 @@ TEST_F(sum, of_all_parts_is_the_time_that_passed_at_any_moment)
 		}
 		EXPECT_LE(last.latency, now.latency);
 		/* From its first entry on it is in guest mode or out of it. */
-		if (last.exits) {
+		if (last.exits)
 			EXPECT_SAME(diff.on + diff.off, diff.part[GUEST_TIME] + diff.exit);
-		}
 		last = now;
 		usleep(100);
 	}

@@ -151,8 +151,8 @@ const char *watch_trace_text(void);
 long watch_trace_count(const char *first, ...);
 long long watch_trace_sum(const char *field, const char *first, ...);
 /*
- * Is a number that grew by @ns the sum of that field over so many events? The sum is rounded down to
- * a nanosecond, and each event.
+ * Is a number that grew by @ns the sum of that field over so many events? The sum is rounded down
+ * to a nanosecond, and each event.
  */
 bool watch_trace_is_sum(__u64 ns, long long sum, long events);
 /* How many events the instance lost; a test that counts expects 0. */

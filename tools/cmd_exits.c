@@ -325,7 +325,7 @@ static __u64 window_of(const struct look *now, const struct look *before, const 
 }
 
 static void show_kind(struct output *out, const struct look *now, const struct look *before,
-		     const struct kind *kind, bool raw)
+		      const struct kind *kind, bool raw)
 {
 	struct rows rows = { .out = out, .now = now, .kind = kind, .raw = raw };
 

@@ -83,8 +83,8 @@
 #define KVMW_HAS_RMAP_TELLERS	(!KVMW_SINCE(6, 1) || KVMW_SINCE(7, 2))
 
 /*
- * Functions that have leaves changed, X(name, cause) with a cause of probes/causes.h. Some are there
- * only where the compiler has not put them into others, which are there as well.
+ * Functions that have leaves changed, X(name, cause) with a cause of probes/causes.h. Some exist
+ * only where the compiler has not put them into others, which are in the list as well.
  */
 #define KVMW_LEAF_FUNCTIONS(X)							\
 	X("kvm_mmu_page_fault", FAULT)						\

@@ -26,8 +26,8 @@ void kvmw_symbols_of(const struct module *mod)
 }
 
 /*
- * The name must match to the letter. The symbols of code that is only needed to initialise kvm.ko go
- * when that is done, and with them this table: a reader with preemption off is waited for.
+ * The name must match to the letter. The symbols of code that only initialises kvm.ko go when that
+ * is done, and this table with them: the kernel waits for readers that have preemption off.
  */
 unsigned long kvmw_symbol_addr(const char *name)
 {

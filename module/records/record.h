@@ -80,9 +80,9 @@ struct kvmw_vcpu {
 	u64			halted_since;
 	struct kvmw_exit_span	exit_span;
 	/*
-	 * Its time is accounted from its first load on, or from when it was found. Not 0: since then
-	 * it has not been in guest mode, and had no exit. In ticks, as all sums are: for how long that
-	 * was; exits before; halts that are KVM's own measure, as they began before.
+	 * Its time is accounted from its first load on, or from when it was found. Not 0: since
+	 * then it has not been in guest mode, and had no exit. In ticks, as all sums are: for how
+	 * long that was; exits before; halts that are KVM's own measure, as they began before.
 	 */
 	u64			begun;
 	u64			before_entry;

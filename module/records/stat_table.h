@@ -133,8 +133,10 @@
 	  "longest stretch between load and put")				\
 	X(off_cpu_ns_max, PEAK, TICKS, NEED_ONCPU, COUNTED,			\
 	  "longest stretch between put and load")				\
-	X(on_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED, "ended stretches between load and put") \
-	X(off_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED, "ended stretches between put and load") \
+	X(on_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED,			\
+	  "ended stretches between load and put")				\
+	X(off_cpu_hist, LOG_HIST, TICKS, NEED_ONCPU, COUNTED,			\
+	  "ended stretches between put and load")				\
 	X(halts, CUMULATIVE, NONE, NEED_HALT, COUNTED, "times it halted")	\
 	X(halt_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,			\
 	  "time halted, polling and waiting together")				\
@@ -161,7 +163,8 @@
 	  "time its thread was runnable but waited for a pCPU, until it was last loaded") \
 	X(load_cost_ns, CUMULATIVE, TICKS, NEED_LOAD_COST, COUNTED,		\
 	  "time inside KVM's load function")					\
-	X(put_cost_ns, CUMULATIVE, TICKS, NEED_PUT_COST, COUNTED, "time inside KVM's put function") \
+	X(put_cost_ns, CUMULATIVE, TICKS, NEED_PUT_COST, COUNTED,		\
+	  "time inside KVM's put function")					\
 	X(load_cost_hist, LOG_HIST, TICKS, NEED_LOAD_COST, COUNTED, "the same, call by call") \
 	X(put_cost_hist, LOG_HIST, TICKS, NEED_PUT_COST, COUNTED, "the same, call by call") \
 	X(dirty_marks, CUMULATIVE, NONE, NEED_DIRTY, COUNTED,			\

@@ -48,7 +48,8 @@ static void happens(struct kvmw_exit_span *span, const int *what, int nr)
 	const int what_[] = { __VA_ARGS__ };					\
 	struct kvmw_exit_span span_ = { };					\
 										\
-	sum = unknown = 0;							\
+	sum = 0;								\
+	unknown = 0;								\
 	happens(&span_, what_, ARRAY_SIZE(what_));				\
 	sum;									\
 })

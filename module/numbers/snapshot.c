@@ -301,8 +301,8 @@ static void make_ns(u64 *cells, unsigned int nr)
 /* The rows that are made; and nanoseconds of ticks, but for counts by their length. */
 #define VCPU_COUNTED(to)
 #define VCPU_MADE(value)		made = (value), VCPU_TO
-#define VCPU_TO(to)			(to)[0] = made;
-#define VCPU_ROW(name, type, unit, needs, source, ...)	VCPU_##source(out->name)
+#define VCPU_TO(to)			((to)[0] = made)
+#define VCPU_ROW(name, type, unit, needs, source, ...)	VCPU_##source(out->name);
 #define NS_OF_NONE(type, cells)
 #define NS_OF_NS(type, cells)
 #define NS_OF_TICKS(type, cells)	NS_OF_TICKS_##type(cells)

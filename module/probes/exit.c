@@ -91,7 +91,7 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 }
 
 /* With the arguments of the event. */
-noinline __noclone static KVMW_TP_EXIT(exit_unusual)
+static noinline __noclone KVMW_TP_EXIT(exit_unusual)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
 

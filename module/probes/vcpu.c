@@ -121,9 +121,9 @@ static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struc
 	if (unlikely(kvcpu->preempted)) {
 		kvmw_inc(vcpu, preemptions);
 		why = KVMW_OFF_PREEMPTED;
-	} else if (likely(kvmw_task_runs(current))) {
-		return KVMW_OFF_USER;
 	} else {
+		if (likely(kvmw_task_runs(current)))
+			return KVMW_OFF_USER;
 		why = KVMW_OFF_BLOCKED;
 	}
 	return vcpu->halted ? KVMW_OFF_WAIT : why;

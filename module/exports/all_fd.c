@@ -12,6 +12,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
@@ -118,7 +119,7 @@ static void look_numbers(struct look *look, struct kvmw_object *obj)
 {
 	const struct all_file *af = look->af;
 	u64 *bits = look->item + af->header.bits_offset;
-	u32 i, j;
+	u32 i;
 	u64 *cells;
 
 	memset(look->stats, 0, sizeof(*look->stats));
@@ -128,9 +129,10 @@ static void look_numbers(struct look *look, struct kvmw_object *obj)
 		if (!kvmw_stat_available(af->stats[i], obj))
 			bits[i / 64] &= ~BIT_ULL(i % 64);
 		cells = look->item + af->header.data_offset + af->descs[i].offset;
-		for (j = 0; j < af->stats[i]->size; j++)
-			cells[j] = bits[i / 64] & BIT_ULL(i % 64) ?
-				   kvmw_stat_cell(af->stats[i], look->stats, j) : 0;
+		if (bits[i / 64] & BIT_ULL(i % 64))
+			kvmw_stat_cells(af->stats[i], look->stats, cells);
+		else
+			memset(cells, 0, af->stats[i]->size * sizeof(*cells));
 	}
 }
 

@@ -123,8 +123,10 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 			stat++;
 		cells = (void *)data + desc[i].offset;
 		withdrawn = kvmw_stat_withdrawn(stat, sf->obj);
-		for (j = 0; j < stat->size; j++)
-			cells[j] = withdrawn ? KVMWATCH_WITHDRAWN : kvmw_stat_cell(stat, stats, j);
+		if (!withdrawn)
+			kvmw_stat_cells(stat, stats, cells);
+		for (j = 0; withdrawn && j < stat->size; j++)
+			cells[j] = KVMWATCH_WITHDRAWN;
 	}
 }
 

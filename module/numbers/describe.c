@@ -173,6 +173,22 @@ u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat)
 	return (stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_LINEAR_HIST;
 }
 
+void kvmw_stat_cells(const struct kvmw_stat *stat, const union kvmw_any_stats *stats, u64 *to)
+{
+	const u64 *cells = (const void *)stats + stat->offset;
+	unsigned int cell, bucket;
+
+	if (stat->kept != KVMW_CELLS_EXIT_HIST) {
+		memcpy(to, cells, stat->size * sizeof(*to));
+		return;
+	}
+	memset(to, 0, stat->size * sizeof(*to));
+	for (cell = 0; cell <= KVMW_EXIT_REST; cell++) {
+		bucket = cell < KVMW_EXIT_LOW ? cell : KVMW_EXIT_HIGH_FIRST + cell - KVMW_EXIT_LOW;
+		to[min_t(unsigned int, bucket, stat->size - 1)] += cells[cell];
+	}
+}
+
 const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
 {
 	switch (kind) {

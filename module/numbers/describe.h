@@ -67,6 +67,8 @@ u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat);
 /* Cell @i, less than @stat->size, of a statistic in a snapshot. */
 u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,
 		   unsigned int i);
+/* All of them. */
+void kvmw_stat_cells(const struct kvmw_stat *stat, const union kvmw_any_stats *stats, u64 *to);
 
 /*
  * Why VMs may run that have no record, in words; "" when each that runs has one, as far as the

@@ -152,11 +152,12 @@ static __always_inline void count_exit_put(struct kvmw_vcpu *vcpu, u64 now)
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
 				const bool usual)
 {
-	enum kvmw_off why = why_off(vcpu, kvcpu);
+	enum kvmw_off why;
 	u64 now, on = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now_of(usual);
+	why = why_off(vcpu, kvcpu);
 	if (usual || vcpu->where == KVMW_VCPU_ON_CPU) {
 		on = kvmw_ticks(now, vcpu->since);
 		kvmw_add(vcpu, on_cpu_ns, on);

@@ -44,7 +44,8 @@ struct vcpus {
 enum {
 	COL_VM, COL_NAME, COL_VCPU, COL_ID, COL_TID, COL_PCPU, COL_WINDOW, COL_ON, COL_SHARE,
 	COL_LOADS, COL_MIN, COL_P50, COL_P99, COL_MAX, COL_OFF, COL_DELAY, COL_HALT, COL_MOVES,
-	COL_PREEMPTIONS, COL_EXITS, COL_EXACT, COL_TIME, NR_COLS
+	COL_PREEMPTIONS, COL_EXITS, COL_EXACT, COL_TIME, COL_GUEST, COL_KVM, COL_POLL, COL_WAIT,
+	COL_PREEMPTED, COL_BLOCKED, COL_USER, COL_LOAD_ENTRY, COL_EXIT_PUT, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -70,6 +71,15 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_EXITS]	= { "exits",		"EXITS",	true },
 	[COL_EXACT]	= { "exact",		NULL,		false },
 	[COL_TIME]	= { "time_ns",		NULL,		true },
+	[COL_GUEST]	= { "guest_time_ns",	"GUEST",	true },
+	[COL_KVM]	= { "kvm_time_ns",	"KVM",		true },
+	[COL_POLL]	= { "poll_time_ns",	NULL,		true },
+	[COL_WAIT]	= { "wait_time_ns",	NULL,		true },
+	[COL_PREEMPTED]	= { "preempted_time_ns", NULL,		true },
+	[COL_BLOCKED]	= { "blocked_time_ns",	NULL,		true },
+	[COL_USER]	= { "user_time_ns",	"VMM",		true },
+	[COL_LOAD_ENTRY] = { "load_entry_ns",	NULL,		true },
+	[COL_EXIT_PUT]	= { "exit_put_ns",	NULL,		true },
 };
 
 /* Counts and times that are shown as they are. */
@@ -85,6 +95,15 @@ static const struct {
 	{ COL_MOVES, "load_migrations", false },
 	{ COL_PREEMPTIONS, "preemptions", false },
 	{ COL_EXITS, "exits", false },
+	{ COL_GUEST, "guest_time_ns", true },
+	{ COL_KVM, "kvm_time_ns", true },
+	{ COL_POLL, "poll_time_ns", true },
+	{ COL_WAIT, "wait_time_ns", true },
+	{ COL_PREEMPTED, "preempted_time_ns", true },
+	{ COL_BLOCKED, "blocked_time_ns", true },
+	{ COL_USER, "user_time_ns", true },
+	{ COL_LOAD_ENTRY, "load_entry_ns", true },
+	{ COL_EXIT_PUT, "exit_put_ns", true },
 };
 
 static void show_ns(struct output *out, int column, __u64 ns, bool raw)
@@ -467,7 +486,8 @@ const struct cmd cmd_vcpu = {
 		"what of them lies in the interval (from trace events; who may not trace, or asks for\n"
 		"--counters, sees bounds, and only of stretches that ended). At most P50 is how long\n"
 		"half of them were. DELAY is time it could run but had no pCPU, HALTED what it was\n"
-		"halted, polling included.",
+		"halted, polling included. GUEST is its time in guest mode, KVM on a pCPU in KVM\n"
+		"itself, VMM off its pCPU in the VMM.",
 	.options	= options,
 	.run		= run,
 };

@@ -96,9 +96,12 @@ extern u64 kvmw_bucket_edge[64];
 /* Bucket 0 holds less than 1 ns, bucket i what takes 2^(i-1) ns up to 2^i. @ticks is not 0. */
 static __always_inline unsigned long kvmw_bucket(u64 ticks)
 {
+	/* By pointers: kernels that check the bounds of arrays would check each, in each hit. */
+	const u64 *edge = kvmw_bucket_edge;
+	const u8 *below = kvmw_bucket_below;
 	unsigned long bit = __fls(ticks);
 
-	return (unsigned long)kvmw_bucket_below[bit] + (ticks >= kvmw_bucket_edge[bit]);
+	return (unsigned long)below[bit] + (ticks >= edge[bit]);
 }
 
 /* For handlers, whose usual way (see hooks/handler.h) is taken only if the clock is the TSC. */

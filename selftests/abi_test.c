@@ -424,6 +424,7 @@ TEST_F(abi, the_catalog_has_units_meanings_and_names_of_buckets)
 	const struct kvmwatch_stat *stat;
 	struct kvmwatch_catalog *catalog;
 	struct kvmwatch_info info;
+	const char *name;
 	size_t i, nr = 0;
 
 	ASSERT_EQ(0, kvmwatch_catalog_read(self->dev, &catalog));
@@ -441,7 +442,9 @@ TEST_F(abi, the_catalog_has_units_meanings_and_names_of_buckets)
 	if (info.vendor == KVMWATCH_VENDOR_SVM) {
 		EXPECT_STREQ("hlt", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0x78));
 		EXPECT_STREQ("npf", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0x400));
-		EXPECT_STREQ("idle_hlt", kvmwatch_catalog_bucket(catalog, "exit_reasons", 0xa6));
+		/* The kernel's own name, where it has one; else ours. */
+		name = kvmwatch_catalog_bucket(catalog, "exit_reasons", 0xa6);
+		EXPECT_TRUE(!strcmp(name, "idle_hlt") || !strcmp(name, "idle-halt"));
 	} else {
 		EXPECT_STREQ("HLT", kvmwatch_catalog_bucket(catalog, "exit_reasons", 12));
 		EXPECT_STREQ("EPT_VIOLATION",

@@ -69,6 +69,13 @@ static int list(int dev, unsigned int kind, __u64 vm, void *items, __u32 item_si
 	return err;
 }
 
+/* Time goes on by itself, also that by exit reason. How often something took so long does not. */
+static bool is_time(const struct oracle_desc *desc)
+{
+	return (desc->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS &&
+	       (desc->flags & KVMWATCH_STATS_TYPE_MASK) != KVMWATCH_STATS_LOG_HIST;
+}
+
 static void take_counts(int fd, __u64 *counts)
 {
 	struct oracle_desc desc;
@@ -78,9 +85,11 @@ static void take_counts(int fd, __u64 *counts)
 		counts[i] = 0;
 		if (!strcmp(desc.name, "audits"))
 			continue;	/* one a minute by itself */
+		if (is_time(&desc))
+			continue;
 		if (desc.size > 1)
 			oracle_hist_sum(fd, desc.name, &counts[i]);
-		else if ((desc.flags & KVMWATCH_STATS_UNIT_MASK) != KVMWATCH_STATS_SECONDS)
+		else
 			oracle_read(fd, desc.name, &counts[i]);
 	}
 }

@@ -58,7 +58,7 @@ struct exits {
 enum {
 	COL_VM, COL_VM_NAME, COL_OBJECT, COL_KIND, COL_REASON, COL_NUMBER, COL_COUNT, COL_WINDOW,
 	COL_RATE, COL_SHARE, COL_TIME, COL_WINDOW_COUNT, COL_WINDOW_TIME, COL_TIME_SHARE,
-	COL_AVERAGE, COL_MAX, COL_P99, NR_COLS
+	COL_AVERAGE, COL_MAX, COL_P99, COL_READ, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -72,13 +72,14 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_WINDOW]		= { "window_ns",	NULL,		true },
 	[COL_RATE]		= { "per_second",	"RATE",		true },
 	[COL_SHARE]		= { "share",		NULL,		true },
-	[COL_TIME]		= { "time_ns",		NULL,		true },
+	[COL_TIME]		= { "exit_time_ns",	NULL,		true },
 	[COL_WINDOW_COUNT]	= { "window_count",	"COUNT",	true },
 	[COL_WINDOW_TIME]	= { "window_time_ns",	"TIME",		true },
 	[COL_TIME_SHARE]	= { "time_share",	"SHARE",	true },
 	[COL_AVERAGE]		= { "average_ns",	"AVG",		true },
 	[COL_MAX]		= { "max_ns",		"MAX",		true },
 	[COL_P99]		= { "p99_ns",		"P99",		true },
+	[COL_READ]		= { "time_ns",		NULL,		true },
 };
 
 /* Exits by where they lead: what there is of each. */
@@ -233,6 +234,7 @@ static void show_object(const struct rows *rows)
 	output_string(rows->out, COL_VM_NAME, now->vm->info.name);
 	output_string(rows->out, COL_OBJECT, object);
 	output_string(rows->out, COL_KIND, rows->kind->name);
+	output_u64(rows->out, COL_READ, now->sample->all->begin_ns, NULL);
 }
 
 static void show_reason(const struct rows *rows, const struct kvmwatch_value *reasons,

@@ -109,7 +109,7 @@ claim "nor has a VM without" says " off .* off" kvmwatch dirty --rate -i 0.2 -n 
 
 # Slot 1 has 256 KiB of the guest's 368.
 list_of() {
-	kvmwatch list --csv -p "$1" | sed -n 2p | cut -d, -f11,15-
+	kvmwatch list --csv -p "$1" | sed -n 2p | cut -d, -f11,15-23
 }
 rate_of() {
 	kvmwatch dirty --rate -i 0.2 -n 1 --csv -p "$1" | awk -F, -v of="$2" '$3 == of { print $13 }'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is behind the handles that callers have. Of the library's own use. */
+/* The structures that the public handles point to. Only the library uses them. */
 #ifndef LIBKVMWATCH_HANDLES_H
 #define LIBKVMWATCH_HANDLES_H
 

@@ -243,7 +243,10 @@ static u64 less(u64 all, u64 part)
 	return all > part ? all - part : 0;
 }
 
-/* Stretches that go on are counted as what they are so far. Returns that of an exit without one. */
+/*
+ * Adds the length so far of stretches that still go on. Returns that of an open exit whose reason
+ * KVM has not told yet, which no row has; else 0.
+ */
 static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *out)
 {
 	u64 length = kvmw_ticks(look->now, look->since), exit;

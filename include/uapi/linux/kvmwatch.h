@@ -364,9 +364,9 @@ struct kvmwatch_open_all {
 /*
  * read(2) returns struct kvmwatch_all_header, @num_desc descriptors (struct
  * kvmwatch_stats_desc), and items of @item_size bytes each, as many whole ones as fit. If
- * there are more, @flags has KVMWATCH_ALL_MORE, and the next read has those that follow;
- * else it looks anew, from the beginning. lseek(fd, 0, SEEK_SET) begins anew too. An object
- * that is there all the time is in one of these reads, and in one only.
+ * there are more, @flags has KVMWATCH_ALL_MORE, and the next read has those that follow.
+ * Without that flag, or after lseek(fd, 0, SEEK_SET), the next read starts with the first
+ * object. An object that exists all the time is in exactly one of these reads.
  *
  * A read of less than header and descriptors returns the header alone, with what is needed:
  * @item_offset bytes for all but the items, and @item_size for each of @nr. EINVAL: not even

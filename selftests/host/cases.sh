@@ -4,9 +4,9 @@
 
 number=0
 
-# What there is to see when a case failed; tests that have more to show have their own.
+# What there is to see when a case failed: what try's command said. Tests with more have their own.
 seen() {
-	:
+	[ ! -e "${tmp-}/log" ] || cat "$tmp/log"
 }
 
 # A result: case_is STATUS WHAT
@@ -18,4 +18,13 @@ case_is() {
 		echo "not ok $number $2"
 		seen | sed 's/^/# /'
 	fi
+}
+
+# A command is a case: try WHAT COMMAND...; $tmp is the test's directory
+try() {
+	local what=$1
+
+	shift
+	"$@" >"$tmp/log" 2>&1
+	case_is $? "$what"
 }

@@ -7,10 +7,6 @@
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-seen() {
-	cat "$tmp/log"
-}
-
 # Headers that have what our Makefile looks at, and whose own tells what it was given.
 headers() {
 	mkdir -p "$tmp/$1/include/generated" "$tmp/$1/include/config"

@@ -23,14 +23,6 @@ client() {
 }
 
 # A result of a command: try WHAT COMMAND...
-try() {
-	local what=$1
-
-	shift
-	"$@" >"$tmp/log" 2>&1
-	case_is $? "$what"
-}
-
 # Sets $port and $server: serve LOG NUMBER OPTION...
 serve() {
 	local log=$1 number=$2 i

@@ -8,18 +8,6 @@ cd "$top" || exit
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-seen() {
-	cat "$tmp/log"
-}
-
-try() {
-	local what=$1
-
-	shift
-	"$@" >"$tmp/log" 2>&1
-	case_is $? "$what"
-}
-
 # In a tree that was moved, pkg-config puts the root in front of all paths.
 config() {
 	PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$tmp/root/opt/k/lib/pkgconfig \

@@ -9,18 +9,6 @@ cd "$top" || exit
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-seen() {
-	cat "$tmp/log"
-}
-
-try() {
-	local what=$1
-
-	shift
-	"$@" >"$tmp/log" 2>&1
-	case_is $? "$what"
-}
-
 newer_library() {
 	local struct
 

@@ -8,10 +8,6 @@ cd "$top" || exit
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-seen() {
-	cat "$tmp/log"
-}
-
 make -s -C lib OUT="$tmp" all >&2 || exit
 ln -s libkvmwatch.so "$tmp/libkvmwatch.so.1"
 cc -Wall -Wextra -Werror -shared -fPIC -Iinclude/uapi -o "$tmp/played.so" \

@@ -62,18 +62,28 @@ int listed_slot(__u64 vm, unsigned int id, struct kvmwatch_slot *slot)
 	return err;
 }
 
-int open_by_id(unsigned int kind, __u64 id, unsigned int slot)
+static int open_as(struct kvmwatch_open arg)
 {
-	struct kvmwatch_open arg = {
-		.size = sizeof(arg), .kind = kind, .id = id, .slot = slot,
-	};
 	int dev = watch_device(), fd;
 
+	arg.size = sizeof(arg);
 	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
 	if (fd < 0)
 		fd = -errno;
 	close(dev);
 	return fd;
+}
+
+int open_by_id(unsigned int kind, __u64 id, unsigned int slot)
+{
+	return open_as((struct kvmwatch_open){ .kind = kind, .id = id, .slot = slot });
+}
+
+int open_by_fd(unsigned int kind, int kvm_fd)
+{
+	return open_as((struct kvmwatch_open){
+		.kind = kind, .flags = KVMWATCH_OPEN_BY_FD, .fd = kvm_fd,
+	});
 }
 
 __u64 stat_of(int fd, const char *name)

@@ -20,8 +20,9 @@ int listed_count(unsigned int kind, __u64 vm);
 /* What is listed of a slot of address space 0: 0 or -errno. */
 int listed_slot(__u64 vm, unsigned int id, struct kvmwatch_slot *slot);
 
-/* A stats fd, by kvmwatch's id; an fd or -errno. */
+/* A stats fd, by kvmwatch's id, or by KVM's fd of the VM or vCPU; an fd or -errno. */
 int open_by_id(unsigned int kind, __u64 id, unsigned int slot);
+int open_by_fd(unsigned int kind, int kvm_fd);
 /* A number in a stats fd; all bits set: there is none. */
 __u64 stat_of(int fd, const char *name);
 

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -132,20 +131,6 @@ static int receive_name(int sock, char *name, size_t size)
 	return fd;
 }
 
-static int open_fd(unsigned int kind, int kvm_fd)
-{
-	struct kvmwatch_open arg = {
-		.size = sizeof(arg), .kind = kind, .flags = KVMWATCH_OPEN_BY_FD, .fd = kvm_fd,
-	};
-	int dev = watch_device(), fd;
-
-	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
-	if (fd < 0)
-		fd = -errno;
-	close(dev);
-	return fd;
-}
-
 TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 {
 	int pair[2], fd, stats, again;
@@ -171,7 +156,7 @@ TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 	ASSERT_LE(0, fd);
 	ASSERT_TRUE(find_name(name, &vm));
 	EXPECT_EQ(maker, vm.pid);
-	stats = open_fd(KVMWATCH_KIND_VM, fd);
+	stats = open_by_fd(KVMWATCH_KIND_VM, fd);
 	ASSERT_LE(0, stats);
 	loads = stat_of(stats, "loads");
 	EXPECT_EQ(11, stat_of(stats, "user_exits"));
@@ -186,7 +171,7 @@ TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 	EXPECT_EQ(loads, stat_of(stats, "loads"));
 	EXPECT_EQ(loads, stat_of(stats, "puts"));
 	EXPECT_EQ(0, stat_of(stats, "mapped_4k"));
-	again = open_fd(KVMWATCH_KIND_VM, fd);
+	again = open_by_fd(KVMWATCH_KIND_VM, fd);
 	EXPECT_EQ(11, stat_of(again, "user_exits"));
 	close(again);
 

@@ -58,6 +58,21 @@ static char *read_file(const char *path)
 	return text;
 }
 
+/* --- waiting ----------------------------------------------------------------- */
+
+struct watch_limit watch_limit(void)
+{
+	long long now = clock_ns(CLOCK_MONOTONIC);
+
+	return (struct watch_limit) { .end_ns = now + 5000000000LL * patience() };
+}
+
+bool watch_goes_on(struct watch_limit *limit)
+{
+	usleep(1000);
+	return ++limit->looks < 1000 || (long long)clock_ns(CLOCK_MONOTONIC) < limit->end_ns;
+}
+
 /* --- the module ------------------------------------------------------------ */
 
 int watch_load(const char *args)

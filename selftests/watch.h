@@ -46,16 +46,26 @@ long long watch_percpu(void);
  */
 bool watch_finds_owners(void);
 
-/* Does something come true within 5 s, with the patience of slow.h? */
+/*
+ * Does something come true within 5 s, with the patience of slow.h? However long it takes to look,
+ * it is looked at a thousand times.
+ */
 #define WATCH_EVENTUALLY(condition) ({					\
-	int tries = 5000 * patience();					\
+	struct watch_limit limit = watch_limit();			\
+	bool true_now;							\
 									\
-	while (tries && !(condition)) {					\
-		usleep(1000);						\
-		tries--;						\
-	}								\
-	tries != 0;							\
+	while (!(true_now = (condition)) && watch_goes_on(&limit))	\
+		;							\
+	true_now;							\
 })
+
+struct watch_limit {
+	long long end_ns;	/* of the monotonic clock */
+	unsigned int looks;
+};
+
+struct watch_limit watch_limit(void);
+bool watch_goes_on(struct watch_limit *limit);
 
 /* --- stats fds --------------------------------------------------------------- */
 

@@ -39,6 +39,7 @@
 #include "records/slot.h"
 #include "records/table.h"
 #include "records/vcpu.h"
+#include "records/vcpu_seq.h"
 #include "tasks/adopt.h"
 #include "tasks/count.h"
 
@@ -227,14 +228,12 @@ static bool adopt_children(struct kvmw_vm *vm)
 
 /*
  * A vCPU that was loaded before we watched. Its numbers are this CPU's, and the interrupt may come
- * while a hit changes them: then it is the hit that tells readers when they belong together.
+ * while a hit changes them.
  */
 static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	bool in_hit = raw_read_seqcount(&vcpu->seq) & 1;
+	bool begun = kvmw_vcpu_seq_begin(&vcpu->seq);
 
-	if (!in_hit)
-		raw_write_seqcount_begin(&vcpu->seq);
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = kvmw_now();
 	kvmw_vcpu_begin(vcpu, vcpu->since);
@@ -242,8 +241,7 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 	if (kvmw_runs_here(kvcpu))
 		vcpu->tid = current->pid;
 	WRITE_ONCE(vcpu->stats.pcpu[0], smp_processor_id());
-	if (!in_hit)
-		raw_write_seqcount_end(&vcpu->seq);
+	kvmw_vcpu_seq_end(&vcpu->seq, begun);
 }
 
 /*

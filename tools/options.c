@@ -22,7 +22,7 @@ const char *options_set_vm(struct options *options, const char *arg)
 static const char *set_interval(struct options *options, const char *arg)
 {
 	if (!text_parse_seconds(arg, &options->interval_ns))
-		return "give seconds, 0.001 or more";
+		return TEXT_SECONDS_HELP;
 	return NULL;
 }
 
@@ -73,7 +73,7 @@ const struct opt opt_vm = {
 };
 
 const struct opt opt_interval = {
-	'i', "interval", "SECONDS", "repeat at this interval", set_interval
+	'i', "interval", "SECONDS", "repeat at this interval: 0.5, 250ms, 15s, 5m, 1h", set_interval
 };
 
 const struct opt opt_count = {

@@ -246,16 +246,32 @@ void text_clean(char *s)
 }
 
 /* Digits alone: strtod() would take hexadecimal numbers and exponents, too. */
+/* 0: there is no such unit. */
+static double seconds_of(const char *unit)
+{
+	static const struct {
+		const char *name;
+		double seconds;
+	} units[] = { { "", 1 }, { "ms", 0.001 }, { "s", 1 }, { "m", 60 }, { "h", 3600 } };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!strcmp(units[i].name, unit))
+			return units[i].seconds;
+	}
+	return 0;
+}
+
 bool text_parse_seconds(const char *s, __u64 *ns)
 {
+	size_t len = strspn(s, "0123456789.");
 	double seconds;
 	char *end;
 
-	if (s[strspn(s, "0123456789.")])
-		return false;
 	seconds = strtod(s, &end);
-	if (end == s || *end)
+	if (!len || end != s + len)
 		return false;
+	seconds *= seconds_of(end);
 	if (!(seconds >= 0.001 && seconds <= LONGEST_SECONDS))
 		return false;
 	*ns = seconds * NSEC_PER_SEC + 0.5;

@@ -53,8 +53,13 @@ bool text_controls_terminal(unsigned int code);
  */
 void text_clean(char *s);
 
-/* "0.5" to nanoseconds; false if it is no number of seconds from 1 ms to a year. */
+/*
+ * "0.5", or with one of ms, s, m, h behind, to nanoseconds; false if it is no such time from 1 ms
+ * to a year.
+ */
 bool text_parse_seconds(const char *s, __u64 *ns);
+
+#define TEXT_SECONDS_HELP "give seconds, 0.001 or more, or 250ms, 5m, 1h"
 
 /* A decimal number, nothing around it; leading zeros do not make it octal. */
 bool text_parse_u64(const char *s, __u64 *number);

@@ -283,7 +283,7 @@ static const char *set_slot(struct options *options, const char *arg)
 static const char *set_time(struct options *options, const char *arg)
 {
 	if (!text_parse_seconds(arg, &((struct view_options *)options)->time_ns))
-		return "give seconds, 0.001 or more";
+		return TEXT_SECONDS_HELP;
 	return NULL;
 }
 

@@ -236,10 +236,25 @@ TEST(seconds_are_parsed)
 	EXPECT_EQ(1000000, ns);
 }
 
+TEST(seconds_may_have_a_unit)
+{
+	__u64 ns = 0;
+
+	EXPECT_TRUE(text_parse_seconds("250ms", &ns));
+	EXPECT_EQ(250000000, ns);
+	EXPECT_TRUE(text_parse_seconds("1s", &ns));
+	EXPECT_EQ(1000000000, ns);
+	EXPECT_TRUE(text_parse_seconds("1.5m", &ns));
+	EXPECT_EQ(90000000000, ns);
+	EXPECT_TRUE(text_parse_seconds("2h", &ns));
+	EXPECT_EQ(7200000000000, ns);
+}
+
 TEST(what_is_no_interval_is_refused)
 {
 	static const char *const bad[] = {
-		"", "0", "-1", "+1", " 1", "1s", "1,5", "nan", "inf", "1e99", "0.0001", "x", ".",
+		"", "0", "-1", "+1", " 1", "1 s", "1,5", "1S", "1sm", "s", "1us", "1d",
+		"9000h", "0.5ms", "nan", "inf", "1e99", "0.0001", "x", ".",
 	};
 	__u64 ns;
 	size_t i;

@@ -121,8 +121,8 @@ view halts_b1 wakeups -p "$bob" -v 1
 view halts wakeups
 view polls haltpoll
 view marks_a dirty -p "$alice"
-view marks_b dirty -p "$bob" -s 0:1
-view none dirty -p "$bob" -s 0
+view marks_b dirty -p "$bob" -S 0:1
+view none dirty -p "$bob" -S 0
 view taken collects -p "$bob"
 attached halts_a halts_b1 halts polls marks_a marks_b none taken
 claim "a running view has an instance" test "$(views_now)" = 8
@@ -329,8 +329,8 @@ claim "report shows what was recorded" same "$(reported)" $((300 + $(grew bob vc
 claim "of a VM by its pid" same "$(reported -p "pid:$alice")" 300
 claim "or by its id, of a vCPU" same "$(reported -p "id:$(vm_id bob)" -v 1)" "$(grew bob vcpu1 halts)"
 claim "of another vCPU there is nothing" same "$(reported -p "$bob" -v 0)" 0
-claim "of a slot" same "$(reported -s 0:1)" 300
-claim "of another slot there is nothing" same "$(reported -p "$alice" -s 2)" 0
+claim "of a slot" same "$(reported -S 0:1)" 300
+claim "of another slot there is nothing" same "$(reported -p "$alice" -S 2)" 0
 claim "a name is not in the file, and it says so" \
 	fails_with 2 "give its id or its pid" kvmwatch report -p alice /tmp/trace.dat
 
@@ -388,7 +388,7 @@ others() {
 	echo "$(cat $tracing/events/sched/sched_process_exit/enable) $(grep -c 'comm=true ' $tracing/trace)"
 }
 before=$(others)
-kvmwatch record -o /tmp/own.dat >/tmp/own.err 2>&1 &
+kvmwatch record -O /tmp/own.dat >/tmp/own.err 2>&1 &
 recorder=$!
 is_recording() {
 	grep -q 1 $instances/kvmwatch-record-*/events/kvmwatch/enable
@@ -406,7 +406,7 @@ claim "without the instance's name" same "$(count kvmwatch-record </tmp/report)"
 id=$(sed -n 's/.* vm \([0-9]*\) pid .* slot 0:1 create .*/\1/p' /tmp/report)
 claim "and tells its VM from others" same "$(kvmwatch report -p "id:$id" /tmp/own.dat | count 'slot 0:1 create ')" 1
 
-kvmwatch record -p "$bob" -v 1 -t 0.1 -o /tmp/bob.dat >$said 2>&1
+kvmwatch record -p "$bob" -v 1 -t 0.1 -O /tmp/bob.dat >$said 2>&1
 claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
 claim "by the clock of the views" grep -q '\[mono\]' /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody

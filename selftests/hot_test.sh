@@ -77,7 +77,7 @@ cold=$!
 claim "the guests run" eventually grep -q "round 1 done" /tmp/demo.log
 claim "and the other one" eventually grep -q "round 1 done" /tmp/cold.log
 
-claim "SIGINT ends it well" hot INT --csv -n 100
+claim "SIGINT ends it well" hot INT --csv -T 100
 claim "32 pages were in all five logs" same 32 "$(count_rows 5)"
 claim "32 pages were in one" same 32 "$(count_rows 1)"
 claim "there are no others" same 65 "$(wc -l </tmp/hot.txt)"
@@ -89,7 +89,7 @@ claim "SIGTERM, too" hot TERM --top 3
 claim "the title has all marks" grep -q ": 192 marks of 64 pages in .*collected 5 times" /tmp/hot.txt
 claim "and says what a mark is" grep -q "a mark is no write" /tmp/hot.txt
 claim "the table has so many pages as asked for" same 3 "$(grep -c ' 0x4000[012] ' /tmp/hot.txt)"
-claim "JSON is an object a line" hot INT --json --slot 1 -n 1
+claim "JSON is an object a line" hot INT --json --slot 1 -T 1
 claim "with exact numbers" grep -q '^{.*"gfn": *262144, *"rel_gfn": *0,.*"slot": *1, *"count": *5}$' \
 	/tmp/hot.txt
 claim "windows are printed" hot INT --windows --csv
@@ -162,9 +162,9 @@ claim "what is not logged is unknown, not 0" says "unknown: dirty logging is off
 	kvmwatch dirty --hot -t 0.1 -p "$cold"
 claim "null in JSON" says '"count": *null' kvmwatch dirty --hot -t 0.1 -p "$cold" --json
 claim "an unknown slot is an error" fails_with 1 "no slot 0:9" \
-	kvmwatch dirty --hot -s 9 -t 0.1 -p "$cold"
+	kvmwatch dirty --hot -S 9 -t 0.1 -p "$cold"
 claim "an address space that is none is wrong usage" fails_with 2 "address space" \
-	kvmwatch dirty --hot -s x:1
+	kvmwatch dirty --hot -S x:1
 # As on a machine that has none
 without_gnuplot() {
 	env PATH=/nowhere "$(command -v kvmwatch)" "$@"

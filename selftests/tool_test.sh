@@ -70,7 +70,7 @@ top_mapped() {
 claim "top --json is an object a look" same 2 "$(top_mapped --json | grep -cE \
 	"^\{\"time_ns\":[1-9][0-9]*,\"window_ns\":[1-9][0-9]*,\"vms\":\[\{\"id\":[^{]*\"pid\":$guest,[^{]*}]}$")"
 claim "and knows what stat knows" same "$(vm_stat mapped_bytes)" \
-	"$(top_mapped --csv -o mapped | sed -n '3s/.*,//p')"
+	"$(top_mapped --csv -o id,mapped_bytes | sed -n '3s/.*,//p')"
 # Whoever opens the command line of one of two VMMs waits for ever, as for a process that is stuck.
 # Ended by a signal, list would have exit status 137.
 cp "$(command -v guest_demo)" /tmp/qemu-demo

@@ -21,6 +21,7 @@ enum exit_code {
 };
 
 struct opt;
+struct output_columns;
 
 /**
  * struct cmd - a subcommand
@@ -30,6 +31,7 @@ struct opt;
  * @operand:	what a word behind the options is called in the help; NULL: there may be none
  * @second:	likewise, of another word behind that
  * @options:	the options it understands, ended by NULL
+ * @tables:	the columns of its tables, ended by one without columns; NULL: it has none
  * @run:	does it; gets all arguments from the command's name on; returns an
  *		exit code
  */
@@ -40,6 +42,7 @@ struct cmd {
 	const char *operand;
 	const char *second;
 	const struct opt *const *options;
+	const struct output_columns *tables;
 	int (*run)(const struct cmd *cmd, int argc, char **argv);
 };
 

@@ -15,7 +15,7 @@
 enum { COL_ID, COL_NAME, COL_RESULT, COL_AUDITS, COL_FAILURES, NR_COLS };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_ID]	= { "id",	"ID",		true },
+	[COL_ID]	= { "id",	"ID",		true, 0, true },
 	[COL_NAME]	= { "name",	"NAME",		false },
 	[COL_RESULT]	= { "result",	"RESULT",	false },
 	[COL_AUDITS]	= { "audits",	"AUDITS",	true },
@@ -103,8 +103,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_help, NULL
+	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_help, NULL
 };
 
 const struct cmd cmd_audit = {
@@ -117,5 +119,6 @@ const struct cmd cmd_audit = {
 		"for good; or \"counting\", as that is what is done at the moment. AUDITS and FAILURES\n"
 		"are all comparisons so far and those that differed. Fails when one differs.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

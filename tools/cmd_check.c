@@ -265,13 +265,15 @@ static void show_verdict(struct output *out, const struct verdict *verdict)
 }
 
 static int show(const struct subject *subject, const struct judgement *judgement,
-		enum output_format format)
+		const struct options *options)
 {
 	struct output out;
 	size_t i;
 	int err;
 
-	output_init(&out, stdout, format);
+	err = options_output(options, &out);
+	if (err)
+		return err;
 	show_kernel(&out, subject, judgement);
 	output_begin(&out, NULL, hook_columns, NR_COLS);
 	for (i = 0; i < judgement->nr; i++)
@@ -295,7 +297,7 @@ static int check(struct subject *subject, const struct options *options)
 	wrong = judge(&judgement, &subject->kvm, subject->kvm.types.data ? &subject->btf : NULL);
 	if (wrong)
 		return complain(subject->kvm_path, "%s", wrong);
-	return show(subject, &judgement, options->format);
+	return show(subject, &judgement, options);
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)
@@ -315,8 +317,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(hook_columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_json, &opt_csv, &opt_help, NULL
+	OPTS_TABLE, &opt_help, NULL
 };
 
 const struct cmd cmd_check = {
@@ -332,5 +336,6 @@ const struct cmd cmd_check = {
 	.operand	= "KVM.KO",
 	.second		= "VMLINUX",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

@@ -16,13 +16,13 @@ static void show_cause(const struct view_row *row, size_t column)
 
 static const struct view_column columns[] = {
 	VIEW_COLUMNS_WHO,
-	{ { "gfn", "GFN", true, 10 }, "gfn", view_hex },
-	{ { "rel_gfn", "REL_GFN", true, 10 }, "rel_gfn", view_hex },
-	{ { "npages", "NPAGES", true, 9 }, "npages", view_number },
-	{ { "userspace_addr", "USERSPACE_ADDR", true, 14 }, "userspace_addr", view_hex },
-	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
-	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
-	{ { "cause", "CAUSE", false, 5 }, "cause", show_cause },
+	{ { "gfn", "GFN", true, 10, true }, "gfn", view_hex },
+	{ { "rel_gfn", "REL_GFN", true, 10, true }, "rel_gfn", view_hex },
+	{ { "npages", "NPAGES", true, 9, false }, "npages", view_number },
+	{ { "userspace_addr", "USERSPACE_ADDR", true, 14, true }, "userspace_addr", view_hex },
+	{ { "as_id", NULL, true, 0, true }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6, true }, "slot", view_slot },
+	{ { "cause", "CAUSE", false, 5, false }, "cause", show_cause },
 };
 
 static const char *const events[] = { "kvmwatch_dirty", NULL };
@@ -45,9 +45,11 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code >= 0 ? code : view_run(&dirty, cmd, &options);
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_rate,
-	&opt_hot, &opt_help, NULL
+	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, OPTS_OUTPUT, &opt_log,
+	&opt_rate, &opt_hot, &opt_help, NULL
 };
 
 const struct cmd cmd_dirty = {
@@ -59,5 +61,6 @@ const struct cmd cmd_dirty = {
 		"and the cause: a fault of the guest's write, Intel's PML, or KVM writing itself. A\n"
 		"page that is written again is marked again only after the VMM collected the log.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

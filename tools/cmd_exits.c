@@ -62,12 +62,12 @@ enum {
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]		= { "vm",		NULL,		true },
+	[COL_VM]		= { "vm",		NULL,		true, 0, true },
 	[COL_VM_NAME]		= { "name",		NULL,		false },
 	[COL_OBJECT]		= { "object",		NULL,		false },
 	[COL_KIND]		= { "kind",		"TO",		false },
 	[COL_REASON]		= { "reason",		"REASON",	false },
-	[COL_NUMBER]		= { "number",		NULL,		true },
+	[COL_NUMBER]		= { "number",		NULL,		true, 0, true },
 	[COL_COUNT]		= { "count",		NULL,		true },
 	[COL_WINDOW]		= { "window_ns",	NULL,		true },
 	[COL_RATE]		= { "per_second",	"RATE",		true },
@@ -79,7 +79,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_AVERAGE]		= { "average_ns",	"AVG",		true },
 	[COL_MAX]		= { "max_ns",		"MAX",		true },
 	[COL_P99]		= { "p99_ns",		"P99",		true },
-	[COL_READ]		= { "time_ns",		NULL,		true },
+	[COL_READ]		= { "time_ns",		NULL,		true, 0, true },
 };
 
 /* Exits by where they lead: what there is of each. */
@@ -425,8 +425,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_exits = {
@@ -439,5 +441,6 @@ const struct cmd cmd_exits = {
 		"or -i). TIME is what vCPUs spent out of the guest, be it in KVM, in the VMM or off\n"
 		"their pCPU. 99 % of the exits are below P99; MAX is the longest so far.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

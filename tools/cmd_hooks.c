@@ -132,8 +132,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(hook_columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_interval, &opt_count, &opt_json, &opt_csv, &opt_help, NULL
+	OPTS_REPEAT, OPTS_TABLE, &opt_help, NULL
 };
 
 const struct cmd cmd_hooks = {
@@ -144,5 +146,6 @@ const struct cmd cmd_hooks = {
 		"reached and how often it could not be handled, or why it is not attached. Then the\n"
 		"statistics that are unavailable for that.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

@@ -155,19 +155,18 @@ static int open_all(struct hots *hots, int dev, const struct vm *vms, size_t nr)
 /* --- the table of pages -------------------------------------------------- */
 
 enum {
-	COL_VM, COL_NAME, COL_PID, COL_GFN, COL_REL_GFN, COL_AS_ID, COL_SLOT_ID, COL_SLOT,
+	COL_VM, COL_NAME, COL_PID, COL_GFN, COL_REL_GFN, COL_AS_ID, COL_SLOT,
 	COL_COUNT, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]	= { "vm",	"VM",		true },
+	[COL_VM]	= { "vm",	"VM",		true, 0, true },
 	[COL_NAME]	= { "name",	NULL,		false },
-	[COL_PID]	= { "pid",	"PID",		true },
-	[COL_GFN]	= { "gfn",	"GFN",		true },
-	[COL_REL_GFN]	= { "rel_gfn",	"REL_GFN",	true },
-	[COL_AS_ID]	= { "as_id",	NULL,		true },
-	[COL_SLOT_ID]	= { "slot",	NULL,		true },
-	[COL_SLOT]	= { NULL,	"SLOT",		true },
+	[COL_PID]	= { "pid",	"PID",		true, 0, true },
+	[COL_GFN]	= { "gfn",	"GFN",		true, 0, true },
+	[COL_REL_GFN]	= { "rel_gfn",	"REL_GFN",	true, 0, true },
+	[COL_AS_ID]	= { "as_id",	NULL,		true, 0, true },
+	[COL_SLOT]	= { "slot",	"SLOT",		true, 0, true },
 	[COL_COUNT]	= { "count",	"COUNT",	true },
 };
 
@@ -199,8 +198,7 @@ static void show_page(struct output *out, const struct watched *w, const struct 
 	show_hex(out, COL_REL_GFN, page->rel_gfn);
 	snprintf(text, sizeof(text), "%u:%u", slot->as_id, slot->id);
 	output_u64(out, COL_AS_ID, slot->as_id, NULL);
-	output_u64(out, COL_SLOT_ID, slot->id, NULL);
-	output_text(out, COL_SLOT, text);
+	output_u64(out, COL_SLOT, slot->id, text);
 	output_u64(out, COL_COUNT, page->count, NULL);
 	output_row(out);
 }
@@ -255,9 +253,9 @@ enum {
 };
 
 static const struct output_column window_columns[NR_WINS] = {
-	[WIN_VM]	= { "vm",		NULL,		true },
+	[WIN_VM]	= { "vm",		NULL,		true, 0, true },
 	[WIN_NAME]	= { "name",		NULL,		false },
-	[WIN_SLOT]	= { "slot",		"SLOT",		false },
+	[WIN_SLOT]	= { "slot",		"SLOT",		false, 0, true },
 	[WIN_LENGTH]	= { "window_ns",	"WINDOW",	true },
 	[WIN_WINDOWS]	= { "windows",		"WINDOWS",	true },
 	[WIN_PAGES]	= { "pages",		"PAGES",	true },
@@ -327,9 +325,12 @@ static int show(const struct hots *hots)
 {
 	struct output out;
 	size_t i;
-	int err = 0;
+	int err, code;
 
-	output_init(&out, stdout, hots->options->common.format);
+	code = options_output(&hots->options->common, &out);
+	if (code)
+		return code;
+	err = 0;
 	for (i = 0; i < hots->nr && !err; i++) {
 		if (hots->options->windows)
 			show_windows(&out, &hots->all[i]);
@@ -396,6 +397,9 @@ static int watch_vms(int dev, const struct hot_options *options, struct selectio
 	return code;
 }
 
+static const struct output_columns page_table[] = { OUTPUT_COLUMNS(columns), { } };
+static const struct output_columns window_table[] = { OUTPUT_COLUMNS(window_columns), { } };
+
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct hot_options options = { };
@@ -409,6 +413,8 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		complain(cmd->name, "--windows shows no pages; leave out --top or --windows");
 		return EXIT_USAGE;
 	}
+	if (!options_check_columns(&options.common, options.windows ? window_table : page_table))
+		return EXIT_USAGE;
 	if (!options.time_ns)
 		options.time_ns = DEFAULT_TIME;
 	if (!options.top)
@@ -480,7 +486,7 @@ const struct opt opt_hot = {
 };
 
 static const struct opt opt_slot = {
-	's', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
+	'S', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
 };
 
 static const struct opt opt_time = {
@@ -489,7 +495,7 @@ static const struct opt opt_time = {
 };
 
 static const struct opt opt_top = {
-	'n', "top", "COUNT", "show so many pages of a VM; without it, 20", set_top
+	'T', "top", "COUNT", "show so many pages of a VM; without it, 20", set_top
 };
 
 static const struct opt opt_windows = {
@@ -500,8 +506,12 @@ static const struct opt opt_svg = {
 	'g', "svg", "FILE", "also draw the VM's memory over time, with gnuplot", set_svg
 };
 
+static const struct output_columns tables[] = {
+	OUTPUT_COLUMNS(columns), OUTPUT_COLUMNS(window_columns), { }
+};
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_slot, &opt_time, &opt_top, &opt_windows, &opt_svg, &opt_json, &opt_csv,
+	&opt_vm, &opt_slot, &opt_time, &opt_top, &opt_windows, &opt_svg, OPTS_TABLE,
 	&opt_hot, &opt_help, NULL
 };
 
@@ -518,5 +528,6 @@ const struct cmd cmd_hot = {
 		"only while the VMM has dirty logging on. Counting takes 2 MiB of kernel memory per\n"
 		"GiB of guest, until the command ends.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

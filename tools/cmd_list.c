@@ -29,19 +29,18 @@ struct list {
 };
 
 enum {
-	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_GUEST_OR_COMM, COL_UUID, COL_UNIT,
+	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_UUID, COL_UNIT,
 	COL_USER_UNIT, COL_VCPUS, COL_SLOTS, COL_MEMORY, COL_MAPPED, COL_SHARE, COL_FOOTPRINT,
-	COL_LOGGING, COL_LOGGED, COL_RING, COL_LOGGED_TEXT, COL_PAGES, COL_MARKS, COL_WINDOW,
-	COL_RATE, COL_MARK_RATE, COL_RATE_TEXT, COL_REASON, COL_TIME, NR_COLS
+	COL_LOGGING, COL_LOGGED, COL_RING, COL_PAGES, COL_MARKS, COL_WINDOW,
+	COL_RATE, COL_MARK_RATE, COL_REASON, COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_ID]	= { "id",			"ID",		true },
+	[COL_ID]	= { "id",			"ID",		true, 0, true },
 	[COL_NAME]	= { "name",			"NAME",		false },
-	[COL_PID]	= { "pid",			"PID",		true },
-	[COL_GUEST]	= { "guest",			NULL,		false },
+	[COL_PID]	= { "pid",			"PID",		true, 0, true },
+	[COL_GUEST]	= { "guest",			"GUEST",	false, 40 },
 	[COL_COMM]	= { "comm",			NULL,		false },
-	[COL_GUEST_OR_COMM] = { NULL,			"GUEST",	false, 40 },
 	[COL_UUID]	= { "uuid",			NULL,		false },
 	[COL_UNIT]	= { "unit",			NULL,		false },
 	[COL_USER_UNIT]	= { "user_unit",		NULL,		false },
@@ -52,17 +51,15 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_SHARE]	= { "mapped_share",		"SHARE",	true },
 	[COL_FOOTPRINT]	= { "footprint",		NULL,		true },
 	[COL_LOGGING]	= { "dirty_logging",		NULL,		false },
-	[COL_LOGGED]	= { "dirty_logged_bytes",	NULL,		true },
+	[COL_LOGGED]	= { "dirty_logged_bytes",	"DIRTY LOG",	false },
 	[COL_RING]	= { "dirty_ring",		NULL,		false },
-	[COL_LOGGED_TEXT] = { NULL,			"DIRTY LOG",	false },
 	[COL_PAGES]	= { "dirty_pages",		NULL,		true },
 	[COL_MARKS]	= { "dirty_marks",		NULL,		true },
 	[COL_WINDOW]	= { "dirty_window_ns",		NULL,		true },
-	[COL_RATE]	= { "dirty_pages_per_second",	NULL,		true },
+	[COL_RATE]	= { "dirty_pages_per_second",	"DIRTY RATE",	false },
 	[COL_MARK_RATE]	= { "dirty_marks_per_second",	NULL,		true },
-	[COL_RATE_TEXT]	= { NULL,			"DIRTY RATE",	false },
 	[COL_REASON]	= { "dirty_unknown",		NULL,		false },
-	[COL_TIME]	= { "time_ns",			NULL,		true },
+	[COL_TIME]	= { "time_ns",			NULL,		true, 0, true },
 };
 
 /* A VM at one moment: none, if @item is -1. */
@@ -167,14 +164,14 @@ static void rate_text(const struct rate *rate, const struct logged *logged, bool
 }
 
 static void show_growth(struct output *out, size_t number, size_t per_second, struct maybe growth,
-			__u64 ns)
+			__u64 ns, const char *text)
 {
 	if (growth.known) {
 		output_u64(out, number, growth.number, NULL);
-		output_real(out, per_second, growth.number / (ns / NSEC_PER_SEC), NULL);
+		output_real(out, per_second, growth.number / (ns / NSEC_PER_SEC), text);
 	} else {
 		output_unknown(out, number, NULL);
-		output_unknown(out, per_second, NULL);
+		output_unknown(out, per_second, text);
 	}
 }
 
@@ -185,16 +182,15 @@ static void show_rate(struct output *out, const struct options *options,
 	struct rate rate = rate_of(now, before, logged);
 	char text[160];
 
-	show_growth(out, COL_PAGES, COL_RATE, rate.pages, rate.ns);
-	show_growth(out, COL_MARKS, COL_MARK_RATE, rate.marks, rate.ns);
+	rate_text(&rate, logged, options->raw, text, sizeof(text));
+	show_growth(out, COL_PAGES, COL_RATE, rate.pages, rate.ns, text);
+	show_growth(out, COL_MARKS, COL_MARK_RATE, rate.marks, rate.ns, NULL);
 	if (rate.unknown) {
 		output_unknown(out, COL_WINDOW, NULL);
 		output_string(out, COL_REASON, rate.unknown);
 	} else {
 		output_u64(out, COL_WINDOW, rate.ns, NULL);
 	}
-	rate_text(&rate, logged, options->raw, text, sizeof(text));
-	output_text(out, COL_RATE_TEXT, text);
 }
 
 static void show_logged(struct output *out, const struct logged *logged)
@@ -203,13 +199,12 @@ static void show_logged(struct output *out, const struct logged *logged)
 	char text[80];
 
 	logged_text(logged, text, sizeof(text));
-	output_text(out, COL_LOGGED_TEXT, text);
 	if (word) {
 		output_string(out, COL_LOGGING, word);
-		output_u64(out, COL_LOGGED, logged->bytes, NULL);
+		output_u64(out, COL_LOGGED, logged->bytes, text);
 	} else {
 		output_unknown(out, COL_LOGGING, NULL);
-		output_unknown(out, COL_LOGGED, NULL);
+		output_unknown(out, COL_LOGGED, text);
 	}
 	output_bool(out, COL_RING, logged->ring, NULL);
 }
@@ -267,13 +262,11 @@ static void show_names(struct output *out, const struct vm *vm)
 	show_word(out, COL_UUID, vm->uuid);
 	show_word(out, COL_UNIT, vm->unit);
 	show_word(out, COL_USER_UNIT, vm->user_unit);
-	show_word(out, COL_GUEST, vm->guest);
-	if (vm->guest) {
-		output_text(out, COL_GUEST_OR_COMM, vm->guest);
-	} else {
-		snprintf(text, sizeof(text), "[%s]", vm->info.comm);
-		output_text(out, COL_GUEST_OR_COMM, text);
-	}
+	snprintf(text, sizeof(text), "[%s]", vm->info.comm);
+	if (vm->guest)
+		output_string(out, COL_GUEST, vm->guest);
+	else
+		output_unknown(out, COL_GUEST, text);
 }
 
 static void show_vm(struct output *out, const struct options *options,
@@ -365,8 +358,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_list = {
@@ -379,5 +374,6 @@ const struct cmd cmd_list = {
 		"became dirty in that part, over the interval (one second, or -i). With dirty rings\n"
 		"(ring) it is a rate of marks. Nobody knows what becomes dirty in the other memory.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

@@ -66,7 +66,9 @@ static int show(const struct forecast *f, const struct forecast_options *options
 	struct output out;
 	int err;
 
-	output_init(&out, stdout, options->common.format);
+	err = options_output(&options->common, &out);
+	if (err)
+		return err;
 	forecast_begin(&out, true);
 	forecast_row(&out, f, true);
 	output_end(&out);
@@ -141,7 +143,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 
 static const struct opt *const options[] = {
 	&opt_vm, &opt_bandwidth, &opt_downtime, &opt_measure, &opt_sample, &opt_live, &opt_link,
-	&opt_device_downtime, &opt_horizon, &opt_qmp, &opt_json, &opt_csv, &opt_help, NULL
+	&opt_device_downtime, &opt_horizon, &opt_qmp, OPTS_TABLE, &opt_help, NULL
 };
 
 const struct cmd cmd_predict = {
@@ -157,5 +159,6 @@ const struct cmd cmd_predict = {
 		"--live says what is left: its log is on anyway.\n"
 		"Exit status: 0 converges, 3 does not, 4 uncertain or unknown.",
 	.options	= options,
+	.tables		= forecast_tables,
 	.run		= run,
 };

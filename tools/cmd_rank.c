@@ -180,7 +180,9 @@ static int show(struct rank *rank)
 	size_t i, place, shown = 0;
 	int err;
 
-	output_init(&out, stdout, rank->options->common.format);
+	err = options_output(&rank->options->common, &out);
+	if (err)
+		return err;
 	forecast_begin(&out, false);
 	for (place = 0; place < rank->nr; place++) {
 		i = rank->order[place];
@@ -288,12 +290,12 @@ static const struct opt opt_jobs = {
 };
 
 static const struct opt opt_top = {
-	't', "top", "N", "sample or measure only the N VMs with the least to send", set_top
+	'T', "top", "N", "sample or measure only the N VMs with the least to send", set_top
 };
 
 static const struct opt *const options[] = {
 	&opt_vm, &opt_bandwidth, &opt_downtime, &opt_measure, &opt_sample, &opt_jobs, &opt_top,
-	&opt_link, &opt_device_downtime, &opt_horizon, &opt_json, &opt_csv, &opt_help, NULL
+	&opt_link, &opt_device_downtime, &opt_horizon, OPTS_TABLE, &opt_help, NULL
 };
 
 const struct cmd cmd_rank = {
@@ -306,5 +308,6 @@ const struct cmd cmd_rank = {
 		"that is by what is mapped alone, which is quick and which no VM feels. With one of them,\n"
 		"--top has only the cheapest looked at, and --jobs several at a time.",
 	.options	= options,
+	.tables		= forecast_tables,
 	.run		= run,
 };

@@ -35,47 +35,46 @@ struct rates {
 };
 
 enum {
-	COL_VM, COL_NAME, COL_KIND, COL_OF, COL_AS, COL_SLOT, COL_VCPU, COL_WINDOW, COL_MARKS,
-	COL_NEW, COL_PAGES, COL_BYTES, COL_MARK_RATE, COL_LOGGED, COL_LOGGED_TEXT, COL_REASON,
+	COL_VM, COL_NAME, COL_OF, COL_AS, COL_SLOT, COL_VCPU, COL_WINDOW, COL_MARKS,
+	COL_NEW, COL_PAGES, COL_BYTES, COL_MARK_RATE, COL_LOGGED, COL_REASON,
 	COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]	= { "vm",		"VM",		true },
+	[COL_VM]	= { "vm",		"VM",		true, 0, true },
 	[COL_NAME]	= { "name",		"NAME",		false },
-	[COL_KIND]	= { "of",		NULL,		false },
-	[COL_OF]	= { NULL,		"OF",		false },
-	[COL_AS]	= { "as_id",		NULL,		true },
-	[COL_SLOT]	= { "slot",		NULL,		true },
-	[COL_VCPU]	= { "vcpu_id",		NULL,		true },
+	[COL_OF]	= { "of",		"OF",		false },
+	[COL_AS]	= { "as_id",		NULL,		true, 0, true },
+	[COL_SLOT]	= { "slot",		NULL,		true, 0, true },
+	[COL_VCPU]	= { "vcpu_id",		NULL,		true, 0, true },
 	[COL_WINDOW]	= { "window_ns",	NULL,		true },
 	[COL_MARKS]	= { "marks",		"MARKS",	true },
 	[COL_NEW]	= { "marks_new",	"NEW",		true },
 	[COL_PAGES]	= { "pages_per_second",	"PAGES/S",	true },
 	[COL_BYTES]	= { "bytes_per_second",	"PER SECOND",	true },
 	[COL_MARK_RATE]	= { "marks_per_second",	"MARKS/S",	true },
-	[COL_LOGGED]	= { "logged_bytes",	NULL,		true },
-	[COL_LOGGED_TEXT] = { NULL,		"LOGGED",	false },
+	[COL_LOGGED]	= { "logged_bytes",	"LOGGED",	false },
 	[COL_REASON]	= { "unknown",		NULL,		false },
-	[COL_TIME]	= { "time_ns",		NULL,		true },
+	[COL_TIME]	= { "time_ns",		NULL,		true, 0, true },
 };
 
 /* Which one it is: "VM", "slot 0:1", "vCPU 0". */
 static void show_what(struct output *out, __u32 kind, const struct kvmwatch_all_item *it)
 {
+	const char *word = "vm";
 	char text[48] = "VM";
 
-	output_string(out, COL_KIND, kind == KVMWATCH_KIND_VM ? "vm" :
-				     kind == KVMWATCH_KIND_SLOT ? "slot" : "vcpu");
 	if (kind == KVMWATCH_KIND_SLOT) {
+		word = "slot";
 		snprintf(text, sizeof(text), "slot %u:%u", it->number >> 16, it->number & 0xffff);
 		output_u64(out, COL_AS, it->number >> 16, NULL);
 		output_u64(out, COL_SLOT, it->number & 0xffff, NULL);
 	} else if (kind == KVMWATCH_KIND_VCPU) {
+		word = "vcpu";
 		snprintf(text, sizeof(text), "vCPU %u", it->number);
 		output_u64(out, COL_VCPU, it->number, NULL);
 	}
-	output_text(out, COL_OF, text);
+	output_string_as(out, COL_OF, word, text);
 }
 
 /* What stands for a number that there is not. */
@@ -150,10 +149,9 @@ static void show_logged(struct output *out, const struct one *one)
 
 	logged_text(&one->logged, text, sizeof(text));
 	if (one->logged.known)
-		output_u64(out, COL_LOGGED, one->logged.bytes, NULL);
+		output_u64(out, COL_LOGGED, one->logged.bytes, text);
 	else
-		output_unknown(out, COL_LOGGED, NULL);
-	output_text(out, COL_LOGGED_TEXT, text);
+		output_unknown(out, COL_LOGGED, text);
 	if (one->unknown)
 		output_string(out, COL_REASON, one->unknown);
 }
@@ -300,8 +298,10 @@ const struct opt opt_rate = {
 	'R', "rate", NULL, "how fast pages are dirtied, see kvmwatch dirty --rate --help", set_rate
 };
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_json, &opt_csv, &opt_raw, &opt_rate, &opt_help,
+	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_rate, &opt_help,
 	NULL
 };
 
@@ -316,5 +316,6 @@ const struct cmd cmd_rate = {
 		"log. LOGGED is the memory that a rate covers: nobody knows what becomes dirty in the\n"
 		"other memory. Where dirty logging is off the rate is unknown (off).",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

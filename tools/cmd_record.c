@@ -143,7 +143,7 @@ static const char *set_file(struct options *options, const char *arg)
 }
 
 static const struct opt opt_file = {
-	'o', "output", "FILE", "where to; trace.dat if not given", set_file
+	'O', "output", "FILE", "where to; trace.dat if not given", set_file
 };
 
 static const struct opt *const options[] = {

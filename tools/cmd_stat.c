@@ -76,7 +76,7 @@ struct family {
 enum { COL_VM, COL_VM_NAME, COL_OBJECT, COL_STAT, COL_VALUE, COL_UNIT, NR_COLS };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]	= { "vm",	NULL,		false },
+	[COL_VM]	= { "vm",	NULL,		false, 0, true },
 	[COL_VM_NAME]	= { "name",	NULL,		false },
 	[COL_OBJECT]	= { "object",	NULL,		false },
 	[COL_STAT]	= { "stat",	"STATISTIC",	false },
@@ -550,6 +550,11 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		complain("stat", "--skip-zero is for tables: --json and --csv have all");
 		return EXIT_USAGE;
 	}
+	if ((options.options.choice.columns || options.options.choice.sort) &&
+	    options.options.format == OUTPUT_JSON) {
+		complain("stat", "--columns and --sort are for lines: --json has objects");
+		return EXIT_USAGE;
+	}
 	stat.dev = device_open();
 	if (stat.dev < 0)
 		return EXIT_COULD_NOT;
@@ -560,8 +565,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_count, &opt_skip_zero, &opt_json, &opt_csv, &opt_raw,
+	&opt_vm, OPTS_REPEAT, &opt_skip_zero, OPTS_TABLE, &opt_raw,
 	&opt_help, NULL
 };
 
@@ -573,5 +580,6 @@ const struct cmd cmd_stat = {
 		"histogram, VALUE is how many were counted, and the buckets that are not empty\n"
 		"follow. --json prints a line for each VM, --csv one for each statistic.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

@@ -121,13 +121,16 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	close(dev);
 	if (err)
 		return device_complain(err);
-	output_init(&out, stdout, options.format);
-	code = show(&out, &hooks, options.operand);
+	code = options_output(&options, &out);
+	if (!code)
+		code = show(&out, &hooks, options.operand);
 	hooks_put(&hooks);
 	return code;
 }
 
-static const struct opt *const options[] = { &opt_json, &opt_csv, &opt_help, NULL };
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
+static const struct opt *const options[] = { OPTS_TABLE, &opt_help, NULL };
 
 const struct cmd cmd_statistics = {
 	.name		= "statistics",
@@ -137,5 +140,6 @@ const struct cmd cmd_statistics = {
 		"needs, and whether all of them are attached. With NAME, those with it in their name.",
 	.operand	= "NAME",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

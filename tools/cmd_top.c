@@ -55,8 +55,8 @@ struct page {
 
 struct top {
 	struct options options;	/* first: see options.h */
-	const char *sort, *columns;
 	bool counted;		/* -n was given */
+	bool batch, once;	/* so were these */
 
 	struct selection selection;
 	enum top_view view;
@@ -281,9 +281,9 @@ static void draw_cell(const struct top *top, const struct top_column *column,
 		      const struct top_cell *cell)
 {
 	if (column->bar)
-		draw_bar(top, cell, column->width);
+		draw_bar(top, cell, column->column.width);
 	else
-		draw_text(cell->text, column->width, column->left);
+		draw_text(cell->text, column->column.width, !column->column.right);
 }
 
 /* Columns that are not hidden, as many as fit: as bits, and whether that is all. */
@@ -300,7 +300,7 @@ static unsigned int visible(const struct top *top, bool *all)
 	for (i = 0; i < nr; i++) {
 		if (page->hidden & 1U << i)
 			continue;
-		used += columns[i].width + 1;
+		used += columns[i].column.width + 1;
 		if (used > COLS)
 			*all = false;
 		else
@@ -323,7 +323,8 @@ static void draw_headings(const struct top *top, unsigned int bits, bool all)
 			continue;
 		if (i == page->sort)
 			attron(A_UNDERLINE);
-		draw_text(columns[i].heading, columns[i].width, columns[i].left);
+		draw_text(columns[i].column.heading, columns[i].column.width,
+			  !columns[i].column.right);
 		attroff(A_UNDERLINE);
 		addch(' ');
 	}
@@ -373,7 +374,7 @@ static void draw_title(struct top *top)
 			 top->nr, top->view == TOP_VCPUS ? "vCPU" : "slot",
 			 top->nr == 1 ? "" : "s");
 	snprintf(title, sizeof(title), "kvmwatch top - %s, every %.3g s, by %s%s", what,
-		 top->options.interval_ns / 1e9, columns[top->pages[top->view].sort].heading,
+		 top->options.interval_ns / 1e9, columns[top->pages[top->view].sort].column.heading,
 		 top->pages[top->view].reverse ? " (reversed)" : "");
 	mvaddnstr(0, 0, title, COLS);
 	attron(A_BOLD | (top->color ? COLOR_PAIR(COLOR_TROUBLE) : 0));
@@ -633,102 +634,83 @@ static int run_screen(struct top *top)
 
 /* --- options ------------------------------------------------------------------- */
 
-static const char *set_sort(struct options *options, const char *arg)
-{
-	((struct top *)options)->sort = arg;
-	return NULL;
-}
-
-static const char *set_columns(struct options *options, const char *arg)
-{
-	if (!*arg)
-		return "give headings of columns";
-	((struct top *)options)->columns = arg;
-	return NULL;
-}
-
 static const char *set_count(struct options *options, const char *arg)
 {
 	((struct top *)options)->counted = true;
 	return opt_count.set(options, arg);
 }
 
+static const char *set_batch(struct options *options, const char *arg)
+{
+	(void)arg;
+	((struct top *)options)->batch = true;
+	return NULL;
+}
+
+static const char *set_once(struct options *options, const char *arg)
+{
+	(void)arg;
+	((struct top *)options)->once = true;
+	return NULL;
+}
+
 static const struct opt opt_looks = {
 	'n', "count", "COUNT", "look this often; without it, until ended", set_count
 };
 
-static const struct opt opt_sort = {
-	's', "sort", "COLUMN", "sort VMs by this column", set_sort
+static const struct opt opt_batch = {
+	'b', "batch", NULL, "no screen: tables one after the other", set_batch
 };
 
-static const struct opt opt_columns = {
-	'o', "columns", "A,B,...", "show VMs with these columns", set_columns
+static const struct opt opt_once = {
+	'1', "once", NULL, "no screen: one table, and end", set_once
 };
 
-/* -1: no such column. */
-static int find_column(const char *name, size_t len)
+/* The place of one of the VMs' columns; -1: what is named is none. */
+static long find_column(const char *name, size_t len)
 {
-	const struct top_column *columns;
-	size_t i, nr;
-
-	columns = top_columns(TOP_VMS, &nr);
-	for (i = 0; i < nr; i++) {
-		if (strlen(columns[i].heading) == len &&
-		    !strncasecmp(columns[i].heading, name, len))
-			return i;
-	}
-	return -1;
+	return output_find(&top_tables[TOP_TABLE_VMS], name, len);
 }
 
-static int complain_column(const char *name, size_t len)
+/* The screen has the columns in its own order. */
+static void choose_columns(struct top *top)
 {
-	const struct top_column *columns;
-	char list[256] = "";
-	size_t i, nr, used = 0;
-
-	columns = top_columns(TOP_VMS, &nr);
-	for (i = 0; i < nr && used < sizeof(list); i++)
-		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
-				 columns[i].heading);
-	complain("top", "no column '%.*s'; there are %s", (int)len, name, list);
-	return EXIT_USAGE;
-}
-
-static int choose_columns(struct top *top)
-{
+	const char *name = top->options.choice.columns, *sort = top->options.choice.sort;
 	struct page *page = &top->pages[TOP_VMS];
-	const char *name = top->columns;
 	unsigned int chosen = 0;
-	size_t len, nr;
-	int column;
+	long column = -1;
+	size_t len;
 
-	if (top->sort) {
-		column = find_column(top->sort, strlen(top->sort));
-		if (column < 0)
-			return complain_column(top->sort, strlen(top->sort));
-		page->sort = column;
+	if (sort) {
+		page->reverse = *sort == '-';
+		sort += page->reverse;
+		column = find_column(sort, strlen(sort));
 	}
-	if (!name)
-		return EXIT_DONE;
-	for (; *name; name += len + (name[len] == ',')) {
+	page->sort = column >= 0 ? column : find_column("cpu_share", strlen("cpu_share"));
+	for (; name && *name; name += len + (name[len] == ',')) {
 		len = strcspn(name, ",");
 		column = find_column(name, len);
-		if (column < 0)
-			return complain_column(name, len);
-		chosen |= 1U << column;
+		if (column >= 0)
+			chosen |= 1U << column;
 	}
-	top_columns(TOP_VMS, &nr);
-	page->hidden = ~chosen & ((1U << nr) - 1);
-	return EXIT_DONE;
+	if (chosen)
+		page->hidden = ~chosen & ((1U << top_tables[TOP_TABLE_VMS].nr) - 1);
 }
 
-static int run_batch(const struct top *top)
+/* Without a screen, it shows what it has once, until ended with -i, or as often as -n says. */
+static int run_batch(struct top *top)
 {
-	struct top_batch what = {
-		.sort = top->pages[TOP_VMS].sort, .hidden = top->pages[TOP_VMS].hidden
-	};
+	const struct page *page = &top->pages[TOP_VMS];
 
-	return top_batch(&top->options, &what);
+	if (top->once && top->counted) {
+		complain("top", "--once is --count 1; leave one of them out");
+		return EXIT_USAGE;
+	}
+	if (top->once)
+		top->options.count = 1;
+	else if (top->batch && !top->counted)
+		top->options.count = 0;
+	return top_batch(&top->options, page->sort, page->reverse);
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)
@@ -736,17 +718,14 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	struct top top = { };
 	int code;
 
-	top.pages[TOP_VMS].sort = find_column("CPU", 3);
 	code = options_parse(cmd, argc, argv, &top.options);
 	if (code >= 0)
 		return code;
-	code = choose_columns(&top);
-	if (code)
-		return code;
-	if (top.options.format != OUTPUT_TEXT)
+	choose_columns(&top);
+	if (top.batch || top.once || top.options.log || top.options.format != OUTPUT_TEXT)
 		return run_batch(&top);
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
-		return complain("top", "needs a terminal; for pipes there are --json and --csv");
+		return complain("top", "needs a terminal; pipes have --batch, --json, --csv");
 	/* Without a given count it goes on until it is ended. */
 	if (!top.counted)
 		top.options.count = 0;
@@ -758,7 +737,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_interval, &opt_looks, &opt_sort, &opt_columns, &opt_json, &opt_csv, &opt_help,
+	&opt_vm, &opt_interval, &opt_looks, &opt_batch, &opt_once, OPTS_TABLE, &opt_log, &opt_help,
 	NULL
 };
 
@@ -770,8 +749,10 @@ const struct cmd cmd_top = {
 		"DELAY are parts of one pCPU, HALTED of all vCPUs' time, rates are per second. Keys:\n"
 		"up/down or k/j choose, Enter or v shows the vCPUs of a VM, s its slots, Esc or b goes\n"
 		"back, < and > sort by another column, r the other way round, h hides the column, H\n"
-		"shows all again, + and - change the interval, space looks now, q quits. With --json\n"
-		"or --csv there is no screen: one object for each look, or one line for each VM.",
+		"shows all again, + and - change the interval, space looks now, q quits. With --batch,\n"
+		"--once, --log, --json or --csv there is no screen, but a table, an object or lines for\n"
+		"each look.",
 	.options	= options,
+	.tables		= top_tables,
 	.run		= run,
 };

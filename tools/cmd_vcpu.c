@@ -49,12 +49,12 @@ enum {
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_VM]	= { "vm",		"VM",		true },
+	[COL_VM]	= { "vm",		"VM",		true, 0, true },
 	[COL_NAME]	= { "name",		NULL,		false },
-	[COL_VCPU]	= { "vcpu_id",		"VCPU",		true },
-	[COL_ID]	= { "id",		NULL,		true },
-	[COL_TID]	= { "tid",		"TID",		true },
-	[COL_PCPU]	= { "pcpu",		"PCPU",		true },
+	[COL_VCPU]	= { "vcpu_id",		"VCPU",		true, 0, true },
+	[COL_ID]	= { "id",		NULL,		true, 0, true },
+	[COL_TID]	= { "tid",		"TID",		true, 0, true },
+	[COL_PCPU]	= { "pcpu",		"PCPU",		true, 0, true },
 	[COL_WINDOW]	= { "window_ns",	NULL,		true },
 	[COL_ON]	= { "on_cpu_ns",	"ON CPU",	true },
 	[COL_SHARE]	= { "on_cpu_share",	"SHARE",	true },
@@ -70,7 +70,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_PREEMPTIONS] = { "preemptions",	"PREEMPTED",	true },
 	[COL_EXITS]	= { "exits",		"EXITS",	true },
 	[COL_EXACT]	= { "exact",		NULL,		false },
-	[COL_TIME]	= { "time_ns",		NULL,		true },
+	[COL_TIME]	= { "time_ns",		NULL,		true, 0, true },
 	[COL_GUEST]	= { "guest_time_ns",	"GUEST",	true },
 	[COL_KVM]	= { "kvm_time_ns",	"KVM",		true },
 	[COL_POLL]	= { "poll_time_ns",	NULL,		true },
@@ -471,10 +471,12 @@ static const struct opt opt_counters = {
 	'C', "counters", NULL, "without trace events: MIN and MAX are bounds", set_counters
 };
 
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 static const struct opt *const options[] = {
-	&opt_vm, &opt_vcpu, &opt_interval, &opt_count, &opt_time, &opt_vcpu_buffer, &opt_exact,
+	&opt_vm, &opt_vcpu, OPTS_REPEAT, &opt_time, &opt_vcpu_buffer, &opt_exact,
 	&opt_counters,
-	&opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	OPTS_TABLE, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_vcpu = {
@@ -489,5 +491,6 @@ const struct cmd cmd_vcpu = {
 		"halted, polling included. GUEST is its time in guest mode, KVM on a pCPU in KVM\n"
 		"itself, VMM off its pCPU in the VMM.",
 	.options	= options,
+	.tables		= tables,
 	.run		= run,
 };

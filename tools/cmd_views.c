@@ -37,12 +37,14 @@ static void show_valid(const struct view_row *row, size_t column)
 
 static const struct view_column wakeup_columns[] = {
 	VIEW_COLUMNS_WHO,
-	{ { "halted_ns", "DUR_HALT", true, 10 }, "ns", view_ns },
-	{ { "how", "HOW", false, 4 }, "waited", show_how },
-	{ { "valid", "VALID", false, 7 }, "valid", show_valid },
+	{ { "halted_ns", "DUR_HALT", true, 10, false }, "ns", view_ns },
+	{ { "how", "HOW", false, 4, false }, "waited", show_how },
+	{ { "valid", "VALID", false, 7, false }, "valid", show_valid },
 };
 
 static const char *const wakeup_events[] = { "kvmwatch_halt", NULL };
+
+static const struct output_columns wakeups_tables[] = { OUTPUT_COLUMNS(wakeup_columns), { } };
 
 static const struct view wakeups = {
 	KVMWATCH_KIND_VCPU, "wakeups_wait", wakeup_events,
@@ -55,7 +57,7 @@ static int run_wakeups(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const options[] = {
-	&opt_vm, &opt_vcpu, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_raw, &opt_help, NULL
+	&opt_vm, &opt_vcpu, &opt_time, &opt_buffer, OPTS_OUTPUT, &opt_log, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_wakeups = {
@@ -66,6 +68,7 @@ const struct cmd cmd_wakeups = {
 		"after the vCPU went to wait, and whether KVM finds that it was woken for something\n"
 		"(valid). At the end how many there were, and how many were lost.",
 	.options	= options,
+	.tables		= wakeups_tables,
 	.run		= run_wakeups,
 };
 
@@ -80,12 +83,14 @@ static void show_type(const struct view_row *row, size_t column)
 
 static const struct view_column haltpoll_columns[] = {
 	VIEW_COLUMNS_WHO,
-	{ { "type", "TYPE", false, 6 }, "type", show_type },
-	{ { "old_ns", "OLD", true, 10 }, "old", view_ns },
-	{ { "new_ns", "NEW", true, 10 }, "new", view_ns },
+	{ { "type", "TYPE", false, 6, false }, "type", show_type },
+	{ { "old_ns", "OLD", true, 10, false }, "old", view_ns },
+	{ { "new_ns", "NEW", true, 10, false }, "new", view_ns },
 };
 
 static const char *const haltpoll_events[] = { "kvmwatch_halt_poll", NULL };
+
+static const struct output_columns haltpoll_tables[] = { OUTPUT_COLUMNS(haltpoll_columns), { } };
 
 static const struct view haltpoll = {
 	KVMWATCH_KIND_VCPU, "halt_poll_grow", haltpoll_events,
@@ -105,6 +110,7 @@ const struct cmd cmd_haltpoll = {
 		"it grew or shrank, or what KVM does without a word: was reset to 0, or clamped to\n"
 		"the limit.",
 	.options	= options,
+	.tables		= haltpoll_tables,
 	.run		= run_haltpoll,
 };
 
@@ -119,14 +125,16 @@ static void show_request(const struct view_row *row, size_t column)
 
 static const struct view_column collect_columns[] = {
 	VIEW_COLUMNS_WHO,
-	{ { "how", "HOW", false, 5 }, "how", show_request },
-	{ { "first", "FIRST", true, 10 }, "first", view_hex },
-	{ { "npages", "NPAGES", true, 9 }, "npages", view_number },
-	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
-	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
+	{ { "how", "HOW", false, 5, false }, "how", show_request },
+	{ { "first", "FIRST", true, 10, true }, "first", view_hex },
+	{ { "npages", "NPAGES", true, 9, false }, "npages", view_number },
+	{ { "as_id", NULL, true, 0, true }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6, true }, "slot", view_slot },
 };
 
 static const char *const collect_events[] = { "kvmwatch_collect", NULL };
+
+static const struct output_columns collects_tables[] = { OUTPUT_COLUMNS(collect_columns), { } };
 
 static const struct view collects = {
 	KVMWATCH_KIND_VM, "dirty_collects", collect_events, collect_columns,
@@ -139,7 +147,7 @@ static int run_collects(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const collect_options[] = {
-	&opt_vm, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_help, NULL
+	&opt_vm, &opt_slot, &opt_time, &opt_buffer, OPTS_OUTPUT, &opt_log, &opt_help, NULL
 };
 
 const struct cmd cmd_collects = {
@@ -151,6 +159,7 @@ const struct cmd cmd_collects = {
 		"from the slot's first page). So one sees a migration's passes, and which slots a\n"
 		"display has logged all the time. Dirty rings have no such requests.",
 	.options	= collect_options,
+	.tables		= collects_tables,
 	.run		= run_collects,
 };
 
@@ -179,16 +188,18 @@ static void show_cause(const struct view_row *row, size_t column)
 
 static const struct view_column page_columns[] = {
 	VIEW_COLUMNS_WHO,
-	{ { "change", "CHANGE", false, 6 }, NULL, show_change },
-	{ { "level", "LEVEL", false, 5 }, "level", view_level },
-	{ { "leaves", "LEAVES", true, 6 }, "leaves", show_leaves },
-	{ { "gfn", "GFN", true, 12 }, "gfn", view_hex },
-	{ { "as_id", NULL, true, 0 }, "as_id", view_number },
-	{ { "slot", "SLOT", true, 6 }, "slot", view_slot },
-	{ { "cause", "CAUSE", false, 8 }, "cause", show_cause },
+	{ { "change", "CHANGE", false, 6, false }, NULL, show_change },
+	{ { "level", "LEVEL", false, 5, false }, "level", view_level },
+	{ { "leaves", "LEAVES", true, 6, false }, "leaves", show_leaves },
+	{ { "gfn", "GFN", true, 12, true }, "gfn", view_hex },
+	{ { "as_id", NULL, true, 0, true }, "as_id", view_number },
+	{ { "slot", "SLOT", true, 6, true }, "slot", view_slot },
+	{ { "cause", "CAUSE", false, 8, false }, "cause", show_cause },
 };
 
 static const char *const page_events[] = { "kvmwatch_map", "kvmwatch_unmap", NULL };
+
+static const struct output_columns pages_tables[] = { OUTPUT_COLUMNS(page_columns), { } };
 
 static const struct view pages = {
 	KVMWATCH_KIND_VM, "map_4k", page_events, page_columns, ARRAY_SIZE(page_columns)
@@ -200,7 +211,8 @@ static int run_pages(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const struct opt *const page_options[] = {
-	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, &opt_json, &opt_csv, &opt_help, NULL
+	&opt_vm, &opt_vcpu, &opt_slot, &opt_time, &opt_buffer, OPTS_OUTPUT, &opt_log, &opt_help,
+	NULL
 };
 
 const struct cmd cmd_pages = {
@@ -212,5 +224,6 @@ const struct cmd cmd_pages = {
 		"management), slot, split, split_eager, collapse, nx, end; or, if none of these is\n"
 		"known, vcpu or host, by whether a vCPU of the VM was loaded. kvmwatch(8) explains them.",
 	.options	= page_options,
+	.tables		= pages_tables,
 	.run		= run_pages,
 };

@@ -111,7 +111,7 @@ const struct opt opt_measure = {
 };
 
 const struct opt opt_sample = {
-	's', "sample", NULL, "look at some pages of the VM's memory: what they hold, what changes",
+	'a', "sample", NULL, "look at some pages of the VM's memory: what they hold, what changes",
 	set_sample
 };
 

@@ -11,46 +11,37 @@
 #define PAGE_BYTES	KVMWATCH_PREDICT_PAGE
 
 enum {
-	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM, COL_VM_TEXT,
-	COL_BANDWIDTH, COL_LIMIT, COL_VERDICT, COL_SHARE, COL_VERDICT_TEXT,
-	COL_TOTAL, COL_TOTAL_LOW, COL_TOTAL_HIGH, COL_TOTAL_TEXT, COL_RANGE_TEXT,
-	COL_BYTES, COL_BYTES_LOW, COL_BYTES_HIGH, COL_BYTES_TEXT,
-	COL_ROUNDS, COL_ROUNDS_TEXT, COL_PAUSE, COL_PAUSE_TEXT,
-	COL_MIN, COL_MAYBE, COL_MIN_TEXT, COL_BANDWIDTH_MIN, COL_BANDWIDTH_TEXT,
+	COL_ID, COL_NAME, COL_PID, COL_GUEST, COL_COMM,
+	COL_BANDWIDTH, COL_LIMIT, COL_VERDICT, COL_SHARE,
+	COL_TOTAL, COL_RANGE_TEXT, COL_TOTAL_LOW, COL_TOTAL_HIGH,
+	COL_BYTES, COL_BYTES_LOW, COL_BYTES_HIGH, COL_ROUNDS, COL_PAUSE,
+	COL_MIN, COL_MAYBE, COL_BANDWIDTH_MIN,
 	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_WINDOW, COL_SOURCE,
-	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY, COL_WORDS_TEXT, NR_COLS
+	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_ID]		= { "id",			NULL,			true },
-	[COL_NAME]		= { "name",			NULL,			false },
-	[COL_PID]		= { "pid",			NULL,			true },
+	[COL_ID]		= { "id",		NULL,			true, 0, true },
+	[COL_NAME]		= { "name",			"VM",			false },
+	[COL_PID]		= { "pid",		NULL,			true, 0, true },
 	[COL_GUEST]		= { "guest",			NULL,			false },
 	[COL_COMM]		= { "comm",			NULL,			false },
-	[COL_VM_TEXT]		= { NULL,			"VM",			false },
 	[COL_BANDWIDTH]		= { "bandwidth",		NULL,			true },
 	[COL_LIMIT]		= { "downtime_limit_ms",	NULL,			true },
-	[COL_VERDICT]		= { "verdict",			NULL,			false },
+	[COL_VERDICT]		= { "verdict",			"VERDICT",		false },
 	[COL_SHARE]		= { "share",			NULL,			true },
-	[COL_VERDICT_TEXT]	= { NULL,			"VERDICT",		false },
-	[COL_TOTAL]		= { "total_ms",			NULL,			true },
+	[COL_TOTAL]		= { "total_ms",			"TIME",			true },
+	[COL_RANGE_TEXT]	= { NULL,			"(90 %)",		false },
 	[COL_TOTAL_LOW]		= { "total_ms_low",		NULL,			true },
 	[COL_TOTAL_HIGH]	= { "total_ms_high",		NULL,			true },
-	[COL_TOTAL_TEXT]	= { NULL,			"TIME",			true },
-	[COL_RANGE_TEXT]	= { NULL,			"(90 %)",		false },
-	[COL_BYTES]		= { "bytes",			NULL,			true },
+	[COL_BYTES]		= { "bytes",			"SEND",			true },
 	[COL_BYTES_LOW]		= { "bytes_low",		NULL,			true },
 	[COL_BYTES_HIGH]	= { "bytes_high",		NULL,			true },
-	[COL_BYTES_TEXT]	= { NULL,			"SEND",			true },
-	[COL_ROUNDS]		= { "rounds",			NULL,			true },
-	[COL_ROUNDS_TEXT]	= { NULL,			"ROUNDS",		true },
-	[COL_PAUSE]		= { "downtime_ms",		NULL,			true },
-	[COL_PAUSE_TEXT]	= { NULL,			"PAUSE",		true },
-	[COL_MIN]		= { "downtime_min_ms",		NULL,			true },
+	[COL_ROUNDS]		= { "rounds",			"ROUNDS",		true },
+	[COL_PAUSE]		= { "downtime_ms",		"PAUSE",		true },
+	[COL_MIN]		= { "downtime_min_ms",		"NEEDS DOWNTIME",	false },
 	[COL_MAYBE]		= { "downtime_maybe_ms",	NULL,			true },
-	[COL_MIN_TEXT]		= { NULL,			"NEEDS DOWNTIME",	false },
-	[COL_BANDWIDTH_MIN]	= { "bandwidth_min",		NULL,			true },
-	[COL_BANDWIDTH_TEXT]	= { NULL,			"OR BANDWIDTH",		true },
+	[COL_BANDWIDTH_MIN]	= { "bandwidth_min",		"OR BANDWIDTH",		true },
 	[COL_DIRTIED]		= { "dirtied_in_downtime",	NULL,			true },
 	[COL_MAPPED]		= { "mapped_bytes",		NULL,			true },
 	[COL_DATA]		= { "data_bytes",		NULL,			true },
@@ -62,23 +53,24 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_RATE]		= { "pages_per_second",	NULL,			true },
 	[COL_VMM_RATE]		= { "vmm_pages_per_second",	NULL,			true },
 	[COL_REASON]		= { "reason",			NULL,			false },
-	[COL_WHY]		= { "why",			NULL,			false },
-	[COL_WORDS_TEXT]	= { NULL,			"",			false },
+	[COL_WHY]		= { "why",			"",			false },
 };
 
 /* The same without what only one of the two commands shows. */
 static struct output_column shown[NR_COLS];
 
+const struct output_columns forecast_tables[] = { OUTPUT_COLUMNS(columns), { } };
+
 void forecast_begin(struct output *out, bool needs)
 {
-	static const int of_predict[] = { COL_ROUNDS_TEXT, COL_MIN_TEXT, COL_BANDWIDTH_TEXT };
+	static const int of_predict[] = { COL_ROUNDS, COL_MIN, COL_BANDWIDTH_MIN };
 	size_t i;
 
 	memcpy(shown, columns, sizeof(columns));
 	for (i = 0; !needs && i < sizeof(of_predict) / sizeof(*of_predict); i++)
 		shown[of_predict[i]].heading = NULL;
 	if (needs)
-		shown[COL_WORDS_TEXT].heading = NULL;
+		shown[COL_WHY].heading = NULL;
 	output_begin(out, NULL, shown, NR_COLS);
 }
 
@@ -109,12 +101,17 @@ static struct words bytes(double b, const char *per)
 	return words;
 }
 
-static void show_number(struct output *out, size_t column, double number)
+static void show_number_as(struct output *out, size_t column, double number, const char *text)
 {
 	if (number < 0)
-		output_unknown(out, column, NULL);
+		output_unknown(out, column, text);
 	else
-		output_u64(out, column, number + 0.5, NULL);
+		output_u64(out, column, number + 0.5, text);
+}
+
+static void show_number(struct output *out, size_t column, double number)
+{
+	show_number_as(out, column, number, NULL);
 }
 
 static void show_maybe(struct output *out, size_t column, struct maybe maybe)
@@ -160,7 +157,7 @@ static void show_vm(struct output *out, const struct forecast *f)
 	char name[OUTPUT_MAX_CELL];
 
 	output_u64(out, COL_ID, info->id, NULL);
-	output_string(out, COL_NAME, info->name);
+	output_string_as(out, COL_NAME, info->name, forecast_name(f, name, sizeof(name)));
 	if (info->pid > 0)
 		output_s64(out, COL_PID, info->pid);
 	else
@@ -170,7 +167,6 @@ static void show_vm(struct output *out, const struct forecast *f)
 	else
 		output_unknown(out, COL_GUEST, NULL);
 	output_string(out, COL_COMM, info->comm);
-	output_text(out, COL_VM_TEXT, forecast_name(f, name, sizeof(name)));
 }
 
 static void show_verdict(struct output *out, const struct forecast *f)
@@ -179,10 +175,9 @@ static void show_verdict(struct output *out, const struct forecast *f)
 							 KVMWATCH_UNKNOWN);
 	char text[40];
 
-	output_string(out, COL_VERDICT, name);
 	snprintf(text, sizeof(text), "%s (%.0f %%)", name, f->out.share * 100);
-	output_text(out, COL_VERDICT_TEXT,
-		    has_verdict(f) && f->out.verdict == KVMWATCH_UNCERTAIN ? text : name);
+	output_string_as(out, COL_VERDICT, name,
+			 has_verdict(f) && f->out.verdict == KVMWATCH_UNCERTAIN ? text : name);
 	if (has_verdict(f))
 		output_real(out, COL_SHARE, f->out.share, NULL);
 	else
@@ -197,34 +192,31 @@ static void show_times(struct output *out, const struct forecast *f)
 	bool yes = converges(f);
 	char text[200];
 
-	show_number(out, COL_TOTAL, yes ? ms(p->total) : none);
 	show_number(out, COL_TOTAL_LOW, yes ? ms(p->total_low) : none);
 	show_number(out, COL_TOTAL_HIGH, yes ? ms(p->total_high) : none);
-	show_number(out, COL_PAUSE, yes ? ms(p->pause) : none);
-	show_number(out, COL_BYTES, yes ? p->bytes : none);
 	show_number(out, COL_BYTES_LOW, yes ? p->bytes_low : none);
 	show_number(out, COL_BYTES_HIGH, yes ? p->bytes_high : none);
-	show_number(out, COL_ROUNDS, yes ? p->rounds : none);
 
-	output_text(out, COL_PAUSE_TEXT, yes ? seconds(p->pause).text : "-");
+	show_number_as(out, COL_PAUSE, yes ? ms(p->pause) : none,
+		       yes ? seconds(p->pause).text : "-");
 	snprintf(text, sizeof(text), "%.0f", p->rounds);
-	output_text(out, COL_ROUNDS_TEXT, yes ? text : "-");
+	show_number_as(out, COL_ROUNDS, yes ? p->rounds : none, yes ? text : "-");
 	snprintf(text, sizeof(text), "%s to %s", seconds(p->total_low).text,
 		 seconds(p->total_high).text);
 	output_text(out, COL_RANGE_TEXT, yes ? text : "");
 	if (yes) {
-		output_text(out, COL_TOTAL_TEXT, seconds(p->total).text);
-		output_text(out, COL_BYTES_TEXT, bytes(p->bytes, "").text);
+		show_number_as(out, COL_TOTAL, ms(p->total), seconds(p->total).text);
+		show_number_as(out, COL_BYTES, p->bytes, bytes(p->bytes, "").text);
 	} else if (f->has_out && !has_verdict(f)) {
 		/* What the first pass takes is the least. */
 		snprintf(text, sizeof(text), ">=%s", seconds(p->first_pass).text);
-		output_text(out, COL_TOTAL_TEXT, f->sampled ? text : "-");
+		output_unknown(out, COL_TOTAL, f->sampled ? text : "-");
 		snprintf(text, sizeof(text), "%s%s", f->sampled ? ">=" : "<=",
 			 bytes(p->first_bytes, "").text);
-		output_text(out, COL_BYTES_TEXT, text);
+		output_unknown(out, COL_BYTES, text);
 	} else {
-		output_text(out, COL_TOTAL_TEXT, "-");
-		output_text(out, COL_BYTES_TEXT, "-");
+		output_unknown(out, COL_TOTAL, "-");
+		output_unknown(out, COL_BYTES, "-");
 	}
 }
 
@@ -232,17 +224,16 @@ static void show_needs(struct output *out, const struct forecast *f)
 {
 	char text[200];
 
-	show_number(out, COL_MIN, ms(f->downtime_min));
 	show_number(out, COL_MAYBE, ms(f->downtime_maybe));
-	show_number(out, COL_BANDWIDTH_MIN, f->bandwidth_min);
+	show_number_as(out, COL_BANDWIDTH_MIN, f->bandwidth_min,
+		       bytes(f->bandwidth_min, "/s").text);
 	if (f->downtime_min >= 0 && f->downtime_maybe >= 0 &&
 	    f->downtime_maybe < f->downtime_min * 0.95)
 		snprintf(text, sizeof(text), "%s (from %s maybe)", seconds(f->downtime_min).text,
 			 seconds(f->downtime_maybe).text);
 	else
 		snprintf(text, sizeof(text), "%s", seconds(f->downtime_min).text);
-	output_text(out, COL_MIN_TEXT, text);
-	output_text(out, COL_BANDWIDTH_TEXT, bytes(f->bandwidth_min, "/s").text);
+	show_number_as(out, COL_MIN, ms(f->downtime_min), text);
 }
 
 static const char *source_name(const struct forecast *f)
@@ -290,25 +281,29 @@ static void show_inputs(struct output *out, const struct forecast *f)
 		output_string(out, COL_REASON, kvmwatch_predict_reason_name(f->out.reason));
 	else
 		output_unknown(out, COL_REASON, NULL);
+}
+
+/* Tables have more room for it where they do without numbers that it says. */
+static void show_why(struct output *out, const struct forecast *f, bool needs)
+{
+	char words[400] = "";
+
+	if (!needs)
+		forecast_words(f, words, sizeof(words));
 	if (*f->why)
-		output_string(out, COL_WHY, f->why);
+		output_string_as(out, COL_WHY, f->why, needs ? f->why : words);
 	else
-		output_unknown(out, COL_WHY, NULL);
+		output_unknown(out, COL_WHY, words);
 }
 
 void forecast_row(struct output *out, const struct forecast *f, bool needs)
 {
-	char words[400];
-
 	show_vm(out, f);
 	show_verdict(out, f);
 	show_times(out, f);
 	show_needs(out, f);
 	show_inputs(out, f);
-	if (!needs) {
-		forecast_words(f, words, sizeof(words));
-		output_text(out, COL_WORDS_TEXT, words);
-	}
+	show_why(out, f, needs);
 	output_row(out);
 }
 

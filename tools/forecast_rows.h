@@ -6,6 +6,9 @@
 #include "forecast.h"
 #include "output.h"
 
+/* The columns, which both commands have; ended as struct cmd wants it. */
+extern const struct output_columns forecast_tables[];
+
 /* Begin the table; with @needs its columns of what it takes, else one of the sentence. */
 void forecast_begin(struct output *out, bool needs);
 /* A row of the table that was begun. */

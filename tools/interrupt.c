@@ -44,12 +44,13 @@ static void handle(int signal, void (*handler)(int), int flags)
 	sigaction(signal, &action, NULL);
 }
 
-/* nohup(1) has its user's word that a hangup is to be ignored. */
-static bool is_ignored_hangup(int signal)
+/* nohup(1) has its user's word to ignore a hangup; with a log it means something else. */
+static bool is_taken_hangup(int signal)
 {
 	struct sigaction now;
 
-	return signal == SIGHUP && !sigaction(signal, NULL, &now) && now.sa_handler == SIG_IGN;
+	return signal == SIGHUP && !sigaction(signal, NULL, &now) &&
+	       now.sa_handler != SIG_DFL && now.sa_handler != note;
 }
 
 void interrupt_catch(bool unblock)
@@ -62,7 +63,7 @@ void interrupt_catch(bool unblock)
 	if (unblock)
 		handle(SIGALRM, do_nothing, 0);
 	for (i = 0; i < NR_SIGNALS; i++) {
-		if (!is_ignored_hangup(signals[i]))
+		if (!is_taken_hangup(signals[i]))
 			handle(signals[i], note, unblock ? 0 : SA_RESETHAND);
 	}
 	handle(SIGPIPE, SIG_IGN, 0);
@@ -76,7 +77,7 @@ void interrupt_release(void)
 	catching = false;
 	setitimer(ITIMER_REAL, &never, NULL);
 	for (i = 0; i < NR_SIGNALS; i++) {
-		if (!is_ignored_hangup(signals[i]))
+		if (!is_taken_hangup(signals[i]))
 			handle(signals[i], SIG_DFL, 0);
 	}
 	handle(SIGPIPE, SIG_DFL, 0);

@@ -10,6 +10,7 @@
 
 #define MAX_OPTIONS	32
 #define DEFAULT_INTERVAL_NS	1000000000ULL
+#define HELP_WIDTH	90
 
 const char *options_set_vm(struct options *options, const char *arg)
 {
@@ -60,6 +61,35 @@ static const char *set_raw(struct options *options, const char *arg)
 	return NULL;
 }
 
+static const char *set_columns(struct options *options, const char *arg)
+{
+	if (!*arg)
+		return "give names of columns";
+	options->choice.columns = arg;
+	return NULL;
+}
+
+static const char *set_sort(struct options *options, const char *arg)
+{
+	options->choice.sort = arg;
+	return NULL;
+}
+
+static const char *set_no_headings(struct options *options, const char *arg)
+{
+	(void)arg;
+	options->choice.no_headings = true;
+	return NULL;
+}
+
+static const char *set_log(struct options *options, const char *arg)
+{
+	if (!*arg)
+		return "give the name of a file";
+	options->log = arg;
+	return NULL;
+}
+
 static const char *set_help(struct options *options, const char *arg)
 {
 	(void)arg;
@@ -92,6 +122,23 @@ const struct opt opt_raw = {
 	'r', "raw", NULL, "exact numbers in the tables, not rounded ones", set_raw
 };
 
+const struct opt opt_columns = {
+	'o', "columns", "A,B,...", "these columns, by their names in JSON, in this order",
+	set_columns
+};
+
+const struct opt opt_sort = {
+	's', "sort", "COLUMN", "sort by this column; -COLUMN: the other way round", set_sort
+};
+
+const struct opt opt_no_headings = {
+	'N', "noheadings", NULL, "no line of headings, or of names", set_no_headings
+};
+
+const struct opt opt_log = {
+	'L', "log", "FILE", "add it to this file; SIGHUP: open that anew", set_log
+};
+
 const struct opt opt_help = {
 	'h', "help", NULL, "show this help", set_help
 };
@@ -107,8 +154,28 @@ static bool takes_vm(const struct cmd *cmd)
 	return false;
 }
 
+/* "Columns: id, name, ..." in lines that are not too long. */
+static void show_columns(const struct output_columns *columns)
+{
+	const char *key, *comma = "";
+	size_t i, used = 0;
+
+	for (i = 0; i < columns->nr; i++) {
+		key = output_column(columns, i)->key;
+		if (!key)
+			continue;
+		printf("%s", comma);
+		if (!used || used + strlen(key) > HELP_WIDTH)
+			used = printf(used ? "\n  " : "\nColumns:\n  ");
+		used += printf("%s%s", used > 4 && *comma ? " " : "", key);
+		comma = ",";
+	}
+	putchar('\n');
+}
+
 static void show_help(const struct cmd *cmd)
 {
+	const struct output_columns *table;
 	const struct opt *const *opt;
 	char left[40];
 
@@ -123,6 +190,8 @@ static void show_help(const struct cmd *cmd)
 			 (*opt)->arg ? " " : "", (*opt)->arg ? (*opt)->arg : "");
 		printf("  %-24s %s\n", left, (*opt)->help);
 	}
+	for (table = cmd->tables; table && table->nr; table++)
+		show_columns(table);
 }
 
 /* The place of an option among those of a command; -1: it has no such option. */
@@ -211,6 +280,63 @@ bool options_given(const struct cmd *const *cmds, int argc, char **argv, const s
 	return given;
 }
 
+static bool has_column(const struct output_columns *tables, const char *name, size_t len)
+{
+	for (; tables->nr; tables++) {
+		if (output_find(tables, name, len) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static bool complain_column(const struct options *options, const char *wrong, const char *name,
+			    size_t len)
+{
+	complain(options->cmd->name, "%s '%.*s'; see kvmwatch %s --help", wrong, (int)len, name,
+		 options->cmd->name);
+	return false;
+}
+
+/* Does the list have that name before that place? */
+static bool came_before(const char *list, const char *name, size_t len)
+{
+	for (; list < name; list += strcspn(list, ",") + 1) {
+		if (strcspn(list, ",") == len && !strncmp(list, name, len))
+			return true;
+	}
+	return false;
+}
+
+bool options_check_columns(const struct options *options, const struct output_columns *tables)
+{
+	const char *list = options->choice.columns, *sort = options->choice.sort, *name;
+	size_t len;
+
+	if (sort) {
+		sort += *sort == '-';
+		if (!has_column(tables, sort, strlen(sort)))
+			return complain_column(options, "no column", sort, strlen(sort));
+	}
+	for (name = list; name; name = name[len] ? name + len + 1 : NULL) {
+		len = strcspn(name, ",");
+		if (!has_column(tables, name, len))
+			return complain_column(options, "no column", name, len);
+		if (came_before(list, name, len))
+			return complain_column(options, "twice the column", name, len);
+	}
+	return true;
+}
+
+int options_output(const struct options *options, struct output *out)
+{
+	int err;
+
+	output_init(out, stdout, options->format);
+	output_choose(out, &options->choice);
+	err = options->log ? output_log(out, options->log) : 0;
+	return err ? complain(options->log, "%s", strerror(-err)) : EXIT_DONE;
+}
+
 /* NULL, or what is wrong with an option. @seen has a bit for each option that came before. */
 static const char *take(const struct opt *opt, __u64 bit, __u64 *seen, struct options *options)
 {
@@ -252,6 +378,8 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 		show_help(cmd);
 		return EXIT_DONE;
 	}
+	if (cmd->tables && !options_check_columns(options, cmd->tables))
+		return EXIT_USAGE;
 	if (optind < argc && cmd->operand) {
 		options->operand = argv[optind++];
 	} else if (optind < argc && takes_vm(cmd)) {

@@ -24,6 +24,8 @@ struct cmd;
  * @interval_ns: --interval, or one second
  * @count:	how often to show; 0: until interrupted
  * @counted:	--count was given
+ * @choice:	--columns, --sort, --noheadings
+ * @log:	--log; NULL: standard output
  * @operand:	the word behind the options, of a command that takes one; NULL: none
  * @second:	likewise the word behind that
  * @cmd:	the command whose options these are
@@ -36,6 +38,8 @@ struct options {
 	__u64 interval_ns;
 	__u64 count;
 	bool counted;
+	struct output_choice choice;
+	const char *log;
 	const char *operand;
 	const char *second;
 	const struct cmd *cmd;
@@ -66,7 +70,16 @@ extern const struct opt opt_count;
 extern const struct opt opt_json;
 extern const struct opt opt_csv;
 extern const struct opt opt_raw;
+extern const struct opt opt_columns;
+extern const struct opt opt_sort;
+extern const struct opt opt_no_headings;
+extern const struct opt opt_log;
 extern const struct opt opt_help;
+
+/* Of every command that has a table, of those that repeat it, and of live views. */
+#define OPTS_OUTPUT	&opt_json, &opt_csv, &opt_columns, &opt_no_headings
+#define OPTS_TABLE	OPTS_OUTPUT, &opt_sort
+#define OPTS_REPEAT	&opt_interval, &opt_count, &opt_log
 
 /**
  * options_parse() - read the arguments of a command
@@ -80,6 +93,18 @@ extern const struct opt opt_help;
  * Return: -1 to go on, or the exit code to end with.
  */
 int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
+
+/**
+ * options_check_columns() - are what --columns and --sort name columns of these tables?
+ * @options: as options_parse() filled them, which has done that with the command's tables
+ * @tables: ended by one without columns
+ *
+ * Return: whether they are; if not, it was said on stderr.
+ */
+bool options_check_columns(const struct options *options, const struct output_columns *tables);
+
+/* Begin to print what the options ask for. Returns an exit code. */
+int options_output(const struct options *options, struct output *out);
 
 /**
  * options_given() - look for an option among arguments that are not parsed yet

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 #include <json-c/printbuf.h>
@@ -24,6 +27,30 @@ void output_init(struct output *out, FILE *file, enum output_format format)
 	memset(out, 0, sizeof(*out));
 	out->file = file;
 	out->format = format;
+	out->sort = -1;
+}
+
+void output_choose(struct output *out, const struct output_choice *choice)
+{
+	out->choice = *choice;
+}
+
+const struct output_column *output_column(const struct output_columns *columns, size_t n)
+{
+	return (const void *)((const char *)columns->first + n * columns->stride);
+}
+
+long output_find(const struct output_columns *columns, const char *key, size_t len)
+{
+	const char *k;
+	size_t i;
+
+	for (i = 0; i < columns->nr; i++) {
+		k = output_column(columns, i)->key;
+		if (k && strlen(k) == len && !strncmp(k, key, len))
+			return i;
+	}
+	return -1;
 }
 
 /* Errors stick: the caller asks once, in output_flush(). */
@@ -50,6 +77,41 @@ static char *clean_copy(struct output *out, const char *s)
 	else if (s)
 		note(out, -ENOMEM);
 	return new;
+}
+
+/* --- A log ---------------------------------------------------------------- */
+
+static int hung_up;
+
+static void note_hangup(int signal)
+{
+	(void)signal;
+	__atomic_store_n(&hung_up, 1, __ATOMIC_RELAXED);
+}
+
+static int log_open(struct output *out)
+{
+	out->file = fopen(out->log, "ae");
+	if (!out->file)
+		return -errno;
+	/* A file that has something in it has the names, too. */
+	out->csv_begun = lseek(fileno(out->file), 0, SEEK_END) > 0;
+	out->text_begun = out->csv_begun;
+	return 0;
+}
+
+int output_log(struct output *out, const char *path)
+{
+	const struct sigaction action = { .sa_handler = note_hangup, .sa_flags = SA_RESTART };
+	int err;
+
+	out->log = path;
+	err = log_open(out);
+	if (!err)
+		sigaction(SIGHUP, &action, NULL);
+	else
+		out->file = stdout;
+	return err;
 }
 
 /* --- JSON ---------------------------------------------------------------- */
@@ -164,13 +226,13 @@ static void row_json(struct output *out)
 	size_t i;
 
 	object = json_object_new_object();
-	for (i = 0; object && i < out->nr; i++) {
-		cell = &out->cells[i];
-		if (!out->columns[i].key || cell->kind == CELL_NONE)
+	for (i = 0; object && i < out->nr_shown; i++) {
+		cell = &out->cells[out->shown[i]];
+		if (cell->kind == CELL_NONE)
 			continue;
 		value = cell_json(cell);
 		if ((!value && cell->kind != CELL_UNKNOWN) ||
-		    json_object_object_add(object, out->columns[i].key, value)) {
+		    json_object_object_add(object, out->columns[out->shown[i]].key, value)) {
 			json_object_put(value);
 			json_object_put(object);
 			object = NULL;
@@ -197,16 +259,19 @@ static void csv_string(FILE *file, const char *s)
 	fputc('"', file);
 }
 
-static void csv_cell(FILE *file, const struct cell *cell)
+static void csv_cell(struct output *out, const struct cell *cell)
 {
-	char buf[40];
+	FILE *file = out->file;
+	char buf[40], *clean;
 
 	switch (cell->kind) {
 	case CELL_NONE:
 	case CELL_UNKNOWN:
 		break;
 	case CELL_STRING:
-		csv_string(file, cell->text ? cell->text : "");
+		clean = clean_copy(out, cell->string);
+		csv_string(file, clean ? clean : "");
+		free(clean);
 		break;
 	case CELL_BOOL:
 		fputs(cell->number ? "true" : "false", file);
@@ -226,24 +291,27 @@ static void csv_cell(FILE *file, const struct cell *cell)
 /* A line of CSV: the row, or the names of the columns. */
 static void csv_line(struct output *out, bool names)
 {
-	bool first = true;
 	size_t i;
 
 	if (out->err)
 		return;
-	for (i = 0; i < out->nr; i++) {
-		if (!out->columns[i].key)
-			continue;
-		if (!first)
+	for (i = 0; i < out->nr_shown; i++) {
+		if (i)
 			fputc(',', out->file);
-		first = false;
 		if (names)
-			csv_string(out->file, out->columns[i].key);
+			csv_string(out->file, out->columns[out->shown[i]].key);
 		else
-			csv_cell(out->file, &out->cells[i]);
+			csv_cell(out, &out->cells[out->shown[i]]);
 	}
 	fputc('\n', out->file);
 	note_write(out);
+}
+
+static void csv_begin(struct output *out)
+{
+	if (!out->csv_begun && !out->choice.no_headings)
+		csv_line(out, true);
+	out->csv_begun = true;
 }
 
 /* --- Tables -------------------------------------------------------------- */
@@ -257,8 +325,23 @@ static void put_title(struct output *out, const char *title)
 	free(clean);
 }
 
+/* One that tables usually do without is called as in JSON: "memory_bytes" is MEMORY BYTES. */
+static const char *heading_of(const struct output_column *column, char *buf, size_t size)
+{
+	size_t i;
+
+	if (column->heading)
+		return column->heading;
+	for (i = 0; column->key[i] && i + 1 < size; i++)
+		buf[i] = column->key[i] == '_' ? ' ' : toupper((unsigned char)column->key[i]);
+	buf[i] = '\0';
+	return buf;
+}
+
 static void table_begin(struct output *out, const char *title)
 {
+	const struct output_column *column;
+	char buf[OUTPUT_MAX_CELL];
 	size_t i;
 	int flags;
 
@@ -275,11 +358,12 @@ static void table_begin(struct output *out, const char *title)
 	scols_table_set_stream(out->table, out->file);
 	/* The same on a terminal as in a pipe: nothing is cut to its width. */
 	scols_table_set_termforce(out->table, SCOLS_TERMFORCE_NEVER);
-	for (i = 0; i < out->nr; i++) {
-		if (!out->columns[i].heading)
-			continue;
-		flags = out->columns[i].right ? SCOLS_FL_RIGHT : 0;
-		if (!scols_table_new_column(out->table, out->columns[i].heading, 0, flags))
+	scols_table_enable_noheadings(out->table, out->choice.no_headings);
+	for (i = 0; i < out->nr_shown; i++) {
+		column = &out->columns[out->shown[i]];
+		flags = column->right ? SCOLS_FL_RIGHT : 0;
+		if (!scols_table_new_column(out->table, heading_of(column, buf, sizeof(buf)), 0,
+					    flags))
 			note(out, -ENOMEM);
 	}
 }
@@ -334,23 +418,21 @@ static int set_cell(struct libscols_line *line, size_t n, const char *text, size
 }
 
 /* How many letters a cell may have. Nothing stands behind the last one. */
-static size_t cell_room(const struct output *out, size_t column)
+static size_t cell_room(const struct output *out, size_t place)
 {
-	size_t i;
+	const struct output_column *column = &out->columns[out->shown[place]];
 
-	for (i = column + 1; i < out->nr && !out->columns[i].heading; i++)
-		;
-	if (i == out->nr && !out->columns[column].right)
+	if (place + 1 == out->nr_shown && !column->right)
 		return SIZE_MAX - 1;
-	return out->columns[column].width ? out->columns[column].width : OUTPUT_MAX_CELL;
+	return column->width ? column->width : OUTPUT_MAX_CELL;
 }
 
 static void table_row(struct output *out)
 {
 	struct libscols_line *line;
 	const char *text;
-	size_t i, n = 0;
 	char buf[40];
+	size_t i;
 
 	if (!out->table)
 		return;
@@ -359,13 +441,10 @@ static void table_row(struct output *out)
 		note(out, -ENOMEM);
 		return;
 	}
-	for (i = 0; i < out->nr; i++) {
-		if (!out->columns[i].heading)
-			continue;
-		text = cell_text(&out->cells[i], buf, sizeof(buf));
+	for (i = 0; i < out->nr_shown; i++) {
+		text = cell_text(&out->cells[out->shown[i]], buf, sizeof(buf));
 		if (text)
-			note(out, set_cell(line, n, text, cell_room(out, i)));
-		n++;
+			note(out, set_cell(line, i, text, cell_room(out, i)));
 	}
 }
 
@@ -373,22 +452,23 @@ static void table_row(struct output *out)
 static void endless_line(struct output *out, bool headings)
 {
 	const struct output_column *column;
+	char buf[OUTPUT_MAX_CELL];
 	const char *text;
-	char buf[40];
-	int pad = 0;
+	int pad = 0, width;
 	size_t i;
 
 	if (out->err)
 		return;
-	for (i = 0; i < out->nr; i++) {
-		column = &out->columns[i];
-		if (!column->heading)
-			continue;
-		text = headings ? column->heading : cell_text(&out->cells[i], buf, sizeof(buf));
+	for (i = 0; i < out->nr_shown; i++) {
+		column = &out->columns[out->shown[i]];
+		text = heading_of(column, buf, sizeof(buf));
+		width = column->heading ? column->width : (int)strlen(text);
+		if (!headings)
+			text = cell_text(&out->cells[out->shown[i]], buf, sizeof(buf));
 		/* What follows pads the one before: no line ends with blanks. */
-		pad = fprintf(out->file, "%*s%*s", pad, "", column->right ? column->width : 0,
+		pad = fprintf(out->file, "%*s%*s", pad, "", column->right ? width : 0,
 			      text ? text : "") - pad;
-		pad = column->width > pad ? column->width - pad + 1 : 1;
+		pad = width > pad ? width - pad + 1 : 1;
 	}
 	fputc('\n', out->file);
 	note_write(out);
@@ -411,31 +491,93 @@ static void table_end(struct output *out)
 
 /* --- Rows ---------------------------------------------------------------- */
 
-static void clear_row(struct output *out)
+static void free_cells(struct cell *cells, size_t nr)
 {
 	size_t i;
 
-	for (i = 0; i < out->nr; i++) {
-		free(out->cells[i].string);
-		free(out->cells[i].text);
+	for (i = 0; i < nr; i++) {
+		free(cells[i].string);
+		free(cells[i].text);
 	}
+}
+
+static void clear_row(struct output *out)
+{
+	free_cells(out->cells, out->nr);
 	memset(out->cells, 0, sizeof(out->cells));
+}
+
+/* A chosen column, and in tables those behind it that belong to it. */
+static void show_chosen(struct output *out, size_t column)
+{
+	do {
+		if (out->nr_shown < OUTPUT_MAX_COLUMNS)
+			out->shown[out->nr_shown++] = column;
+		column++;
+	} while (out->format == OUTPUT_TEXT && column < out->nr && !out->columns[column].key &&
+		 out->columns[column].heading);
+}
+
+static void show_choice(struct output *out, const struct output_columns *all)
+{
+	const char *name = out->choice.columns;
+	size_t len;
+	long column;
+
+	for (; *name; name += len + (name[len] == ',')) {
+		len = strcspn(name, ",");
+		column = output_find(all, name, len);
+		if (column >= 0)
+			show_chosen(out, column);
+	}
+}
+
+static void show_usual(struct output *out)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < out->nr; i++) {
+		name = out->format == OUTPUT_TEXT ? out->columns[i].heading : out->columns[i].key;
+		if (name)
+			out->shown[out->nr_shown++] = i;
+	}
 }
 
 static void set_columns(struct output *out, const struct output_column *columns, size_t nr)
 {
-	out->columns = columns;
+	struct output_columns all = { columns, nr, sizeof(*columns) };
+	const char *sort = out->choice.sort;
+
 	out->nr = nr < OUTPUT_MAX_COLUMNS ? nr : OUTPUT_MAX_COLUMNS;
+	all.nr = out->nr;
+	out->columns = columns;
+	out->nr_shown = 0;
+	if (out->choice.columns)
+		show_choice(out, &all);
+	else
+		show_usual(out);
+	out->sort = -1;
+	if (sort) {
+		sort += *sort == '-';
+		out->sort = output_find(&all, sort, strlen(sort));
+	}
+}
+
+static void endless_begin(struct output *out)
+{
+	if (out->format == OUTPUT_TEXT && !out->choice.no_headings)
+		endless_line(out, true);
+	if (out->format == OUTPUT_CSV)
+		csv_begin(out);
 }
 
 void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr)
 {
 	set_columns(out, columns, nr);
 	out->endless = true;
-	if (out->format == OUTPUT_TEXT)
-		endless_line(out, true);
-	if (out->format == OUTPUT_CSV)
-		csv_line(out, true);
+	out->sort = -1;
+	endless_begin(out);
 }
 
 void output_begin(struct output *out, const char *title,
@@ -444,13 +586,11 @@ void output_begin(struct output *out, const char *title,
 	set_columns(out, columns, nr);
 	if (out->format == OUTPUT_TEXT)
 		table_begin(out, title);
-	if (out->format == OUTPUT_CSV && !out->csv_begun) {
-		csv_line(out, true);
-		out->csv_begun = true;
-	}
+	if (out->format == OUTPUT_CSV)
+		csv_begin(out);
 }
 
-void output_row(struct output *out)
+static void show_row(struct output *out)
 {
 	switch (out->format) {
 	case OUTPUT_TEXT:
@@ -469,8 +609,107 @@ void output_row(struct output *out)
 	clear_row(out);
 }
 
+/* --- Sorted rows --------------------------------------------------------- */
+
+/* A row that waits; @nr is its place among the others, which stay in that order where equal. */
+struct output_line {
+	struct cell *cells;
+	size_t nr;
+};
+
+static bool is_known(const struct cell *cell)
+{
+	return cell->kind != CELL_NONE && cell->kind != CELL_UNKNOWN;
+}
+
+static double real_of(const struct cell *cell)
+{
+	if (cell->kind == CELL_REAL)
+		return cell->real;
+	return cell->kind == CELL_S64 ? (double)(__s64)cell->number : (double)cell->number;
+}
+
+/* Numbers of one kind are compared with all their digits. */
+static int compare_numbers(const struct cell *x, const struct cell *y)
+{
+	if (x->kind != y->kind || x->kind == CELL_REAL)
+		return (real_of(x) > real_of(y)) - (real_of(x) < real_of(y));
+	if (x->kind == CELL_S64)
+		return ((__s64)x->number > (__s64)y->number) -
+		       ((__s64)x->number < (__s64)y->number);
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Words by their letters, numbers from the most on; what is not known comes last in any case. */
+static int compare_lines(const void *a, const void *b, void *arg)
+{
+	const struct output_line *v = a, *w = b;
+	const struct output *out = arg;
+	const struct cell *x = &v->cells[out->sort], *y = &w->cells[out->sort];
+	int order = 0;
+
+	if (is_known(x) != is_known(y))
+		return is_known(x) ? -1 : 1;
+	if (x->string && y->string)
+		order = strcmp(x->string, y->string);
+	else if (x->string || y->string)
+		order = x->string ? 1 : -1;
+	else if (is_known(x))
+		order = out->columns[out->sort].least_first ? compare_numbers(x, y) :
+							      compare_numbers(y, x);
+	if (*out->choice.sort == '-')
+		order = -order;
+	return order ? order : (v->nr > w->nr) - (v->nr < w->nr);
+}
+
+/* Its strings are the line's from now on. */
+static void keep_row(struct output *out)
+{
+	struct cell *cells = calloc(out->nr, sizeof(*cells));
+	struct output_line *lines;
+
+	lines = reallocarray(out->lines, out->nr_lines + 1, sizeof(*lines));
+	if (lines)
+		out->lines = lines;
+	if (!lines || !cells) {
+		note(out, -ENOMEM);
+		free(cells);
+		clear_row(out);
+		return;
+	}
+	memcpy(cells, out->cells, out->nr * sizeof(*cells));
+	memset(out->cells, 0, sizeof(out->cells));
+	lines[out->nr_lines] = (struct output_line){ cells, out->nr_lines };
+	out->nr_lines++;
+}
+
+static void show_kept(struct output *out)
+{
+	size_t i;
+
+	if (out->nr_lines)
+		qsort_r(out->lines, out->nr_lines, sizeof(*out->lines), compare_lines, out);
+	for (i = 0; i < out->nr_lines; i++) {
+		memcpy(out->cells, out->lines[i].cells, out->nr * sizeof(*out->cells));
+		free(out->lines[i].cells);
+		show_row(out);
+	}
+	free(out->lines);
+	out->lines = NULL;
+	out->nr_lines = 0;
+}
+
+void output_row(struct output *out)
+{
+	if (out->sort >= 0)
+		keep_row(out);
+	else
+		show_row(out);
+}
+
 void output_end(struct output *out)
 {
+	show_kept(out);
 	if (out->format == OUTPUT_TEXT)
 		table_end(out);
 }
@@ -486,7 +725,12 @@ static struct cell *set(struct output *out, size_t column, enum cell_kind kind, 
 
 void output_string(struct output *out, size_t column, const char *s)
 {
-	struct cell *cell = set(out, column, CELL_STRING, s);
+	output_string_as(out, column, s, s);
+}
+
+void output_string_as(struct output *out, size_t column, const char *s, const char *text)
+{
+	struct cell *cell = set(out, column, CELL_STRING, text);
 
 	cell->string = s ? strdup(s) : NULL;
 	if (s && !cell->string)
@@ -525,6 +769,19 @@ void output_text(struct output *out, size_t column, const char *text)
 	set(out, column, CELL_NONE, text);
 }
 
+static int log_again(struct output *out)
+{
+	int err;
+
+	fclose(out->file);
+	err = log_open(out);
+	if (err)
+		out->file = stdout;
+	else if (out->endless)
+		endless_begin(out);
+	return err;
+}
+
 int output_flush(struct output *out)
 {
 	if (out->err)
@@ -532,5 +789,7 @@ int output_flush(struct output *out)
 	errno = 0;
 	fflush(out->file);
 	note_write(out);
+	if (out->log && __atomic_exchange_n(&hung_up, 0, __ATOMIC_RELAXED) && !out->err)
+		note(out, log_again(out));
 	return out->err;
 }

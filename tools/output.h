@@ -31,12 +31,43 @@ enum output_format {
  * @right:	aligned to the right in tables
  * @width:	how wide it is in an endless table; in others, which find that out, how many
  *		letters of a cell are shown at most (0: OUTPUT_MAX_CELL)
+ * @least_first: numbers that tell things apart, as an id: sorted from the least on
+ *
+ * One that has no @key belongs to the one before it, and is chosen with that.
  */
 struct output_column {
 	const char *key;
 	const char *heading;
 	bool right;
 	int width;
+	bool least_first;
+};
+
+/**
+ * struct output_columns - the columns of a table
+ * @first:	the first of them
+ * @nr:		how many
+ * @stride:	from each to the next, as they may be the first members of something larger
+ */
+struct output_columns {
+	const struct output_column *first;
+	size_t nr, stride;
+};
+
+#define OUTPUT_COLUMNS(array)							\
+	{ .first = (const struct output_column *)(array),			\
+	  .nr = sizeof(array) / sizeof(*(array)), .stride = sizeof(*(array)) }
+
+/**
+ * struct output_choice - how the user wants tables
+ * @columns:	keys, with commas between; NULL: those that are usual
+ * @sort:	a key, or one behind '-': the other way round; NULL: as the rows come
+ * @no_headings: no line of headings or names
+ */
+struct output_choice {
+	const char *columns;
+	const char *sort;
+	bool no_headings;
 };
 
 enum cell_kind {
@@ -54,7 +85,7 @@ struct cell {
 	__u64 number;
 	double real;
 	char *string;	/* of CELL_STRING, as it came */
-	char *text;	/* in tables, and of a string in CSV: cleaned; NULL: the value itself */
+	char *text;	/* in tables, cleaned; NULL: the value itself */
 };
 
 #define OUTPUT_MAX_COLUMNS	48
@@ -68,13 +99,33 @@ struct output {
 	bool csv_begun;		/* the line of names was printed */
 	bool text_begun;	/* something to keep a distance from was printed */
 	bool endless;
+	struct output_choice choice;
+	const char *log;	/* NULL: none */
 	const struct output_column *columns;
 	size_t nr;
+	size_t shown[OUTPUT_MAX_COLUMNS];	/* places of those that are shown, in order */
+	size_t nr_shown;
+	long sort;		/* place of the column to sort by; -1: none */
 	struct cell cells[OUTPUT_MAX_COLUMNS];
+	struct output_line *lines;	/* that wait to be sorted */
+	size_t nr_lines;
 	struct libscols_table *table;
 };
 
 void output_init(struct output *out, FILE *file, enum output_format format);
+/* Before the first table. What the table has not is ignored: output_find() finds that out. */
+void output_choose(struct output *out, const struct output_choice *choice);
+
+/*
+ * Add to the end of this file instead, and open it anew, by its name, after SIGHUP has come: for
+ * those who rotate it. Returns -errno.
+ */
+int output_log(struct output *out, const char *path);
+
+/* The place of a key that is @len long; -1: there is no such. */
+long output_find(const struct output_columns *columns, const char *key, size_t len);
+/* The n-th of them. */
+const struct output_column *output_column(const struct output_columns *columns, size_t n);
 
 /*
  * A table: begin, then for each row fill cells and end the row, then end. Cells
@@ -91,6 +142,7 @@ void output_end(struct output *out);
 
 /* Fill a cell of the current row. @text is for tables; NULL: the value itself. */
 void output_string(struct output *out, size_t column, const char *s);
+void output_string_as(struct output *out, size_t column, const char *s, const char *text);
 void output_bool(struct output *out, size_t column, bool b, const char *text);
 void output_u64(struct output *out, size_t column, __u64 number, const char *text);
 void output_s64(struct output *out, size_t column, __s64 number);

@@ -61,7 +61,9 @@ int repeat(const struct options *options, show_fn show, void *arg)
 	__u64 round;
 	int code, err;
 
-	output_init(&out, stdout, options->format);
+	code = options_output(options, &out);
+	if (code)
+		return code;
 	beat_start(&beat, options->interval_ns);
 	for (round = 1; ; round++) {
 		code = show(&out, &beat, arg);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch top for programs: VMs with the columns of the screen, as JSON or CSV. Rates and
- * shares are of the interval between two looks, the first of which shows nothing.
+ * kvmwatch top without a screen: VMs with the columns of the screen, as a table, JSON or CSV. Rates
+ * and shares are of the interval between two looks, the first of which shows nothing.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -16,17 +17,15 @@
 #include "top_rows.h"
 
 struct batch {
-	const struct top_batch *what;
+	const struct options *options;
+	size_t sort;
+	bool reverse;
 	struct selection selection;
 	struct sample before;	/* empty: first round */
 };
 
-enum { COL_TIME, COL_WINDOW, NR_OWN };
-
-static bool is_shown(const struct batch *batch, size_t column)
-{
-	return !(batch->what->hidden & 1U << column);
-}
+static const struct output_columns *const look = &top_tables[TOP_TABLE_LOOK];
+static const struct output_columns *const vms = &top_tables[TOP_TABLE_VMS];
 
 /* As in top, nobody keeps the module from being unloaded between two looks. */
 static int take(struct batch *batch, struct sample *sample)
@@ -52,17 +51,28 @@ static struct json_object *cell_json(const struct top_cell *cell, bool text)
 	return output_json_real(cell->number);
 }
 
+static void add_cell(struct json_object *json, const struct top_row *row, size_t column)
+{
+	const struct output_column *of = output_column(vms, column);
+
+	output_json_add(json, of->key, cell_json(&row->cells[column], !of->right));
+}
+
+/* What is of the whole look is there in any case, so it may be chosen without effect. */
 static struct json_object *row_json(const struct batch *batch, const struct top_row *row)
 {
 	struct json_object *json = json_object_new_object();
-	const struct top_column *columns;
-	size_t i, nr;
+	const char *name = batch->options->choice.columns;
+	size_t i, len;
+	long column;
 
-	columns = top_columns(TOP_VMS, &nr);
-	for (i = 0; i < nr; i++) {
-		if (is_shown(batch, i))
-			output_json_add(json, columns[i].key,
-					cell_json(&row->cells[i], columns[i].left));
+	for (i = 0; !name && i < vms->nr; i++)
+		add_cell(json, row, i);
+	for (; name && *name; name += len + (name[len] == ',')) {
+		len = strcspn(name, ",");
+		column = output_find(vms, name, len);
+		if (column >= 0)
+			add_cell(json, row, column);
 	}
 	return json;
 }
@@ -71,61 +81,56 @@ static void show_json(struct output *out, const struct batch *batch, const struc
 		      const struct top_row *rows, size_t nr)
 {
 	struct json_object *json = json_object_new_object();
-	struct json_object *vms = json_object_new_array();
+	struct json_object *array = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		output_json_append(vms, row_json(batch, &rows[i]));
+		output_json_append(array, row_json(batch, &rows[i]));
 	output_json_add(json, "time_ns", json_object_new_uint64(now->all->begin_ns));
 	output_json_add(json, "window_ns",
 			json_object_new_uint64(sample_window(now, &batch->before)));
-	output_json_add(json, "vms", vms);
+	output_json_add(json, "vms", array);
 	output_json(out, json);
 }
 
-/* All columns, so that NR_OWN and a column's place make its place here; hidden have no key. */
-static size_t csv_columns(const struct batch *batch, struct output_column *csv)
+/* In lines, what is of the look comes before what is of the VM. */
+static size_t all_columns(struct output_column *all)
 {
-	const struct top_column *columns;
-	size_t i, nr;
+	size_t i;
 
-	columns = top_columns(TOP_VMS, &nr);
-	csv[COL_TIME] = (struct output_column){ "time_ns", NULL, true, 0 };
-	csv[COL_WINDOW] = (struct output_column){ "window_ns", NULL, true, 0 };
-	for (i = 0; i < nr; i++) {
-		csv[NR_OWN + i] = (struct output_column){ NULL, NULL, false, 0 };
-		if (is_shown(batch, i))
-			csv[NR_OWN + i].key = columns[i].key;
+	memcpy(all, look->first, TOP_LOOK_NR * sizeof(*all));
+	for (i = 0; i < vms->nr; i++) {
+		all[TOP_LOOK_NR + i] = *output_column(vms, i);
+		all[TOP_LOOK_NR + i].width = 0;	/* of the screen */
 	}
-	return NR_OWN + nr;
+	return TOP_LOOK_NR + i;
 }
 
 static void show_cell(struct output *out, size_t column, const struct top_cell *cell, bool text)
 {
 	if (!cell->known || cell->apart)
-		output_unknown(out, column, NULL);
+		output_unknown(out, column, cell->text);
 	else if (text)
 		output_string(out, column, cell->string);
 	else if (cell->whole)
-		output_u64(out, column, cell->number, NULL);
+		output_u64(out, column, cell->number, cell->text);
 	else
-		output_real(out, column, cell->number, NULL);
+		output_real(out, column, cell->number, cell->text);
 }
 
-static void show_csv(struct output *out, const struct batch *batch, const struct sample *now,
-		     const struct top_row *rows, size_t nr)
+static void show_rows(struct output *out, const struct batch *batch, const struct sample *now,
+		      const struct top_row *rows, size_t nr)
 {
-	struct output_column csv[NR_OWN + TOP_MAX_COLUMNS];
-	const struct top_column *columns;
-	size_t i, j, nr_columns;
+	struct output_column all[TOP_LOOK_NR + TOP_MAX_COLUMNS];
+	size_t i, j;
 
-	columns = top_columns(TOP_VMS, &nr_columns);
-	output_begin(out, NULL, csv, csv_columns(batch, csv));
+	output_begin(out, NULL, all, all_columns(all));
 	for (i = 0; i < nr; i++) {
-		output_u64(out, COL_TIME, now->all->begin_ns, NULL);
-		output_u64(out, COL_WINDOW, sample_window(now, &batch->before), NULL);
-		for (j = 0; j < nr_columns; j++)
-			show_cell(out, NR_OWN + j, &rows[i].cells[j], columns[j].left);
+		output_u64(out, TOP_LOOK_TIME, now->all->begin_ns, NULL);
+		output_u64(out, TOP_LOOK_WINDOW, sample_window(now, &batch->before), NULL);
+		for (j = 0; j < vms->nr; j++)
+			show_cell(out, TOP_LOOK_NR + j, &rows[i].cells[j],
+				  !output_column(vms, j)->right);
 		output_row(out);
 	}
 	output_end(out);
@@ -139,11 +144,11 @@ static int show_sample(struct output *out, const struct batch *batch, const stru
 	rows = top_rows(TOP_VMS, now, &batch->before, 0, &nr);
 	if (!rows)
 		return complain("top", "no memory");
-	top_sort(rows, nr, TOP_VMS, batch->what->sort, false);
+	top_sort(rows, nr, TOP_VMS, batch->sort, batch->reverse);
 	if (out->format == OUTPUT_JSON)
 		show_json(out, batch, now, rows, nr);
 	else
-		show_csv(out, batch, now, rows, nr);
+		show_rows(out, batch, now, rows, nr);
 	free(rows);
 	return nr ? EXIT_DONE : vms_none(&batch->selection, "top");
 }
@@ -170,9 +175,12 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	return code;
 }
 
-int top_batch(const struct options *options, const struct top_batch *what)
+int top_batch(const struct options *options, size_t sort, bool reverse)
 {
-	struct batch batch = { .what = what, .selection = { .arg = options->vm } };
+	struct batch batch = {
+		.options = options, .sort = sort, .reverse = reverse,
+		.selection = { .arg = options->vm },
+	};
 	int code;
 
 	code = repeat(options, show, &batch);

@@ -3,21 +3,15 @@
 #ifndef KVMWATCH_TOP_BATCH_H
 #define KVMWATCH_TOP_BATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct options;
 
-/**
- * struct top_batch - what is shown of VMs
- * @sort:	column to sort by
- * @hidden:	columns that are left out, as bits
+/*
+ * Print all VMs as often and in the format that the options say, sorted by this column. Returns an
+ * exit code.
  */
-struct top_batch {
-	size_t sort;
-	unsigned int hidden;
-};
-
-/* Print all VMs as often and in the format that the options say. Returns an exit code. */
-int top_batch(const struct options *options, const struct top_batch *what);
+int top_batch(const struct options *options, size_t sort, bool reverse);
 
 #endif /* KVMWATCH_TOP_BATCH_H */

@@ -371,47 +371,58 @@ FILL(fill_size)
 }
 
 static const struct top_column vm_columns[] = {
-	{ "id", "ID", 4, false, true, false, fill_vm_id },
-	{ "name", "NAME", 11, true, false, false, fill_name },
-	{ "cpu_share", "CPU", 7, false, false, false, fill_cpu },
-	{ "mapped_bytes", "MAPPED", 9, false, false, false, fill_mapped },
-	{ "mapped_share", "OF MEMORY", 12, false, false, true, fill_mapped_share },
-	{ "halted_share", "HALTED", 12, false, false, true, fill_halt },
-	{ "dirty_pages_per_second", "DIRTY", 18, false, false, false, fill_dirty },
-	{ "exits_per_second", "EXITS", 7, false, false, false, fill_exits },
-	{ "guest", "GUEST", 16, true, false, false, fill_guest },
-	{ "run_delay_share", "DELAY", 7, false, false, false, fill_delay },
-	{ "user_exits_per_second", "TO VMM", 7, false, false, false, fill_user_exits },
-	{ "memory", "MEMORY", 9, false, false, false, fill_memory },
-	{ "vcpus", "VCPUS", 5, false, false, false, fill_vcpus },
-	{ "pid", "PID", 8, false, true, false, fill_pid },
-	{ "load_migrations_per_second", "MOVED", 6, false, false, false, fill_moves },
-	{ "dirty_logged_bytes", "LOGGED", 9, false, false, false, fill_logged },
-	{ "dirty_marks_per_second", "MARKS", 9, false, false, false, fill_marks },
+	{ { "id", "ID", true, 4, true }, false, fill_vm_id },
+	{ { "name", "NAME", false, 11, false }, false, fill_name },
+	{ { "cpu_share", "CPU", true, 7, false }, false, fill_cpu },
+	{ { "mapped_bytes", "MAPPED", true, 9, false }, false, fill_mapped },
+	{ { "mapped_share", "OF MEMORY", true, 12, false }, true, fill_mapped_share },
+	{ { "halted_share", "HALTED", true, 12, false }, true, fill_halt },
+	{ { "dirty_pages_per_second", "DIRTY", true, 18, false }, false, fill_dirty },
+	{ { "exits_per_second", "EXITS", true, 7, false }, false, fill_exits },
+	{ { "guest", "GUEST", false, 16, false }, false, fill_guest },
+	{ { "run_delay_share", "DELAY", true, 7, false }, false, fill_delay },
+	{ { "user_exits_per_second", "TO VMM", true, 7, false }, false, fill_user_exits },
+	{ { "memory", "MEMORY", true, 9, false }, false, fill_memory },
+	{ { "vcpus", "VCPUS", true, 5, false }, false, fill_vcpus },
+	{ { "pid", "PID", true, 8, true }, false, fill_pid },
+	{ { "load_migrations_per_second", "MOVED", true, 6, false }, false, fill_moves },
+	{ { "dirty_logged_bytes", "LOGGED", true, 9, false }, false, fill_logged },
+	{ { "dirty_marks_per_second", "MARKS", true, 9, false }, false, fill_marks },
 };
 
 static const struct top_column vcpu_columns[] = {
-	{ NULL, "VCPU", 4, false, true, false, fill_number },
-	{ NULL, "TID", 8, false, true, false, fill_tid },
-	{ NULL, "PCPU", 4, false, true, false, fill_pcpu },
-	{ NULL, "CPU", 7, false, false, false, fill_cpu },
-	{ NULL, "DELAY", 7, false, false, false, fill_delay },
-	{ NULL, "HALTED", 15, false, false, true, fill_halt },
-	{ NULL, "EXITS", 7, false, false, false, fill_exits },
-	{ NULL, "TO VMM", 7, false, false, false, fill_user_exits },
-	{ NULL, "MOVED", 6, false, false, false, fill_moves },
-	{ NULL, "PREEMPTED", 9, false, false, false, fill_preemptions },
-	{ NULL, "POLLS FOR", 9, false, false, false, fill_window },
+	{ { NULL, "VCPU", true, 4, true }, false, fill_number },
+	{ { NULL, "TID", true, 8, true }, false, fill_tid },
+	{ { NULL, "PCPU", true, 4, true }, false, fill_pcpu },
+	{ { NULL, "CPU", true, 7, false }, false, fill_cpu },
+	{ { NULL, "DELAY", true, 7, false }, false, fill_delay },
+	{ { NULL, "HALTED", true, 15, false }, true, fill_halt },
+	{ { NULL, "EXITS", true, 7, false }, false, fill_exits },
+	{ { NULL, "TO VMM", true, 7, false }, false, fill_user_exits },
+	{ { NULL, "MOVED", true, 6, false }, false, fill_moves },
+	{ { NULL, "PREEMPTED", true, 9, false }, false, fill_preemptions },
+	{ { NULL, "POLLS FOR", true, 9, false }, false, fill_window },
 };
 
 static const struct top_column slot_columns[] = {
-	{ NULL, "SLOT", 7, false, true, false, fill_slot },
-	{ NULL, "ADDRESS", 14, false, true, false, fill_address },
-	{ NULL, "SIZE", 9, false, false, false, fill_size },
-	{ NULL, "MAPPED", 9, false, false, false, fill_mapped },
-	{ NULL, "OF SIZE", 15, false, false, true, fill_mapped_share },
-	{ NULL, "DIRTY", 18, false, false, false, fill_dirty },
-	{ NULL, "MARKED NOW", 10, false, false, false, fill_dirty_now },
+	{ { NULL, "SLOT", true, 7, true }, false, fill_slot },
+	{ { NULL, "ADDRESS", true, 14, true }, false, fill_address },
+	{ { NULL, "SIZE", true, 9, false }, false, fill_size },
+	{ { NULL, "MAPPED", true, 9, false }, false, fill_mapped },
+	{ { NULL, "OF SIZE", true, 15, false }, true, fill_mapped_share },
+	{ { NULL, "DIRTY", true, 18, false }, false, fill_dirty },
+	{ { NULL, "MARKED NOW", true, 10, false }, false, fill_dirty_now },
+};
+
+static const struct output_column look_columns[TOP_LOOK_NR] = {
+	[TOP_LOOK_TIME]		= { "time_ns",		NULL,	true, 0, true },
+	[TOP_LOOK_WINDOW]	= { "window_ns",	NULL,	true },
+};
+
+const struct output_columns top_tables[] = {
+	[TOP_TABLE_LOOK]	= OUTPUT_COLUMNS(look_columns),
+	[TOP_TABLE_VMS]		= OUTPUT_COLUMNS(vm_columns),
+	{ }
 };
 
 #define NR(columns)	(sizeof(columns) / sizeof(*(columns)))
@@ -476,7 +487,7 @@ struct top_row *top_rows(enum top_view view, const struct sample *now,
 
 struct order {
 	size_t column;
-	bool left, ascending, reverse;
+	bool text, least_first, reverse;
 };
 
 static int compare_rows(const struct top_row *a, const struct top_row *b,
@@ -485,13 +496,13 @@ static int compare_rows(const struct top_row *a, const struct top_row *b,
 	const struct top_cell *x = &a->cells[order->column], *y = &b->cells[order->column];
 	int result;
 
-	if (order->left) {
+	if (order->text) {
 		result = strcmp(x->string ? x->string : x->text, y->string ? y->string : y->text);
 	} else {
 		if (x->known != y->known)
 			return x->known ? -1 : 1;
 		result = (x->number < y->number) - (x->number > y->number);
-		if (order->ascending)
+		if (order->least_first)
 			result = -result;
 	}
 	return order->reverse ? -result : result;
@@ -515,7 +526,7 @@ void top_sort(struct top_row *rows, size_t nr, enum top_view view, size_t column
 	size_t nr_columns;
 	const struct top_column *columns = top_columns(view, &nr_columns);
 	struct order order = {
-		column, columns[column].left, columns[column].ascending, reverse
+		column, !columns[column].column.right, columns[column].column.least_first, reverse
 	};
 
 	qsort_r(rows, nr, sizeof(*rows), compare, &order);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "output.h"
 #include "sample.h"
 
 enum top_view { TOP_VMS, TOP_VCPUS, TOP_SLOTS };
@@ -36,14 +37,16 @@ struct top_cell {
 	char text[TOP_CELL];
 };
 
+/**
+ * struct top_column - a column
+ * @column:	it in output; without a key it is only on the screen. One that is aligned to the
+ *		left is text
+ * @bar:	the screen has a bar behind it
+ * @fill:	fills a zeroed cell; @window is 0 when there is no sample before
+ */
 struct top_column {
-	const char *key;	/* in JSON and CSV; NULL: only on the screen */
-	const char *heading;
-	int width;
-	bool left;		/* aligned to the left, sorted as text */
-	bool ascending;		/* the least first, if not reversed */
+	struct output_column column;
 	bool bar;
-	/* Fill a zeroed cell. @window is 0 when there is no sample before. */
 	void (*fill)(struct top_cell *cell, const struct sample *now, size_t item,
 		     const struct sample *before, long was, __u64 window);
 };
@@ -57,6 +60,15 @@ struct top_row {
 	struct kvmwatch_all_item item;
 	struct top_cell cells[TOP_MAX_COLUMNS];
 };
+
+/*
+ * What can be chosen: of a look, which a screen does not show, and of VMs. Ended as struct cmd
+ * wants it.
+ */
+enum { TOP_TABLE_LOOK, TOP_TABLE_VMS };
+enum { TOP_LOOK_TIME, TOP_LOOK_WINDOW, TOP_LOOK_NR };
+
+extern const struct output_columns top_tables[];
 
 /* The columns of a view, in order of importance, and how many. */
 const struct top_column *top_columns(enum top_view view, size_t *nr);

@@ -301,7 +301,7 @@ const struct opt opt_vcpu = {
 };
 
 const struct opt opt_slot = {
-	's', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
+	'S', "slot", "SLOT", "only this slot: its number, or <address space>:<number>", set_slot
 };
 
 const struct opt opt_time = {
@@ -615,7 +615,9 @@ static int run(struct viewing *v, const struct cmd *cmd, const char *filter)
 	code = stream_open(&spec, &v->stream);
 	if (code)
 		return code;
-	output_init(&v->out, stdout, v->options->common.format);
+	code = options_output(&v->options->common, &v->out);
+	if (code)
+		return code;
 	output_begin_endless(&v->out, columns, spec.nr_fields);
 	err = output_flush(&v->out);
 	if (!err)

@@ -92,14 +92,14 @@ void view_lost(const struct view_row *row, size_t column);
 
 /* With what all views begin: when, and whose it is. */
 #define VIEW_COLUMNS_WHO							\
-	{ { "time_ns", "TIME", true, 16 }, NULL, view_time },			\
-	{ { "lost", NULL, true, 0 }, NULL, view_lost },				\
-	{ { "vm", "VM", true, 4 }, "vm", view_number },				\
-	{ { "name", NULL, false, 0 }, "vm", view_vm_name },			\
-	{ { "pid", "PID/TID", true, 13 }, "pid", view_thread },			\
-	{ { "tid", NULL, true, 0 }, NULL, view_tid },				\
-	{ { "comm", "COMM", false, 15 }, NULL, view_comm },			\
-	{ { "vcpu_id", "VCPU", true, 4 }, "vcpu", view_vcpu }
+	{ { "time_ns", "TIME", true, 16, true }, NULL, view_time },			\
+	{ { "lost", NULL, true, 0, false }, NULL, view_lost },				\
+	{ { "vm", "VM", true, 4, true }, "vm", view_number },				\
+	{ { "name", NULL, false, 0, false }, "vm", view_vm_name },			\
+	{ { "pid", "PID/TID", true, 13, true }, "pid", view_thread },			\
+	{ { "tid", NULL, true, 0, true }, NULL, view_tid },				\
+	{ { "comm", "COMM", false, 15, false }, NULL, view_comm },			\
+	{ { "vcpu_id", "VCPU", true, 4, true }, "vcpu", view_vcpu }
 
 /* Which events are of a selection: a filter for the kernel, to be freed; NULL: no memory. */
 char *view_filter_vms(const struct selection *selection);

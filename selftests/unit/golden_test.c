@@ -25,6 +25,7 @@
 #include "cmd.h"
 #include "cmd_dirty.h"
 #include "libkvmwatch.h"
+#include "options.h"
 #include "played_catalog.h"
 #include "stream.h"
 #include "top_rows.h"
@@ -659,12 +660,115 @@ TEST(dirty_hot_prints_what_it_always_did)
 /* Without a screen; and three looks with some columns. */
 TEST(top_prints_what_it_always_did)
 {
-	static const char *const some[] = { "-n3", "-i2", "-o", "name,cpu,dirty", NULL };
+	static const char *const some[] = {
+		"-n3", "-i2", "-o", "name,cpu_share,dirty_pages_per_second", NULL
+	};
 
 	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--json"));
 	EXPECT_TRUE(is_golden(&cmd_top, NULL, "top", "--csv"));
 	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--json"));
 	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--csv"));
+}
+
+/* A table for each look, with the columns of the screen. */
+TEST(top_without_a_screen_prints_tables)
+{
+	static const char *const once[] = { "--once", NULL };
+	static const char *const some[] = {
+		"-b", "-n2", "-i2", "-N", "-o", "window_ns,guest,cpu_share", NULL
+	};
+
+	EXPECT_TRUE(is_golden(&cmd_top, once, "top", NULL));
+	EXPECT_TRUE(is_golden(&cmd_top, some, "top-batch", NULL));
+	EXPECT_EQ(2, code_of(&cmd_top, "--once -n 2"));
+}
+
+/* By the names that JSON has, in this order: also those that tables do without. */
+TEST(columns_are_chosen_by_their_names)
+{
+	static const char *const list[] = { "-o", "uuid,guest,memory,id,dirty_logging", NULL };
+	static const char *const names[] = { "--noheadings", "-o", "name,dirty_marks", NULL };
+	static const char *const stat[] = { "-s", "value", "-o", "stat,value", NULL };
+	static const char *const exits[] = {
+		"-s", "-window_count", "-o", "kind,reason,window_count", NULL
+	};
+	static const char *const hooks[] = { "-s", "name", "-o", "name,reason", NULL };
+	static const char *const views[] = { "-o", "name,halted_ns,vcpu_id", NULL };
+
+	EXPECT_TRUE(all_golden(&cmd_list, list, "list-some"));
+	EXPECT_TRUE(is_golden(&cmd_list, names, "list-names", NULL));
+	EXPECT_TRUE(is_golden(&cmd_list, names, "list-names", "--csv"));
+	EXPECT_TRUE(is_golden(&cmd_stat, stat, "stat-sorted", NULL));
+	EXPECT_TRUE(is_golden(&cmd_stat, stat, "stat-sorted", "--csv"));
+	EXPECT_TRUE(all_golden(&cmd_exits, exits, "exits-sorted"));
+	EXPECT_TRUE(all_golden(&cmd_hooks, hooks, "hooks-sorted"));
+	EXPECT_TRUE(all_golden(&cmd_wakeups, views, "wakeups-some"));
+}
+
+/* Every command that has tables names what it has not, and takes nothing twice. */
+TEST(columns_that_are_not_there_are_wrong_usage)
+{
+	static const struct cmd *const cmds[] = {
+		&cmd_list, &cmd_stat, &cmd_top, &cmd_vcpu, &cmd_exits, &cmd_wakeups, &cmd_haltpoll,
+		&cmd_dirty, &cmd_hot, &cmd_rate, &cmd_collects, &cmd_pages, &cmd_predict, &cmd_rank,
+		&cmd_statistics, &cmd_hooks, &cmd_audit, &cmd_check,
+	};
+	static const char *const bad[] = {
+		"-o nothing", "-o NAME", "-o name,", "-o ,name", "-o name,,name", "-o name,name",
+		"-o name2", "-o names",
+	};
+	const struct output_columns *tables;
+	char words[80];
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		tables = cmds[i]->tables;
+		ASSERT_NE(NULL, tables);
+		for (j = 0; j < ARRAY_SIZE(bad); j++) {
+			snprintf(words, sizeof(words), "%s%s", cmds[i] == &cmd_hot ? "-H " :
+				 cmds[i] == &cmd_rate ? "-R " : "", bad[j]);
+			EXPECT_EQ(2, code_of(cmds[i], words)) {
+				TH_LOG("%s %s", cmds[i]->name, words);
+			}
+		}
+	}
+	EXPECT_EQ(2, code_of(&cmd_list, "-s nothing"));
+	EXPECT_EQ(2, code_of(&cmd_list, "-s -"));
+	EXPECT_EQ(2, code_of(&cmd_wakeups, "-s name"));	/* rows come as they happen */
+	EXPECT_EQ(2, code_of(&cmd_dirty, "-H -o windows"));	/* that is of --windows */
+	EXPECT_EQ(2, code_of(&cmd_stat, "--json -o stat"));	/* it is no table */
+	EXPECT_EQ(2, code_of(&cmd_stat, "--json -s value"));
+}
+
+/* -n, -s and -o, and all that commands share, mean one thing in all of them. */
+TEST(a_letter_that_commands_share_means_one_thing)
+{
+	static const struct cmd *const cmds[] = {
+		&cmd_list, &cmd_stat, &cmd_top, &cmd_vcpu, &cmd_exits, &cmd_wakeups, &cmd_haltpoll,
+		&cmd_dirty, &cmd_hot, &cmd_rate, &cmd_collects, &cmd_pages, &cmd_predict, &cmd_rank,
+		&cmd_export, &cmd_record, &cmd_report, &cmd_statistics, &cmd_hooks, &cmd_audit,
+		&cmd_check,
+	};
+	static const char *const shared[] = {
+		"n:count", "s:sort", "o:columns", "p:vm", "i:interval", "j:json", "c:csv", "r:raw",
+		"h:help", "t:time", "S:slot", "v:vcpu", "N:noheadings",
+	};
+	const struct opt *const *opt;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		for (opt = cmds[i]->options; *opt; opt++) {
+			for (j = 0; j < ARRAY_SIZE(shared); j++) {
+				if (shared[j][0] != (*opt)->letter &&
+				    strcmp(shared[j] + 2, (*opt)->name))
+					continue;
+				EXPECT_EQ(shared[j][0], (*opt)->letter);
+				EXPECT_STREQ(shared[j] + 2, (*opt)->name) {
+					TH_LOG("%s -%c", cmds[i]->name, (*opt)->letter);
+				}
+			}
+		}
+	}
 }
 
 TEST(dirty_rate_prints_what_it_always_did)
@@ -731,10 +835,10 @@ TEST(numbers_go_to_the_kernel_as_decimal)
 	EXPECT_STREQ("vcpu == 10", filter_of(&cmd_wakeups, "-v 010"));
 	EXPECT_STREQ("vcpu == 8", filter_of(&cmd_dirty, "-v 08"));
 	EXPECT_STREQ("vcpu == 2147483647", filter_of(&cmd_haltpoll, "-v 2147483647"));
-	EXPECT_STREQ("as_id == 1 && slot == 3", filter_of(&cmd_pages, "-s 00000001:3"));
-	EXPECT_STREQ("as_id == 0 && slot == 65535", filter_of(&cmd_pages, "-s 065535"));
+	EXPECT_STREQ("as_id == 1 && slot == 3", filter_of(&cmd_pages, "-S 00000001:3"));
+	EXPECT_STREQ("as_id == 0 && slot == 65535", filter_of(&cmd_pages, "-S 065535"));
 	EXPECT_STREQ("(vm == 1) && vcpu == 7 && as_id == 1 && slot == 8",
-		     filter_of(&cmd_pages, "-p id:01 -v 07 -s 01:08"));
+		     filter_of(&cmd_pages, "-p id:01 -v 07 -S 01:08"));
 }
 
 /* Slots' numbers have 16 bits in events, vCPUs' 31; what is more would match another one. */
@@ -745,8 +849,8 @@ TEST(numbers_out_of_range_are_wrong_usage_everywhere)
 		"-v 1x", "-v 99999999999999999999",
 	};
 	static const char *const slots[] = {
-		"-s 65536", "-s 0:65536", "-s 65536:0", "-s 4294967296:0", "-s 1:", "-s :1",
-		"-s 1:2:3", "-s -1", "-s 0x1", "-s 00000000000000065536:1",
+		"-S 65536", "-S 0:65536", "-S 65536:0", "-S 4294967296:0", "-S 1:", "-S :1",
+		"-S 1:2:3", "-S -1", "-S 0x1", "-S 00000000000000065536:1",
 	};
 	static const char *const others[] = {
 		"-i 0x10", "-i 1e1", "-i 0", "-n 0", "-n -1", "-n 18446744073709551616", "-n 0x1",
@@ -919,8 +1023,8 @@ TEST(options_that_contradict_are_wrong_usage)
 	EXPECT_EQ(2, code_of(&cmd_list, "--json --csv"));
 	EXPECT_EQ(2, code_of(&cmd_list, "-p 4242-5 -p nobody"));
 	EXPECT_EQ(2, code_of(&cmd_stat, "-n 1 --count 2"));
-	EXPECT_EQ(2, code_of(&cmd_pages, "-s 1 -s 2"));
-	EXPECT_EQ(2, code_of(&cmd_top, "--json -o cpu -o dirty"));
+	EXPECT_EQ(2, code_of(&cmd_pages, "-S 1 -S 2"));
+	EXPECT_EQ(2, code_of(&cmd_top, "--json -o name -o pid"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-H --windows --top 3"));
 	EXPECT_EQ(2, code_of(&cmd_vcpu, "-C -b 512"));
 	EXPECT_EQ(0, code_of(&cmd_vcpu, "-C -C"));
@@ -1039,13 +1143,13 @@ TEST(a_recording_has_the_clock_of_the_views)
 
 TEST(an_empty_value_is_wrong_usage)
 {
-	static const char *const columns[] = { "-o", "", NULL };
+	static const char *const file[] = { "-O", "", NULL };
 	static const char *const json[] = { "--json", "-o", "", NULL };
 	static const char *const vm[] = { "-p", "", NULL };
 
 	free(print(&cmd_top, json, NULL));
 	EXPECT_EQ(2, exit_code);
-	free(print(&cmd_record, columns, NULL));
+	free(print(&cmd_record, file, NULL));
 	EXPECT_EQ(2, exit_code);
 	free(print(&cmd_list, vm, NULL));
 	EXPECT_EQ(2, exit_code);
@@ -1170,7 +1274,7 @@ static char *dirty_cell(int how)
 	rows = top_rows(TOP_VMS, &now, &before, 0, &nr);
 	columns = top_columns(TOP_VMS, &nr);
 	for (i = 0; i < nr; i++) {
-		if (!strcmp(columns[i].heading, "DIRTY"))
+		if (!strcmp(columns[i].column.heading, "DIRTY"))
 			text = strdup(rows[0].cells[i].text);
 	}
 	free(rows);
@@ -1297,7 +1401,7 @@ TEST(record_ends_by_a_signal_with_a_whole_file)
 		if (!pid) {
 			setenv("PATH", dir, 1);
 			_exit(cmd_record.run(&cmd_record, 3,
-					     (char *[]){ "record", "-o", path, NULL }));
+					     (char *[]){ "record", "-O", path, NULL }));
 		}
 		EXPECT_TRUE(comes_to_be(begun, "begun\n"));
 		EXPECT_TRUE(comes_to_be(path, "old"));
@@ -1315,7 +1419,7 @@ TEST(record_ends_by_a_signal_with_a_whole_file)
 TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
 {
 	char dir[] = "/tmp/record.XXXXXX", path[64], *old_path = strdup(getenv("PATH"));
-	const char *const options[] = { "-o", path, NULL };
+	const char *const options[] = { "-O", path, NULL };
 	char *text;
 
 	ASSERT_NE(NULL, mkdtemp(dir));

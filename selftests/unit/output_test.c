@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <kselftest_harness.h>
 
@@ -240,6 +242,130 @@ TEST(reals_keep_their_digits)
 	EXPECT_STREQ("{\"rate\":0.1}\n", print_real(OUTPUT_JSON, 0.1));
 	EXPECT_STREQ("{\"rate\":1234567.5}\n", print_real(OUTPUT_JSON, 1234567.5));
 	EXPECT_STREQ("{\"rate\":null}\n", print_real(OUTPUT_JSON, NAN));
+}
+
+static void put_number(struct output *out, const char *name, __u64 count)
+{
+	output_string(out, COL_NAME, name);
+	output_u64(out, COL_COUNT, count, NULL);
+	output_row(out);
+}
+
+/* The names of some rows by @sort, in their order. */
+static char *sorted(const char *sort)
+{
+	struct output_choice choice = { .columns = "name", .sort = sort, .no_headings = true };
+	struct output out;
+
+	begin(&out, OUTPUT_CSV);
+	output_choose(&out, &choice);
+	output_begin(&out, NULL, columns, NR_COLS);
+	put_number(&out, "b", 18446744073709551614ULL);
+	put_number(&out, "d", 18446744073709551615ULL);
+	output_string(&out, COL_NAME, "c");
+	output_unknown(&out, COL_COUNT, NULL);
+	output_row(&out);
+	put_number(&out, "a", 7);
+	put_number(&out, "e", 7);
+	return end(&out);
+}
+
+/* The most first, words by letters; what is unknown last in any case, equal ones as they came. */
+TEST(rows_are_sorted)
+{
+	EXPECT_STREQ("b\nd\nc\na\ne\n", sorted(NULL));
+	EXPECT_STREQ("a\nb\nc\nd\ne\n", sorted("name"));
+	EXPECT_STREQ("e\nd\nc\nb\na\n", sorted("-name"));
+	EXPECT_STREQ("d\nb\na\ne\nc\n", sorted("count"));
+	EXPECT_STREQ("a\ne\nb\nd\nc\n", sorted("-count"));
+}
+
+/* What tells things apart begins with the least. */
+TEST(ids_are_sorted_from_the_least_on)
+{
+	static const struct output_column ids[] = { { "id", "ID", true, 0, true } };
+	struct output_choice choice = { .sort = "id" };
+	struct output out;
+	__u64 id;
+
+	begin(&out, OUTPUT_CSV);
+	output_choose(&out, &choice);
+	output_begin(&out, NULL, ids, 1);
+	for (id = 12; id > 7; id -= 2) {
+		output_u64(&out, 0, id, NULL);
+		output_row(&out);
+	}
+	EXPECT_STREQ("id\n8\n10\n12\n", end(&out));
+}
+
+/* A column without a name goes with the one before it, in tables. */
+TEST(columns_are_shown_in_the_order_of_the_choice)
+{
+	struct output_choice choice = { .columns = "rate,count" };
+	struct output out;
+
+	begin(&out, OUTPUT_TEXT);
+	output_choose(&out, &choice);
+	output_begin(&out, NULL, columns, NR_COLS);
+	output_string(&out, COL_NAME, "a");
+	output_u64(&out, COL_COUNT, 1, NULL);
+	output_real(&out, COL_RATE, 0.5, NULL);
+	output_text(&out, COL_NOTE, "n");
+	output_row(&out);
+	EXPECT_STREQ("RATE NOTE COUNT\n 0.5 n        1\n", end(&out));
+}
+
+static char *contents(const char *path)
+{
+	static char text[256];
+	FILE *file = fopen(path, "r");
+
+	text[file ? fread(text, 1, sizeof(text) - 1, file) : 0] = '\0';
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static void log_number(struct output *out, __u64 count)
+{
+	output_begin(out, NULL, columns, NR_COLS);
+	put_number(out, "a", count);
+	output_end(out);
+	output_flush(out);
+}
+
+/* A file that is moved away is written on until SIGHUP comes; each has the names once. */
+TEST(a_log_is_opened_anew_by_its_name)
+{
+	char path[] = "/tmp/log.XXXXXX", moved[] = "/tmp/log.XXXXXX.1";
+	struct output out;
+
+	close(mkstemp(path));
+	memcpy(moved, path, strlen(path));
+	output_init(&out, stdout, OUTPUT_CSV);
+	ASSERT_EQ(0, output_log(&out, path));
+	log_number(&out, 1);
+	rename(path, moved);
+	log_number(&out, 2);
+	raise(SIGHUP);
+	log_number(&out, 3);
+	EXPECT_STREQ("name,count,rate\na,1,\na,2,\na,3,\n", contents(moved));
+	log_number(&out, 4);
+	EXPECT_STREQ("name,count,rate\na,4,\n", contents(path));
+	fclose(out.file);
+
+	/* One that is there is added to. */
+	output_init(&out, stdout, OUTPUT_CSV);
+	ASSERT_EQ(0, output_log(&out, path));
+	log_number(&out, 5);
+	EXPECT_STREQ("name,count,rate\na,4,\na,5,\n", contents(path));
+	unlink(path);
+
+	/* And one whose folder has gone is an error, as a full disk is. */
+	out.log = "/nowhere/log";
+	raise(SIGHUP);
+	EXPECT_EQ(-ENOENT, output_flush(&out));
+	unlink(moved);
 }
 
 TEST(full_disk_is_noticed)

@@ -39,7 +39,7 @@ has() {
 	[[ " ${COMPREPLY[*]} " == *" $1 "* ]]
 }
 
-echo "1..7"
+echo "1..10"
 complete_line kvmwatch hal
 completes_to haltpoll
 case_is $? "a command is completed"
@@ -61,6 +61,12 @@ case_is $? "those of dirty --hot"
 complete_line kvmwatch dirty -R --
 has --interval && ! has --slot
 case_is $? "and of dirty -R"
+complete_line kvmwatch list -o id,gue
+completes_to id,guest
+case_is $? "columns are completed, behind those that are there"
+complete_line kvmwatch dirty --hot --sort rel
+completes_to rel_gfn
+case_is $? "and for sorting"
 complete_line kvmwatch export --no
 completes_to --no-vcpus
 case_is $? "an option of two words"

@@ -424,6 +424,54 @@ __u64 kvmwatch_heat_distinct(const struct kvmwatch_heat *heat, size_t slot, unsi
 int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch_heat *before,
 			 size_t slot, unsigned int window, __u64 *pages, __u64 *windows);
 
+/* --- what a VM is called --------------------------------------------------- */
+
+/**
+ * struct kvmwatch_guest - what those who started a VM call it; belongs to the library
+ * @name:	the guest's name on the VMM's command line. It may hold any byte but NUL, as it is for
+ *		whoever starts the VM to choose: show it with care
+ * @uuid:	its UUID there, in lower case and with dashes
+ * @unit:	the unit of the system's systemd that the VMM runs in
+ * @user_unit:	the unit of a user's systemd
+ *
+ * Each is NULL if it is not known. The forms of QEMU (also as libvirt, Proxmox VE and Nova start
+ * it), Firecracker, Cloud Hypervisor, crosvm, kvmtool, StratoVirt and VirtualBox are known.
+ */
+struct kvmwatch_guest {
+	const char *name;
+	const char *uuid;
+	const char *unit;
+	const char *user_unit;
+};
+
+/**
+ * kvmwatch_guest_read() - ask a VMM's process what its VM is called
+ * @pid: the process, as kvmwatch_vm.pid says
+ * @guest: set to what the caller frees with kvmwatch_guest_free()
+ *
+ * This may block as long as the process does whose command line is read, so call it from a thread
+ * that may wait. The process may have ended, and another may have its number: list the VM again
+ * afterwards; if it is still there with this pid, then the answer is of its VMM.
+ *
+ * Return: 0, also when nothing is known; -ESRCH: there is no such process, or it cannot be seen in
+ * this pid namespace; -ENOMEM.
+ */
+int kvmwatch_guest_read(int pid, struct kvmwatch_guest **guest);
+
+/**
+ * kvmwatch_guest_parse() - find name and UUID in a command line of a VMM
+ * @cmdline: the arguments, each ended by a NUL, as in /proc/PID/cmdline
+ * @len: bytes of it
+ * @exe: the file that the process runs, as the first argument may be anything; NULL: not known
+ * @guest: set to what the caller frees with kvmwatch_guest_free(); it has no units
+ *
+ * Return: 0, also when nothing is known, or -ENOMEM.
+ */
+int kvmwatch_guest_parse(const char *cmdline, size_t len, const char *exe,
+			 struct kvmwatch_guest **guest);
+
+void kvmwatch_guest_free(struct kvmwatch_guest *guest);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 #include "libkvmwatch.h"
 #include "select.h"
 #include "text.h"
+#include "uuid.h"
 
 /* So many VMs, and so many letters of the argument, are in a message. */
 #define MAX_CANDIDATES	8
@@ -33,7 +34,7 @@ struct wanted {
 	const char *text;
 	unsigned int meanings;
 	__u64 number;
-	char uuid[TEXT_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 	bool one;	/* it may mean one VM only */
 };
 
@@ -56,7 +57,7 @@ static int parse(const char *arg, struct wanted *wanted)
 	}
 	if (!text_parse_u64(wanted->text, &wanted->number))
 		cannot |= 1U << PID | 1U << ID;
-	if (!text_parse_uuid(wanted->text, wanted->uuid))
+	if (!uuid_from_text(wanted->text, wanted->uuid))
 		cannot |= 1U << UUID;
 	wanted->meanings &= ~cannot;
 	return wanted->meanings ? 0 : -EINVAL;

@@ -326,40 +326,6 @@ bool text_parse_bytes(const char *s, double *bytes)
 	return !*end;
 }
 
-/* Digits, or digits with a dash wherever @dashes says so; returns what follows, or NULL. */
-static const char *parse_uuid_digits(const char *s, bool dashes, char *uuid)
-{
-	size_t i;
-
-	for (i = 0; i < TEXT_UUID_SIZE - 1; i++) {
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			uuid[i] = '-';
-			if (dashes && *s++ != '-')
-				return NULL;
-			continue;
-		}
-		if (!isxdigit((unsigned char)*s))
-			return NULL;
-		uuid[i] = tolower((unsigned char)*s++);
-	}
-	uuid[i] = '\0';
-	return s;
-}
-
-bool text_parse_uuid(const char *s, char uuid[TEXT_UUID_SIZE])
-{
-	bool braces;
-
-	if (!strncasecmp(s, "urn:uuid:", 9))
-		s += 9;
-	braces = *s == '{';
-	s += braces;
-	s = parse_uuid_digits(s, strnlen(s, 9) == 9 && s[8] == '-', uuid);
-	if (!s || (braces && *s++ != '}'))
-		return false;
-	return !*s;
-}
-
 bool text_parse_vcpu(const char *s, __u32 *vcpu)
 {
 	__u64 number;

@@ -73,15 +73,6 @@ bool text_parse_bytes(const char *s, double *bytes);
 /* "3" or "0:3": the number of a slot, of address space 0 if none is named. */
 bool text_parse_slot(const char *s, __u16 *as_id, __u16 *slot);
 
-/* With its NUL */
-#define TEXT_UUID_SIZE	37
-
-/*
- * A UUID of 32 hexadecimal digits, with or without dashes in their places, in braces or behind
- * "urn:uuid:", to lower case with dashes.
- */
-bool text_parse_uuid(const char *s, char uuid[TEXT_UUID_SIZE]);
-
 /* The number of a vCPU, as trace events have it: KVM's numbers are below 2^31. */
 bool text_parse_vcpu(const char *s, __u32 *vcpu);
 

@@ -122,6 +122,11 @@ class Value(_Struct):
         return _numbers(self, self.data)
 
 
+class _Guest(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("uuid", ctypes.c_char_p),
+                ("unit", ctypes.c_char_p), ("user_unit", ctypes.c_char_p)]
+
+
 class _Stats(ctypes.Structure):
     _fields_ = [("id", ctypes.c_char_p), ("nr", ctypes.c_size_t),
                 ("values", ctypes.POINTER(Value))]
@@ -159,6 +164,8 @@ def _declare():
             ("all_at", ctypes.POINTER(_Item), every, size),
             ("all_find", number, every, text),
             ("all_value", ctypes.POINTER(_U64), every, size, number),
+            ("guest_read", number, number, pointer), ("guest_free", None, pointer),
+            ("guest_parse", number, pointer, size, text, pointer),
             ("bucket_range", None, pointer, ctypes.c_uint, pointer, pointer),
             ("quantile", number, pointer, ctypes.c_double, pointer),
             ("unit", text, _U32), ("unit_scale", ctypes.c_double, _U32, number)):
@@ -178,6 +185,35 @@ def _check(result):
 
 def _numbers(value, data):
     return data[0] if value.size == 1 else data[:value.size]
+
+
+class Guest:
+    """What those who started a VM call it; each is None if it is not known.
+
+    A name is for whoever starts the VM to choose: bytes that are not UTF-8 become surrogates.
+    """
+
+    def __init__(self, handle):
+        guest = ctypes.cast(handle, ctypes.POINTER(_Guest)).contents
+        for name, _ in _Guest._fields_:
+            value = getattr(guest, name)
+            setattr(self, name, value if value is None else os.fsdecode(value))
+        _lib.kvmwatch_guest_free(handle)
+
+
+def guest_read(pid):
+    """The Guest of a VMM's process. It may block as long as that process does."""
+    handle = ctypes.c_void_p()
+    _check(_lib.kvmwatch_guest_read(pid, ctypes.byref(handle)))
+    return Guest(handle)
+
+
+def guest_parse(cmdline, exe=None):
+    """The Guest in a command line: bytes, as /proc/PID/cmdline has them."""
+    handle = ctypes.c_void_p()
+    _check(_lib.kvmwatch_guest_parse(cmdline, len(cmdline), exe and os.fsencode(exe),
+                                     ctypes.byref(handle)))
+    return Guest(handle)
 
 
 class _Fd:

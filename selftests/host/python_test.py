@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Python module against a device that played_device.c plays. For python_test.sh."""
 import ctypes
+import os
 import re
 import subprocess
 import sys
@@ -39,7 +40,8 @@ class Module(unittest.TestCase):
                              (kvmwatch.Hook, "hook"), (kvmwatch.Stat, "stat"),
                              (kvmwatch.Bucket, "bucket"), (kvmwatch.Audit, "audit"),
                              (kvmwatch._Item, "all_item"), (kvmwatch.Value, "value"),
-                             (kvmwatch._Stats, "stats"), (kvmwatch._All, "all")):
+                             (kvmwatch._Stats, "stats"), (kvmwatch._All, "all"),
+                             (kvmwatch._Guest, "guest")):
             checks.append(("kvmwatch_" + name, None))
             expected.append((0, ctypes.sizeof(struct)))
             for member, _ in struct._fields_:
@@ -89,6 +91,16 @@ class Module(unittest.TestCase):
             self.dev.list_buckets()[0]))
         self.assertEqual(9, self.dev.list_generation(kvmwatch.KIND_VM))
         self.assertEqual(3, self.dev.audit_vm(1).audits)
+
+    def test_guests(self):
+        guest = kvmwatch.guest_parse(b"vm\0-name\0guest=w\xff,,b\0-uuid\0"
+                                     b"4F1F2F6C7D5F4A0F9D3A0C7F1D2E3B4A\0", "/usr/bin/qemu-kvm")
+        self.assertEqual(("w\udcff,b", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a", None, None),
+                         (guest.name, guest.uuid, guest.unit, guest.user_unit))
+        self.assertIsNone(kvmwatch.guest_parse(b"vm\0-name\0web1\0").name)
+        self.assertIsNone(kvmwatch.guest_read(os.getpid()).name)
+        with self.assertRaises(ProcessLookupError):
+            kvmwatch.guest_read(0)
 
     def test_statistics_of_one_object(self):
         with self.dev.open_vm(1) as stats:

@@ -3,6 +3,7 @@
  * Names, UUIDs and units of VMs, from command lines as VMMs have them and as nobody should. What
  * QEMU makes of odd ones was asked of QEMU 7.2 (query-name, query-uuid).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include <kselftest_harness.h>
 
 #include "identity.h"
+#include "libkvmwatch.h"
 
 #define WEB1_UUID	"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a"
 #define WEB2_UUID	"00112233-4455-6677-8899-aabbccddeeff"
@@ -331,7 +333,7 @@ TEST(process_that_is_not_there_has_no_name)
 
 	for (i = 0; i < sizeof(pids) / sizeof(*pids); i++) {
 		memset(&identity, 0xff, sizeof(identity));
-		identity_of(pids[i], &identity);
+		EXPECT_EQ(-ESRCH, identity_of(pids[i], &identity));
 		EXPECT_EQ(NULL, identity.guest);
 		EXPECT_EQ(NULL, identity.uuid);
 		EXPECT_EQ(NULL, identity.unit);
@@ -456,6 +458,26 @@ TEST(kvmtool_calls_a_guest_after_its_process)
 	EXPECT_EQ(NULL, name_now(vmm));
 	close(input);
 	waitpid(vmm, NULL, 0);
+}
+
+TEST(programs_ask_the_library)
+{
+	struct kvmwatch_guest *guest = NULL;
+	int input = -1;
+	pid_t vmm;
+
+	vmm = start_vmm(&input);
+	ASSERT_LT(0, vmm);
+	wait_for_exec(vmm);
+	ASSERT_EQ(0, kvmwatch_guest_read(vmm, &guest));
+	EXPECT_STREQ("web1", guest->name);
+	EXPECT_STREQ(WEB1_UUID, guest->uuid);
+	kvmwatch_guest_free(guest);
+	close(input);
+	waitpid(vmm, NULL, 0);
+	EXPECT_EQ(-ESRCH, kvmwatch_guest_read(vmm, &guest));
+	EXPECT_EQ(-ESRCH, kvmwatch_guest_read(-1, &guest));
+	kvmwatch_guest_free(NULL);
 }
 
 /* In a pid namespace without a /proc of its own, that pid is another process. */

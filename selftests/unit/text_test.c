@@ -10,6 +10,7 @@
 #include "libkvmwatch.h"
 #include "played_catalog.h"
 #include "text.h"
+#include "uuid.h"
 
 #define EXPECT_QUANTITY(expected_value, expected_unit, q) do {	\
 	struct quantity got = (q);				\
@@ -323,15 +324,15 @@ TEST(uuids_have_one_form)
 		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4g", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a}",
 		"4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4\xff",
 	};
-	char found[TEXT_UUID_SIZE];
+	char found[UUID_TEXT_SIZE];
 	size_t i;
 
 	for (i = 0; i < sizeof(same) / sizeof(*same); i++) {
-		EXPECT_TRUE(text_parse_uuid(same[i], found));
+		EXPECT_TRUE(uuid_from_text(same[i], found));
 		EXPECT_STREQ(uuid, found);
 	}
 	for (i = 0; i < sizeof(none) / sizeof(*none); i++)
-		EXPECT_FALSE(text_parse_uuid(none[i], found)) TH_LOG("%s", none[i]);
+		EXPECT_FALSE(uuid_from_text(none[i], found)) TH_LOG("%s", none[i]);
 }
 
 TEST_HARNESS_MAIN

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* What a running VMM's VM is called. See identity.h. */
 #include <stdbool.h>
 #include <stdio.h>
@@ -88,17 +88,20 @@ static void read_cgroups(const struct proc *proc, struct identity *identity)
 }
 
 /* The cgroup comes first: to read it takes no lock of the process, which may be stuck. */
-void identity_of(int pid, struct identity *identity)
+int identity_of(int pid, struct identity *identity)
 {
 	struct identity names = { };
 	struct proc proc;
+	int err;
 
 	memset(identity, 0, sizeof(*identity));
-	if (proc_open(pid, &proc))
-		return;
+	err = proc_open(pid, &proc);
+	if (err)
+		return err;
 	read_cgroups(&proc, identity);
 	read_cmdline(&proc, &names);
 	identity->guest = names.guest;
 	identity->uuid = names.uuid;
 	proc_close(&proc);
+	return 0;
 }

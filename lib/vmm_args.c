@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* The command line of a VMM, option by option. See vmm_args.h. */
 #include <ctype.h>
 #include <errno.h>

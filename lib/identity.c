@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What those who started a VM call it.
  *
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "identity.h"
-#include "text.h"
+#include "uuid.h"
 #include "vmm_args.h"
 
 #define NIL_UUID	"00000000-0000-0000-0000-000000000000"
@@ -28,9 +28,9 @@ static void take_name(const char *value, struct identity *identity)
 
 static void take_uuid(const char *value, struct identity *identity)
 {
-	char uuid[TEXT_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 
-	if (text_parse_uuid(value, uuid))
+	if (uuid_from_text(value, uuid))
 		set(&identity->uuid, uuid);
 }
 
@@ -99,9 +99,9 @@ static void take_platform(const char *value, struct identity *identity)
 /* VirtualBox takes either here, and is given the name in --comment as well. */
 static void take_startvm(const char *value, struct identity *identity)
 {
-	char uuid[TEXT_UUID_SIZE];
+	char uuid[UUID_TEXT_SIZE];
 
-	if (text_parse_uuid(value, uuid))
+	if (uuid_from_text(value, uuid))
 		set(&identity->uuid, uuid);
 	else if (!identity->guest)
 		set(&identity->guest, value);

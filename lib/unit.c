@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Which systemd unit a process belongs to, by the names of its cgroups. See unit.h. */
 #include <ctype.h>
 #include <stdbool.h>

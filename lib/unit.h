@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which systemd unit a process belongs to, by the names of its cgroups. */
-#ifndef KVMWATCH_UNIT_H
-#define KVMWATCH_UNIT_H
+#ifndef LIBKVMWATCH_UNIT_H
+#define LIBKVMWATCH_UNIT_H
 
 /**
  * unit_parse() - find the units in what /proc/PID/cgroup says
@@ -20,4 +20,4 @@ void unit_parse(const char *cgroups, char **unit, char **user_unit);
  */
 char *unit_unescape(const char *unit);
 
-#endif /* KVMWATCH_UNIT_H */
+#endif /* LIBKVMWATCH_UNIT_H */

@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The command line of a VMM, option by option. It belongs to the VMM: nothing in it is certain.
  * A new VMM is a line in vmms[].
  */
-#ifndef KVMWATCH_VMM_ARGS_H
-#define KVMWATCH_VMM_ARGS_H
+#ifndef LIBKVMWATCH_VMM_ARGS_H
+#define LIBKVMWATCH_VMM_ARGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -100,4 +100,4 @@ bool qemu_item_is_on(const struct qemu_item *item);
  */
 const char *cloud_hypervisor_item(const char *at, char *text);
 
-#endif /* KVMWATCH_VMM_ARGS_H */
+#endif /* LIBKVMWATCH_VMM_ARGS_H */

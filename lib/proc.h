@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Another process, as /proc shows it. */
-#ifndef KVMWATCH_PROC_H
-#define KVMWATCH_PROC_H
+#ifndef LIBKVMWATCH_PROC_H
+#define LIBKVMWATCH_PROC_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,4 +35,4 @@ bool proc_has_ended(const struct proc *proc);
  */
 char *proc_read(const struct proc *proc, const char *name, size_t max, size_t *len);
 
-#endif /* KVMWATCH_PROC_H */
+#endif /* LIBKVMWATCH_PROC_H */

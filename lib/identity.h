@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What those who started a VM call it: its name, its UUID and its systemd unit. */
-#ifndef KVMWATCH_IDENTITY_H
-#define KVMWATCH_IDENTITY_H
+#ifndef LIBKVMWATCH_IDENTITY_H
+#define LIBKVMWATCH_IDENTITY_H
 
 #include <stddef.h>
 
@@ -30,9 +30,9 @@ struct identity {
  */
 void identity_parse(const char *cmdline, size_t len, const char *exe, struct identity *identity);
 
-/* All that is known of a running process; nothing when there is none. To be freed. */
-void identity_of(int pid, struct identity *identity);
+/* All that is known of a running process: 0, or -ESRCH, and nothing is. To be freed. */
+int identity_of(int pid, struct identity *identity);
 
 void identity_free(struct identity *identity);
 
-#endif /* KVMWATCH_IDENTITY_H */
+#endif /* LIBKVMWATCH_IDENTITY_H */

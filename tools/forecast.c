@@ -13,6 +13,7 @@
 #include "forecast.h"
 #include "libkvmwatch.h"
 #include "live.h"
+#include "log_chunk.h"
 #include "memory_sample.h"
 #include "migration.h"
 #include "monitor.h"
@@ -771,6 +772,8 @@ static int collect(struct making *m)
 		return 0;
 	}
 	err = find_monitor(m);
+	if (!err && (o->sample || o->live || o->measure_s))
+		err = log_chunk_of(f->vm->info.pid, &f->in.chunk);
 	/* Before it is measured, which on some kernels has KVM unmap everything. */
 	if (!err && o->sample)
 		err = take_sample(m);

@@ -136,6 +136,9 @@ struct kvmwatch_part {
  * @live_looks:	how often the log has been collected (dirty-sync-count); 1 or 0: the first pass
  *		goes on
  * @live_throttle: share by which auto-converge throttles now
+ * @dirty_zero:	share of the pages that are dirtied whose contents are zero by the time that they
+ *		are sent: QEMU sends a header of each. 0 to 1; 0: none is, which is a bound
+ * @dirty_zero_sd: standard deviation of @dirty_zero, of sampling; 0: it is exact
  */
 struct kvmwatch_predict_input {
 	size_t size;
@@ -169,6 +172,9 @@ struct kvmwatch_predict_input {
 	__u32 live_looks;
 	__u32 reserved;
 	double live_throttle;
+
+	double dirty_zero;
+	double dirty_zero_sd;
 };
 
 /**

@@ -13,7 +13,7 @@
 #define DEFAULT_CHUNK	0x40000000ULL
 
 /* Since when there is each structure: its size then. */
-#define FIRST_INPUT	sizeof(struct kvmwatch_predict_input)
+#define FIRST_INPUT	offsetof(struct kvmwatch_predict_input, dirty_zero)
 #define FIRST_PREDICTION sizeof(struct kvmwatch_prediction)
 
 /* --- Input --------------------------------------------------------------- */
@@ -109,7 +109,8 @@ static bool are_times(const struct kvmwatch_predict_input *in)
 
 static bool are_shares(const struct kvmwatch_predict_input *in)
 {
-	return is_within(in->vcpu_share, 0, 1) && is_within(in->live_throttle, 0, 0.99);
+	return is_within(in->vcpu_share, 0, 1) && is_within(in->live_throttle, 0, 0.99) &&
+	       is_within(in->dirty_zero, 0, 1) && is_within(in->dirty_zero_sd, 0, 1);
 }
 
 static bool are_speeds(const struct kvmwatch_predict_input *in)
@@ -243,12 +244,14 @@ static void say_outcomes(struct kvmwatch_prediction *out, const struct outcome *
 static enum kvmwatch_reason reason_of(const struct kvmwatch_prediction *out,
 				      const struct plan *plan, const struct dirtying *dirtying)
 {
+	struct speed speed = speed_of(plan->in, plan->in->dirty_zero);
+
 	switch (out->verdict) {
 	case KVMWATCH_CONVERGES:
-		return out->dirtied < plan->threshold / 10 ? KVMWATCH_REASON_QUIET :
+		return out->dirtied < speed.threshold / 10 ? KVMWATCH_REASON_QUIET :
 		       KVMWATCH_REASON_NONE;
 	case KVMWATCH_DOES_NOT:
-		return out->dirtied * SENT_BYTES >= plan->threshold * PAGE_BYTES ?
+		return out->dirtied * speed.bytes >= speed.threshold * PAGE_BYTES ?
 		       KVMWATCH_REASON_HOT : KVMWATCH_REASON_RATE;
 	default:
 		if (dirtying->bursts)
@@ -320,7 +323,7 @@ int kvmwatch_predict(const struct kvmwatch_predict_input *in, struct kvmwatch_pr
 	plan_make(&plan, &copy, &layout);
 	say_nothing(&known);
 	known.reason = KVMWATCH_REASON_NO_CYCLES;
-	known.threshold = plan.threshold;
+	known.threshold = plan.whole.threshold;
 	plan_first_pass(&plan, &known.first_pass, &known.first_bytes);
 	if (copy.nr_cycles)
 		err = play(&known, &copy);

@@ -167,14 +167,28 @@ double layout_dirty_left(const struct layout *layout, double left);
 /* --- A migration --------------------------------------------------------- */
 
 /**
+ * struct speed - how fast QEMU sends pages, some of which may be zero
+ * @rate:	pages a second
+ * @link:	pages a second, within a burst
+ * @window:	pages in each window
+ * @threshold:	pages below which QEMU stops the guest
+ * @look_below:	pages below which it collects the log
+ * @bytes:	of a page, on average
+ */
+struct speed {
+	double rate;
+	double link;
+	double window;
+	double threshold;
+	double look_below;
+	double bytes;
+};
+
+/**
  * struct plan - a migration that is asked for
  * @in:		the input, with defaults filled in
  * @layout:	of RAM
- * @rate:	pages a second, while QEMU sends
- * @link:	pages a second, within a burst
- * @window:	pages that QEMU sends in each window
- * @threshold:	pages below which QEMU stops the guest
- * @look_below:	pages below which it collects the log
+ * @whole:	of pages that are all sent whole
  * @zero_threshold: @threshold, when QEMU's last window was all zero pages; 0: it was not
  * @max_looks:	after so many it is given up
  * @max_again:	or after so many pages were sent once more
@@ -182,11 +196,7 @@ double layout_dirty_left(const struct layout *layout, double left);
 struct plan {
 	const struct kvmwatch_predict_input *in;
 	const struct layout *layout;
-	double rate;
-	double link;
-	double window;
-	double threshold;
-	double look_below;
+	struct speed whole;
 	double zero_threshold;
 	double max_looks;
 	double max_again;
@@ -202,6 +212,7 @@ struct plan {
  *		little as can be
  * @always:	pages that are dirtied in any case, or NULL
  * @tail:	factor of what is dirtied in the part of RAM that comes last
+ * @zero:	share of what is dirtied that is zero when it is sent
  * @key:	of the numbers that are drawn for each look
  * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
  * @path_slices: length of @path
@@ -216,6 +227,7 @@ struct chance {
 	double overlap;
 	double order;
 	double tail;
+	double zero;
 	double cap;
 	__u64 key;
 	const double *path;
@@ -239,6 +251,8 @@ struct outcome {
 	double throttle;
 };
 
+/* Of pages of which a share is zero */
+struct speed speed_of(const struct kvmwatch_predict_input *in, double zero);
 void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	       const struct layout *layout);
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes);

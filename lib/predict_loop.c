@@ -46,6 +46,7 @@ struct state {
 	bool in_window;		/* nothing was left, so it looked before the window's end */
 	double window_used;	/* of which this share had been sent */
 	double again;		/* pages sent beyond one window for each look */
+	struct speed speed;	/* at which what is pending is sent */
 	double zero_left;	/* of @pending, zero pages of the first pass */
 	double tail_dirty;	/* share of what is dirtied in what that has not come to */
 	double cold;		/* pages of the first pass that are left, and go first */
@@ -245,7 +246,7 @@ static double not_again(const struct state *s, double left, double own, double f
 	if (s->first_pass)
 		return left - fmin(found * s->tail_dirty, left);
 	left -= s->cold;
-	span = s->pending / s->plan->rate * chance->overlap;
+	span = s->pending / s->speed.rate * chance->overlap;
 	dirtied = dirtied_in(chance, span);
 	all = dirtied_in(chance, span + own);
 	both = fmax(fmin(dirtied + dirtied_in(chance, own) - all, dirtied), 0);
@@ -261,20 +262,40 @@ static double not_again(const struct state *s, double left, double own, double f
 
 /* --- QEMU ---------------------------------------------------------------- */
 
+/*
+ * How fast pages are sent of which a share is zero. A limit counts bytes, of which these have few,
+ * but each must be looked through; and what QEMU takes for the bandwidth is the bytes that it sent.
+ */
+struct speed speed_of(const struct kvmwatch_predict_input *in, double zero)
+{
+	double link = in->link > 0 ? in->link : in->bandwidth;
+	struct speed speed = { .bytes = (1 - zero) * SENT_BYTES + zero * ZERO_BYTES };
+
+	speed.link = 1 / (speed.bytes / link + zero * in->zero_page);
+	speed.rate = fmin(fmin(in->bandwidth, link) / speed.bytes, speed.link);
+	speed.window = speed.rate * WINDOW;
+	speed.threshold = speed.rate * speed.bytes * in->downtime / PAGE_BYTES;
+	speed.look_below = fmax(speed.threshold, speed.window);
+	return speed;
+}
+
+/* What the first pass has left is not among what was dirtied. */
+static void set_speed(struct state *s)
+{
+	double dirtied = s->pending > 0 ? fmax(1 - s->cold / s->pending, 0) : 1;
+
+	s->speed = speed_of(s->plan->in, s->chance->zero * dirtied);
+}
+
 void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	       const struct layout *layout)
 {
-	double link = in->link > 0 ? in->link : in->bandwidth;
-	double rate = fmin(in->bandwidth, link), zero = (double)in->zero_pages * in->zero_page;
+	double zero = (double)in->zero_pages * in->zero_page;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->in = in;
 	plan->layout = layout;
-	plan->rate = rate / SENT_BYTES;
-	plan->link = link / SENT_BYTES;
-	plan->window = plan->rate * WINDOW;
-	plan->threshold = rate * in->downtime / PAGE_BYTES;
-	plan->look_below = fmax(plan->threshold, plan->window);
+	plan->whole = speed_of(in, 0);
 	/* only where zero pages are last, and take longer than a window */
 	if (layout_data_left(layout, 0.1) <= 0 && zero > WINDOW)
 		plan->zero_threshold = ZERO_BYTES / in->zero_page * in->downtime / PAGE_BYTES;
@@ -292,9 +313,9 @@ static double send_time(const struct plan *plan, double pages, double zero, bool
 
 	pages += zero * ZERO_BYTES / SENT_BYTES;
 	if (more)
-		return pages / plan->rate;
-	windows = floor(pages / plan->window);
-	return windows * WINDOW + (pages - windows * plan->window) / plan->link;
+		return pages / plan->whole.rate;
+	windows = floor(pages / plan->whole.window);
+	return windows * WINDOW + (pages - windows * plan->whole.window) / plan->whole.link;
 }
 
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes)
@@ -341,6 +362,7 @@ static void look(struct state *s, double sent, double left, double seconds)
 	if (s->first_pass)
 		s->cold = kept;
 	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
+	set_speed(s);
 	s->seconds += seconds;
 	s->before = own;
 	s->since = 0;
@@ -364,14 +386,14 @@ static void first_pass(struct state *s)
 	s->first_pass = true;
 	data = (double)in->data_pages * s->chance->data;
 	all = fmin((double)in->data_pages + (double)in->zero_pages, (double)in->ram_pages);
-	data = fmin(data * (1 + fmin(in->growth / plan->rate, 0.9) * layout->before_zero), all);
+	data = fmin(data * (1 + fmin(in->growth / plan->whole.rate, 0.9) * layout->before_zero), all);
 	zero = all - data;
-	tail = data * layout_data_left(layout, plan->look_below / all);
-	left = fmax(tail - plan->window * (1 - even), 0);
+	tail = data * layout_data_left(layout, plan->whole.look_below / all);
+	left = fmax(tail - plan->whole.window * (1 - even), 0);
 	if (left > 0)
-		s->zero_left = (plan->look_below - tail) * left / tail;
+		s->zero_left = (plan->whole.look_below - tail) * left / tail;
 	else if (in->zero_page > 0)
-		s->zero_left = fmax(plan->look_below - even * MAX_WAIT / in->zero_page, 0);
+		s->zero_left = fmax(plan->whole.look_below - even * MAX_WAIT / in->zero_page, 0);
 	s->zero_left = fmin(s->zero_left, zero);
 	s->tail_dirty = layout_dirty_left(layout, (left + s->zero_left) / all) * s->chance->tail;
 	sent = data - left;
@@ -390,42 +412,40 @@ static void first_pass(struct state *s)
  */
 static void rest_of_window(struct state *s, double *sent, double *seconds)
 {
-	const struct plan *plan = s->plan;
-	double budget = plan->window * (1 - s->window_used);
-	double rest = WINDOW - plan->window * s->window_used / plan->link;
+	double budget = s->speed.window * (1 - s->window_used);
+	double rest = WINDOW - s->speed.window * s->window_used / s->speed.link;
 
 	if (s->pending <= budget) {
 		*sent = s->pending;
-		*seconds = s->pending / plan->link;
+		*seconds = s->pending / s->speed.link;
 		return;
 	}
 	*sent = fmax(*sent, budget);
-	*seconds = rest + (*sent - budget) / plan->rate;
+	*seconds = rest + (*sent - budget) / s->speed.rate;
 }
 
 /* Send until a look is due: when less than the threshold is left at the beginning of a window. */
 static void next_round(struct state *s)
 {
-	const struct plan *plan = s->plan;
 	double excess, sent, seconds;
 
 	s->pending -= s->zero_left;
 	s->zero_left = 0;
-	excess = s->pending - plan->look_below;
-	sent = excess + plan->window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
+	excess = s->pending - s->speed.look_below;
+	sent = excess + s->speed.window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
 	if (s->in_window) {
 		rest_of_window(s, &sent, &seconds);
 		s->in_window = false;
-	} else if (s->pending <= plan->window) {
+	} else if (s->pending <= s->speed.window) {
 		sent = s->pending;
-		seconds = sent / plan->link;
+		seconds = sent / s->speed.link;
 	} else {
-		sent = fmax(sent, plan->window);
-		seconds = sent / plan->rate;
+		sent = fmax(sent, s->speed.window);
+		seconds = sent / s->speed.rate;
 	}
 	sent = fmin(sent, s->pending);
 	s->again += fmax(excess, 0);
-	s->bytes += sent * SENT_BYTES;
+	s->bytes += sent * s->speed.bytes;
 	look(s, sent, s->pending - sent, seconds);
 }
 
@@ -444,6 +464,7 @@ static void begin(struct state *s)
 		return;
 	}
 	s->pending = (double)in->data_pages;
+	set_speed(s);
 	next_round(s);
 }
 
@@ -454,20 +475,20 @@ static void begin(struct state *s)
 static bool may_stop(struct state *s)
 {
 	const struct plan *plan = s->plan;
-	double burst, own, dirtied, threshold = plan->threshold;
+	double burst, own, dirtied, threshold = s->speed.threshold;
 
 	if (s->look == 1 && plan->zero_threshold > 0)
 		threshold = fmin(threshold, plan->zero_threshold);
 	if (s->pending < threshold)
 		return true;
-	if (s->pending >= plan->window)
+	if (s->pending >= s->speed.window)
 		return false;
-	burst = s->pending / plan->link + plan->in->look;
+	burst = s->pending / s->speed.link + plan->in->look;
 	own = own_time(s, burst);
 	dirtied = dirtied_in(s->chance, own);
-	if (dirtied >= plan->threshold)
+	if (dirtied >= s->speed.threshold)
 		return false;
-	s->bytes += (s->pending - s->zero_left) * SENT_BYTES;
+	s->bytes += (s->pending - s->zero_left) * s->speed.bytes;
 	s->zero_left = 0;
 	s->seconds += burst;
 	s->pending = dirtied;
@@ -498,10 +519,10 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 		next_round(&s);
 	}
 	outcome->converges = plan->in->horizon <= 0 || s.seconds <= plan->in->horizon;
-	outcome->pause = (s.pending - s.zero_left) / plan->link +
+	outcome->pause = (s.pending - s.zero_left) / s.speed.link +
 			 s.zero_left * plan->in->zero_page + plan->in->device;
 	outcome->total = s.seconds + outcome->pause;
-	outcome->bytes = s.bytes + (s.pending - s.zero_left) * SENT_BYTES + DEVICE_BYTES;
+	outcome->bytes = s.bytes + (s.pending - s.zero_left) * s.speed.bytes + DEVICE_BYTES;
 	outcome->looks = s.look + 2.0;	/* one when the log is set up, one when the guest stands */
 	outcome->throttle = s.throttle;
 }

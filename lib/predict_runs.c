@@ -28,6 +28,7 @@ enum {
 	DRAW_ALWAYS,
 	DRAW_LOOKS,
 	DRAW_PATH,
+	DRAW_ZERO,
 	DRAW_CYCLES,		/* one for each, from here on */
 };
 
@@ -106,6 +107,20 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 	}
 }
 
+/*
+ * The share is of all pages that were dirtied. What a round sends are those that are dirtied often:
+ * of these, it may be another one, unless all pages are alike.
+ */
+#define ZERO_UNLIKE	0.3
+
+static double draw_zero(const struct kvmwatch_predict_input *in, double bell)
+{
+	double share = in->dirty_zero;
+	double sd = hypot(in->dirty_zero_sd, ZERO_UNLIKE * sqrt(share * (1 - share)));
+
+	return fmin(fmax(share + sd * bell, 0), 1);
+}
+
 static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *in,
 			unsigned int run)
 {
@@ -124,6 +139,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	chance->overlap = exp2(draw_even(key, DRAW_OVERLAP) - 0.5);
 	if (draw_even(key, DRAW_ORDER) < dirtying->order)
 		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
+	chance->zero = draw_zero(in, draw_bell(key, DRAW_ZERO));
 	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;
 	chance->key = mix(key ^ DRAW_LOOKS);
 	chance->cap = (double)in->ram_pages;

@@ -14,6 +14,7 @@
 #include "libkvmwatch.h"
 #include "live.h"
 #include "log_chunk.h"
+#include "marked.h"
 #include "memory_sample.h"
 #include "migration.h"
 #include "monitor.h"
@@ -50,6 +51,7 @@ struct making {
 	struct migration migration;	/* what the monitor said last */
 	__u64 asked_ns;			/* when it was asked first */
 	__u64 sampled_ns;	/* when the memory was looked at */
+	struct marked *marked;	/* what was marked while it was measured; NULL: not known */
 	struct ages before;	/* of the cycle that runs */
 	struct maybe collects;	/* at the last look */
 	__u64 part_ns[AGES_MAX_PARTS], part_begin;	/* between two resets of its dirty rings */
@@ -140,9 +142,37 @@ static int compare_bases(const void *a, const void *b, void *m)
 	return (x > y) - (x < y);
 }
 
-/* Of a slot that nobody looked at, which is small, all may be data, such as a BIOS. */
-static void add_parts(struct forecast *f, const struct memory_slot *slot)
+static const struct marked_slot *marked_of(const struct making *m, const struct memory_slot *slot)
 {
+	const struct marked_slot *marked;
+	size_t i;
+
+	for (i = 0; m->marked && i < m->marked->nr_slots; i++) {
+		marked = &m->marked->slots[i];
+		if (marked->as_id == slot->as_id && marked->id == slot->id &&
+		    marked->pages == slot->pages)
+			return marked;
+	}
+	return NULL;
+}
+
+/* Of what was marked, part @i of @nr equal ones */
+static double marked_in(const struct marked_slot *marked, unsigned int i, unsigned int nr)
+{
+	double from = (double)i * MARKED_PARTS / nr, to = (double)(i + 1) * MARKED_PARTS / nr;
+	double pages = 0;
+	unsigned int at;
+
+	for (at = from; at < MARKED_PARTS && at < to; at++)
+		pages += (fmin(to, at + 1) - fmax(from, at)) * marked->marked[at];
+	return pages;
+}
+
+/* Of a slot that nobody looked at, which is small, all may be data, such as a BIOS. */
+static void add_parts(const struct making *m, const struct memory_slot *slot)
+{
+	const struct marked_slot *marked = marked_of(m, slot);
+	struct forecast *f = m->forecast;
 	struct kvmwatch_part *part = &f->parts[f->in.nr_parts];
 	unsigned int nr = slot->nr_parts ?: 1, i;
 
@@ -150,6 +180,8 @@ static void add_parts(struct forecast *f, const struct memory_slot *slot)
 		part->pages = slot->pages * (i + 1) / nr - slot->pages * i / nr;
 		part->data = slot->nr_parts ?
 			     part->pages * (1 - (double)slot->zero[i]) + 0.5 : part->pages;
+		if (marked)
+			part->dirty = fmin(marked_in(marked, i, nr) + 0.5, part->pages);
 	}
 	f->in.nr_parts += nr;
 }
@@ -170,7 +202,7 @@ static int take_parts(struct making *m, struct memory_sample *sample)
 	qsort_r(sample->slots, sample->nr_slots, sizeof(*sample->slots), compare_bases, m);
 	f->in.parts = f->parts;
 	for (i = 0; i < sample->nr_slots; i++)
-		add_parts(f, &sample->slots[i]);
+		add_parts(m, &sample->slots[i]);
 	return 0;
 }
 
@@ -194,15 +226,11 @@ static bool data_of(const struct memory_sample *sample, struct memory_estimate *
 	return true;
 }
 
-static void data_from_sample(struct forecast *f, const struct memory_sample *sample)
+static void take_data(struct forecast *f, const struct memory_estimate *data)
 {
-	struct memory_estimate data;
-
-	if (!data_of(sample, &data))
-		return;
-	f->in.data_pages = fmin(data.pages, f->in.ram_pages);
+	f->in.data_pages = fmin(data->pages, f->in.ram_pages);
 	f->in.zero_pages = f->in.ram_pages - f->in.data_pages;
-	f->in.data_sd = data.pages >= 1 ? data.error / data.pages : 0;
+	f->in.data_sd = data->pages >= 1 ? data->error / data->pages : 0;
 	f->data = (struct maybe) { true, f->in.data_pages * PAGE_BYTES };
 	f->sampled = true;
 }
@@ -211,13 +239,15 @@ static int take_sample(struct making *m)
 {
 	struct forecast *f = m->forecast;
 	struct memory_sample sample;
+	struct memory_estimate data;
 	int err;
 
 	tell(m, "looking at %d pages of its memory", MEMORY_SAMPLE_PAGES);
 	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
 	if (!err && sample.found[MEMORY_UNKNOWN] < sample.looked) {
 		m->sampled_ns = now_ns();
-		data_from_sample(f, &sample);
+		if (data_of(&sample, &data))
+			take_data(f, &data);
 		err = take_parts(m, &sample);
 	} else if (err != -EINTR && err != -ENOMEM && err != -ESRCH)
 		why(f, "its memory can't be looked into: %s",
@@ -355,6 +385,67 @@ static int on_measure(void *arg, enum measure_when when, const struct measure_cy
 	return m->err;
 }
 
+/* --- what is dirtied ------------------------------------------------------------ */
+
+/* Of @nr pages that were dirtied, out of @all */
+static void take_zero_share(struct forecast *f, size_t zero, size_t nr, __u64 all)
+{
+	double share;
+
+	if (!nr)
+		return;
+	share = (double)zero / nr;
+	f->zero_share = share;
+	f->in.dirty_zero = share;
+	/* Of a few pages, that none is zero says that few are. */
+	if (nr < all)
+		f->in.dirty_zero_sd = sqrt((share * (1 - share) + 1.0 / nr) / nr);
+}
+
+/*
+ * Where the pages are that were marked, and which share of them is zero: a guest may clear memory
+ * that it has never had, or takes out of use. Such a page is dirty, and sent as a few bytes.
+ */
+static int take_contents(struct making *m)
+{
+	struct marked *marked = m->marked;
+	size_t found[MEMORY_KINDS], zero;
+	char words[MONITOR_WHY];
+	int err;
+
+	err = memory_contents(m->forecast->vm->info.pid, m->slots, m->nr_slots, marked->chosen,
+			      marked->nr_chosen, found, words);
+	if (err)
+		return err;
+	zero = found[MEMORY_ZERO] + found[MEMORY_ABSENT];
+	take_zero_share(m->forecast, zero, zero + found[MEMORY_DATA] + found[MEMORY_SWAPPED],
+			marked->pages);
+	return 0;
+}
+
+static int take_marked(struct making *m, int heat)
+{
+	struct forecast *f = m->forecast;
+	int err;
+
+	m->marked = calloc(1, sizeof(*m->marked));
+	if (!m->marked)
+		return -ENOMEM;
+	err = marked_read(heat, m->slots, m->nr_slots, m->marked);
+	if (!err && m->marked->nr_chosen) {
+		tell(m, "looking at %zu of the pages that it dirties", m->marked->nr_chosen);
+		err = take_contents(m);
+	}
+	if (err) {
+		marked_free(m->marked);
+		free(m->marked);
+		m->marked = NULL;
+	}
+	if (err == -ESRCH && f->in.nr_cycles)	/* a slot less; the VM's end is seen elsewhere */
+		return 0;
+	return err == -EINTR || err == -ENOMEM ? err : 0;
+}
+
 static int take_measure(struct making *m)
 {
 	struct forecast *f = m->forecast;
@@ -387,10 +478,29 @@ static int take_measure(struct making *m)
 	return err == -EINTR || err == -ESRCH ? err : 0;
 }
 
+/*
+ * Pages are counted one by one if they are also to be looked into. Where the module allows no more
+ * memory for that, it stays unknown which ones are dirtied.
+ */
+static int measure(struct making *m)
+{
+	int heat = -1, err;
+
+	if (m->forecast->sampled)
+		heat = kvmwatch_open_heat_vm(m->dev, m->forecast->vm->info.id);
+	err = take_measure(m);
+	if (!err && heat >= 0)
+		err = take_marked(m, heat);
+	if (heat >= 0)
+		close(heat);
+	return err;
+}
+
 /* A curve of what was seen to change must not fall, though estimates may. */
 static int add_looks(struct forecast *f, const struct memory_dirtying *dirtying)
 {
 	struct kvmwatch_curve_point points[MEMORY_MAX_LOOKS];
+	const struct memory_look *last;
 	__u64 pages = 0;
 	size_t i;
 
@@ -401,7 +511,11 @@ static int add_looks(struct forecast *f, const struct memory_dirtying *dirtying)
 			.ns = dirtying->looks[i].ns, .pages = pages,
 		};
 	}
-	return i ? add_curve(f, points, i) : 0;
+	if (!i)
+		return 0;
+	last = &dirtying->looks[i - 1];
+	take_zero_share(f, last->zero, last->changed, dirtying->pages);
+	return add_curve(f, points, i);
 }
 
 static int take_looks(struct making *m)
@@ -431,14 +545,15 @@ static int take_looks(struct making *m)
 
 /*
  * A guest that has more data now than when it was looked at first goes on growing, or so it seems,
- * if the difference is more than chance.
+ * if the difference is more than chance. If it has less, that is what it has. Else, two looks tell
+ * more than one.
  */
 static int take_growth(struct making *m)
 {
 	struct forecast *f = m->forecast;
 	double was = f->in.data_pages, error = f->in.data_sd * was, more;
-	struct memory_estimate now;
 	struct memory_sample sample;
+	struct memory_estimate now;
 	int err;
 
 	if (!f->sampled)
@@ -447,11 +562,14 @@ static int take_growth(struct making *m)
 	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
 	if (!err && data_of(&sample, &now)) {
 		more = now.pages - was;
-		if (more > 2 * hypot(error, now.error)) {
-			f->in.growth = more / ((now_ns() - m->sampled_ns) / NS_PER_S);
-			data_from_sample(f, &sample);
-			err = take_parts(m, &sample);
+		if (fabs(more) > 2 * hypot(error, now.error)) {
+			f->in.growth = fmax(more / ((now_ns() - m->sampled_ns) / NS_PER_S), 0);
+		} else {
+			now.pages = (now.pages + was) / 2;
+			now.error = hypot(error, now.error) / 2;
 		}
+		take_data(f, &now);
+		err = take_parts(m, &sample);
 	}
 	memory_sample_free(&sample);
 	return err == -EINTR || err == -ENOMEM || err == -ESRCH ? err : 0;
@@ -780,7 +898,7 @@ static int collect(struct making *m)
 	if (!err && o->live)
 		err = take_live(m);
 	else if (!err && o->measure_s)
-		err = take_measure(m);
+		err = measure(m);
 	else if (!err && o->sample)
 		err = take_looks(m);
 	if (!err && !o->live && f->in.nr_cycles)
@@ -804,6 +922,7 @@ int forecast_make(int dev, const struct vm *vm, const struct forecast_options *o
 	forecast->downtime_maybe = KVMWATCH_PREDICT_NONE;
 	forecast->bandwidth_min = KVMWATCH_PREDICT_NONE;
 	forecast->pages_s = KVMWATCH_PREDICT_NONE;
+	forecast->zero_share = KVMWATCH_PREDICT_NONE;
 	forecast->in.size = sizeof(forecast->in);
 	forecast->in.ram_pages = vm->info.memory / PAGE_BYTES;
 	set_parameters(&m);
@@ -815,6 +934,9 @@ int forecast_make(int dev, const struct vm *vm, const struct forecast_options *o
 	if (m.searched)
 		monitor_free(&m.monitor);
 	free(m.slots);
+	if (m.marked)
+		marked_free(m.marked);
+	free(m.marked);
 	return err;
 }
 

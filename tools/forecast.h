@@ -103,6 +103,7 @@ void forecast_options_init(struct forecast_options *options);
  * @looks:	and how often it has collected the log
  * @pages_s:	and how many pages a second were dirtied while we looked on; negative: not known
  * @vmm_pages_s: and what the VMM says of that
+ * @zero_share:	share of the pages that were dirtied whose contents are zero; negative: not known
  * @why:	what keeps it from being better known; "": nothing
  *
  * The rest belongs to forecast.c.
@@ -121,7 +122,7 @@ struct forecast {
 	double downtime_min, downtime_maybe, bandwidth_min;
 	double window_s;
 	struct maybe elapsed_ms, looks, vmm_pages_s;
-	double pages_s;
+	double pages_s, zero_share;
 	char why[FORECAST_WORDS];
 
 	struct kvmwatch_cycle *cycles;

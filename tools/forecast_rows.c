@@ -16,7 +16,8 @@ enum {
 	COL_TOTAL, COL_RANGE_TEXT, COL_TOTAL_LOW, COL_TOTAL_HIGH,
 	COL_BYTES, COL_BYTES_LOW, COL_BYTES_HIGH, COL_ROUNDS, COL_PAUSE,
 	COL_MIN, COL_MAYBE, COL_BANDWIDTH_MIN,
-	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_WINDOW, COL_SOURCE,
+	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_ZERO_SHARE,
+	COL_WINDOW, COL_SOURCE,
 	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY, NR_COLS
 };
 
@@ -46,6 +47,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_MAPPED]		= { "mapped_bytes",		NULL,			true },
 	[COL_DATA]		= { "data_bytes",		NULL,			true },
 	[COL_ZERO]		= { "zero_bytes",		NULL,			true },
+	[COL_ZERO_SHARE]	= { "dirty_zero_share",		NULL,			true },
 	[COL_WINDOW]		= { "window_ns",		NULL,			true },
 	[COL_SOURCE]		= { "source",			NULL,			false },
 	[COL_ELAPSED]		= { "elapsed_ms",		NULL,			true },
@@ -266,6 +268,10 @@ static void show_inputs(struct output *out, const struct forecast *f)
 	show_maybe(out, COL_MAPPED, f->mapped);
 	show_maybe(out, COL_DATA, f->data);
 	show_maybe(out, COL_ZERO, zero);
+	if (f->zero_share >= 0)
+		output_real(out, COL_ZERO_SHARE, f->zero_share, NULL);
+	else
+		output_unknown(out, COL_ZERO_SHARE, NULL);
 	if (source) {
 		output_string(out, COL_SOURCE, source);
 		output_u64(out, COL_WINDOW, f->window_s * 1e9 + 0.5, NULL);

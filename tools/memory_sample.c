@@ -271,6 +271,37 @@ static int choose_pages(struct job *job, size_t nr)
 	return 0;
 }
 
+static int compare_pages(const void *a, const void *b)
+{
+	const struct page *x = a, *y = b;
+
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+/* Those that the caller names, as far as they are in a slot */
+static int take_pages(struct job *job, const __u64 *addresses, size_t nr)
+{
+	size_t i, range = 0;
+
+	job->pages = calloc(nr, sizeof(*job->pages));
+	if (!job->pages)
+		return fail(job, -ENOMEM, "no memory");
+	for (i = 0; i < nr; i++)
+		job->pages[i].address = addresses[i];
+	qsort(job->pages, nr, sizeof(*job->pages), compare_pages);
+	for (i = 0; i < nr; i++) {
+		while (range < job->nr_ranges && job->pages[i].address >= job->ranges[range].end)
+			range++;
+		if (range == job->nr_ranges)
+			break;
+		if (job->pages[i].address < job->ranges[range].begin)
+			continue;
+		job->pages[job->nr] = job->pages[i];
+		job->pages[job->nr++].range = range;
+	}
+	return job->nr ? 0 : fail(job, -ENOENT, "the VM has no such memory");
+}
+
 /* --- what absent pages are ------------------------------------------------- */
 
 /* "7f00-7f10 rw-s 00000000 00:01 1234  /memfd:ram (deleted)" */
@@ -794,6 +825,7 @@ static void note_look(struct job *job, struct memory_look *look, __u64 ns)
 			job->pages[i].changed = true;
 		look->looked += is_known(&job->pages[i]);
 		look->changed += job->pages[i].changed;
+		look->zero += job->pages[i].changed && job->pages[i].kind == MEMORY_ZERO;
 	}
 	look->ns = ns;
 	if (look->looked)
@@ -870,7 +902,7 @@ static void job_free(void *arg)
 }
 
 static int job_prepare(struct job *job, int pid, const struct kvmwatch_slot *slots,
-		       size_t nr_slots, size_t nr)
+		       size_t nr_slots, const __u64 *addresses, size_t nr)
 {
 	int err;
 
@@ -881,7 +913,9 @@ static int job_prepare(struct job *job, int pid, const struct kvmwatch_slot *slo
 	if (!nr || nr > MEMORY_MAX_PAGES)
 		return fail(job, -EINVAL, "no such number of pages can be looked at");
 	err = take_slots(job, slots, nr_slots);
-	return err ? err : choose_pages(job, nr);
+	if (err)
+		return err;
+	return addresses ? take_pages(job, addresses, nr) : choose_pages(job, nr);
 }
 
 /* 0: the job is the caller's again; else it is gone, and @why says why. */
@@ -906,9 +940,9 @@ static int job_do(struct job *job, void (*work)(void *arg, const bool *over), un
 	}
 }
 
-/* 0 and a job, or @why says why not. */
-static int job_new(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
-		   struct job **job, char *why)
+/* 0 and a job, or @why says why not. @addresses: of the pages to look at; NULL: any @nr. */
+static int job_new(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
+		   const __u64 *addresses, size_t nr, struct job **job, char *why)
 {
 	struct job *new = calloc(1, sizeof(*new));
 	int err;
@@ -917,7 +951,7 @@ static int job_new(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, 
 		snprintf(why, MONITOR_WHY, "no memory");
 		return -ENOMEM;
 	}
-	err = job_prepare(new, pid, slots, nr_slots, nr);
+	err = job_prepare(new, pid, slots, nr_slots, addresses, nr);
 	if (!err) {
 		*job = new;
 		return 0;
@@ -935,7 +969,7 @@ int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, s
 	int err;
 
 	memset(sample, 0, sizeof(*sample));
-	err = job_new(pid, slots, nr_slots, nr, &job, sample->why);
+	err = job_new(pid, slots, nr_slots, NULL, nr, &job, sample->why);
 	if (!err)
 		err = job_do(job, sample_work, PATIENCE_MS, sample->why);
 	if (err)
@@ -945,6 +979,28 @@ int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, s
 	if (!err)
 		sum_up(job, sample);
 	sample->ns = now_ns() - begin;
+	job_free(job);
+	return err;
+}
+
+int memory_contents(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
+		    const __u64 *addresses, size_t nr, size_t found[MEMORY_KINDS],
+		    char why[MONITOR_WHY])
+{
+	struct job *job;
+	size_t i;
+	int err;
+
+	memset(found, 0, MEMORY_KINDS * sizeof(*found));
+	err = job_new(pid, slots, nr_slots, addresses, nr, &job, why);
+	if (!err)
+		err = job_do(job, sample_work, PATIENCE_MS, why);
+	if (err)
+		return err;
+	err = job->err;
+	snprintf(why, MONITOR_WHY, "%s", job->why);
+	for (i = 0; !err && i < job->nr; i++)
+		found[job->pages[i].kind]++;
 	job_free(job);
 	return err;
 }
@@ -980,7 +1036,7 @@ int memory_dirtying(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
 			 MAX_MS / 1000);
 		return -EINVAL;
 	}
-	err = job_new(pid, slots, nr_slots, nr, &job, dirtying->why);
+	err = job_new(pid, slots, nr_slots, NULL, nr, &job, dirtying->why);
 	if (err)
 		return err;
 	memcpy(job->after_ms, after_ms, nr_looks * sizeof(*after_ms));

@@ -118,16 +118,34 @@ int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, s
 void memory_sample_free(struct memory_sample *sample);
 
 /**
+ * memory_contents() - look at some pages
+ * @pid: as memory_sample()
+ * @slots: likewise
+ * @nr_slots: likewise
+ * @addresses: of the pages, in the VMM; one that is in no slot is passed over
+ * @nr: how many
+ * @found: set to how many of them are what
+ * @why: set, as in struct memory_sample
+ *
+ * Return: as memory_sample(); -ENOENT: none of them is in a slot.
+ */
+int memory_contents(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
+		    const __u64 *addresses, size_t nr, size_t found[MEMORY_KINDS],
+		    char why[MONITOR_WHY]);
+
+/**
  * struct memory_look - pages that were found changed at one look
  * @ns:		time since the pages' first look, on average
  * @looked:	pages that could be compared
  * @changed:	pages whose contents differed at this look or an earlier one
+ * @zero:	those of them that are zero now
  * @dirtied:	estimate for the whole VM but for the part of it that is unknown
  */
 struct memory_look {
 	__u64 ns;
 	size_t looked;
 	size_t changed;
+	size_t zero;
 	struct memory_estimate dirtied;
 };
 

@@ -9,6 +9,7 @@ OUTPUT, which may be a disk. Cases that OUTPUT has already are left out. Runs as
 VM, with kvmwatch loaded.
 """
 import array
+import fcntl
 import glob
 import hashlib
 import json
@@ -16,6 +17,7 @@ import math
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,6 +25,9 @@ import time
 PAGE = 4096
 PART = 512
 DEBUGFS = "/sys/kernel/debug/kvmwatch"
+# struct kvmwatch_open, with kind KVMWATCH_KIND_VM, and KVMWATCH_OPEN_HEAT
+OPEN = struct.Struct("=IIIiQHHIQ")
+OPEN_HEAT = 1 << 30 | OPEN.size << 16 | 0xD5 << 8 | 5
 WORK = "/tmp/predict"
 POLL_S = 0.02
 ASK_S = 0.2
@@ -182,24 +187,56 @@ class Watch:
                  "huge_splits", "exits", "exit_time_ns", "lost_events")
         return {name: self.read(name) for name in names}
 
+    def rows(self, table):
+        """Of one of the tables, those of this VM"""
+        lines = open(DEBUGFS + "/" + table).read().splitlines()
+        head = lines[0].split()
+        rows = [dict(zip(head, line.split())) for line in lines[1:]]
+        return [row for row in rows if row["name"] == os.path.basename(self.dir)]
+
     def slots(self):
         """(userspace_addr, npages, base_gfn) of each"""
-        lines = open(DEBUGFS + "/slots").read().splitlines()
-        head = lines[0].split()
-        mine = os.path.basename(self.dir)
-        found = []
-        for line in lines[1:]:
-            row = dict(zip(head, line.split()))
-            if row["name"] == mine and row["as_id"] == "0":
-                found.append((int(row["userspace_addr"], 16), int(row["npages"]),
-                              int(row["base_gfn"], 16)))
+        return [(int(row["userspace_addr"], 16), int(row["npages"]), int(row["base_gfn"], 16))
+                for row in self.rows("slots") if row["as_id"] == "0"]
+
+
+class Heat:
+    """Which pages are marked from now on"""
+
+    def __init__(self, watch):
+        vm = int(watch.rows("vms")[0]["id"])
+        with open("/dev/kvmwatch", "rb", 0) as device:
+            arg = OPEN.pack(OPEN.size, 1, 0, 0, vm, 0, 0, 0, 0)
+            self.file = open(fcntl.ioctl(device.fileno(), OPEN_HEAT, bytearray(arg)), "rb", 0)
+
+    def pages(self, at, size):
+        found = b""
+        while len(found) < size:
+            some = os.pread(self.file.fileno(), size - len(found), at + len(found))
+            if not some:
+                raise Failed("heat ends early")
+            found += some
         return found
 
+    def read(self):
+        """The frames of those that were"""
+        head = os.pread(self.file.fileno(), 4096, 0)
+        _, offset, size, _, _, nr, entry = struct.unpack_from("=7I", head)
+        frames = set()
+        for slot in range(nr):
+            base, npages, as_id, _, _, _, _, _, at = struct.unpack(
+                "=QQHHIQQQQ", os.pread(self.file.fileno(), 56, offset + slot * size))
+            pages = self.pages(at, npages * entry)
+            if not as_id:
+                frames.update(base + i for i in range(npages)
+                              if pages[i * entry:i * entry + 4] != b"\0\0\0\0")
+        return frames
 
-def survey(watch):
+
+def survey(watch, marked=()):
     """What the pages of the guest's memory hold, all of them looked at through the VMM
 
-    parts: [first frame, pages, of them with data]
+    parts: [first frame, pages, of them with data, of them marked, marked and without data]
     """
     zeros = bytes(PAGE)
     count = {"pages": 0, "absent": 0, "zero": 0, "data": 0, "parts": []}
@@ -213,12 +250,14 @@ def survey(watch):
             for first in range(0, npages, PART):
                 block = entries[first:first + PART]
                 data_before = count["data"]
+                dirty = {i for i in range(len(block)) if gfn + first + i in marked}
                 if not any(e >> 62 for e in block):
                     count["absent"] += len(block)
-                    count["parts"].append([gfn + first, len(block), 0])
+                    count["parts"].append([gfn + first, len(block), 0, len(dirty), len(dirty)])
                     continue
                 memory.seek(start + first * PAGE)
                 data = memory.read(len(block) * PAGE)
+                cleared = len(dirty)
                 for i, entry in enumerate(block):
                     if not entry >> 62:
                         count["absent"] += 1
@@ -226,7 +265,9 @@ def survey(watch):
                         count["zero"] += 1
                     else:
                         count["data"] += 1
-                count["parts"].append([gfn + first, len(block), count["data"] - data_before])
+                        cleared -= i in dirty
+                count["parts"].append([gfn + first, len(block), count["data"] - data_before,
+                                       len(dirty), cleared])
     return count
 
 
@@ -381,11 +422,13 @@ def one(case, guest):
         first = bytes_first(result["before"]["memory"]) / (case["bandwidth_mib"] * 2**20)
         horizon = int(case["options"].get("horizon", math.ceil(max(30, 10 * first))))
         result["horizon_s"] = horizon
+        heat = Heat(watch)
         result["measured"] = forecast(watch, case, horizon,
                                       case["options"].get("measure", MEASURE_S))
         result["forecast"] = result["measured"].pop("forecast")
         stamp("measured")
-        result["after"] = dict(watch.numbers(), memory=survey(watch))
+        result["after"] = dict(watch.numbers(), memory=survey(watch, heat.read()))
+        heat.file.close()
         stamp("migrates")
         result.update(migrate(source, watch, target, case, horizon))
         result["end"] = dict(watch.numbers(), memory=survey(watch))
@@ -434,10 +477,13 @@ def order(case):
 
 
 def chosen(cases, names):
-    """Those of the names, or those that are short for "short", or all"""
-    return [case for case in sorted(cases, key=order)
-            if not names or case["name"] in names or
-            "short" in names and "short" in case["options"]]
+    """Those of the names, in that order, or those that are short for "short", or all"""
+    mixed = sorted(cases, key=order)
+    if not names:
+        return mixed
+    found = [case for name in names for case in mixed
+             if case["name"] == name or name == "short" and "short" in case["options"]]
+    return [case for i, case in enumerate(found) if case not in found[:i]]
 
 
 def told(result):

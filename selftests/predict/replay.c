@@ -24,7 +24,7 @@ struct member {
 #define IN(m) { #m, offsetof(struct kvmwatch_predict_input, m) }
 static const struct member in_doubles[] = {
 	IN(data_sd), IN(growth), IN(bandwidth), IN(link), IN(downtime), IN(device), IN(setup),
-	IN(zero_page), IN(look), IN(vcpu_share), IN(horizon),
+	IN(zero_page), IN(look), IN(vcpu_share), IN(horizon), IN(dirty_zero), IN(dirty_zero_sd),
 };
 
 static const struct member in_u64[] = {

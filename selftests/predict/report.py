@@ -154,7 +154,11 @@ def input_of(result, how):
     if "small" in case["options"]:
         values["chunk"] = 4096 << 9
     if memory.get("parts"):
-        values["parts"] = [part[1:3] + [0] for part in sorted(memory["parts"])]
+        parts = sorted(memory["parts"])
+        values["parts"] = [(part[1:4] + [0])[:3] for part in parts]
+        dirty = sum(part[3] for part in parts if len(part) > 3)
+        if dirty:
+            values["dirty_zero"] = sum(part[4] for part in parts) / dirty
     return values
 
 

@@ -28,7 +28,7 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
 		.downtime_min = 0.002, .downtime_maybe = 0.002, .bandwidth_min = 65536,
-		.window_s = 5, .pages_s = NONE,
+		.window_s = 5, .pages_s = NONE, .zero_share = 0.0625,
 		.out = {
 			.verdict = KVMWATCH_CONVERGES, .reason = KVMWATCH_REASON_QUIET, .share = 1,
 			.total = 2.1, .total_low = 2.02, .total_high = 2.1234,
@@ -42,7 +42,7 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
 		.downtime_min = 0.93, .downtime_maybe = 0.9, .bandwidth_min = 21.6 * MIB,
-		.window_s = 6.4, .pages_s = NONE,
+		.window_s = 6.4, .pages_s = NONE, .zero_share = NONE,
 		.out = {
 			.verdict = KVMWATCH_DOES_NOT, .reason = KVMWATCH_REASON_HOT, .share = 0.01,
 			.total = 9, .total_low = 8, .total_high = NONE, .bytes = 80 * MIB,
@@ -55,7 +55,7 @@ static const struct forecast forecasts[] = {
 		.in = { .bandwidth = 16 * MIB, .downtime = 1 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
 		.downtime_min = 1.4, .downtime_maybe = 1, .bandwidth_min = 18.7 * MIB,
-		.window_s = 5, .pages_s = NONE,
+		.window_s = 5, .pages_s = NONE, .zero_share = NONE,
 		.why = "it was not measured to the end: the VMM is paused",
 		.out = {
 			.verdict = KVMWATCH_UNCERTAIN, .reason = KVMWATCH_REASON_EDGE,
@@ -71,7 +71,7 @@ static const struct forecast forecasts[] = {
 		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
 		.downtime_min = 0.002, .downtime_maybe = 0.002, .bandwidth_min = 65536,
 		.window_s = 3.1, .elapsed_ms = { true, 12345 }, .looks = { true, 4 },
-		.vmm_pages_s = { true, 1180 }, .pages_s = 1200.4,
+		.vmm_pages_s = { true, 1180 }, .pages_s = 1200.4, .zero_share = NONE,
 		.out = {
 			.verdict = KVMWATCH_CONVERGES, .share = 1,
 			.total = 4.1, .total_low = 4.02, .total_high = 4.1234,
@@ -81,7 +81,7 @@ static const struct forecast forecasts[] = {
 		},
 	},
 	{	/* unknown */
-		.vm = &vms[3], .pages_s = NONE, .has_out = true, .memory = 256 << 20,
+		.vm = &vms[3], .pages_s = NONE, .zero_share = NONE, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.downtime_min = NONE, .downtime_maybe = NONE, .bandwidth_min = NONE,
 		.why = "nobody knows how fast it dirties pages: --sample, --measure",

@@ -10,7 +10,7 @@
 
 #include "log_chunk.h"
 
-#define MIB	(1ULL << 20)
+#define MIB	0x100000ULL
 #define QEMU	"/usr/bin/qemu-system-x86_64\0"
 #define SHIFT	"migration.x-clear-bitmap-shift="
 

@@ -118,6 +118,31 @@ TEST(few_pages_have_few_parts)
 	memory_sample_free(&s);
 }
 
+TEST(pages_are_looked_at_by_address)
+{
+	struct kvmwatch_slot slots[2];
+	size_t found[MEMORY_KINDS];
+	__u64 at[6], base;
+	char why[MONITOR_WHY];
+
+	fill();
+	base = (unsigned long)ram;
+	slots[0] = slot_of(1, PAGES / 4, PAGES / 4);
+	slots[1] = slot_of(2, PAGES / 2, PAGES / 2);
+	at[0] = base + (PAGES - 1) * PAGE;		/* absent */
+	at[1] = base + PAGES / 2 * PAGE;		/* zero */
+	at[2] = base + (PAGES / 2 - 1) * PAGE;		/* data */
+	at[3] = base + PAGES / 4 * PAGE;		/* data */
+	at[4] = base;					/* in no slot */
+	at[5] = base + PAGES * PAGE;			/* nor this */
+	ASSERT_EQ(0, memory_contents(getpid(), slots, 2, at, 6, found, why));
+	EXPECT_EQ(2, found[MEMORY_DATA]);
+	EXPECT_EQ(1, found[MEMORY_ZERO]);
+	EXPECT_EQ(1, found[MEMORY_ABSENT]);
+	EXPECT_EQ(-ENOENT, memory_contents(getpid(), slots, 2, &at[4], 2, found, why));
+	EXPECT_EQ(-EINVAL, memory_contents(getpid(), slots, 2, at, 0, found, why));
+}
+
 TEST(who_is_gone_is_told)
 {
 	struct kvmwatch_slot slot;

@@ -163,6 +163,8 @@ void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in)
 /* Of the data, and of the pages that are dirtied, the share in the last part of RAM */
 double layout_data_left(const struct layout *layout, double left);
 double layout_dirty_left(const struct layout *layout, double left);
+/* The other way: the largest last part of RAM that has no more than a share of the data */
+double layout_tail(const struct layout *layout, double data_left);
 
 /* --- A migration --------------------------------------------------------- */
 

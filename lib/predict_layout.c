@@ -118,3 +118,22 @@ double layout_dirty_left(const struct layout *layout, double left)
 {
 	return fmax(1 - table_at(layout->dirty, 1 - left), 0);
 }
+
+double layout_tail(const struct layout *layout, double data_left)
+{
+	unsigned int low = 0, high = LAYOUT_STEPS, mid;
+	double before = 1 - data_left, rise;
+
+	if (before <= 0)
+		return 1;
+	while (high - low > 1) {
+		mid = (low + high) / 2;
+		if (layout->data[mid] < before)
+			low = mid;
+		else
+			high = mid;
+	}
+	rise = layout->data[high] - layout->data[low];
+	return 1 - (low + (rise > 0 ? fmin((before - layout->data[low]) / rise, 1) : 1)) /
+	       LAYOUT_STEPS;
+}

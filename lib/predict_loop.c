@@ -47,7 +47,10 @@ struct state {
 	double window_used;	/* of which this share had been sent */
 	double again;		/* pages sent beyond one window for each look */
 	struct speed speed;	/* at which what is pending is sent */
+	double data, all;	/* pages of the first pass with data, and all */
 	double zero_left;	/* of @pending, zero pages of the first pass */
+	double tail_left;	/* pages with data that it had left, of which */
+	double tail_cold;	/* so many were not dirtied since */
 	double tail_dirty;	/* share of what is dirtied in what that has not come to */
 	double cold;		/* pages of the first pass that are left, and go first */
 	unsigned int look;
@@ -359,8 +362,11 @@ static void look(struct state *s, double sent, double left, double seconds)
 	found = found_dirty(s, s->since + seconds, own, sent + left > 0 ? sent / (sent + left) : 1);
 	s->cold = fmin(fmax(s->cold - sent, 0), left);
 	kept = not_again(s, left, own, found);
-	if (s->first_pass)
+	if (s->first_pass) {
+		s->tail_left = left;
+		s->tail_cold = kept;
 		s->cold = kept;
+	}
 	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
 	set_speed(s);
 	s->seconds += seconds;
@@ -373,6 +379,46 @@ static void look(struct state *s, double sent, double left, double seconds)
 }
 
 /*
+ * Zero pages that are not sent yet when so many pages of the first pass are left, of which each has
+ * data: they are where these are, and behind.
+ */
+static double zero_behind(const struct state *s, double left)
+{
+	double tail = left > 0 ? s->all * layout_tail(s->plan->layout, left / s->data) : 0;
+
+	return fmin(fmax(tail - left, 0), s->all - s->data);
+}
+
+/* The same later, when some of those were dirtied, and are not among @cold any more */
+static double zero_left_with(const struct state *s, double cold)
+{
+	if (s->zero_left <= 0 || cold <= 0)
+		return 0;
+	return fmin(zero_behind(s, s->tail_left * fmin(cold / s->tail_cold, 1)), s->zero_left);
+}
+
+/*
+ * How many must be sent until no more than @most are left, zero pages among them, which go with
+ * the others.
+ */
+static double to_send(const struct state *s, double most)
+{
+	double low = s->pending - most, high = fmax(low, s->cold), mid;
+	unsigned int i;
+
+	if (s->zero_left <= 0)
+		return low;
+	for (i = 0; i < 20 && high - low > 1; i++) {
+		mid = (low + high) / 2;
+		if (s->pending - mid + zero_left_with(s, s->cold - mid) > most)
+			low = mid;
+		else
+			high = mid;
+	}
+	return high;
+}
+
+/*
  * QEMU looks when less than a number of pages is left, be they zero or not. Pages with data go out
  * in windows; zero pages are passed over in steps of as many as take 50 ms to be looked through.
  */
@@ -380,18 +426,22 @@ static void first_pass(struct state *s)
 {
 	const struct plan *plan = s->plan;
 	const struct kvmwatch_predict_input *in = plan->in;
-	double even = draw_even(s->chance->key, 2 * s->look + 1), tail, data, zero, sent, left, all;
+	double even = draw_even(s->chance->key, 2 * s->look + 1);
+	double tail, data, zero, sent, left, all, grown;
 	const struct layout *layout = plan->layout;
 
 	s->first_pass = true;
 	data = (double)in->data_pages * s->chance->data;
 	all = fmin((double)in->data_pages + (double)in->zero_pages, (double)in->ram_pages);
-	data = fmin(data * (1 + fmin(in->growth / plan->whole.rate, 0.9) * layout->before_zero), all);
+	grown = fmin(in->growth / plan->whole.rate, 0.9) * layout->before_zero;
+	data = fmin(data * (1 + grown), all);
 	zero = all - data;
 	tail = data * layout_data_left(layout, plan->whole.look_below / all);
 	left = fmax(tail - plan->whole.window * (1 - even), 0);
+	s->data = data;
+	s->all = all;
 	if (left > 0)
-		s->zero_left = (plan->whole.look_below - tail) * left / tail;
+		s->zero_left = zero_behind(s, left);
 	else if (in->zero_page > 0)
 		s->zero_left = fmax(plan->whole.look_below - even * MAX_WAIT / in->zero_page, 0);
 	s->zero_left = fmin(s->zero_left, zero);
@@ -427,11 +477,10 @@ static void rest_of_window(struct state *s, double *sent, double *seconds)
 /* Send until a look is due: when less than the threshold is left at the beginning of a window. */
 static void next_round(struct state *s)
 {
-	double excess, sent, seconds;
+	double excess, sent, seconds, zero;
 
 	s->pending -= s->zero_left;
-	s->zero_left = 0;
-	excess = s->pending - s->speed.look_below;
+	excess = to_send(s, s->speed.look_below);
 	sent = excess + s->speed.window * (1 - draw_even(s->chance->key, 2 * s->look + 1));
 	if (s->in_window) {
 		rest_of_window(s, &sent, &seconds);
@@ -445,8 +494,12 @@ static void next_round(struct state *s)
 	}
 	sent = fmin(sent, s->pending);
 	s->again += fmax(excess, 0);
+	zero = zero_left_with(s, s->cold - sent);
+	seconds += (s->zero_left - zero) * s->plan->in->zero_page;
+	s->zero_left = zero;
 	s->bytes += sent * s->speed.bytes;
 	look(s, sent, s->pending - sent, seconds);
+	s->pending += s->zero_left;
 }
 
 /* With the first pass, or where a migration is that runs already. */

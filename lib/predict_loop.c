@@ -196,7 +196,8 @@ static double scatter(const struct state *s, double pages, double own)
  * Pages that the next look finds dirty, @own after the last one. A page that was dirty then can be
  * marked again only when its chunk of the log has been cleared, which is when QEMU comes to the
  * chunk's first page; the others can at any time. That matters for pages that were sent meanwhile,
- * as those that were not are pending anyway.
+ * as those that were not are pending anyway. A guest that writes in order, as QEMU clears in order,
+ * may be behind, and then all of it is found; or ahead, and nothing is.
  */
 static double found_dirty(const struct state *s, double seconds, double own, double sent_share)
 {
@@ -227,7 +228,9 @@ static double found_dirty(const struct state *s, double seconds, double own, dou
 			       dirtied_in(s->chance, since) / chunks;
 		}
 	}
-	return scatter(s, pages - sent_share * fmax(pages - sum, 0), own);
+	sum = fmin(sum, pages);
+	sum += s->chance->order * (s->chance->order < 0 ? sum : pages - sum);
+	return scatter(s, pages - sent_share * (pages - sum), own);
 }
 
 /*

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Forecasts of migrations that are played page by page: of guests made up at random, measured as
+ * kvmwatch predict measures, and migrated as QEMU migrates. That the player is like QEMU, and
+ * guests like those of the world, is for "make bench-predict"; here are more of them, and all that
+ * is to be known of a guest is known. The numbers are the same on each run.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+
+#include "libkvmwatch_predict.h"
+#include "played_migration.h"
+
+#define MIB	1048576.0
+#define SENT	4104.0
+#define GUESTS	300
+#define CYCLES	4
+#define POINTS	16
+#define PARTS	64
+
+static __u64 dice;
+
+static __u64 roll(void)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return dice;
+}
+
+static double between(double low, double high)
+{
+	return low + (high - low) * (double)(roll() >> 11) / 0x1p53;
+}
+
+/* --- guests and migrations at random ------------------------------------------- */
+
+struct played {
+	struct played_guest guest;
+	struct played_migration migration;
+	unsigned int base, data;
+	struct kvmwatch_curve_point points[CYCLES][POINTS];
+	struct kvmwatch_cycle cycles[CYCLES];
+	struct kvmwatch_part parts[PARTS];
+	struct kvmwatch_predict_input in;
+	struct kvmwatch_prediction out;
+};
+
+/* Writes to a part of what has data, at a rate that is less or more than what can be sent */
+static void any_worker(struct played *p, struct played_worker *worker)
+{
+	double rate = p->migration.bandwidth / SENT;
+
+	worker->order = roll() % 3;
+	worker->pages = (unsigned int)(p->data * exp(between(log(0.02), 0)));
+	worker->first = p->base + (unsigned int)(between(0, 1) * (p->data - worker->pages));
+	worker->rate = rate * exp(between(log(0.05), log(4)));
+	if (roll() % 4 == 0) {
+		worker->on = between(0.2, 1);
+		worker->off = between(0.2, 1.5);
+	}
+	worker->zero = roll() % 10 == 0;
+}
+
+static void any_guest(struct played *p, __u64 seed)
+{
+	struct played_guest *guest = &p->guest;
+	unsigned int i;
+
+	memset(p, 0, sizeof(*p));
+	dice = seed;
+	for (i = 0; i < 8; i++)
+		roll();
+	p->migration = (struct played_migration) {
+		.bandwidth = MIB * exp2(between(3, 6)), .link = 600 * MIB,
+		.downtime = between(0.1, 0.8), .device = 0.01, .zero_page = 1 / 1e6,
+		.chunk = roll() % 4 ? 1 << 18 : 512, .horizon = 60,
+	};
+	guest->pages = 32768 << roll() % 2;
+	guest->seed = roll() | 1;
+	p->data = (unsigned int)(guest->pages * between(0.2, 0.9));
+	p->base = (unsigned int)(between(0, 1) * (guest->pages - p->data));
+	guest->nr_workers = roll() % (PLAYED_WORKERS + 1);
+	for (i = 0; i < guest->nr_workers; i++)
+		any_worker(p, &guest->worker[i]);
+	played_boot(guest, p->base, p->data);
+	played_run(guest, 1);
+}
+
+/* --- measured as predict --measure 5 --sample does ------------------------------- */
+
+/* An age histogram has 1, 2, 4, ... ms. */
+static void measure_cycle(struct played *p, unsigned int i, unsigned int ms)
+{
+	struct kvmwatch_curve_point *point = p->points[i];
+	unsigned int at, before = 0;
+
+	played_clear_log(&p->guest);
+	for (at = 1; before < ms; at *= 2, point++) {
+		at = at < ms ? at : ms;
+		played_run(&p->guest, (at - before) / 1e3);
+		*point = (struct kvmwatch_curve_point) { at * 1000000ULL, p->guest.marks };
+		before = at;
+	}
+	p->cycles[i].points = p->points[i];
+	p->cycles[i].nr = point - p->points[i];
+}
+
+static void look_into_pages(struct played *p)
+{
+	unsigned int i, dirty = 0, zero = 0;
+	struct kvmwatch_part *part;
+
+	for (i = 0; i < p->guest.pages; i++) {
+		part = &p->parts[(__u64)i * PARTS / p->guest.pages];
+		part->pages++;
+		part->data += p->guest.has_data[i];
+		part->dirty += p->guest.ever[i];
+		p->in.data_pages += p->guest.has_data[i];
+		dirty += p->guest.ever[i];
+		zero += p->guest.ever[i] && !p->guest.has_data[i];
+	}
+	p->in.zero_pages = p->guest.pages - p->in.data_pages;
+	p->in.dirty_zero = dirty ? (double)zero / dirty : 0;
+	p->in.parts = p->parts;
+	p->in.nr_parts = PARTS;
+}
+
+static void measure(struct played *p)
+{
+	struct kvmwatch_predict_input *in = &p->in;
+	unsigned int i;
+
+	played_forget(&p->guest);
+	for (i = 0; i < CYCLES; i++)
+		measure_cycle(p, i, i < CYCLES - 1 ? 1000 : 5000);
+	in->size = sizeof(*in);
+	in->ram_pages = p->guest.pages;
+	look_into_pages(p);
+	in->cycles = p->cycles;
+	in->nr_cycles = CYCLES;
+	in->bandwidth = p->migration.bandwidth;
+	in->link = p->migration.link;
+	in->downtime = p->migration.downtime;
+	in->device = p->migration.device;
+	in->zero_page = p->migration.zero_page;
+	in->chunk = p->migration.chunk * 4096ULL;
+	in->horizon = p->migration.horizon;
+	p->out.size = sizeof(p->out);
+}
+
+/* --- how near forecasts are -------------------------------------------------------- */
+
+/* Of @nr values, which are then in order, the one that a share of them is not above */
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double quantile(double *values, unsigned int nr, double share)
+{
+	qsort(values, nr, sizeof(*values), compare);
+	return nr ? values[(unsigned int)ceil(share * nr) - 1] : NAN;
+}
+
+static struct {
+	double time[GUESTS], bytes[GUESTS], pause[GUESTS];
+	unsigned int nr, inside, known, converged, wrong, uncertain;
+} sums;
+
+static void sum_up(const struct played *p)
+{
+	const struct played_migration *m = &p->migration;
+	const struct kvmwatch_prediction *out = &p->out;
+
+	sums.converged += m->converged;
+	sums.uncertain += out->verdict == KVMWATCH_UNCERTAIN;
+	sums.wrong += out->verdict == (m->converged ? KVMWATCH_DOES_NOT : KVMWATCH_CONVERGES);
+	if (!m->converged || out->total < 0)
+		return;
+	sums.time[sums.nr] = fabs(out->total / m->total - 1);
+	sums.bytes[sums.nr] = fabs(out->bytes / m->bytes - 1);
+	sums.pause[sums.nr++] = fabs(out->pause - m->pause);
+	if (out->total_high < 0)
+		return;
+	sums.known++;
+	sums.inside += out->total_low <= m->total && m->total <= out->total_high;
+}
+
+/* PLAYED=1 in the environment: what each one was, and what was said of it */
+static void say_work(const struct played_worker *worker)
+{
+	static const char *const orders[] = { "any of", "a sweep of", "skewed over" };
+
+	printf(", %s %u pages: %.0f/s%s%s", orders[worker->order], worker->pages, worker->rate,
+	       worker->on > 0 ? " in bursts" : "", worker->zero ? " of zeros" : "");
+}
+
+static void say(unsigned int i, const struct played *p)
+{
+	const struct played_migration *m = &p->migration;
+	const struct kvmwatch_prediction *out = &p->out;
+	unsigned int w;
+
+	printf("# %u: %s (%.0f %%), %.3f s (%.3f to %.3f), %.1f MiB, %.0f ms, %.0f looks; ",
+	       i, kvmwatch_predict_verdict_name(out->verdict), out->share * 100, out->total,
+	       out->total_low, out->total_high, out->bytes / MIB, out->pause * 1e3, out->rounds);
+	printf("was %s%.3f s, %.1f MiB, %.0f ms, %u looks; %.0f MiB/s, %.0f ms, chunks of %u",
+	       m->converged ? "" : "never: ", m->total, m->bytes / MIB, m->pause * 1e3, m->looks,
+	       m->bandwidth / MIB, m->downtime * 1e3, m->chunk);
+	for (w = 0; w < p->guest.nr_workers; w++)
+		say_work(&p->guest.worker[w]);
+	printf("\n");
+}
+
+static void say_sums(void)
+{
+	printf("# %u of %u converge; ", sums.converged, GUESTS);
+	printf("time %.1f / %.1f %%, bytes %.1f / %.1f %%, pause %.0f / %.0f ms; ",
+	       100 * quantile(sums.time, sums.nr, 0.5),
+	       100 * quantile(sums.time, sums.nr, 0.9), 100 * quantile(sums.bytes, sums.nr, 0.5),
+	       100 * quantile(sums.bytes, sums.nr, 0.9), 1e3 * quantile(sums.pause, sums.nr, 0.5),
+	       1e3 * quantile(sums.pause, sums.nr, 0.9));
+	printf("%u of %u inside; %u wrong, %u uncertain\n", sums.inside, sums.known, sums.wrong,
+	       sums.uncertain);
+}
+
+static void play(struct played *p, unsigned int i)
+{
+	any_guest(p, 0x9e3779b97f4a7c15ULL * (i + 1));
+	measure(p);
+	ASSERT_EQ(0, kvmwatch_predict(&p->in, &p->out));
+	played_migrate(&p->guest, &p->migration);
+	if (getenv("PLAYED"))
+		say(i, p);
+	sum_up(p);
+	played_halt(&p->guest);
+}
+
+/* The aims of docs/predict.md, and for the verdicts one in fifty */
+TEST(forecasts_are_near_what_is_played)
+{
+	struct played *p = malloc(sizeof(*p));
+	unsigned int i;
+
+	ASSERT_NE(NULL, p);
+	for (i = 0; i < GUESTS; i++)
+		play(p, i);
+	free(p);
+	say_sums();
+	/* Both kinds come, or this tells little. */
+	EXPECT_LT(GUESTS / 2, sums.converged);
+	EXPECT_LT(sums.converged, GUESTS * 9 / 10);
+	EXPECT_LT(quantile(sums.time, sums.nr, 0.5), 0.03);
+	EXPECT_LT(quantile(sums.time, sums.nr, 0.9), 0.1);
+	EXPECT_LT(quantile(sums.bytes, sums.nr, 0.5), 0.03);
+	EXPECT_LT(quantile(sums.bytes, sums.nr, 0.9), 0.1);
+	EXPECT_LT(quantile(sums.pause, sums.nr, 0.9), 0.03);
+	EXPECT_LT(sums.known * 0.88, sums.inside);
+	EXPECT_LT(sums.wrong, GUESTS / 50 + 1);
+	EXPECT_LT(sums.uncertain, GUESTS / 10);
+}
+
+/* With no guest at work, each number can be reckoned. */
+TEST(player_of_an_idle_guest_sends_all_once)
+{
+	struct played_guest guest = { .pages = 20000, .seed = 1 };
+	struct played_migration m = {
+		.bandwidth = 16 * MIB, .link = 600 * MIB, .downtime = 0.3, .device = 0.01,
+		.zero_page = 1 / 1e6, .chunk = 512, .horizon = 60,
+	};
+
+	played_boot(&guest, 5000, 8000);
+	played_migrate(&guest, &m);
+	EXPECT_TRUE(m.converged);
+	EXPECT_EQ(8000 * SENT + 12000 * 9, m.bytes);
+	EXPECT_EQ(3, m.looks);
+	EXPECT_LT(fabs(m.total - m.bytes / m.bandwidth), 0.1);
+	EXPECT_LT(m.pause, 0.3);
+	played_halt(&guest);
+}
+
+/* A hot set converges as soon as it may be left. */
+TEST(player_of_a_hot_set_goes_by_the_threshold)
+{
+	struct played_guest guest;
+	struct played_migration m;
+	unsigned int threshold = 0.3 * 16 * MIB / 4096, part;
+
+	for (part = 5; part < 16; part++) {
+		if (part == 10)
+			continue;
+		guest = (struct played_guest) {
+			.pages = 20000, .seed = 1, .nr_workers = 1,
+			.worker[0] = { .first = 5000, .pages = threshold * part / 10, .rate = 1e5 },
+		};
+		m = (struct played_migration) {
+			.bandwidth = 16 * MIB, .link = 600 * MIB, .downtime = 0.3, .chunk = 512,
+			.zero_page = 1 / 1e6, .horizon = 20,
+		};
+		played_boot(&guest, 5000, 8000);
+		played_migrate(&guest, &m);
+		EXPECT_EQ(part < 10, m.converged) TH_LOG("%u tenths", part);
+		played_halt(&guest);
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -428,8 +428,8 @@ int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch
 
 /**
  * struct kvmwatch_guest - what those who started a VM call it; belongs to the library
- * @name:	the guest's name on the VMM's command line. It may hold any byte but NUL, as it is for
- *		whoever starts the VM to choose: show it with care
+ * @name:	the guest's name on the VMM's command line. It may hold any byte but NUL, as whoever
+ *		starts the VM chooses it: show it with care
  * @uuid:	its UUID there, in lower case and with dashes
  * @unit:	the unit of the system's systemd that the VMM runs in
  * @user_unit:	the unit of a user's systemd

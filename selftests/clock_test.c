@@ -85,10 +85,10 @@ static struct look take_look(int fd)
 } while (0)
 
 /*
- * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the two
- * drift apart, until the module looks again. A machine that was busy while the VM booted gives its
- * kernel a TSC of a wrong frequency. By how much they have drifted, when from @a to @b both went
- * by the TSC.
+ * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the
+ * two drift apart, until the module looks again. A machine that was busy while the VM booted gives
+ * its kernel a TSC of a wrong frequency. By how much they have drifted, when from @a to @b both
+ * went by the TSC.
  */
 static long long drift_ns(const struct look *a, const struct look *b, const struct look *end)
 {

@@ -8,8 +8,7 @@
 #include <linux/types.h>
 
 /* What the code takes from the kernel. Readers wait while the count is odd. */
-typedef unsigned int seqcount_t;
-
+#define seqcount_t			unsigned int
 #define raw_read_seqcount(seq)		(*(seq))
 #define raw_write_seqcount_begin(seq)	(++*(seq))
 #define raw_write_seqcount_end(seq)	(++*(seq))

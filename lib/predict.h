@@ -215,6 +215,7 @@ struct plan {
  * @always:	pages that are dirtied in any case, or NULL
  * @tail:	factor of what is dirtied in the part of RAM that comes last
  * @zero:	share of what is dirtied that is zero when it is sent
+ * @zero_page:	factor of the time that a zero page takes
  * @key:	of the numbers that are drawn for each look
  * @path:	the guest's own time at the end of each slice, or NULL: it passes evenly
  * @path_slices: length of @path
@@ -230,6 +231,7 @@ struct chance {
 	double order;
 	double tail;
 	double zero;
+	double zero_page;
 	double cap;
 	__u64 key;
 	const double *path;

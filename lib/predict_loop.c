@@ -455,7 +455,7 @@ static void first_pass(struct state *s)
 	s->in_window = left + s->zero_left <= 0;
 	s->window_used = even;
 	look(s, sent, left, send_time(plan, sent, zero, left > 0) +
-	     (zero - s->zero_left) * in->zero_page);
+	     (zero - s->zero_left) * in->zero_page * s->chance->zero_page);
 	s->pending += s->zero_left;
 }
 

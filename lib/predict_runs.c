@@ -29,6 +29,7 @@ enum {
 	DRAW_LOOKS,
 	DRAW_PATH,
 	DRAW_ZERO,
+	DRAW_ZERO_PAGE,
 	DRAW_CYCLES,		/* one for each, from here on */
 };
 
@@ -113,6 +114,9 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
  */
 #define ZERO_UNLIKE	0.3
 
+/* How long a zero page takes depends on whether it is there, and on what else the CPU does. */
+#define ZERO_PAGE_ERROR	0.3
+
 static double draw_zero(const struct kvmwatch_predict_input *in, double bell)
 {
 	double share = in->dirty_zero;
@@ -140,6 +144,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	if (draw_even(key, DRAW_ORDER) < dirtying->order)
 		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
 	chance->zero = draw_zero(in, draw_bell(key, DRAW_ZERO));
+	chance->zero_page = exp(ZERO_PAGE_ERROR * draw_bell(key, DRAW_ZERO_PAGE));
 	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;
 	chance->key = mix(key ^ DRAW_LOOKS);
 	chance->cap = (double)in->ram_pages;

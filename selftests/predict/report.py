@@ -7,12 +7,15 @@
     report.py cases RESULTS [FORECASTS]
     report.py pairs RESULTS
     report.py live RESULTS
+    report.py check INPUTS FORECASTS
 
 RESULTS are lines that migrate.py has written. inputs makes of them what replay reads. FORECASTS is
 what replay has written; without it the forecasts are those that kvmwatch made before each
 migration. table tells how good they are, cases lists them, pairs has those that were migrated with
-dirty rings and with a log side by side, live those that were forecast while they ran. Curves are of what polls saw (polled), or
-of dirty_age_hist (aged), which is what kvmwatch takes. KEY=N goes into each input: link=600e6.
+dirty rings and with a log side by side, live those that were forecast while they ran. check has
+forecasts of inputs, which also say what happened, held against what docs/predict.md promises;
+output for tap. Curves are of what polls saw (polled), or of dirty_age_hist (aged), which is what
+kvmwatch takes. KEY=N goes into each input: link=629145600 device=0.015 zero_page=1.1e-6.
 """
 import hashlib
 import json
@@ -20,6 +23,9 @@ import math
 import sys
 
 NS = 10**9
+PARTS = 64
+# What is kept of what happened
+OUTCOME = ("status", "total_ms", "downtime_ms", "bytes", "syncs")
 
 
 def lines_of(path):
@@ -137,6 +143,13 @@ def cycles_of(result, how):
     return {"polled": polled_cycles, "aged": aged_cycles}[how](result)
 
 
+def coarse(parts):
+    """As many as kvmwatch looks at, or a few less: [pages, data, dirty]"""
+    count = math.ceil(len(parts) / PARTS)
+    return [[sum(column) for column in zip(*parts[at:at + count])]
+            for at in range(0, len(parts), count)]
+
+
 def input_of(result, how):
     case, memory = result["case"], result["after"]["memory"]
     before = result["before"]["memory"]
@@ -155,10 +168,10 @@ def input_of(result, how):
         values["chunk"] = 4096 << 9
     if memory.get("parts"):
         parts = sorted(memory["parts"])
-        values["parts"] = [(part[1:4] + [0])[:3] for part in parts]
+        values["parts"] = coarse([(part[1:4] + [0])[:3] for part in parts])
         dirty = sum(part[3] for part in parts if len(part) > 3)
         if dirty:
-            values["dirty_zero"] = sum(part[4] for part in parts) / dirty
+            values["dirty_zero"] = round(sum(part[4] for part in parts) / dirty, 4)
     return values
 
 
@@ -188,12 +201,10 @@ def in_seconds(forecast):
         for ours, theirs in names.items()})
 
 
-def pair(result, forecast):
+def pair(name, edge, outcome, forecast):
     """One row: what is compared"""
-    outcome = result["outcome"]
     done = outcome["status"] == "completed"
-    row = {"name": result["case"]["name"], "edge": "edge" in result["case"]["options"],
-           "done": done, "verdict": forecast["verdict"], "share": forecast["share"],
+    row = {"name": name, "edge": edge, "done": done, "verdict": forecast["verdict"], "share": forecast["share"],
            "forecast": forecast, "outcome": outcome}
     if done and forecast.get("total"):
         row["time"] = forecast["total"] * 1000 / outcome["total_ms"] - 1
@@ -210,8 +221,13 @@ def shown(value, scale=1, digits=1):
     return "-" if value is None else "%.*f" % (digits, value * scale)
 
 
+def off(rows, key, share):
+    """By how much: of all rows, a share is off by less"""
+    return quantile([abs(r[key]) for r in rows if key in r], share)
+
+
 def summary(rows):
-    sizes = lambda key, share: quantile([abs(r[key]) for r in rows if key in r], share)
+    sizes = lambda key, share: off(rows, key, share)
     inside = [r["inside"] for r in rows if "inside" in r]
     wrong = [r for r in rows if r["verdict"] == ("does not" if r["done"] else "converges")]
     plain = [r for r in rows if not r["edge"]]
@@ -305,7 +321,35 @@ def live(results):
             f["pages_per_second"], shown(f["vmm_pages_per_second"], 1, 0)))
 
 
+def check(inputs, forecasts):
+    """What docs/predict.md says of all of them; output for tap"""
+    rows = [pair(i["name"], i["edge"], i["outcome"], f) for i, f in zip(inputs, forecasts)]
+    inside = [r["inside"] for r in rows if "inside" in r]
+    wrong = [r["name"] for r in rows if r["verdict"] == ("does not" if r["done"] else "converges")]
+    plain = [r for r in rows if not r["edge"]]
+    unsure = [r["name"] for r in plain if r["verdict"] == "uncertain"]
+    table(rows)
+    claims = [
+        ("each recording is forecast", [i["name"] for i in inputs] == [f["name"] for f in forecasts]
+         and len(rows) >= 30),
+        ("total time is off by 3 % at most in half of them", off(rows, "time", .5) <= .03),
+        ("and by 10 % in nine of ten", off(rows, "time", .9) <= .1),
+        ("bytes are off by 3 % at most in half of them", off(rows, "bytes", .5) <= .03),
+        ("and by 10 % in nine of ten", off(rows, "bytes", .9) <= .1),
+        ("the pause is off by 30 ms at most in nine of ten", off(rows, "pause", .9) <= 30),
+        ("the interval holds in 88 % or more", sum(inside) >= .88 * len(inside)),
+        ("no verdict is wrong " + " ".join(wrong), not wrong),
+        ("a tenth is uncertain at most " + " ".join(unsure), len(unsure) <= len(plain) / 10),
+    ]
+    print("1..%d" % len(claims))
+    for number, (what, holds) in enumerate(claims, 1):
+        print("%s %d %s" % ("ok" if holds else "not ok", number, what.strip()))
+
+
 def main(what, path, *more):
+    if what == "check":
+        check(lines_of(path), lines_of(more[0]))
+        return
     results = results_of(path)
     if what in ("pairs", "live"):
         {"pairs": pairs, "live": live}[what](results)
@@ -315,15 +359,18 @@ def main(what, path, *more):
         settings = {key: float(value) for key, value in (m.split("=") for m in settings)}
         for result in results:
             print(json.dumps({"name": result["case"]["name"],
+                              "edge": "edge" in result["case"]["options"],
                               "input": dict(input_of(result, how), **settings),
-                              "outcome": result["outcome"]}, separators=(",", ":")))
+                              "outcome": {key: result["outcome"][key] for key in OUTCOME}},
+                             separators=(",", ":")))
         return
     if more:
         forecasts = {f["name"]: f for f in lines_of(more[0])}
     else:
         forecasts = {r["case"]["name"]: r["forecast"] for r in results if "forecast" in r}
-    rows = [pair(r, in_seconds(forecasts[r["case"]["name"]])) for r in results
-            if r["case"]["name"] in forecasts]
+    rows = [pair(r["case"]["name"], "edge" in r["case"]["options"], r["outcome"],
+                 in_seconds(forecasts[r["case"]["name"]]))
+            for r in results if r["case"]["name"] in forecasts]
     {"table": table, "cases": cases}[what](rows)
 
 

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Forecasts of migrations that real QEMUs have done, recorded by "make bench-predict": they stay as
+# near as docs/predict.md says. selftests/predict/recorded.json has what was measured before each,
+# and what happened; report.py makes it of build/predict-KERNEL.json.
+# shellcheck source=cases.sh
+. "$(dirname "$0")/cases.sh"
+
+tmp=$(mktemp -d)
+trap 'rm -r "$tmp"' EXIT
+
+cd "$top"
+make --no-print-directory -s -C selftests ../build/selftests/predict/replay >"$tmp/log" 2>&1 || {
+	case_is 1 "what forecasts them is built"
+	exit
+}
+build/selftests/predict/replay <selftests/predict/recorded.json >"$tmp/forecasts"
+selftests/predict/report.py check selftests/predict/recorded.json "$tmp/forecasts" |
+	sed 's/^|/# |/; s/^$/#/'

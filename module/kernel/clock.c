@@ -22,8 +22,8 @@ u64 kvmw_bucket_edge[64];
 static void (*tell_tsc_lost)(void);
 
 /*
- * Both clocks at one moment, the last at which the TSC was good; zeros: never. Only the sampler
- * writes it, and only while hits go by the TSC and so do not read it.
+ * Both clocks, read together when the TSC was last usable; zeros if it never was. Only the sampler
+ * writes this, and only while hits use the TSC: such hits do not read it.
  */
 static struct moment {
 	u64	ticks;
@@ -31,8 +31,8 @@ static struct moment {
 } last;
 
 /*
- * What ticks are without the TSC: nanoseconds; or, if they were the TSC's, as if that had
- * gone on, so that a stretch may begin with the one and end with the other.
+ * Ticks without the TSC. If the TSC was never usable, a tick is a nanosecond. Otherwise ticks
+ * continue at the TSC's rate, so a stretch may begin on one clock and end on the other.
  */
 u64 kvmw_now_slow(void)
 {
@@ -61,7 +61,7 @@ const char *kvmw_clock_name(void)
 	return kvmw_clock_is_tsc() ? "TSC" : "the kernel's, as that does not go by the TSC now";
 }
 
-/* The counter that the monotonic clock goes by now, whatever that is. */
+/* Read the counter of the current clocksource. */
 static u64 clocksource_cycles(void)
 {
 	struct system_time_snapshot snapshot;
@@ -74,7 +74,7 @@ static u64 clocksource_cycles(void)
 	return snapshot.cycles;
 }
 
-/* Is it good enough for the kernel? That watches it, and takes another when it is not. */
+/* The kernel watches the TSC and selects another clocksource when the TSC is unstable. */
 static bool tsc_usable(void)
 {
 	u64 before = rdtsc_ordered(), cycles = clocksource_cycles();
@@ -103,14 +103,14 @@ static void remember(const struct moment *now)
 	WRITE_ONCE(kvmw_age_limit, (u64)tsc_khz * KVMW_AGE_MS_LAST);
 }
 
-/* From one power of 2 to the next, ticks reach another bucket once at most. */
+/* Between two powers of 2, ticks cross at most one bucket edge. */
 static void make_buckets(void)
 {
 	unsigned int bit, below;
 	u64 edge;
 
 	for (bit = 0; bit < 64; bit++) {
-		/* What has more bits is hours of any TSC, and may be too many nanoseconds. */
+		/* 2^50 ticks are hours on any TSC, and their nanoseconds might overflow. */
 		below = bit < 50 ? fls64(kvmw_ticks_ns(BIT_ULL(bit))) : KVMW_HIST_BUCKETS;
 		edge = U64_MAX;
 		if (below < KVMW_HIST_BUCKETS - 1) {
@@ -122,7 +122,7 @@ static void make_buckets(void)
 	}
 }
 
-/* Hits that took a moment of the TSC have ended when @tell_tsc_lost is called. */
+/* When @tell_tsc_lost runs, every hit that used the TSC has ended. */
 static void leave_tsc(void)
 {
 	static_branch_disable(&kvmw_clock_tsc);
@@ -131,10 +131,10 @@ static void leave_tsc(void)
 }
 
 /*
- * The TSC may have started from 0 since hits went by it, or have gone on while the kernel's clock
- * stood still. Both grace periods are for hits, which run with preemption off: after the first
- * none reads the TSC with the old offset; after the second none reads @last, which the
- * next look changes.
+ * Since hits last used the TSC, it may have restarted from 0, or run on while the kernel's clock
+ * stood still: compute a new offset. Both grace periods wait for hits, which run with preemption
+ * off. After the first, no hit reads the TSC with the old offset. After the second, no hit reads
+ * @last, which the next sample changes.
  */
 static void take_tsc(void)
 {
@@ -174,7 +174,7 @@ static void give_up_tsc(void)
 	leave_tsc();
 }
 
-/* The TSC may start from 0 during a suspend, so hits ask the kernel's clock until it is over. */
+/* A suspend may reset the TSC, so hits use the kernel's clock until the system has resumed. */
 static int on_suspend(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE)
@@ -194,7 +194,7 @@ void kvmw_clock_init(void (*tsc_lost)(void))
 	tell_tsc_lost = tsc_lost;
 	if (!sample(&now)) {
 		make_buckets();
-		return;	/* for good: ticks are nanoseconds from here on */
+		return;	/* without a sampler: ticks stay nanoseconds until unload */
 	}
 	remember(&now);
 	make_buckets();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How long things take, in nanoseconds of the kernel's raw monotonic clock, which NTP
- * does not bend (CLOCK_MONOTONIC_RAW), for those who ask at every VM exit.
+ * A clock that is cheap enough for every VM exit. It measures durations in nanoseconds of
+ * CLOCK_MONOTONIC_RAW, which NTP does not adjust.
  *
- * Where the kernel's clocks go by the TSC, a hit reads the TSC itself, and what lies
- * between two readings is scaled as the kernel does it. Elsewhere the kernel is
- * asked, which costs more than the rest of a hit. Every two seconds, and after each suspend, a
- * work item looks which of the two it is.
+ * While the TSC is the kernel's clocksource, a hit reads the TSC directly, and the difference of
+ * two readings is scaled as the kernel scales it. Otherwise a hit calls the kernel, which costs
+ * more than the rest of the hit. A work item chooses between the two every two seconds and after
+ * each suspend.
  */
 #ifndef KVMW_CLOCK_H
 #define KVMW_CLOCK_H
@@ -24,12 +24,12 @@
 DECLARE_STATIC_KEY_FALSE(kvmw_clock_tsc);
 
 /*
- * Nanoseconds that a tick takes, times 2^32. Changes once at most, if we are there before the
- * kernel has measured the TSC as well as it can, seconds after it booted.
+ * Nanoseconds per tick, times 2^32. It changes at most once: when the module was loaded before the
+ * kernel refined its TSC calibration, some seconds after boot.
  */
 extern u64 kvmw_clock_mult;
 
-/* What is added to the TSC, so that ticks go on where the kernel's clock has gone on without it. */
+/* Added to the TSC, so that ticks continue after a time in which hits used the kernel's clock. */
 extern u64 kvmw_clock_offset;
 
 u64 kvmw_now_slow(void);
@@ -39,19 +39,19 @@ static __always_inline bool kvmw_clock_is_tsc(void)
 	return static_branch_likely(&kvmw_clock_tsc);
 }
 
-/* For those who have asked: calls nothing. */
+/* The value of kvmw_now() while the clock is the TSC. Calls no function. */
 static __always_inline u64 kvmw_now_tsc(void)
 {
 	return rdtsc_ordered() + kvmw_clock_offset;
 }
 
-/* In ticks from an unknown start. Context: preemption off, as the clock may be exchanged. */
+/* Ticks since an arbitrary start. Context: preemption off, as the sampler may switch clocks. */
 static __always_inline u64 kvmw_now(void)
 {
 	return kvmw_clock_is_tsc() ? kvmw_now_tsc() : kvmw_now_slow();
 }
 
-/* Nanoseconds from @since to @now, which may be some ticks earlier, on another CPU. */
+/* Nanoseconds from @since to @now. Another CPU's TSC may lag, so @now may be some ticks less. */
 static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 {
 	u64 ticks = likely(now > since) ? now - since : 0;
@@ -60,8 +60,8 @@ static __always_inline u64 kvmw_elapsed(u64 now, u64 since)
 }
 
 /*
- * The same in ticks, for hits: they count these, and readers make nanoseconds of the sum. 1 at
- * least, as a histogram has no bucket for less.
+ * The same in ticks. Hits add up ticks, and readers convert the sum to nanoseconds. At least 1, as
+ * kvmw_bucket() takes no 0.
  */
 static __always_inline u64 kvmw_ticks(u64 now, u64 since)
 {
@@ -69,7 +69,7 @@ static __always_inline u64 kvmw_ticks(u64 now, u64 since)
 
 	asm("subq %[since], %[now]"
 	    : [now] "+r" (now), "=@ccbe" (late) : [since] "rm" (since));
-	/* Volatile: else compilers do it each time, without a jump that is not taken. */
+	/* Without volatile, compilers make the move unconditional in place of this branch. */
 	if (unlikely(late))
 		asm volatile("movl $1, %k0" : "=r" (now));
 	return now;
@@ -80,23 +80,24 @@ static __always_inline u64 kvmw_ticks_ns(u64 ticks)
 	return mul_u64_u64_shr(ticks, READ_ONCE(kvmw_clock_mult), 32);
 }
 
-/* The other way round. Context: any. */
+/* Ticks that take @ns nanoseconds. Context: any. */
 u64 kvmw_ns_ticks(u64 ns);
 
 /* Buckets of a log2 histogram: the last holds everything from 2^38 ns (275 s) on. */
 #define KVMW_HIST_BUCKETS	40
 
 /*
- * By the highest bit of some ticks: the bucket of the nanoseconds that they are, but for those
- * from an edge on, which are in the next one. By what a tick took when kvmwatch was loaded.
+ * Indexed by the highest bit of a number of ticks: the bucket of its nanoseconds, and the edge from
+ * which on ticks belong to the next bucket. Both use the TSC frequency known when the module was
+ * loaded.
  */
 extern u8 kvmw_bucket_below[64];
 extern u64 kvmw_bucket_edge[64];
 
-/* Bucket 0 holds less than 1 ns, bucket i what takes 2^(i-1) ns up to 2^i. @ticks is not 0. */
+/* Bucket 0 holds less than 1 ns, bucket i from 2^(i-1) ns to below 2^i ns. @ticks is not 0. */
 static __always_inline unsigned long kvmw_bucket(u64 ticks)
 {
-	/* By pointers: kernels that check the bounds of arrays would check each, in each hit. */
+	/* Pointers, as kernels built with UBSAN_BOUNDS would check each array index in each hit. */
 	const u64 *edge = kvmw_bucket_edge;
 	const u8 *below = kvmw_bucket_below;
 	unsigned long bit = __fls(ticks);
@@ -104,43 +105,43 @@ static __always_inline unsigned long kvmw_bucket(u64 ticks)
 	return (unsigned long)below[bit] + (ticks >= edge[bit]);
 }
 
-/* For handlers, whose usual way (see hooks/handler.h) is taken only if the clock is the TSC. */
+/* For handlers: @usual (see hooks/handler.h) implies that the clock is the TSC. */
 static __always_inline u64 kvmw_now_of(const bool usual)
 {
 	return usual ? kvmw_now_tsc() : kvmw_now();
 }
 
-/* The same. Context: any. */
+/* kvmw_now(). Context: any. */
 u64 kvmw_now_anywhere(void);
 
 /*
- * How long ago something was, roughly, for hits that must not ask which clock there is. Ages are
- * in buckets: below 1 ms, below 2 ms, below 4 ms and so on; the last has all from 262 s on.
+ * Rough ages, for hits that must not test which clock is in use. The buckets are below 1 ms, below
+ * 2 ms, below 4 ms and so on; the last holds 262 s and more.
  */
 #define KVMW_AGE_BUCKETS	20
 #define KVMW_AGE_MS_LAST	(1U << (KVMW_AGE_BUCKETS - 2))
 
-/* A moment that the TSC does not tell: its age is above any limit. */
+/* A moment without a TSC reading: kvmw_age_since() exceeds every limit. */
 #define KVMW_NO_MOMENT		BIT_ULL(63)
 
-/* Half milliseconds that a tick takes, times 2^64; and the ticks of the last bucket's lower end. */
+/* Half milliseconds per tick, times 2^64; and the ticks at which the last bucket begins. */
 extern u64 kvmw_age_mult, kvmw_age_limit;
 
-/* Now, as a moment. Context: preemption off. */
+/* The current moment. Context: preemption off. */
 static __always_inline u64 kvmw_moment(void)
 {
 	return kvmw_clock_is_tsc() ? rdtsc() : KVMW_NO_MOMENT;
 }
 
-/* Ticks since a moment; kvmw_age_limit or more: ask kvmw_age_bucket_slow(). Context: any. */
+/* Ticks since a moment. From kvmw_age_limit on use kvmw_age_bucket_slow(). Context: any. */
 static __always_inline u64 kvmw_age_since(u64 moment)
 {
 	return rdtsc() - moment;
 }
 
 /*
- * Of an age below kvmw_age_limit: the highest bit of its half milliseconds. The lowest bit makes
- * bucket 0 of 0 and 1. Compilers spend six instructions more.
+ * Bucket of an age below kvmw_age_limit: the highest set bit of its half milliseconds. The "or"
+ * puts 0 and 1 both into bucket 0. Compilers spend six instructions more.
  */
 static __always_inline unsigned long kvmw_age_bucket(u64 age)
 {
@@ -151,7 +152,7 @@ static __always_inline unsigned long kvmw_age_bucket(u64 age)
 	return bucket;
 }
 
-/* The same of any moment, by kvmw_now(). Context: preemption off. */
+/* Bucket of the age of any @since, a value of kvmw_now(). Context: preemption off. */
 static inline unsigned int kvmw_age_bucket_slow(u64 since)
 {
 	u64 ms = div_u64(kvmw_elapsed(kvmw_now(), since), NSEC_PER_MSEC);
@@ -159,11 +160,11 @@ static inline unsigned int kvmw_age_bucket_slow(u64 since)
 	return min_t(unsigned int, fls64(ms), KVMW_AGE_BUCKETS - 1);
 }
 
-/* By which clock hits go now, in words. */
+/* The clock that hits use now, in words. */
 const char *kvmw_clock_name(void);
 
 /*
- * @tsc_lost is called when hits do not go by the TSC any more: moments mean nothing from then on.
+ * @tsc_lost is called after hits have stopped using the TSC: moments taken before are invalid.
  * Context: a task that may sleep.
  */
 void kvmw_clock_init(void (*tsc_lost)(void));

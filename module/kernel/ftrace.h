@@ -8,7 +8,7 @@
 
 #include "kernel/version.h"
 
-/* Flags with which a callback gets the arguments and nothing dearer. */
+/* The cheapest flags with which ftrace passes a function's arguments to a callback. */
 #if !KVMW_SINCE(5, 11)
 #define KVMW_FTRACE_FLAGS	(FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION_SAFE)
 #define KVMW_FTRACE_REGS	struct pt_regs
@@ -18,7 +18,7 @@ static __always_inline const struct pt_regs *kvmw_ftrace_args(KVMW_FTRACE_REGS *
 	return fregs;
 }
 
-/* ftrace_free_filter() is not for modules there. Context: ops not registered. */
+/* 5.10 does not export ftrace_free_filter(). Context: ops not registered. */
 static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 {
 	ftrace_set_filter(ops, NULL, 0, 1);
@@ -42,15 +42,16 @@ static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 }
 #endif
 
-/* What a callback gets. */
+/* Parameters of a callback. */
 #define KVMW_FTRACE_ARGS	unsigned long ip, unsigned long caller,		\
 				struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs
 
 /*
- * What to tell ftrace_set_filter_ip() of a function. The site may lie behind an ENDBR64, and
- * ftrace looks it up, but asked for the symbol it may come up with a weak function that
- * was left without one, further on, and never patch anything. Four bytes on is exact:
- * within the site's instruction, or its first byte. 5.10 has no ENDBR64, and takes the site only.
+ * The address of a function to pass to ftrace_set_filter_ip(). The patch site may follow an
+ * ENDBR64. ftrace looks up the site from the address of the symbol, but the symbol's range may
+ * extend over a discarded weak function behind it, and then ftrace may find no site to patch. Four
+ * bytes past the symbol is exact: that is the first byte of the site's instruction, or within it.
+ * 5.10 has no ENDBR64 and accepts only the site itself.
  */
 static inline unsigned long kvmw_ftrace_ip(unsigned long function)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Is kvm.ko of the sources that we were built with? See kvm_fit.h. */
+/* Compare kvm.ko with the headers that kvmwatch was built with. See kvm_fit.h. */
 #include <linux/kernel.h>
 #include <linux/kvm_host.h>
 #include <linux/string.h>
@@ -10,8 +10,8 @@
 #include "kernel/version.h"
 
 /*
- * KVM describes its own statistics, with offsets in its structures. Those of a kvm.ko that
- * was built from other sources than ours most likely differ. NULL: they are the same.
+ * KVM has descriptors of its statistics, with their offsets in struct kvm and struct kvm_vcpu. In a
+ * kvm.ko that was built from other sources some of these offsets most likely differ.
  */
 #if KVMW_SINCE(6, 1)
 struct kvm_description {	/* as in the files of KVM_GET_STATS_FD */

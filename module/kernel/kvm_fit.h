@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Is kvm.ko of the sources that we were built with? */
+/* Compare kvm.ko with the headers that kvmwatch was built with. */
 #ifndef KVMW_KVM_FIT_H
 #define KVMW_KVM_FIT_H
 
-/* NULL if so, or the reason why its structures may differ. Context: kvm.ko stays. */
+/* NULL if they match, else why KVM's structures may differ. Context: kvm.ko cannot be unloaded. */
 const char *kvmw_kvm_unfit(void);
 
 #endif /* KVMW_KVM_FIT_H */

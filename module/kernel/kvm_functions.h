@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The names of KVM's functions that we know, by what they mean to us. Those that are hooked and
- * have the same name on all kernels are in hook_table.h.
+ * Names of KVM's functions, by what they mean to kvmwatch. hook_table.h has the names of hooked
+ * functions that are the same on all kernels.
  */
 #ifndef KVMW_KVM_FUNCTIONS_H
 #define KVMW_KVM_FUNCTIONS_H
@@ -11,14 +11,14 @@
 /* --- hooks ----------------------------------------------------------------- */
 
 /*
- * Functions that have other names, and rows of hook_table.h that only some kernels
- * need. KVMW_NEED_*: those of them that statistics depend on. KVMW_HOOK_ROW_*: there is
- * such a row, so it needs a handler.
+ * Functions whose name depends on the kernel, and rows of hook_table.h that only some kernels need.
+ * KVMW_NEED_* lists those rows on which statistics depend. KVMW_HOOK_ROW_* is defined where the row
+ * exists and so needs a handler.
  */
 #if !KVMW_SINCE(6, 1)
 #define KVMW_SYM_HALT		"kvm_vcpu_block"
 #define KVMW_SYM_RMAP_ADD	"mmu_set_spte"
-/* The compiler has put mark_page_dirty_in_slot() into the other two. */
+/* The compiler inlines mark_page_dirty_in_slot() into these two callers. */
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
 	HOT(dirty_mark_vm, "KVM marks a page of a VM dirty", "mark_page_dirty")	\
 	HOT(dirty_mark_vcpu, "KVM marks a page dirty for a vCPU",		\
@@ -36,7 +36,7 @@
 #endif
 #if KVMW_SINCE(6, 12) && !KVMW_SINCE(7, 2)
 #define KVMW_SYM_SPTE_CHANGE	"handle_changed_spte"
-#else	/* where a function that has that name, if any, is one of the callers */
+#else	/* here handle_changed_spte(), if it exists, is only a caller of this one */
 #define KVMW_SYM_SPTE_CHANGE	"__handle_changed_spte"
 #endif
 #if KVMW_SINCE(7, 2)
@@ -53,11 +53,11 @@
 /* --- callers --------------------------------------------------------------- */
 
 /*
- * Who calls the functions that are hooked, by the beginning of the name: behind it the compiler
- * may have put something. All that are there on any kernel we support.
+ * Callers of the hooked functions on all supported kernels, by the beginning of their names: the
+ * compiler may append a suffix.
  */
 
-/* In the host's page fault handler of either MMU: the guest has written. */
+/* Page fault handling of either MMU: the guest wrote. */
 #define KVMW_FAULT_CALLERS							\
 	"make_spte", "direct_page_fault", "fast_page_fault", "kvm_tdp_page_fault",	\
 	"kvm_tdp_mmu_", "tdp_mmu_", "__tdp_mmu_", "mmu_set_spte", "set_spte",	\
@@ -65,26 +65,26 @@
 	"paging32_page_fault", "paging64_page_fault", "ept_fetch", "paging32_fetch", \
 	"paging64_fetch", "mmu_try_to_unsync_pages"
 
-/* Intel's page modification log is flushed. */
+/* KVM flushes Intel's page modification log. */
 #define KVMW_PML_CALLERS							\
 	"vmx_handle_exit", "__vmx_handle_exit", "vmx_flush_pml_buffer",		\
 	"vmx_vcpu_flush_pml_buffer"
 
-/* Inside kvm_arch_vcpu_put(), behind our hook on it. */
+/* kvm_arch_vcpu_put() and what it calls, after the hook at its entry. */
 #define KVMW_PUT_CALLERS							\
 	"kvm_arch_vcpu_put", "kvm_steal_time_set_preempted",			\
 	"kvm_xen_update_runstate_guest"
 
 /*
- * They clear leaves in a way of their own, of which mmu_spte_clear_track_bits() would give another
- * picture. See on_rmap_zap().
+ * Functions with a hook of their own, which may count the leaves that they clear in place of the
+ * hook on mmu_spte_clear_track_bits(). See on_rmap_zap().
  */
 #define KVMW_RMAP_TELLERS	"kvm_set_pte_rmapp", "kvm_zap_all_rmap_sptes"
 #define KVMW_HAS_RMAP_TELLERS	(!KVMW_SINCE(6, 1) || KVMW_SINCE(7, 2))
 
 /*
- * Functions that have leaves changed, X(name, cause) with a cause of probes/causes.h. Some exist
- * only where the compiler has not put them into others, which are in the list as well.
+ * Functions on whose behalf leaves change, X(name, cause) with a cause of probes/causes.h. The
+ * compiler may inline some of them; the list then has the functions that contain them, too.
  */
 #define KVMW_LEAF_FUNCTIONS(X)							\
 	X("kvm_mmu_page_fault", FAULT)						\
@@ -111,13 +111,13 @@
 	X("kvm_mmu_notifier_release", END)					\
 	X("kvm_destroy_vm", END)
 
-/* --- what else kvm.ko has ---------------------------------------------------- */
+/* --- other symbols of kvm.ko ------------------------------------------------- */
 
 #define KVMW_SYM_LOCK		"kvm_lock"
 #define KVMW_SYM_VM_LIST	"vm_list"
 #define KVMW_SYM_VM_RELEASE	"kvm_vm_release"
 #define KVMW_SYM_VCPU_RELEASE	"kvm_vcpu_release"
-/* What any kvm.ko has */
+/* A symbol that every kvm.ko has */
 #define KVMW_SYM_ANY		"kvm:kvm_init"
 
 #endif /* KVMW_KVM_FUNCTIONS_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KVM's page tables: what needs more than a line. See kvm_mmu.h. */
+/* KVM's page tables: the VM of a shadow page on 5.10. See kvm_mmu.h. */
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 
@@ -8,9 +8,10 @@
 
 #if !KVMW_SINCE(6, 1)
 /*
- * A shadow page is in a hash table inside its struct kvm. Its chain leads back to the
- * head there: unlike pages, which are from the heap, that is in vmalloc memory, where it
- * starts on a page boundary.
+ * A shadow page is in a hash table inside its struct kvm, so following its chain backwards ends at
+ * a list head there. Shadow pages are slab objects, but struct kvm is in vmalloc memory: the first
+ * vmalloc address is the head. vmalloc memory starts on a page boundary, so only the page
+ * boundaries below the head can be struct kvm.
  */
 struct kvm *kvmw_sp_kvm(const struct kvmw_sp *sp, bool (*is_vm)(const struct kvm *kvm))
 {

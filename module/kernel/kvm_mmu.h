@@ -12,7 +12,7 @@
 
 /* --- entries --------------------------------------------------------------- */
 
-/* Second-level and shadow page table entries (SPTEs), as KVM lays them out. */
+/* Page table entries (SPTEs) of either MMU, as KVM lays them out. */
 static __always_inline bool kvmw_spte_present(u64 spte)
 {
 	if (KVMW_SINCE(6, 1))
@@ -26,9 +26,8 @@ static __always_inline bool kvmw_spte_leaf(u64 spte, int level)
 }
 
 /*
- * struct kvm_mmu_page is private to KVM; these are the members we need. Whether
- * they are where we think is checked on live pages before they are trusted, see
- * kvmw_sp_valid().
+ * struct kvm_mmu_page is private to KVM; these are the members that kvmwatch needs. kvmw_sp_valid()
+ * checks their offsets on live pages before kvmwatch trusts them.
  */
 struct kvmw_sp {
 	struct list_head	link;
@@ -43,7 +42,7 @@ struct kvmw_sp {
 	u64			*translation;	/* by entry; see kvmw_sp_gfn() */
 };
 
-/* The page table page that an entry is in, as KVM finds it. */
+/* The page table page that contains an entry, as KVM looks it up. */
 static inline struct kvmw_sp *kvmw_sp_of(const u64 *sptep)
 {
 	return (struct kvmw_sp *)page_private(virt_to_page(sptep));
@@ -65,16 +64,16 @@ static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
 	if (sp->role.passthrough)
 		return sp->gfn;
 #endif
-	/* 5.10 has page numbers there, later kernels such and the access rights below. */
+	/* 5.10 stores gfns there; later kernels store them above the access rights. */
 	if (KVMW_SINCE(6, 12) ? !!sp->translation : !sp->role.direct)
 		return sp->translation[index] >> (KVMW_SINCE(6, 1) ? PAGE_SHIFT : 0);
 	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
 }
 
-/* A chunk of a reverse map with more than one entry, private to KVM too. */
+/* A chunk of a reverse map with several entries: struct pte_list_desc, also private to KVM. */
 #if !KVMW_SINCE(6, 1)
 struct kvmw_rmap_desc {
-	u64			*sptes[3];	/* the first NULL ends them */
+	u64			*sptes[3];	/* up to the first NULL */
 	struct kvmw_rmap_desc	*more;
 };
 
@@ -105,8 +104,8 @@ static inline unsigned int kvmw_rmap_desc_count(const struct kvmw_rmap_desc *des
 #endif
 
 /*
- * A reverse map: 0, one entry, or with bit 0 set a chain of chunks. From 7.2 on bit 1
- * says that it is being read.
+ * A reverse map is 0, or points to one entry, or with bit 0 set to a chain of chunks. On 7.2 bit 1
+ * is a lock.
  */
 static inline unsigned long kvmw_rmap_value(const struct kvm_rmap_head *rmap)
 {
@@ -117,7 +116,7 @@ static inline unsigned long kvmw_rmap_value(const struct kvm_rmap_head *rmap)
 #endif
 }
 
-/* The first of its chunks, or NULL when it has none. */
+/* The first chunk, or NULL if the map has no chunks. */
 static inline const struct kvmw_rmap_desc *kvmw_rmap_chunks(const struct kvm_rmap_head *rmap)
 {
 	unsigned long value = kvmw_rmap_value(rmap);
@@ -140,7 +139,7 @@ static inline unsigned long kvmw_rmap_count(const struct kvm_rmap_head *rmap)
 
 /* --- changes of page tables ------------------------------------------------ */
 
-/* __handle_changed_spte(): the address space, or the page that tells it. */
+/* Address space of __handle_changed_spte(): argument 2 is its id or, on 7.2, the kvm_mmu_page. */
 static __always_inline unsigned int kvmw_spte_change_as(const struct pt_regs *regs)
 {
 	if (!KVMW_SINCE(7, 2))
@@ -148,7 +147,7 @@ static __always_inline unsigned int kvmw_spte_change_as(const struct pt_regs *re
 	return ((const struct kvmw_sp *)KVMW_ARG2(regs))->role.smm;
 }
 
-/* A leaf of a shadow page table that comes or goes. */
+/* A leaf of a shadow page table that becomes present or stops being present. */
 struct kvmw_leaf {
 	struct kvm	*kvm;
 	gfn_t		gfn;
@@ -166,10 +165,10 @@ static __always_inline void kvmw_leaf_at(struct kvmw_leaf *leaf, struct kvm *kvm
 }
 
 /*
- * What the row rmap_add is about; false: no leaf comes. 6.1 and later have a function for it,
- * __rmap_add(kvm, cache, slot, sptep, gfn, access). 5.10 has mmu_set_spte(vcpu, sptep,
- * access, write_fault, level, gfn, pfn, ...), which may find the leaf there already, or
- * make an entry for emulated MMIO.
+ * The leaf that the hook rmap_add announces; false: no leaf becomes present. 6.1 and later have
+ * __rmap_add(kvm, cache, slot, sptep, gfn, access) for exactly that. On 5.10 the hook is on
+ * mmu_set_spte(vcpu, sptep, access, write_fault, level, gfn, pfn, ...), which may find the leaf
+ * present already, or install an entry for emulated MMIO.
  */
 static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
 					       struct kvmw_leaf *leaf)
@@ -197,15 +196,15 @@ static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
 
 #if !KVMW_SINCE(6, 1)
 /*
- * The VM of a shadow page, which has no pointer to it; NULL: it is none that @is_vm knows.
- * Context: hit, its mmu_lock held.
+ * The VM of a shadow page, which has no pointer to it. NULL: @is_vm accepts no candidate.
+ * Context: hit, mmu_lock of that VM held.
  */
 struct kvm *kvmw_sp_kvm(const struct kvmw_sp *sp, bool (*is_vm)(const struct kvm *kvm));
 #endif
 
 /*
- * mmu_spte_clear_track_bits([kvm,] sptep); false: there was no leaf. kvm NULL: it is none that
- * @is_vm knows.
+ * The leaf that mmu_spte_clear_track_bits([kvm,] sptep) clears; false: the entry is not present.
+ * On 5.10 leaf->kvm may be NULL: see kvmw_sp_kvm().
  */
 static __always_inline bool kvmw_rmap_zap_leaf(const struct pt_regs *regs, struct kvmw_leaf *leaf,
 					       bool (*is_vm)(const struct kvm *kvm))
@@ -245,10 +244,10 @@ static inline void kvmw_mmu_unlock(struct kvm *kvm)
 
 /* --- KVM's own counts ---------------------------------------------------- */
 
-/* Does KVM count leaves? If not, ours are compared with the page tables themselves. */
+/* Does KVM count leaves? If not, audits compare our counts with the page tables. */
 #define KVMW_KVM_COUNTS_LEAVES	KVMW_SINCE(6, 1)
 
-/* Leaves now present, by level: KVM's own count, exact under mmu_lock. */
+/* KVM's own count of present leaves of a level; exact under mmu_lock. */
 static __always_inline u64 kvmw_kvm_pages(const struct kvm *kvm, int level)
 {
 #if KVMW_KVM_COUNTS_LEAVES

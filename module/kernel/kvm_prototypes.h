@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Prototypes of KVM's functions that public headers have, as our handlers take them to be:
- * X(hook, function, type). hooks/proof.c has the compiler compare.
+ * The prototypes that handlers assume for those of KVM's functions that public headers declare:
+ * X(hook, function, type). The compiler compares the two in hooks/proof.c.
  */
 #ifndef KVMW_KVM_PROTOTYPES_H
 #define KVMW_KVM_PROTOTYPES_H

@@ -42,7 +42,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, 
 #endif
 }
 
-/* The first slot with pages at or behind @gfn, or NULL. Context: kvm->srcu held. */
+/* The first slot that has pages at or above @gfn, or NULL. Context: kvm->srcu held. */
 static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslots, gfn_t gfn)
 {
 #if KVMW_SINCE(6, 1)
@@ -51,7 +51,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslot
 	kvm_memslot_iter_start(&iter, kslots, gfn);
 	return iter.node ? iter.slot : NULL;
 #else
-	/* An array, the last slot first. */
+	/* The array is sorted by descending base_gfn. */
 	int nr = 0, end = kslots->used_slots, middle;
 
 	while (nr < end) {
@@ -66,7 +66,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslot
 #endif
 }
 
-/* kvm_arch_commit_memory_region(): before and after the change. */
+/* kvm_arch_commit_memory_region(): the slot before and after the change, and its kind. */
 #if KVMW_SINCE(6, 1)
 #define KVMW_COMMIT_OLD(regs)		KVMW_ARG2(regs)
 #define KVMW_COMMIT_NEW(regs)		KVMW_ARG3(regs)
@@ -88,7 +88,7 @@ static __always_inline bool kvmw_has_rings(const struct kvm *kvm)
 #endif
 }
 
-/* Are marks of this slot's pages kept? */
+/* Does KVM log dirty pages of this slot? */
 static __always_inline bool kvmw_logged(const struct kvm_memory_slot *kslot)
 {
 #if KVMW_SINCE(6, 1)
@@ -99,8 +99,9 @@ static __always_inline bool kvmw_logged(const struct kvm_memory_slot *kslot)
 }
 
 /*
- * Does KVM keep a mark that is made with no vCPU loaded on this CPU, or with one of
- * another VM (@foreign)? Later kernels do without a vCPU, in the bitmap.
+ * Does KVM keep a mark made while no vCPU is loaded on this CPU, or one of another VM (@foreign)?
+ * 5.10 keeps every mark. 6.1 keeps none of these. 6.12 and later keep a mark without a vCPU, in the
+ * bitmap.
  */
 static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *kslot, bool foreign)
 {

@@ -12,13 +12,13 @@
 #include "kernel/kvm_vm.h"
 #include "kernel/version.h"
 
-/* Is the current thread the one that runs this vCPU, and not in some other ioctl of it? */
+/* Is the current thread the one that last ran this vCPU? Other threads may use its other ioctls. */
 static __always_inline bool kvmw_runs_here(const struct kvm_vcpu *kvcpu)
 {
 	return READ_ONCE(*(struct pid * const __force *)&kvcpu->pid) == task_pid(current);
 }
 
-/* Does it go on running, when its vCPU is put? Else it is about to sleep. */
+/* When KVM puts the vCPU of @task: is the task still runnable, or about to sleep? */
 static __always_inline bool kvmw_task_runs(const struct task_struct *task)
 {
 #if KVMW_SINCE(5, 14)
@@ -38,7 +38,7 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 {
 	return container_of(ring, struct kvm_vcpu, dirty_ring);
 }
-#else	/* no events either, so nobody asks */
+#else	/* no dirty ring events, so no caller */
 #define KVMW_HAS_RINGS	0
 static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *ring)
 {
@@ -49,8 +49,8 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 /* --- exits --------------------------------------------------------------- */
 
 /*
- * kvm_exit has lost its first argument, the reason. Which of the two kvm.ko has is
- * checked by the number of arguments.
+ * Later kernels dropped the first argument of kvm_exit, the reason. kvmwatch compares the number of
+ * arguments with that of kvm.ko before it attaches.
  */
 #if !KVMW_SINCE(6, 1)
 #define KVMW_EXIT_ARGS		3
@@ -65,28 +65,35 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 #define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason(kvcpu)
 #endif
 
-/* On VMX, 5.10 may enter again right after an exit, and only tell of the latter. */
+/* On VMX, 5.10 may enter the guest again right after an exit, with an event of the exit only. */
 static __always_inline bool kvmw_entries_told(void)
 {
 	return KVMW_SINCE(6, 1) || !boot_cpu_has(X86_FEATURE_VMX);
 }
 
-/* Where struct vcpu_svm, private to KVM, has its VMCB; see vmcb_valid(). */
+/*
+ * The VMCB of a vCPU. struct vcpu_svm, which is private to KVM, has the pointer right behind its
+ * struct kvm_vcpu; vmcb_check() verifies that.
+ */
 static __always_inline const struct vmcb *kvmw_vmcb_of(const struct kvm_vcpu *kvcpu)
 {
 	return *(struct vmcb **)(kvcpu + 1);
 }
 
-/* Guests whose VMCS the CPU does not have: nested on Hyper-V. TDX's are told by the VM's type. */
+/*
+ * On Hyper-V, KVM may use an enlightened VMCS, which VMREAD cannot read. TDX VMs are recognised by
+ * their type.
+ */
 static inline bool kvmw_vmcs_readable(void)
 {
 	return !hypervisor_is_type(X86_HYPER_MS_HYPERV);
 }
 
 /*
- * The VMCS of the exit is current where the event comes from. ~0: it is not, or another's is. The
- * carry flag says that VMREAD failed. It is set before, so that it also says so when the CPU, or a
- * hypervisor below, does not know the instruction.
+ * Read the exit reason from the VMCS that is current during the kvm_exit event; ~0 if the VMCS of
+ * this vCPU is not current or not readable. VMREAD sets the carry flag on failure. STC sets it
+ * beforehand, so that an exception of VMREAD (#UD of the CPU or of a hypervisor) reads as failure
+ * as well.
  */
 static __always_inline u64 kvmw_vmread_reason(const struct kvm_vcpu *kvcpu)
 {
@@ -109,24 +116,24 @@ static __always_inline u64 kvmw_vmread_reason(const struct kvm_vcpu *kvcpu)
 /* --- KVM's own counts ---------------------------------------------------- */
 
 /*
- * Exits of a vCPU. On SVM KVM counts each, and has an event of each, also where it enters again at
- * once. On VMX it also counts entries that were refused or that it did not try, as what the guest
- * wants has to be emulated, and has no event of these.
+ * Exits of a vCPU as KVM counts them. On SVM KVM counts each exit and has an event of each, even
+ * when it enters again at once. On VMX KVM also counts entries that failed, and entries that it
+ * skipped because it has to emulate; it has no event of these.
  */
 static inline u64 kvmw_kvm_exits(const struct kvm_vcpu *kvcpu)
 {
 	return READ_ONCE(kvcpu->stat.exits);
 }
 
-/* Those of some reasons, which are counted where the reason is handled: each is an exit. */
+/* Exits of some reasons. The handlers of these reasons count them, so each of them is an exit. */
 static inline u64 kvmw_kvm_some_exits(const struct kvm_vcpu *kvcpu)
 {
 	return READ_ONCE(kvcpu->stat.irq_exits) + READ_ONCE(kvcpu->stat.io_exits);
 }
 
 /*
- * May KVM on SVM count an exit without having entered? The guest of an SEV-ES VM keeps its state
- * itself, and later kernels ask whether there is any.
+ * May KVM on SVM count an exit without an entry? Later kernels skip the entry of an SEV-ES guest
+ * that has no valid VMSA.
  */
 static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
 {
@@ -140,7 +147,7 @@ static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
 /* Does KVM count halts that blocked? */
 #define KVMW_KVM_COUNTS_WAITS	KVMW_SINCE(6, 1)
 
-/* If it does, these; else halts in which it polled, whatever came of it. */
+/* Halts that blocked; where KVM does not count these, halts in which it tried to poll. */
 static inline u64 kvmw_kvm_waits(const struct kvm_vcpu *kvcpu)
 {
 #if KVMW_KVM_COUNTS_WAITS

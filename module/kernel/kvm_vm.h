@@ -8,11 +8,12 @@
 #include "kernel/version.h"
 
 /*
- * The type of VM whose page tables and VMCS tell us nothing: TDX. KVM's private tables of it only
- * mirror those of the TDX module, which may refuse an entry after the hook has seen it. Its other
- * tables are indexed by the page's number with a bit set that says "shared": a walk finds no slot
- * for what it finds there, and some of KVM's changes have the bit in the number, others not. And
- * the VMCS that is current at its exit is another VM's.
+ * The type of VMs whose page tables and VMCS kvmwatch cannot interpret: TDX.
+ *
+ * KVM's tables of private memory only mirror those of the TDX module, which may refuse an entry
+ * after the hook saw it. KVM indexes its tables of shared memory by gfns with the shared bit set:
+ * a walk finds no slot for such a gfn, and only some of KVM's functions have that bit in their
+ * arguments. The VMCS that is current at a TDX exit belongs to another VM.
  */
 #ifdef KVM_X86_TDX_VM
 #define KVMW_TYPE_OPAQUE	KVM_X86_TDX_VM
@@ -29,13 +30,13 @@ static __always_inline unsigned int kvmw_vm_type(const struct kvm *kvm)
 #endif
 }
 
-/* Has its creation come so far that it has a name in debugfs, if there is debugfs? */
+/* Has KVM_CREATE_VM come so far that the VM has its debugfs directory, if there is debugfs? */
 static inline bool kvmw_complete(const struct kvm *kvm)
 {
 #if KVMW_SINCE(6, 1)
 	return READ_ONCE(kvm->vm_list.next);
 #else
-	return READ_ONCE(kvm->userspace_pid);	/* written when all else is done */
+	return READ_ONCE(kvm->userspace_pid);	/* KVM writes it last */
 #endif
 }
 

@@ -5,7 +5,7 @@
 
 #include <linux/ptrace.h>
 
-/* Arguments 1 to 6 of the hooked function, and those that are on the stack. */
+/* Arguments 1 to 6 are in registers, the others on the stack. */
 #define KVMW_ARG1(regs)	((regs)->di)
 #define KVMW_ARG2(regs)	((regs)->si)
 #define KVMW_ARG3(regs)	((regs)->dx)

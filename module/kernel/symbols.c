@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where kvm.ko has a symbol.
+ * Look up symbols of kvm.ko.
  *
- * The kernel offers modules no look-up of symbols. Those of kvm.ko are in its struct module, which
- * we are told of: some thousands. A kprobe has a look-up too, but some kernels go through all of
- * their own symbols first, which takes more instructions than all else that is done to attach.
+ * The kernel exports no symbol look-up to modules. The module notifier passes us the struct module
+ * of kvm.ko, whose symbol table has some thousands of entries. Registering a kprobe also looks up a
+ * symbol, but some kernels search all of vmlinux first, which costs more instructions than the rest
+ * of attaching.
  */
 #include <linux/bug.h>
 #include <linux/elf.h>
@@ -26,8 +27,9 @@ void kvmw_symbols_of(const struct module *mod)
 }
 
 /*
- * The name must match to the letter. The symbols of code that only initialises kvm.ko go when that
- * is done, and this table with them: the kernel waits for readers that have preemption off.
+ * The whole name must match. When kvm.ko is initialised, the kernel replaces this table by one
+ * without the symbols of init code, and frees the old one after a grace period for readers with
+ * preemption off.
  */
 unsigned long kvmw_symbol_addr(const char *name)
 {
@@ -48,9 +50,9 @@ unsigned long kvmw_symbol_addr(const char *name)
 }
 
 /*
- * A kprobe that is asked for a symbol resolves the address before it looks at what is there, and
- * tells it also when it then refuses. This one is on the second byte of the symbol, where no
- * instruction starts: it is never accepted.
+ * register_kprobe() resolves the symbol before it checks the instruction, and stores the address
+ * even if it then refuses the probe. It refuses this one: no instruction starts at the second byte
+ * of the symbol.
  */
 bool kvmw_symbol_is_loaded(const char *name)
 {

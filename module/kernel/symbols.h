@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where kvm.ko has a symbol. */
+/* Look up symbols of kvm.ko. */
 #ifndef KVMW_SYMBOLS_H
 #define KVMW_SYMBOLS_H
 
@@ -7,12 +7,12 @@
 
 struct module;
 
-/* Look for symbols there, or, with NULL, nowhere. Context: task, attach lock held for write. */
+/* Look up symbols in @kvm; NULL: find none. Context: task, attach lock held for write. */
 void kvmw_symbols_of(const struct module *kvm);
-/* Its address, or 0. Context: task, attach lock held. */
+/* The address of a symbol, or 0. Context: task, attach lock held. */
 unsigned long kvmw_symbol_addr(const char *name);
 
-/* Has a module that we were not told of this symbol? @name: MODULE:SYMBOL. Context: task. */
+/* Does any loaded module have this symbol? @name: MODULE:SYMBOL. Context: task. */
 bool kvmw_symbol_is_loaded(const char *name);
 
 #endif /* KVMW_SYMBOLS_H */

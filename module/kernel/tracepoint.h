@@ -7,7 +7,7 @@
 
 #include "kernel/version.h"
 
-/* Probes are called with preemption off, but on 7.2, which has a kind of SRCU there. */
+/* Tracepoints call probes with preemption off, except on 7.2, where they use SRCU instead. */
 static __always_inline void kvmw_tp_enter(void)
 {
 	if (KVMW_SINCE(6, 13))

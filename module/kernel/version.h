@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which kernel this is built for. Files of this folder ask that, and no others: the rest of the
- * module is written for one kernel interface, the one that this folder makes of them.
+ * The kernel that the module is built for. Only files of this folder test the version: the rest of
+ * the module uses the one interface that this folder provides.
  *
- * Debian's stable kernels carry changes of later ones, so a version says less than it
- * seems to. What public headers declare, the compiler compares (hooks/proof.c). What only
- * KVM's own source tells, such as the arguments of its static functions, was read
- * there for the series of KVMW_KERNELS; on any other kernel, what relies on it is
- * not attached. docs/porting.md says how a series is added.
+ * A version number is not enough, as Debian's stable kernels contain backports. The compiler
+ * compares what public headers declare (hooks/proof.c). What only KVM's source shows, such as the
+ * arguments of its static functions, was read there for the series of KVMW_KERNELS; on other
+ * kernels, hooks that rely on it stay detached. docs/porting.md says how to add a series.
  */
 #ifndef KVMW_VERSION_H
 #define KVMW_VERSION_H
@@ -19,7 +18,7 @@
 #define KVMW_SINCE(major, minor)						\
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
-/* The series that KVM's source was read of. selftests/vm/kernels has a row for each. */
+/* The series whose KVM source was read. selftests/vm/kernels has a row for each. */
 #define KVMW_KERNELS(X)		X(5, 10) X(6, 1) X(6, 12) X(7, 2)
 
 #define KVMW_OR_SERIES(major, minor)	|| KVMW_SERIES(major, minor)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where work items run. */
+/* The workqueue of kvmwatch's work items. */
 #ifndef KVMW_WORK_H
 #define KVMW_WORK_H
 
@@ -7,7 +7,7 @@
 
 #include "kernel/version.h"
 
-/* Its workers run on any CPU. The old name makes later kernels complain in their log. */
+/* Its workers run on any CPU. Later kernels warn when the old name is used. */
 #if KVMW_SINCE(7, 2)
 #define kvmw_unbound_wq		system_dfl_wq
 #else

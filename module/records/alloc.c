@@ -15,7 +15,7 @@
 #include "records/counters.h"
 #include "records/record.h"
 
-/* Records that there are, by kind, those in the pools too. */
+/* Number of records by kind, including those in the pools. */
 static atomic_t records[3];
 
 unsigned int kvmw_records(unsigned int kind)

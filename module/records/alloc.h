@@ -7,7 +7,7 @@
 
 struct kvmw_object;
 
-/* A record from the heap. Context: task. */
+/* Allocate a record. Context: task. */
 struct kvmw_object *kvmw_alloc(unsigned int kind);
 /* Free a record that was never published. */
 void kvmw_free(struct kvmw_object *obj);
@@ -15,9 +15,9 @@ void kvmw_free(struct kvmw_object *obj);
 void kvmw_get(struct kvmw_object *obj);
 void kvmw_put(struct kvmw_object *obj);
 
-/* Records that there are of a kind. Context: any. */
+/* Number of records of a kind. Context: any. */
 unsigned int kvmw_records(unsigned int kind);
-/* Warn of records that are left. Context: nobody can give one back any more. */
+/* Warn about leaked records. Context: no reference can be dropped any more. */
 void kvmw_alloc_exit(void);
 
 #endif /* KVMW_ALLOC_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When logs were last clear. See clear.h. */
+/* When dirty logs were last cleared. See clear.h. */
 #include <linux/compiler.h>
 #include <uapi/linux/kvmwatch.h>
 

@@ -18,7 +18,7 @@ static unsigned int slot_mb = UINT_MAX;
 module_param(slot_mb, uint, 0444);
 MODULE_PARM_DESC(slot_mb, "MiB of memory that counters of slots may take (default: 1/256 of the memory)");
 
-/* Reads as 0, for slots without counters. Hits never count here. */
+/* All 0, for readers of slots without counters. Hits never count here. */
 static DEFINE_PER_CPU(struct kvmw_slot_cpu, no_counts);
 static atomic_t sets, slots_without;
 static unsigned int sets_max;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What hits count: for a vCPU in its record, for a slot in counters of each CPU. */
+/* Counters that hits add to: those of a vCPU in its record, those of a slot per CPU. */
 #ifndef KVMW_COUNTS_H
 #define KVMW_COUNTS_H
 
@@ -13,16 +13,16 @@
 #include "records/stat_table.h"
 
 /*
- * Exit reasons are few, but SVM's come from 0 on and from 0x400 on. Records have cells
- * for what the two vendors use (and some to grow), then one for all others. Readers
- * see a linear histogram, made of it by kvmw_stat_cell().
+ * Exit reasons are few, but SVM has a second range of them at 0x400. Records have a cell for each
+ * reason of both vendors, some spare cells, and a last cell for all other reasons.
+ * kvmw_stat_cell() presents them to readers as a linear histogram.
  */
 #define KVMW_EXIT_LOW		0xb0	/* reasons below have a cell each */
 #define KVMW_EXIT_HIGH_FIRST	0x400	/* so have these */
 #define KVMW_EXIT_HIGH		8
 #define KVMW_EXIT_REST		(KVMW_EXIT_LOW + KVMW_EXIT_HIGH)
 
-/* KVM_EXIT_*, below and all others. */
+/* Reasons KVM_EXIT_* below this have a cell each; this cell counts all others. */
 #define KVMW_USER_EXIT_REST	47
 
 #define KVMW_CELLS_EXIT_HIST	(KVMW_EXIT_REST + 1)
@@ -40,10 +40,10 @@ struct kvmw_vcpu_stats { KVMW_VCPU_STATS(KVMW_CELL) };
 /* Causes of a dirty mark. */
 enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUSES };
 
-#define KVMW_NR_LEVELS	3	/* 4K, 2M, 1G: leaves are at no other */
+#define KVMW_NR_LEVELS	3	/* of leaves: 4K, 2M, 1G */
 #define KVMW_LEVEL_SHIFT(level)	(PAGE_SHIFT + 9 * ((level) - 1))
 
-/* A cell for each statistic of a VM that hits count at its slots. */
+/* A cell for each statistic of a VM that hits count per slot. */
 #define KVMW_CELL_COUNTED(name, cells)	u64 name[cells];
 #define KVMW_CELL_MADE(value)		KVMW_NO_CELL
 #define KVMW_NO_CELL(name, cells)
@@ -52,29 +52,30 @@ enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUS
 struct kvmw_slot_counted { KVMW_VM_STATS(KVMW_SLOT_CELL) };
 
 /*
- * What hits count for a slot, per CPU, so that each writes lines of its own. The
- * numbers of the VM are sums over its slots.
+ * Counters of a slot on one CPU, so that CPUs do not share cache lines. A VM's numbers are the sums
+ * over its slots.
  */
 struct kvmw_slot_cpu {
 	u64	map[KVMW_NR_LEVELS];
 	u64	unmap[KVMW_NR_LEVELS];
 	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
-	/* By the age of the log, see struct kvmw_clear; last, those of an unknown age. */
+	/* By the age of the log, see struct kvmw_clear; the last cell: the age is unknown. */
 	u64	marks_new[KVMW_AGE_BUCKETS + 1];
 	struct kvmw_slot_counted counted;
 };
 
 /*
- * Says that a statistic is counted here, in a symbol of the object that no instruction is of.
- * numbers/describe.c refers to that of each row that is COUNTED.
+ * Marks code that counts a statistic: defines a symbol of the object file, and no instruction.
+ * numbers/describe.c refers to the symbol of each COUNTED row.
  */
 #define KVMW_FEEDS(kind, stat)							\
 	"\n\t.weak kvmw_fed_" #kind "_" #stat "\n\t.set kvmw_fed_" #kind "_" #stat ", 0"
 
 /*
- * Add to a number of a vCPU, or set it. Only the CPU that it is loaded on may, from one context.
- * Readers see it as it was or as it is. WRITE_ONCE() would make three instructions of an addition.
- * A cell by pointer: kernels that check the bounds of arrays would check each, in each hit.
+ * Add to a number of a vCPU, or set it. Only the CPU on which the vCPU is loaded may do so, in one
+ * context only. One instruction writes the number, so readers see the old or the new value;
+ * WRITE_ONCE() would turn an addition into three instructions. The cell is addressed by pointer, as
+ * kernels built with UBSAN_BOUNDS would check the array index in each hit.
  */
 #define kvmw_count(of, stat, cell, n)						\
 	asm_inline("addq %1, %0" KVMW_FEEDS(vcpu, stat)				\
@@ -88,12 +89,12 @@ struct kvmw_slot_cpu {
 	if ((n) > (of)->stats.stat[0])						\
 		kvmw_set(of, stat, n);						\
 } while (0)
-/* Says of a row that another one's kvmw_count() counts it, in a cell behind its own. */
+/* Marks a row that is counted through the row before it, by a kvmw_count() with a higher cell. */
 #define kvmw_fed(of, stat)		asm_inline(KVMW_FEEDS(of, stat))
 #define kvmw_cell(of, stat, cell)	kvmw_count(of, stat, cell, 1)
 #define kvmw_hist(of, stat, ticks)	kvmw_cell(of, stat, kvmw_bucket(ticks))
 
-/* Count for a slot, in the counters of this CPU. Context: hit. */
+/* Count for a slot, on this CPU. Context: hit. */
 #define kvmw_slot_inc(counters, stat)	do {					\
 	asm_inline(KVMW_FEEDS(vm, stat));					\
 	this_cpu_inc((counters)->counted.stat[0]);				\

@@ -12,12 +12,12 @@ DEFINE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 static struct kvmw_vm no_vm;
 struct kvmw_slot kvmw_no_slot = { .obj.vm = &no_vm };
 
-/* Replace what a CPU remembers by @none, if it is a hidden record. */
+/* Replace a hidden record in a CPU's cache by @none. */
 static void forget(void *field, void *none)
 {
 	struct kvmw_object **cached = field, *obj = READ_ONCE(*cached);
 
-	/* Fails if the owner has stored something newer, which is not hidden. */
+	/* Fails if that CPU has stored another record since; hits do not find hidden records. */
 	if (obj && !READ_ONCE(obj->key))
 		cmpxchg(cached, obj, none);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * From an exit to the next entry: when that begins. selftests/unit/exit_span_test.c has events
- * come in orders that no processor here makes, so this uses of the kernel only what is given its
- * meaning there, too.
+ * The span from an exit to the next entry, and when it begins. selftests/unit/exit_span_test.c
+ * plays orders of events that no available processor produces, so this file uses only kernel
+ * interfaces that the test also defines.
  */
 #ifndef KVMW_EXIT_SPAN_H
 #define KVMW_EXIT_SPAN_H
@@ -13,10 +13,10 @@
 #endif
 
 /**
- * struct kvmw_exit_span - of a vCPU
- * @since:	when it left guest mode; 0: it is there, or that is unknown
- * @early:	@since is from before KVM's event of the exit
- * @cell:	of its reason; see kvmw_exit_cell()
+ * struct kvmw_exit_span - the current exit of a vCPU
+ * @since:	when the vCPU left guest mode; 0: it is in guest mode, or the time is unknown
+ * @early:	@since was set before KVM's event of the exit
+ * @cell:	the cell of the exit's reason; see kvmw_exit_cell()
  */
 struct kvmw_exit_span {
 	u64	since;
@@ -24,13 +24,16 @@ struct kvmw_exit_span {
 	u8	cell;
 };
 
-/* KVM's event of an exit. Returns whether that is the beginning: then @since is to be set. */
+/* KVM's event of an exit. Returns whether the span begins here: then the caller sets @since. */
 static __always_inline bool kvmw_span_begins(struct kvmw_exit_span *span)
 {
 	bool begun = false;
 
 	if (unlikely(span->early)) {
-		/* Not of this exit after another entry: KVM has no event of one that failed. */
+		/*
+		 * @since is 0 if an entry ended the span meanwhile: then the put belongs to a
+		 * failed entry, of which KVM has no exit event, and not to this exit.
+		 */
 		begun = span->since;
 		span->early = false;
 	}
@@ -38,8 +41,8 @@ static __always_inline bool kvmw_span_begins(struct kvmw_exit_span *span)
 }
 
 /*
- * The vCPU is put, and so not in guest mode. If the event of that exit does not come, as that of
- * an entry that failed, its reason is @unknown, a cell.
+ * KVM puts the vCPU, so it is not in guest mode. After a failed entry KVM has no event of the exit;
+ * the reason then stays @unknown, a cell.
  */
 static __always_inline void kvmw_span_put(struct kvmw_exit_span *span, u64 now, u8 unknown)
 {
@@ -50,7 +53,7 @@ static __always_inline void kvmw_span_put(struct kvmw_exit_span *span, u64 now, 
 	span->cell = unknown;
 }
 
-/* KVM's event of an entry. Returns when the exit was, or 0. */
+/* KVM's event of an entry. Returns the time of the exit, or 0. */
 static __always_inline u64 kvmw_span_ends(struct kvmw_exit_span *span)
 {
 	u64 since = span->since;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When what is listed has changed. See generation.h. */
+/* Generations of the lists. See generation.h. */
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/hash.h>
@@ -14,8 +14,8 @@ static u64 instance;
 static struct kvmw_changes all_vms;
 
 /*
- * Those who wait for one VM are spread over so many queues: a hit cannot keep a VM's record for the
- * housekeeper to find who waits there, but it can set a bit.
+ * Waiters for one VM are hashed over 2^WAIT_BITS queues. A hit cannot hold a VM's record until the
+ * housekeeper wakes its waiters, but it can set the bit of their queue.
  */
 #define WAIT_BITS	6
 #define NR_WAITS	(KVMW_NR_CHANGES + (1 << WAIT_BITS))
@@ -28,7 +28,7 @@ static unsigned int wait_of(u32 kind, const struct kvmw_changes *vm)
 	return vm ? KVMW_NR_CHANGES + hash_long((unsigned long)vm + kind, WAIT_BITS) : kind;
 }
 
-/* Orders what comes after it behind it, as a value-returning atomic does. */
+/* A value-returning atomic is a full barrier: the change itself comes after this. */
 static void begin(u32 kind, struct kvmw_changes *vm)
 {
 	atomic64_inc_return(&all_vms.begun[kind]);
@@ -43,7 +43,7 @@ static void end(u32 kind, struct kvmw_changes *vm)
 	set_bit(wait_of(kind, NULL), pending);
 }
 
-/* 0 and its own; all for a VM. */
+/* A change touches its own kind and 0 (all kinds); that of a VM touches every kind. */
 static bool touches(u32 kind, u32 other)
 {
 	return !other || kind == other || kind == KVMWATCH_KIND_VM;
@@ -75,7 +75,7 @@ u64 kvmw_generation_before(u32 kind, const struct kvmw_changes *vm)
 
 u64 kvmw_generation_after(u32 kind, const struct kvmw_changes *vm)
 {
-	smp_rmb();	/* what was read is from before */
+	smp_rmb();	/* the caller's reads come before this */
 	return atomic64_read(&(vm ?: &all_vms)->begun[kind]);
 }
 

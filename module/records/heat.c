@@ -2,14 +2,14 @@
 /*
  * Per-page heat: the counting. See heat.h.
  *
- * Time since the beginning is cut into ticks, the shortest windows. Those of i = 0, 1, ... are
- * 2^i ticks long and begin at multiples of that, so two ticks lie in different ones just
- * when they differ in bit i or above. A page remembers the tick of its last mark: the next
- * mark makes it one more distinct page in all windows up to the highest bit in which the
- * ticks differ, and it takes one cell of a histogram to count that for all of them.
+ * Ticks divide the time since the heat began; a tick is the shortest window. Windows of length
+ * number i are 2^i ticks long and begin at multiples of that, so two ticks lie in different windows
+ * of length i exactly if they differ in bit i or above. A page remembers the tick of its last mark.
+ * The next mark adds a distinct page to the windows of all lengths up to the highest bit in which
+ * the two ticks differ. One cell of a histogram, indexed by that bit, counts for all of them.
  *
- * Each CPU also remembers the sums as of the beginning of its present windows, so that a
- * reader leaves those out that have not ended.
+ * Each CPU also remembers its sums as of the beginning of its current windows, so that readers can
+ * leave out windows that have not ended.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -32,20 +32,20 @@ static unsigned int heat_mb = 512;
 module_param(heat_mb, uint, 0444);
 MODULE_PARM_DESC(heat_mb, "MiB of memory for per-page heat, which takes 2 per GiB of guest (default 512); callers without CAP_PERFMON share a quarter as much, apart from that");
 
-/* Written by its CPU alone, in one context; seq lets readers see one moment. */
+/* Only its CPU writes it, in one context; seq gives readers a consistent copy. */
 struct heat_cpu {
 	seqcount_t	seq;
 	u32		tick;			/* of the last mark */
-	u64		new[WINDOWS + 1];	/* marks, by how many windows the page was new in */
-	u64		ended[WINDOWS];		/* distinct pages before the present windows */
-	u64		outside;		/* marks that no page has */
+	u64		new[WINDOWS + 1];	/* marks, by in how many windows the page was new */
+	u64		ended[WINDOWS];		/* distinct pages before the current windows */
+	u64		outside;		/* marks beyond @npages of the heat */
 };
 
 struct kvmw_heat {
 	struct kvmw_slot		*slot;	/* holds a reference */
 	unsigned int			users;	/* under heat_lock */
-	bool				privileged;	/* as charged */
-	size_t				bytes;	/* likewise */
+	bool				privileged;	/* which limit it is charged to */
+	size_t				bytes;	/* charged */
 	u64				begin;	/* by kvmw_now() */
 	u64				begin_ns;
 	unsigned long			npages;
@@ -53,9 +53,12 @@ struct kvmw_heat {
 	u64				*pages;	/* count, and above it the last tick + 1 */
 };
 
-/* Who has a heat, and how much memory they take. Innermost; memory is allocated under it. */
+/*
+ * Protects which slots have a heat, and the memory charged for them. No other lock is taken under
+ * it, but memory is allocated.
+ */
 static DEFINE_MUTEX(heat_lock);
-/* Of those who may not see all VMs, and of those who may. Under heat_lock. */
+/* Charged: [0] to unprivileged users, [1] to privileged ones. Under heat_lock. */
 static u64 heat_bytes[2];
 
 /* --- hits ---------------------------------------------------------------- */
@@ -65,7 +68,7 @@ static u32 tick_of(const struct kvmw_heat *heat)
 	return div_u64(kvmw_elapsed(kvmw_now(), heat->begin), KVMW_HEAT_TICK_NS);
 }
 
-/* Distinct pages in all windows of length number @i, by the marks so far. */
+/* Distinct pages in all windows of length number @i so far. */
 static u64 distinct(const struct heat_cpu *c, unsigned int i)
 {
 	u64 sum = 0;
@@ -75,7 +78,7 @@ static u64 distinct(const struct heat_cpu *c, unsigned int i)
 	return sum;
 }
 
-/* The first mark here in a new tick: what came before is of windows that have ended. */
+/* The first mark of a new tick on this CPU: the windows that do not contain it have ended. */
 static void turn(struct heat_cpu *c, u32 tick)
 {
 	unsigned int i, nr = kvmw_windows_apart(c->tick, tick);
@@ -88,7 +91,7 @@ static void turn(struct heat_cpu *c, u32 tick)
 void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
 {
 	struct heat_cpu *c = this_cpu_ptr(heat->cpu);
-	/* The clock's scale may be refined once, which is no way back. */
+	/* Refining the clock's scale may lower tick_of(), but ticks must not go back. */
 	u32 tick = max(tick_of(heat), c->tick);
 
 	raw_write_seqcount_begin(&c->seq);
@@ -103,7 +106,7 @@ void kvmw_heat_mark(struct kvmw_heat *heat, u64 rel)
 
 /* --- readers ------------------------------------------------------------- */
 
-/* Add what a CPU has counted, as of @tick. Returns the tick of its last mark. */
+/* Add the counts of a CPU, as of @tick. Returns the tick of its last mark. */
 static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmw_heat_item *item,
 		    u64 *outside)
 {
@@ -123,7 +126,7 @@ static u32 add_from(const struct heat_cpu *from, u32 tick, struct kvmw_heat_item
 	return c.tick;
 }
 
-/* All of one tick: once more, if the next one has begun meanwhile. */
+/* Add the counts of all CPUs as of one tick. Start over if the next tick began meanwhile. */
 static void add_all(const struct kvmw_heat *heat, struct kvmw_heat_item *item, u64 *outside)
 {
 	u32 tick, last;
@@ -176,7 +179,7 @@ size_t kvmw_heat_footprint(const struct kvmw_slot *slot)
 	const struct kvmw_heat *heat;
 	size_t bytes;
 
-	rcu_read_lock();	/* as a hit: see heats_free() */
+	rcu_read_lock();	/* pairs with synchronize_rcu() in heats_free() */
 	heat = READ_ONCE(slot->heat);
 	bytes = heat ? heat->bytes : 0;
 	rcu_read_unlock();
@@ -217,7 +220,7 @@ static int heat_alloc(struct kvmw_heat *heat)
 	int cpu;
 
 	heat->cpu = alloc_percpu_gfp(struct heat_cpu, GFP_KERNEL_ACCOUNT);
-	/* Nobody has to die for it. */
+	/* Fail rather than invoke the OOM killer. */
 	heat->pages = __vmalloc(heat->npages * sizeof(u64), GFP_KERNEL_ACCOUNT | __GFP_ZERO |
 				__GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	if (!heat->cpu || !heat->pages)
@@ -255,8 +258,9 @@ static struct kvmw_heat *heat_new(struct kvmw_slot *slot, bool privileged)
 }
 
 /*
- * Free those that have no user any more, which hits may still hold that found them before they
- * were hidden. Those run with preemption off: after a grace period none of them goes on.
+ * Drop a user of each heat, and free those without users. A hit may have found a heat before it was
+ * hidden and still use it. Hits run with preemption off, so all of these end within the grace
+ * period.
  */
 static void heats_free(struct kvmw_heat **heats, int nr)
 {
@@ -272,7 +276,7 @@ static void heats_free(struct kvmw_heat **heats, int nr)
 			heat_free(heats[i]);
 }
 
-/* All that is new begins at one moment, when there is memory for all of it. */
+/* All new heats begin at the same moment, once all memory is allocated. */
 static void heats_begin(struct kvmw_heat **heats, int nr)
 {
 	u64 begin_ns = ktime_get_ns(), begin = kvmw_now_anywhere();
@@ -283,7 +287,7 @@ static void heats_begin(struct kvmw_heat **heats, int nr)
 			continue;
 		heats[i]->begin_ns = begin_ns;
 		heats[i]->begin = begin;
-		/* Release pairs with the dependency of who reads through it. */
+		/* Release pairs with the address dependency of readers of slot->heat. */
 		smp_store_release(&heats[i]->slot->heat, heats[i]);
 	}
 }
@@ -302,7 +306,7 @@ static int heats_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats,
 		return 0;
 	}
 	for (i--; i > 0; i--)
-		if (!heats[i - 1]->users)	/* nobody has seen it yet */
+		if (!heats[i - 1]->users)	/* new, and not published */
 			heat_free(heats[i - 1]);
 	return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Per-page heat: what a mark does to the cell of its page, the one thing that two CPUs may
- * change at once. selftests/unit/heat_page_test.c has threads do that, so this uses of the
- * kernel only what is given its meaning there, too.
+ * Per-page heat: what a mark does to the entry of its page. Only such entries may be changed by two
+ * CPUs at once. selftests/unit/heat_page_test.c does so with threads, so this file uses only kernel
+ * interfaces that the test also defines.
  */
 #ifndef KVMW_HEAT_PAGE_H
 #define KVMW_HEAT_PAGE_H
@@ -16,18 +16,19 @@
 #include <uapi/linux/kvmwatch.h>
 #endif
 
-/* So many lengths of windows are counted. */
+/* Number of window lengths. */
 #define KVMW_HEAT_WINDOWS	10
 
-/* In how many windows, from the shortest on, are two ticks apart? */
+/* Number of window lengths, from the shortest on, for which two ticks lie in different windows. */
 static inline unsigned int kvmw_windows_apart(u32 a, u32 b)
 {
 	return min_t(unsigned int, fls(a ^ b), KVMW_HEAT_WINDOWS);
 }
 
 /*
- * Count a mark of a page; returns in how many windows it is the first one. Two CPUs that mark
- * it at once get different answers: the one that comes second finds the tick of the first.
+ * Count a mark of a page. Returns for how many window lengths it is the first mark of the page in
+ * its window. If two CPUs mark a page at once, the second one finds the tick of the first, so only
+ * one of them counts as first.
  */
 static inline unsigned int kvmw_mark_page(u64 *page, u32 tick)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How others make the housekeeper run. See kick.h. */
+/* Kicks: requests for a round of the housekeeper. See kick.h. */
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -8,7 +8,7 @@
 #include "kernel/work.h"
 #include "records/kick.h"
 
-/* One round at a time; outside of all other locks. */
+/* Serialises rounds. Outermost of our locks. */
 static DEFINE_MUTEX(house_lock);
 
 static void (*house_round)(void), (*house_after)(void);
@@ -27,7 +27,7 @@ static void kick_fn(struct irq_work *unused)
 		mod_delayed_work(kvmw_unbound_wq, &work, 0);
 }
 
-/* Through an irq_work, as a hit may hold a runqueue lock and so cannot wake anyone. */
+/* An irq_work, as a hit may hold a runqueue lock, under which nothing may be woken. */
 static DEFINE_IRQ_WORK(kick, kick_fn);
 
 void kvmw_kick(void)
@@ -55,7 +55,7 @@ void kvmw_house_unlock(void)
 	mutex_unlock(&house_lock);
 }
 
-/* Flushing the work would not do: a kick meanwhile queues it again, which a flush misses. */
+/* Flushing the work is not enough: that misses a round which a kick queues meanwhile. */
 void kvmw_housekeep(void)
 {
 	mutex_lock(&house_lock);
@@ -69,7 +69,7 @@ static void work_fn(struct work_struct *unused)
 	house_after();
 }
 
-/* --- VMs that there is no record of ------------------------------------------ */
+/* --- VMs without a record ---------------------------------------------------- */
 
 void kvmw_rescan(void)
 {
@@ -83,7 +83,7 @@ void kvmw_rescan_quietly(void)
 		WRITE_ONCE(rescan_later, true);
 }
 
-/* One kick is enough: events without a record come in large numbers. */
+/* Only the first of many events without a record kicks. */
 void kvmw_rescan_later(void)
 {
 	if (READ_ONCE(rescan_later))
@@ -92,7 +92,7 @@ void kvmw_rescan_later(void)
 	kvmw_kick();
 }
 
-/* When a creation last found no record, and whether rounds still look for its VM. */
+/* When KVM last created a VM for which the pool had no record, and whether to look for it. */
 static unsigned long creation_at;
 static bool creation_unseen;
 

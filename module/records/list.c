@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Records as readers walk over them. See list.h. */
+/* The lists of records that readers walk. See list.h. */
 #include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/hashtable.h>
@@ -21,17 +21,17 @@
 #include "records/record.h"
 #include "records/table.h"
 
-/* Protects kvmw_vms; see docs/locking.md. */
+/* See list.h and docs/locking.md. */
 DEFINE_MUTEX(kvmw_lock);
 LIST_HEAD(kvmw_vms);
 LIST_HEAD(kvmw_todo);
 /* VMs and vCPUs by id. Under kvmw_lock. */
 static DEFINE_HASHTABLE(ids, 10);
 
-/* Some are no longer newborn, and not yet on the lists. */
+/* kvmw_absorb_locked() has taken newborn records that are not on the lists yet. */
 static bool absorbing;
 
-/* In the order of ids. They come nearly so: of two that are born at once either may be first. */
+/* Insert by id. Records come nearly sorted: of two born at once either may come first. */
 static void add_in_order(struct kvmw_object *obj, struct list_head *list)
 {
 	struct kvmw_object *before;
@@ -48,7 +48,7 @@ void kvmw_absorb_locked(void)
 	struct kvmw_object *obj;
 
 	lockdep_assert_held(&kvmw_lock);
-	/* Before they are taken, which is a full barrier: see kvmw_any_newborn(). */
+	/* kvmw_take_newborn() is a full barrier; pairs with kvmw_any_newborn(). */
 	WRITE_ONCE(absorbing, true);
 	list = llist_reverse_order(kvmw_take_newborn());
 	llist_for_each_entry(obj, list, born) {
@@ -70,8 +70,8 @@ void kvmw_absorb_locked(void)
 }
 
 /*
- * Show a VM whose creation has succeeded by now. The name of its directory is read under RCU, as
- * the first thing that KVM does to a dying VM is to remove that.
+ * Show a VM whose creation has succeeded. RCU keeps the dentry of its debugfs directory while we
+ * read the name: kvm_destroy_vm() removes that directory first.
  */
 static void show_vm(struct kvmw_vm *vm)
 {
@@ -95,10 +95,7 @@ static void show_vm(struct kvmw_vm *vm)
 	kvmw_unpin();
 }
 
-/*
- * Only what came since the last time is looked at, so a round costs the same with many VMs as with
- * few.
- */
+/* The list has only recent records, so the cost of a round does not grow with the number of VMs. */
 bool kvmw_show_all(void)
 {
 	struct kvmw_object *obj;
@@ -116,14 +113,14 @@ bool kvmw_show_all(void)
 }
 
 /*
- * Is one counted in and on no list? Who holds its VM's lock from before this on will not find
- * it there: it is newborn, or waits for that lock in kvmw_absorb_locked().
+ * A caller that holds the lock of a VM and then gets false has all records of that VM on its lists.
+ * A record that is not there is newborn, or kvmw_absorb_locked() waits for that lock with it.
  */
 bool kvmw_any_newborn(void)
 {
 	if (kvmw_has_newborn())
 		return true;
-	smp_rmb();	/* whoever took them has said so before */
+	smp_rmb();	/* kvmw_absorb_locked() sets this before it takes them */
 	return READ_ONCE(absorbing);
 }
 
@@ -133,7 +130,7 @@ void kvmw_absorb(void)
 {
 	if (!kvmw_any_newborn())
 		return;
-	mutex_lock(&kvmw_lock);	/* and for who is at it */
+	mutex_lock(&kvmw_lock);	/* also waits for a running kvmw_absorb_locked() */
 	kvmw_absorb_locked();
 	mutex_unlock(&kvmw_lock);
 }
@@ -169,7 +166,7 @@ bool kvmw_is_gone(struct kvmw_object *obj)
 
 	if (READ_ONCE(obj->key))
 		return false;
-	/* With what is newborn on the lists, only a buried one is on none. */
+	/* Once newborn records are on the lists, only a buried record is on none. */
 	mutex_lock(&kvmw_lock);
 	kvmw_absorb_locked();
 	gone = list_empty(&obj->node);

@@ -17,22 +17,22 @@ void kvmw_lost(const struct kvm *kvm)
 
 	if (!READ_ONCE(kvmw_adopted)) {
 		/*
-		 * The VM began before us. It is about to be found, or the next search finds it.
-		 * No kick: until then it would interrupt the guest at each exit.
+		 * The VM ran before the hooks were attached. The running or the next search finds
+		 * it. Do not kick: that would interrupt the guest at each exit until then.
 		 */
 		kvmw_rescan_quietly();
 		return;
 	}
 	if (!vm)
 		this_cpu_inc(lost_unknown);
-	else if (!READ_ONCE(vm->dying))	/* else its vCPUs are being destroyed: nobody's events */
+	else if (!READ_ONCE(vm->dying))	/* else KVM destroys its vCPUs: events of no guest */
 		kvmw_slot_inc(vm->stray->cpu, lost_events);
 	kvmw_rescan_later();
 }
 
 /*
- * The creation of a vCPU that is not in its VM's array failed. VMX loads it once more while
- * destroying it, when its record is hidden: nobody's event.
+ * A vCPU that is not in the array of its VM is one whose creation failed. VMX loads it once more
+ * while destroying it, after its record was hidden. That event is not lost.
  */
 void kvmw_lost_of(const struct kvm_vcpu *kvcpu)
 {

@@ -12,7 +12,7 @@ struct kvm_vcpu;
 void kvmw_lost(const struct kvm *kvm);
 /* The same for an event of a vCPU without a record. */
 void kvmw_lost_of(const struct kvm_vcpu *kvcpu);
-/* How many events were of VMs without a record. */
+/* Number of events of VMs without a record. */
 u64 kvmw_lost_unknown(void);
 
 #endif /* KVMW_LOST_H */

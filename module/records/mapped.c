@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Is it known what a VM has mapped? See mapped.h. */
+/* Is the number of mapped pages of a VM known? See mapped.h. */
 #include <linux/compiler.h>
 #include <linux/moduleparam.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keep a VM of KVM's. See pin.h. */
+/* Keep KVM from freeing a VM. See pin.h. */
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -10,9 +10,9 @@
 #include "records/record.h"
 
 /*
- * Is @kvm on KVM's list of VMs? KVM frees the VM of a failed creation without kvm_lock, so its
- * memory may go while we look, and is read with copy_from_kernel_nofault(). A function of its own,
- * so that a test can delay it (STALL). Context: kvm_lock held.
+ * Is @kvm on KVM's list of VMs? When KVM_CREATE_VM fails, KVM frees the VM without kvm_lock, so the
+ * memory may be freed while we read it: use copy_from_kernel_nofault(). This is a function of its
+ * own so that a test can delay it (STALL). Context: kvm_lock held.
  */
 static noinline bool is_on_kvms_list(const struct kvm *kvm)
 {
@@ -25,10 +25,10 @@ static noinline bool is_on_kvms_list(const struct kvm *kvm)
 }
 
 /*
- * A VM on KVM's list stays until we drop kvm_lock: kvm_destroy_vm() is hooked at its entry, and
+ * A VM on KVM's list stays until we drop kvm_lock: kvm_destroy_vm(), which we hook at its entry,
  * takes that lock before it removes the VM from the list and frees it. A VM that is not on the list
- * yet may be freed at any time, but on_vm_free() hides its record before that. So if the key is
- * still there after the look at the list, that look was at this VM.
+ * yet may be freed at any time, but on_vm_free() hides its record first. So if the record still has
+ * its key after is_on_kvms_list(), that function read this VM and not its memory's next user.
  */
 struct kvm *kvmw_pin(struct kvmw_vm *vm)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Records ready for hits. See pool.h. */
+/* Pools of records for hits. See pool.h. */
 #include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -34,7 +34,7 @@ struct kvmw_object *kvmw_take(unsigned int kind)
 	return NULL;
 }
 
-/* One filler, any number of takers: nobody else fills an empty entry. */
+/* house_lock allows one filler, so no other task fills an entry that is empty here. */
 void kvmw_pools_fill(void)
 {
 	unsigned int i, j;

@@ -31,20 +31,20 @@ void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,
 	kvmw_slot_update(slot, kslot);
 }
 
-/* The size of a slot never changes, so a hit sees no mixture of old and new. */
+/* The size of a slot never changes, so a hit cannot see an old size with a new base. */
 void kvmw_slot_update(struct kvmw_slot *slot, const struct kvm_memory_slot *kslot)
 {
 	WRITE_ONCE(slot->base_gfn, kslot->base_gfn);
 	WRITE_ONCE(slot->npages, kslot->npages);
 	WRITE_ONCE(slot->live_pages, kslot->npages);
-	/* The upper half has KVM's own flags, such as "is being deleted". */
+	/* The upper half has flags internal to KVM, such as KVM_MEMSLOT_INVALID. */
 	WRITE_ONCE(slot->flags, kslot->flags & 0xffff);
 	if (slot->log != kslot->dirty_bitmap) {
 		WRITE_ONCE(slot->log_life, slot->log_life + 1);
 		WRITE_ONCE(slot->clear.moment, KVMW_NO_MOMENT);
 		WRITE_ONCE(slot->clear.since, 0);
 	}
-	smp_wmb();	/* a reader that saw another log sees another life */
+	smp_wmb();	/* a reader that sees the new log sees the new log_life */
 	WRITE_ONCE(slot->log, kslot->dirty_bitmap);
 	WRITE_ONCE(slot->userspace_addr, kslot->userspace_addr);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Records of slots, as KVM has them. Context: hit or task. */
+/* Records of slots. Context: hit or task. */
 #ifndef KVMW_SLOT_H
 #define KVMW_SLOT_H
 
@@ -7,7 +7,7 @@ struct kvm_memory_slot;
 struct kvmw_slot;
 struct kvmw_vm;
 
-/* Find or make the record of a slot of KVM's. NULL: the pool is empty. */
+/* Find or create the record of a slot. NULL: the pool is empty. */
 struct kvmw_slot *kvmw_slot_of(struct kvmw_vm *vm, const struct kvm_memory_slot *kslot);
 /* Set up a new record for a slot of @vm; the caller publishes it. */
 void kvmw_slot_begin(struct kvmw_slot *slot, struct kvmw_vm *vm,

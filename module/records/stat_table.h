@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every statistic, one row each. Where it is kept, its sum over the slots or vCPUs of a VM, its
- * descriptor, debugfs file, the listing of statistics, docs/statistics.md and the man page's list
- * all come from here.
+ * Every statistic, one row each. A row makes the storage, the sum over the slots or vCPUs of a VM,
+ * the descriptor, the debugfs file, and the entries in the listing of statistics, in
+ * docs/statistics.md and in the man page.
  *
  * X(name, type, unit, needs, source, help)
  *	type	CUMULATIVE, INSTANT, PEAK or LOG_HIST, as in KVM's own statistics;
- *		AGE_HIST, a short LOG_HIST; EXIT_HIST or USER_HIST: linear histograms with a
- *		bucket a reason
+ *		AGE_HIST, a short LOG_HIST; EXIT_HIST or USER_HIST: linear histograms with one
+ *		bucket per reason
  *	unit	NONE, BYTES, NS or MS; TICKS: hits count ticks of kernel/clock.h, readers get
  *		nanoseconds
- *	needs	what must be there for the number to be true: hooks (HOOK) and
- *		conditions of the object (KVMW_NEED_*); see needs.h
- *	source	COUNTED: hits count it, in cells that this row makes, by a call in probes/:
- *		kvmw_inc(vcpu, name) for a vCPU's, kvmw_slot_inc(counters, name) for one that a VM
- *		has of its slots; see counts.h. If nobody calls that, the module does not
- *		link: "kvmw_fed_..." is undefined.
- *		MADE(value): made when somebody reads, in numbers/snapshot.c, of what was gathered
- *		there (struct gathered *it; of a vCPU struct times *it, in ticks if the row is). Of
- *		a histogram the value is an array of cells.
+ *	needs	hooks (HOOK) and conditions of the object (KVMW_NEED_*) without which the number
+ *		would be wrong; see needs.h
+ *	source	COUNTED: a handler in probes/ counts it in cells that this row makes, with
+ *		kvmw_inc(vcpu, name) for a vCPU, or kvmw_slot_inc(counters, name) for a VM's
+ *		statistic that is counted per slot; see counts.h. Without such a call the module
+ *		does not link: "kvmw_fed_..." is undefined.
+ *		MADE(value): numbers/snapshot.c computes it for a reader, from struct gathered *it,
+ *		or for a vCPU from struct times *it, in ticks if the unit is TICKS. The value of a
+ *		histogram is an array of cells.
  *	help	what it means, in one sentence
  *
- * This header includes nothing, so that anyone can expand it.
+ * This header includes nothing, so that any file can expand the table.
  */
 #ifndef KVMW_STAT_TABLE_H
 #define KVMW_STAT_TABLE_H
 
-/* What a set of statistics needs. */
+/* Needs that several statistics share. */
 #define NEED_LEAVES	(HOOK(spte_change) | HOOK(rmap_add) | HOOK(rmap_zap) |	\
 			 KVMW_NEED_RMAP_KERNEL)
 #define NEED_MAP_EVENTS	(NEED_LEAVES | KVMW_NEED_SEEN)
@@ -44,7 +44,7 @@
 #define NEED_LOAD_COST	(HOOK(load_cost) | NEED_ONCPU)
 #define NEED_PUT_COST	(HOOK(put_cost) | NEED_ONCPU)
 
-/* Of a slot, and of all slots of a VM together. A slot's needs counters of its own. */
+/* Statistics of a slot, and of a VM as sums over its slots. A slot needs its own counters. */
 #define KVMW_SLOT_SUMS(X)							\
 	X(mapped_4k, INSTANT, NONE, NEED_MAPPED, MADE(it->mapped[0]),		\
 	  "4 KiB leaf entries now present in the second-level page tables")	\
@@ -61,7 +61,7 @@
 	X(dirty_age_hist, AGE_HIST, MS, NEED_DIRTY, MADE(it->hits.marks_new),	\
 	  "new marks by the time since the VMM began to clear the log; with rings all")
 
-/* Of a VM alone. Those of its vCPUs come behind, as sums. */
+/* Statistics of a VM alone. The sums over its vCPUs follow these. */
 #define KVMW_VM_OWN(X)								\
 	X(mapped_bytes_peak, PEAK, BYTES, NEED_MAPPED | KVMW_NEED_SEEN, MADE(peak_of(it)), \
 	  "highest value of mapped_bytes")					\
@@ -120,7 +120,7 @@
 	X(on_cpu_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED, "time between load and put") \
 	X(off_cpu_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED,			\
 	  "time between put and the next load")					\
-	/* Here come those of enum kvmw_off, in its order. */			\
+	/* The next four are in the order of enum kvmw_off. */			\
 	X(user_time_ns, CUMULATIVE, TICKS, NEED_ONCPU, COUNTED,			\
 	  "off_cpu_ns in the VMM, whatever its thread does there")		\
 	X(wait_time_ns, CUMULATIVE, TICKS, NEED_HALT, COUNTED,			\

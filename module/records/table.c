@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From what KVM has to its record. See table.h. */
+/* The hash table from KVM's objects to their records. See table.h. */
 #include <linux/atomic.h>
 #include <linux/hash.h>
 #include <linux/kernel.h>
@@ -68,8 +68,8 @@ struct kvmw_object *kvmw_find_log(const void *log)
 }
 
 /*
- * Looks through all records, for the rare case that no CPU knows. What is read of one
- * that the current thread put is not being changed: nobody else runs that vCPU.
+ * Searches all records, for the rare case that no CPU's cache has the vCPU. The record of a vCPU
+ * that the current thread put does not change meanwhile, as no other thread runs that vCPU.
  */
 struct kvmw_vcpu *kvmw_vcpu_put_by_current(void)
 {
@@ -107,8 +107,8 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 	obj->id = atomic64_inc_return(&last_id[obj->kind - KVMWATCH_KIND_VM]);
 
 	/*
-	 * Nobody frees a record while we run (see bury() in house.c), so an unchanged head
-	 * means an unchanged chain: nothing was pushed since we looked through it.
+	 * No record is freed while we run (see bury() in house.c), so an unchanged head means that
+	 * nothing was pushed on the chain since we searched it.
 	 */
 	kvmw_change_begin(obj->kind, &vm->changes);
 	do {
@@ -129,7 +129,7 @@ struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 s
 	return obj;
 }
 
-/* Only heads change under us: others push there. */
+/* Hits push at the head. Only the housekeeper changes the rest of a chain: no lock is needed. */
 void kvmw_unhash(struct kvmw_object *obj)
 {
 	struct kvmw_object *prev;
@@ -148,7 +148,7 @@ void kvmw_hide(struct kvmw_object *obj)
 {
 	if (obj->kind == KVMWATCH_KIND_SLOT)
 		WRITE_ONCE(kvmw_to_slot(obj)->live_pages, 0);
-	/* Two may try, a hit and the housekeeper: one wins. */
+	/* A hit and the housekeeper may both hide a record: one of them queues it. */
 	kvmw_change_begin(obj->kind, &obj->vm->changes);
 	if (xchg(&obj->key, NULL))
 		llist_add(&obj->dead, &dead);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From what KVM has to its record, and the way in and out of there. */
+/* The hash table from KVM's objects to their records. */
 #ifndef KVMW_TABLE_H
 #define KVMW_TABLE_H
 
@@ -13,14 +13,14 @@ struct kvmw_vm;
 struct llist_node;
 
 /*
- * Make @obj findable under @key and hand it to the housekeeper. Returns @obj, or
- * the record that another CPU published under the same key in the meantime; then
- * @obj is given back. Context: hit or task.
+ * Publish @obj under @key and queue it for the housekeeper. Returns @obj, or the record that
+ * another CPU has published under the same key meanwhile; then @obj is queued to be freed.
+ * Context: hit or task.
  */
 struct kvmw_object *kvmw_publish(struct kvmw_object *obj, const void *key, u32 subkey,
 				 struct kvmw_vm *vm);
 
-/* No look-up finds it from here on. Context: hit or task. */
+/* Hide @obj: from now on no look-up finds it. Context: hit or task. */
 void kvmw_hide(struct kvmw_object *obj);
 
 /* --- look-up; context: hit, or task under rcu_read_lock() ------------------- */
@@ -28,20 +28,20 @@ void kvmw_hide(struct kvmw_object *obj);
 struct kvmw_object *kvmw_find(const void *key, u32 subkey);
 struct kvmw_vm *kvmw_vm_find(const struct kvm *kvm);
 struct kvmw_vcpu *kvmw_vcpu_find(const struct kvm_vcpu *kvcpu);
-/* A slot by KVM's dirty bitmap of it. Looks at every record: for rare hits only. */
+/* Find a slot by KVM's dirty bitmap. Searches all records: for rare hits only. */
 struct kvmw_object *kvmw_find_log(const void *log);
 
-/* The vCPU that the current thread was the last to run and to put. */
+/* The vCPU that the current thread put last, if it is still off its pCPU. */
 struct kvmw_vcpu *kvmw_vcpu_put_by_current(void);
 
 /* --- for the housekeeper ----------------------------------------------------- */
 
-/* Those that were published, or hidden, since they were taken last; the last one first. */
+/* Take the records that were published, or hidden, since the last call; the latest comes first. */
 struct llist_node *kvmw_take_newborn(void);
 struct llist_node *kvmw_take_dead(void);
-/* Are there newborn ones? Context: any. */
+/* Have records been published since then? Context: any. */
 bool kvmw_has_newborn(void);
-/* Cut a hidden record out of its chain. */
+/* Remove a hidden record from its hash chain. */
 void kvmw_unhash(struct kvmw_object *obj);
 
 #endif /* KVMW_TABLE_H */

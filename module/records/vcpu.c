@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a vCPU's record says of its time. See vcpu.h. */
+/* Sums and the accounted time of a vCPU. See vcpu.h. */
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -8,7 +8,7 @@
 #include "records/record.h"
 #include "records/vcpu.h"
 
-/* A row for each of enum kvmw_off, in its order. */
+/* kvmw_off_cell() needs the rows in the order of enum kvmw_off. */
 #define IS_OFF(stat, why)							\
 	static_assert(offsetof(struct kvmw_vcpu_stats, stat) ==		\
 		      offsetof(struct kvmw_vcpu_stats, off_cpu_ns) + (why) * sizeof(u64))

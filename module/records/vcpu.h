@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a vCPU's record says of its time. Times are in ticks: see kernel/clock.h. */
+/* Sums and the accounted time of a vCPU, in ticks: see kernel/clock.h. */
 #ifndef KVMW_VCPU_H
 #define KVMW_VCPU_H
 
@@ -10,8 +10,8 @@
 struct kvmw_vcpu;
 
 /*
- * Its time is accounted from @now on. Out of guest mode it was then, unless an event told of an
- * exit. Context: hit, or as one.
+ * Account the vCPU's time from @now on, as of one that is out of guest mode. Context: hit, or an
+ * interrupt on the vCPU's pCPU; in a write section of the sequence count.
  */
 void kvmw_vcpu_begin(struct kvmw_vcpu *vcpu, u64 now);
 
@@ -21,14 +21,15 @@ u64 kvmw_cells_sum(const u64 *cells, unsigned int nr);
 #define KVMW_SUM(cells)		kvmw_cells_sum(cells, ARRAY_SIZE(cells))
 
 /*
- * A load ends a stretch off the pCPU, a put one on it: hits count these in the histograms alone,
- * and in loads and puts only those that end none. Exits are counted by reason.
+ * A load that ends a stretch off the pCPU, and a put that ends one on it, are counted only in the
+ * histogram of these stretches; the cells of loads and puts count the others. Exits are counted
+ * only by reason.
  */
 u64 kvmw_vcpu_loads(const struct kvmw_vcpu_stats *stats);
 u64 kvmw_vcpu_puts(const struct kvmw_vcpu_stats *stats);
 u64 kvmw_vcpu_exits(const struct kvmw_vcpu_stats *stats);
 
-/* What was counted of stretches off a pCPU, by why: enum kvmw_off. */
+/* The cell for time off a pCPU that @why (enum kvmw_off) explains. */
 static inline u64 *kvmw_off_cell(struct kvmw_vcpu_stats *stats, unsigned int why)
 {
 	return (u64 *)stats->off_cpu_ns + why;

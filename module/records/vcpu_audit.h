@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What audits of vCPUs know of one: of its exits, halts and loads. See tasks/audit_vcpus.c. */
+/* What audits remember of a vCPU's exits, halts and loads. See tasks/audit_vcpus.c. */
 #ifndef KVMW_VCPU_AUDIT_H
 #define KVMW_VCPU_AUDIT_H
 
 #include <linux/types.h>
 
-/* What is compared: each of our counts has one beside it that tells how large it must be. */
+/* Pairs of counts that audits compare: one of ours, and another count that bounds it. */
 enum kvmw_pair {
 	KVMW_PAIR_EXITS,
 	KVMW_PAIR_WAITS,	/* halts that blocked; on 5.10 all halts */
@@ -15,11 +15,11 @@ enum kvmw_pair {
 };
 
 /**
- * struct kvmw_pair_bounds - what audits know of a pair
- * @low:	the other count minus ours, in a vCPU that stands still, is this at least
- * @high:	and this at most
- * @ours:	our count when it was last looked at
- * @known:	all that means something
+ * struct kvmw_pair_bounds - bounds of the difference of a pair
+ * @low:	while the vCPU does not run, the other count minus ours is at least this
+ * @high:	and at most this
+ * @ours:	our count at the last audit
+ * @known:	the other members are valid
  */
 struct kvmw_pair_bounds {
 	s64	low, high;
@@ -28,10 +28,10 @@ struct kvmw_pair_bounds {
 };
 
 /**
- * struct kvmw_vcpu_audit - what audits know of a vCPU
- * @pairs:	under house_lock
+ * struct kvmw_vcpu_audit - what audits remember of a vCPU
+ * @pairs:	bounds from earlier audits; under house_lock
  * @others:	the other counts when KVM was about to free the vCPU
- * @tells:	what they told about ours then (enum kvmw_tells); all 0 before
+ * @tells:	what @others say about our counts (enum kvmw_tells); all 0 until then
  */
 struct kvmw_vcpu_audit {
 	struct kvmw_pair_bounds	pairs[KVMW_NR_PAIRS];

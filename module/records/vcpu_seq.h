@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A vCPU's sequence count for who may have interrupted a hit of the same vCPU. selftests/unit/
- * vcpu_seq_test.c has readers look in between, so this uses of the kernel only what is given its
- * meaning there, too.
+ * The sequence count of a vCPU, for writers that may have interrupted a hit of the same vCPU.
+ * selftests/unit/vcpu_seq_test.c reads in between, so this file uses only kernel interfaces that
+ * the test also defines.
  */
 #ifndef KVMW_VCPU_SEQ_H
 #define KVMW_VCPU_SEQ_H
@@ -14,8 +14,8 @@
 #endif
 
 /*
- * Inside a hit the count is odd already, and it is the hit that tells readers when the numbers
- * belong together. Returns whether kvmw_vcpu_seq_end() is to tell them.
+ * If the count is odd, this interrupted a hit, and the hit ends the write section. Otherwise begin
+ * one. Returns whether kvmw_vcpu_seq_end() has to end it.
  */
 static __always_inline bool kvmw_vcpu_seq_begin(seqcount_t *seq)
 {

@@ -29,8 +29,8 @@
 /* --- births ---------------------------------------------------------------- */
 
 /*
- * Make the directories in debugfs that are missing. A VM comes before its vCPUs and slots. Returns
- * true if some are still missing, as those of a predecessor are there; the next round tries again.
+ * Make missing debugfs directories. The list has a VM before its vCPUs and slots. Returns true if
+ * some are still missing, as a dead predecessor has the name; the next round tries again.
  */
 static bool make_dirs(void)
 {
@@ -62,7 +62,7 @@ static void hide_children(struct kvmw_vm *vm)
 	mutex_unlock(&vm->lock);
 }
 
-/* What a gone vCPU or slot counted stays in the numbers of its VM. Under house_lock. */
+/* Add the counts of a gone vCPU or slot to its VM, which keeps them. Under house_lock. */
 static void fold(struct kvmw_object *obj)
 {
 	static struct kvmw_vcpu_stats last;	/* too large for the stack */
@@ -88,8 +88,8 @@ static void fold(struct kvmw_object *obj)
 }
 
 /*
- * All that is hidden, taken off its hash chain, with what a hidden VM still had.
- * Readers may find it on the lists a while longer.
+ * Take all hidden records off their hash chains, and hide the children of hidden VMs. Readers may
+ * find these records on the lists until unlist().
  */
 static struct llist_node *collect_dead(void)
 {
@@ -98,7 +98,7 @@ static struct llist_node *collect_dead(void)
 
 	mutex_lock(&kvmw_lock);
 	while ((part = kvmw_take_dead())) {
-		kvmw_absorb_locked();	/* after: who is dead by now has been newborn before */
+		kvmw_absorb_locked();	/* after it, so that each dead record is on the lists */
 		llist_for_each_entry(obj, part, dead) {
 			tail = &obj->dead;
 			kvmw_unhash(obj);
@@ -135,8 +135,8 @@ static void unlist(struct llist_node *list)
 }
 
 /*
- * A directory goes with all below it, so a VM's last. No lock may be held: it waits
- * for readers of the files, and they take them.
+ * Removing a directory removes everything below it, so VMs come last. The caller holds no lock:
+ * removal waits for readers of the files, and they take our locks.
  */
 static void remove_dirs(struct llist_node *list, bool of_vms)
 {
@@ -151,12 +151,12 @@ static void remove_dirs(struct llist_node *list, bool of_vms)
 }
 
 /*
- * Free the hidden. A hit can have found one before it was hidden, use it until it
- * ends, and leave it in its CPU's cache. After the first grace period all such hits
- * have ended and no cache gains one any more, so the caches can be cleared; after
- * the second, hits that looked into a cache before that have ended too.
+ * Free hidden records. A hit may have found a record before it was hidden, use it until the hit
+ * ends, and leave it in its CPU's cache. After the first grace period all such hits have ended and
+ * no hit puts a hidden record into a cache any more, so the caches can be cleared. After the second
+ * one, hits that read a cache before it was cleared have ended, too.
  *
- * Only the housekeeper comes here, so the dead are ours while no lock is held.
+ * Only the housekeeper calls this, so it owns the dead records without a lock.
  */
 static void bury(void)
 {
@@ -175,12 +175,12 @@ static void bury(void)
 		kvmw_put(obj);
 }
 
-/* --- VMs that there is no record of ------------------------------------------ */
+/* --- VMs without a record ---------------------------------------------------- */
 
 /*
- * Rounds that look for VMs because of events without a record. Whoever can open /dev/kvm can cause
- * such events without end, by creations that fail. So rounds that find nothing come less and
- * less often, down to one in LATER_MAX; when they find something, or after a calm, soon again.
+ * Searches for VMs after events without a record. Any user of /dev/kvm can cause such events
+ * endlessly, with creations that fail. So each search that finds nothing doubles the delay before
+ * the next, up to LATER_MAX. A search that finds a VM, and LATER_CALM without a search, reset it.
  */
 #define LATER_MIN	msecs_to_jiffies(20)
 #define LATER_MAX	HZ
@@ -192,7 +192,7 @@ static struct {
 	unsigned long	at, wait;	/* in jiffies */
 } later;
 
-/* After how many jiffies such a round is due; 0: now, or none is wanted. */
+/* Jiffies until such a search is due; 0: it is due now, or none is requested. */
 static unsigned long later_in(void)
 {
 	if (!kvmw_rescan_wanted_later())
@@ -214,7 +214,7 @@ static void look_for_vms(void)
 
 	if (!wanted && !due)
 		return;
-	if (due) {	/* before we look: what comes meanwhile may be too late for us */
+	if (due) {	/* clear the request first: the search may miss a VM that comes meanwhile */
 		later.due = false;
 		kvmw_rescan_later_taken();
 	}
@@ -223,9 +223,8 @@ static void look_for_vms(void)
 		return;
 	later.wait = found ? LATER_MIN : 2 * later.wait;
 	/*
-	 * A creation takes its time until KVM lists the VM, and an idle VM causes no event that
-	 * would have it looked for again. So rounds go on for a while after a creation that
-	 * found no record.
+	 * KVM lists a VM only at the end of its creation, and an idle VM has no events that request
+	 * another search. So searches go on for a while after a creation that found no record.
 	 */
 	kvmw_rescan_after_creation(LATER_CALM);
 }
@@ -241,9 +240,9 @@ void kvmw_house_round(void)
 	look_for_vms();
 	mutex_lock(&kvmw_lock);
 	kvmw_absorb_locked();
-	if (kvmw_show_all())	/* a VM is being created: look again soon */
+	if (kvmw_show_all())	/* KVM is still creating a VM */
 		kvmw_kick_instead(msecs_to_jiffies(20));
-	if (make_dirs())	/* no memory, or one of that name is on its way out */
+	if (make_dirs())	/* no memory, or a dead predecessor still has the name */
 		kvmw_kick_in(HZ / 2);
 	delay = later_in();
 	if (kvmw_rescan_wanted_later())
@@ -251,7 +250,7 @@ void kvmw_house_round(void)
 	mutex_unlock(&kvmw_lock);
 }
 
-/* The hooks are gone: nothing is born any more. */
+/* Context: the hooks are detached, so no record is published any more. */
 void kvmw_house_exit(void)
 {
 	struct kvmw_object *obj;

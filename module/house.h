@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The housekeeper: puts newborn records on lists, makes their directories, takes dead ones off,
- * waits until no hit can hold them and frees them, fills the pool, and has VMs looked for that have
- * no record. One at a time, in rounds that records/kick.h asks for.
+ * The housekeeper. It puts newborn records on the lists and makes their directories. It takes dead
+ * records off the lists, waits until no hit can use them, and frees them. It fills the pools, and
+ * adopts VMs without a record. It runs in rounds, one at a time, that records/kick.h requests.
  */
 #ifndef KVMW_HOUSE_H
 #define KVMW_HOUSE_H

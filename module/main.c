@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kvmwatch: watches KVM from outside. Start, end, and the callbacks that go up a layer. */
+/* kvmwatch watches KVM from outside. Init, exit, and the callbacks from lower to higher layers. */
 #include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -80,10 +80,10 @@ static int __init kvmwatch_init(void)
 	err = kvmw_dev_init();
 	if (err)
 		goto exit_debugfs;
-	err = kvmw_hooks_init(kvmw_handlers, &attach_events);	/* from here on KVM calls us */
+	err = kvmw_hooks_init(kvmw_handlers, &attach_events);	/* KVM calls us from now on */
 	if (err)
 		goto exit_dev;
-	kvmw_housekeep();		/* on return, VMs that run already are known */
+	kvmw_housekeep();		/* adopts the VMs that run already */
 	kvmw_audits_init();
 	pr_info("%u of %u hooks attached\n", attached(), KVMW_NR_HOOKS);
 	return 0;
@@ -98,9 +98,8 @@ exit_debugfs:
 }
 
 /*
- * The reverse of the start: audits, hooks, device, records, debugfs, clock. Nobody has the device
- * open, as an open file holds the module. Records go before the root of debugfs, which has their
- * files.
+ * The reverse of init. An open file pins the module, so nobody has the device open. Records end
+ * before the debugfs root, which contains their files.
  */
 static void __exit kvmwatch_exit(void)
 {

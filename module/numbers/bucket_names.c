@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names of buckets. See bucket_names.h. Those of the processor's exit reasons are what KVM's own
- * events print, from the kernel's headers; what is younger than the oldest of these is added here.
+ * Names of buckets. See bucket_names.h. The names of exit reasons are those that KVM's own trace
+ * events print. They come from the kernel's headers; this file adds those that the oldest supported
+ * kernel lacks.
  */
 #include <linux/kernel.h>
 #include <linux/kvm_host.h>
@@ -13,7 +14,7 @@
 #include "numbers/bucket_names.h"
 
 struct name {
-	u64		bucket;		/* SVM has -1, too */
+	u64		bucket;		/* 64 bits, as SVM has the reason -1 */
 	const char	*name;
 };
 
@@ -33,7 +34,7 @@ static const struct name vmx_names[] = {
 	{ 85, "MSR_WRITE_IMM" },
 };
 
-/* KVM_EXIT_*, those that x86 has. */
+/* KVM_EXIT_* of x86. */
 static const struct name user_names[] = {
 	{ 0, "UNKNOWN" },
 	{ 1, "EXCEPTION" },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which numbers there are of an object, and which can be had. See describe.h. */
+/* Descriptions of statistics, and whether they are available. See describe.h. */
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -23,7 +23,7 @@
 #include "records/stat_table.h"
 
 #define HOOK(id)	KVMW_HOOK_BIT(id)
-/* Not needed where KVM has no dirty rings. */
+/* A hook that is needed only where KVM has dirty rings. */
 #define RING_HOOK(id)	(KVMW_HAS_RINGS ? HOOK(id) : 0)
 
 #define UNIT_NONE	KVMWATCH_STATS_NONE
@@ -74,8 +74,8 @@ static const struct kvmw_stat slot_stats[] = {
 };
 
 /*
- * Each row that says COUNTED is counted somewhere: what does that defines a symbol (KVMW_FEEDS()).
- * If nothing does, this is what the module does not link for.
+ * Code that counts a statistic defines a symbol (KVMW_FEEDS()). This table refers to the symbol of
+ * each COUNTED row, so the module does not link if no code counts one of them.
  */
 #define FED_COUNTED(kind, stat)		extern const char kvmw_fed_##kind##_##stat[];
 #define FED_MADE(value)			NOT_FED
@@ -94,7 +94,7 @@ static const void *const fed[] __used __initconst = {
 	KVMW_VCPU_STATS(VCPU_REFER)
 };
 
-/* What a VM has of its own, then what its vCPUs have; joined by kvmw_describe_init(). */
+/* A VM's own statistics, then the sums over its vCPUs; kvmw_describe_init() joins the two. */
 static const struct kvmw_stat vm_rows[] = { KVMW_VM_STATS(VM_ROW) };
 static const struct kvmw_stat sum_rows[] = { KVMW_VCPU_STATS(SUM_ROW) };
 static struct kvmw_stat vm_stats[ARRAY_SIZE(vm_rows) + ARRAY_SIZE(sum_rows)];
@@ -111,8 +111,8 @@ static bool has_vm_row(const char *name)
 }
 
 /*
- * Buckets of exit_reasons: up to the last reason of the vendor that has a cell, and one
- * for the rest. Intel's are below 128.
+ * Number of buckets of exit_reasons: up to the vendor's last reason that has a cell, and one for
+ * the rest. Intel's reasons are below 128.
  */
 static unsigned int exit_buckets(void)
 {
@@ -128,7 +128,7 @@ static void set_exit_buckets(struct kvmw_stat *stat, unsigned int nr)
 			stat->size = exit_buckets();
 }
 
-/* A vCPU's gauges make no sense as a sum, and a VM's own count goes first. */
+/* Leaves out sums of gauges, which mean nothing, and sums whose name the VM has itself. */
 void kvmw_describe_init(void)
 {
 	unsigned int i;
@@ -161,7 +161,7 @@ u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *sta
 		cell = kvmw_exit_cell(i);
 		return cell == KVMW_EXIT_REST ? 0 : cells[cell];
 	}
-	/* All that the buckets before have not shown. */
+	/* The last bucket: everything that the others do not show. */
 	rest = cells[KVMW_EXIT_REST];
 	for (cell = i; cell < KVMW_EXIT_REST; cell++)
 		rest += cells[cell];

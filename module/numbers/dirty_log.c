@@ -16,25 +16,28 @@
 /* Words of KVM's dirty log to read at a time. */
 #define LOG_WORDS	64
 
-/* Logs up to this size are counted for each reader, larger ones (32 GiB) now and then. */
+/*
+ * Logs up to this size (of slots up to 32 GiB) are counted at each read, larger ones at most every
+ * LOG_INTERVAL.
+ */
 #define LOG_BYTES_EACH	SZ_1M
 #define LOG_INTERVAL	(HZ / 10)
 
 /*
- * Does KVM still have the log that @life and @log were read for? KVM frees a log after the hook
- * that changes these, or that marks the slot or the VM as gone. So if the answer is yes, everything
- * read before is of that log.
+ * Does the slot still have the log that @life and @log identify? Before KVM frees a log, a hook
+ * changes these two, or marks the slot or the VM as gone. So if this returns true, everything read
+ * before came from that log.
  */
 static bool is_log(const struct kvmw_slot *slot, u64 life, const void *log)
 {
-	smp_rmb();	/* reads of the log come before this */
+	smp_rmb();	/* order the reads of the log before the check */
 	return READ_ONCE(slot->log_life) == life && READ_ONCE(slot->log) == log &&
 	       READ_ONCE(slot->obj.key) && !READ_ONCE(slot->obj.vm->dying);
 }
 
 /*
- * Reads without a lock of KVM's: the log of a 1 TiB slot has 32 MiB. The log may be freed
- * meanwhile; then the read fails, or its result is dropped.
+ * Takes no lock of KVM, as that would be held for long: the log of a 1 TiB slot has 32 MiB. If KVM
+ * frees the log meanwhile, the read fails or its result is dropped.
  */
 s64 kvmw_log_weight(const struct kvmw_slot *slot)
 {
@@ -43,7 +46,7 @@ s64 kvmw_log_weight(const struct kvmw_slot *slot)
 	const unsigned long *log, *from;
 	s64 weight = 0;
 
-	smp_rmb();	/* a change of the log after this also changes its life */
+	smp_rmb();	/* pairs with smp_wmb() in kvmw_slot_update() */
 	log = READ_ONCE(slot->log);
 	if (!log || !is_log(slot, life, log))
 		return -1;
@@ -59,7 +62,7 @@ s64 kvmw_log_weight(const struct kvmw_slot *slot)
 	return is_log(slot, life, log) ? weight : -1;
 }
 
-/* Tries again if the log changed meanwhile. Without a log, keeps the last result. */
+/* Tries again if the log changed meanwhile. Without a log, returns the last result. */
 static u64 count_log(struct kvmw_slot *slot)
 {
 	s64 weight = -1;
@@ -73,8 +76,8 @@ static u64 count_log(struct kvmw_slot *slot)
 }
 
 /*
- * Bits set in KVM's dirty log of the slot. One reader at a time counts a large log, and not again
- * for a while, so that frequent readers cost no more than that.
+ * Bits set in KVM's dirty log of the slot. One reader at a time counts a large log, and at most
+ * every LOG_INTERVAL, which bounds the cost of frequent readers.
  */
 u64 kvmw_dirty_pages(struct kvmw_slot *slot)
 {

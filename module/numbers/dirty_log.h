@@ -7,11 +7,11 @@
 
 struct kvmw_slot;
 
-/* Pages marked in it now; -1: the slot has none. */
+/* Pages marked in the log now; -1: the slot has no log. */
 s64 kvmw_log_weight(const struct kvmw_slot *slot);
 /*
- * The same for readers: the last result if there is no log any more, and of a large log perhaps an
- * old one.
+ * The same for readers. If the slot has no log any more, the last result; for a large log perhaps a
+ * recent one.
  */
 u64 kvmw_dirty_pages(struct kvmw_slot *slot);
 

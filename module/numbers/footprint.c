@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What records take of the kernel's memory. See footprint.h. */
+/* Kernel memory that records take. See footprint.h. */
 #include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/mutex.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What records take of the kernel's memory, in bytes. */
+/* Kernel memory that records take, in bytes. */
 #ifndef KVMW_FOOTPRINT_H
 #define KVMW_FOOTPRINT_H
 
@@ -7,7 +7,7 @@
 
 struct kvmw_vm;
 
-/* One object of a kind; a VM and all that it has. */
+/* One object of a kind; a VM with its vCPUs, slots and heat. */
 size_t kvmw_kind_footprint(unsigned int kind);
 size_t kvmw_vm_footprint(struct kvmw_vm *vm);
 

@@ -34,7 +34,7 @@ static void sum_counted(const struct kvmw_slot_counted *counted, struct kvmw_slo
 }
 
 /*
- * Unmaps first: what comes in between can then make a sum too large for a moment,
+ * Sum up unmaps before maps. Hits in between may then make the difference too large for a moment,
  * but never negative.
  */
 void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_slot_cpu *sum)
@@ -50,7 +50,7 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_
 		for (i = 0; i < ARRAY_SIZE(c->marks_new); i++)
 			sum->marks_new[i] += READ_ONCE(c->marks_new[i]);
 	}
-	smp_rmb();	/* a page's map, which came before its unmap, is counted below */
+	smp_rmb();	/* maps come before their unmaps: the sum below has all of them */
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(percpu, cpu);
 		for (i = 0; i < KVMW_NR_LEVELS; i++)
@@ -110,13 +110,13 @@ u64 kvmw_marks(const struct kvmw_slot_cpu *sum)
 	return marks;
 }
 
-/* --- what rows are made of ---------------------------------------------------- */
+/* --- input of the rows -------------------------------------------------------- */
 
-/* What was gathered of a slot, or of a VM; the rows of stat_table.h make statistics of it. */
+/* The numbers of a slot or VM from which the rows of stat_table.h compute statistics. */
 struct gathered {
-	struct kvmw_slot	*slot;		/* NULL: of a VM */
-	struct kvmw_vm		*vm;		/* with its lock held; or NULL */
-	struct kvmw_slot_cpu	hits;		/* what hits have counted */
+	struct kvmw_slot	*slot;		/* NULL: for a VM */
+	struct kvmw_vm		*vm;		/* with its lock held; NULL: for a slot */
+	struct kvmw_slot_cpu	hits;		/* counters, summed over CPUs and slots */
 	s64			mapped[KVMW_NR_LEVELS];
 	u64			vcpus;
 };
@@ -141,7 +141,7 @@ static u64 peak_of(const struct gathered *it)
 	return max_t(u64, kvmw_mapped_bytes(it->mapped), READ_ONCE(it->vm->mapped_peak));
 }
 
-/* The sum of @of over a VM's slots that readers see. A dying VM's go without a word. */
+/* The sum of @of over a VM's shown slots. No hook sees KVM free the slots of a dying VM. */
 static u64 of_slots(const struct gathered *it, u64 (*of)(const struct kvmw_slot *slot))
 {
 	struct kvmw_object *obj;
@@ -172,7 +172,7 @@ static u64 logged_bytes(const struct kvmw_slot *slot)
 	return (u64)READ_ONCE(slot->npages) << PAGE_SHIFT;
 }
 
-/* Make the statistics of the rows: of a histogram an array of cells, else one. */
+/* Compute the statistics of the rows. The value of a histogram is an array of cells. */
 #define VALUE_MADE(value)		(value) VALUE_IGNORE
 #define VALUE_COUNTED(name)		it->hits.counted.name[0]
 #define VALUE_IGNORE(name)
@@ -197,16 +197,16 @@ static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
 
 /* --- vCPUs ----------------------------------------------------------------- */
 
-/* What a vCPU's rows are made of, in ticks. */
+/* The numbers from which a vCPU's rows compute statistics; times in ticks. */
 struct times {
-	u64	out;		/* of guest mode, since its first exit */
+	u64	out;		/* out of guest mode, since the first exit */
 	u64	guest;
 	u64	polled;
 	u64	kvm;
 	u64	exits;
 };
 
-/* A record at one moment. */
+/* A vCPU's record at one moment. */
 struct look {
 	u64	now;
 	u64	since, halted_since, begun;
@@ -235,7 +235,7 @@ static void look_at(const struct kvmw_vcpu *vcpu, struct look *look, struct kvmw
 		look->now = kvmw_now_anywhere();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
 	if (!kvmw_entries_told())
-		look->exit.since = 0;	/* it may be over */
+		look->exit.since = 0;	/* an entry without an event may have ended it */
 }
 
 static u64 less(u64 all, u64 part)
@@ -244,8 +244,8 @@ static u64 less(u64 all, u64 part)
 }
 
 /*
- * Adds the length so far of stretches that still go on. Returns that of an open exit whose reason
- * KVM has not told yet, which no row has; else 0.
+ * Add the length so far of stretches that have not ended. Returns the length of an open exit whose
+ * reason is not known yet, as no row has that; else 0.
  */
 static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *out)
 {
@@ -271,8 +271,8 @@ static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *o
 }
 
 /*
- * A vCPU whose time is accounted is on a pCPU or off it, and in guest mode or out of it. What of
- * that hits do not count is the rest.
+ * While its time is accounted, a vCPU is on a pCPU or off it, and in guest mode or out of it. Hits
+ * count only some of these times; the others are differences.
  */
 static void work_out(const struct look *look, struct kvmw_vcpu_stats *out, struct times *it)
 {
@@ -301,7 +301,10 @@ static void make_ns(u64 *cells, unsigned int nr)
 			*cells = kvmw_ticks_ns(*cells);
 }
 
-/* The rows that are made; and nanoseconds of ticks, but for counts by their length. */
+/*
+ * Compute the MADE rows. Then convert ticks to nanoseconds, except in histograms by length, whose
+ * cells are counts.
+ */
 #define VCPU_COUNTED(to)
 #define VCPU_MADE(value)		made = (value), VCPU_TO
 #define VCPU_TO(to)			((to)[0] = made)
@@ -327,7 +330,7 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 	KVMW_VCPU_STATS(NS_ROW)
 }
 
-/* Counts and histograms add up, peaks are the highest; see the table. */
+/* Counts and histograms add up; of peaks the highest is kept. */
 void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more)
 {
 	const struct kvmw_stat *stat;

@@ -13,23 +13,23 @@ struct kvmw_vcpu;
 union kvmw_any_stats;
 
 /*
- * Take a snapshot. Counters of one vCPU belong to one moment; a VM's are sums of
- * such snapshots. Context: task, may sleep.
+ * Take a snapshot. The numbers of a vCPU are of one moment; those of a VM are sums of such
+ * snapshots. Context: task, may sleep.
  */
 void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out);
 
 /* --- parts of it ------------------------------------------------------------- */
 
-/* What hits have counted for a slot, on all CPUs. */
+/* Counters of a slot, summed over all CPUs. */
 void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *cpu, struct kvmw_slot_cpu *sum);
 void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more);
-/* All marks; all new ones, whatever the age of the log was. */
+/* All marks; all new marks, summed over the ages of the log. */
 u64 kvmw_marks(const struct kvmw_slot_cpu *sum);
 u64 kvmw_marks_new(const struct kvmw_slot_cpu *sum);
-/* Leaves that a slot has now. Exact under the VM's mmu_lock. */
+/* Leaves of a slot that are present now. Exact under mmu_lock. */
 void kvmw_slot_mapped(const struct kvmw_slot *slot, s64 mapped[KVMW_NR_LEVELS]);
 
-/* A vCPU's numbers at one moment, and sums of such as a VM has them. */
+/* A vCPU's numbers at one moment, and the sum of such snapshots for its VM. */
 void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out);
 void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more);
 

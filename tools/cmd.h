@@ -15,7 +15,7 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_COULD_NOT = 1,
 	EXIT_USAGE = 2,
-	/* of forecasts, and of judgements of kernels */
+	/* of forecasts, and of judgements of kernels and VMs */
 	EXIT_DOES_NOT = 3,
 	EXIT_UNCERTAIN = 4,
 };
@@ -46,6 +46,7 @@ struct cmd {
 	int (*run)(const struct cmd *cmd, int argc, char **argv);
 };
 
+extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_list;
 extern const struct cmd cmd_stat;
 extern const struct cmd cmd_top;

@@ -26,6 +26,12 @@ void hooks_put(struct hooks *hooks);
 bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size);
 
+/*
+ * Is a hook missing that should be there? Not if it was not asked for, or is about dirty rings,
+ * which KVM of 5.10 does not have. One that "drop" left out is.
+ */
+bool hook_is_missed(const struct kvmwatch_hook *hook);
+
 /* "vm", "vcpu" or "slot". */
 const char *hooks_object(__u32 kind);
 

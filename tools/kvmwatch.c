@@ -13,6 +13,7 @@
 #endif
 
 static const struct cmd *const cmds[] = {
+	&cmd_doctor,
 	&cmd_list,
 	&cmd_stat,
 	&cmd_top,

@@ -707,11 +707,24 @@ void output_row(struct output *out)
 		show_row(out);
 }
 
+void output_drop(struct output *out)
+{
+	clear_row(out);
+}
+
 void output_end(struct output *out)
 {
 	show_kept(out);
 	if (out->format == OUTPUT_TEXT)
 		table_end(out);
+}
+
+void output_below(struct output *out, const char *line)
+{
+	if (out->format != OUTPUT_TEXT || out->err)
+		return;
+	put_title(out, line);
+	note_write(out);
 }
 
 static struct cell *set(struct output *out, size_t column, enum cell_kind kind, const char *text)

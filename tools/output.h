@@ -138,6 +138,8 @@ void output_begin(struct output *out, const char *title,
 /* The same for rows that are to be seen as they come: columns have a width, there is no end. */
 void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr);
 void output_row(struct output *out);
+/* Or leave the row out. */
+void output_drop(struct output *out);
 void output_end(struct output *out);
 
 /* Fill a cell of the current row. @text is for tables; NULL: the value itself. */
@@ -150,6 +152,9 @@ void output_real(struct output *out, size_t column, double number, const char *t
 void output_unknown(struct output *out, size_t column, const char *text);
 /* Only in tables. */
 void output_text(struct output *out, size_t column, const char *text);
+
+/* A line below a table; not in CSV and JSON. */
+void output_below(struct output *out, const char *line);
 
 /* A line of JSON that is more than a row; takes @object over, which may be NULL. */
 void output_json(struct output *out, struct json_object *object);

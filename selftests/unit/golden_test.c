@@ -563,7 +563,8 @@ static char *print(const struct cmd *cmd, const char *const *options, const char
 	text = read_file(path);
 	unlink(path);
 	close(fd);
-	if (code)
+	/* These two are answers. */
+	if (code && code != EXIT_DOES_NOT && code != EXIT_UNCERTAIN)
 		strcpy(text, "exit code");
 	exit_code = code;
 	return text;
@@ -630,6 +631,7 @@ TEST(command##_prints_what_it_always_did)					\
 
 GOLDEN_TEST(list)
 GOLDEN_TEST(stat)
+GOLDEN_TEST(doctor)
 GOLDEN_TEST(exits)
 GOLDEN_TEST(vcpu)
 GOLDEN_TEST(statistics)
@@ -1331,7 +1333,7 @@ TEST(a_vm_that_is_not_there_is_refused)
 {
 	static const char *const nobody[] = { "-p", "nobody", NULL };
 	const struct cmd *const cmds[] = {
-		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_record
+		&cmd_list, &cmd_stat, &cmd_doctor, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_record
 	};
 	char *text;
 	size_t i;

@@ -249,7 +249,7 @@ int identity_of(int pid, struct identity *identity)
 int main(int argc, char **argv)
 {
 	static const struct cmd *const cmds[] = {
-		&cmd_list, &cmd_stat, &cmd_exits, &cmd_vcpu, &cmd_dirty, &cmd_top,
+		&cmd_list, &cmd_stat, &cmd_doctor, &cmd_exits, &cmd_vcpu, &cmd_dirty, &cmd_top,
 		&cmd_export
 	};
 	size_t i;

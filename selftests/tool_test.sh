@@ -64,6 +64,20 @@ claim "exits repeats" same 2 \
 	"$(kvmwatch exits -i 0.1 -n 2 --csv -p "$guest" | grep -c ',vm,user,all,')"
 claim "exits --json is an object a line" says '^{.*"reason": *"IO".*"count": *[1-9].*}$' \
 	kvmwatch exits --json -p "$guest"
+# In between the guest does its work once more, and nothing before and after.
+since_saved() {
+	kvmwatch exits --diff /tmp/exits.json --csv -p "$guest" |
+		awk -F, -v of="$1" '$3 == "vm" && $4 == "kvm" && ($5 == "all") == of { n += $12 } END { print n }'
+}
+kvmwatch exits --json -p "$guest" >/tmp/exits.json
+exits_before=$(vm_stat exits)
+kill -USR1 "$guest"
+claim "the guest did its work again" eventually grep -q "round 2 done" /tmp/demo.log
+exits_since=$(($(vm_stat exits) - exits_before))
+claim "exits --diff has what came since the look that was saved" same $exits_since "$(since_saved 1)"
+claim "and by reason it is the same" same $exits_since "$(since_saved 0)"
+claim "what is no such look is refused" fails_with 1 "save one" \
+	kvmwatch exits --diff /tmp/demo.log -p "$guest"
 top_mapped() {
 	kvmwatch top "$@" -p "$guest" -i 0.1 -n 2
 }

@@ -3,8 +3,8 @@
  * kvmwatch exits: why vCPUs leave guest mode, what time that takes, and why KVM_RUN returns to
  * userspace.
  *
- * There are two looks. Tables are about the time between them; for programs counts and times from
- * the start on go with that.
+ * There are two looks, the first of which may be one that was saved (--diff). Tables are about the
+ * time between them; for programs counts and times from the start on go with that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "exit_file.h"
 #include "exit_names.h"
 #include "exit_rows.h"
 #include "options.h"
@@ -40,17 +41,26 @@ struct looks {
  * @vcpu:	the vCPU; NULL: it is the VM
  * @sample:	where its numbers are; NULL: there are none
  * @item:	and where there
+ * @saved:	or they are of a look that was saved
  */
 struct look {
 	const struct vm *vm;
 	const struct kvmwatch_vcpu *vcpu;
 	const struct sample *sample;
 	size_t item;
+	struct exit_saved *saved;
+};
+
+struct exits_options {
+	struct options common;	/* first: options_parse() knows only that */
+	const char *diff;
 };
 
 struct exits {
 	int dev;
 	const struct options *options;
+	const char *diff;	/* the file of --diff; NULL: none */
+	struct exit_file *file;
 	struct selection selection;
 	struct looks before;	/* none yet: first round */
 };
@@ -58,7 +68,7 @@ struct exits {
 enum {
 	COL_VM, COL_VM_NAME, COL_OBJECT, COL_KIND, COL_REASON, COL_NUMBER, COL_COUNT, COL_WINDOW,
 	COL_RATE, COL_SHARE, COL_TIME, COL_WINDOW_COUNT, COL_WINDOW_TIME, COL_TIME_SHARE,
-	COL_AVERAGE, COL_MAX, COL_P99, COL_READ, NR_COLS
+	COL_AVERAGE, COL_MAX, COL_P99, COL_READ, COL_ID, COL_INSTANCE, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -80,6 +90,8 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_MAX]		= { "max_ns",		"MAX",		true },
 	[COL_P99]		= { "p99_ns",		"P99",		true },
 	[COL_READ]		= { "time_ns",		NULL,		true, 0, true },
+	[COL_ID]		= { "id",		NULL,		true, 0, true },
+	[COL_INSTANCE]		= { "instance",		NULL,		true, 0, true },
 };
 
 /* Exits by where they lead: what there is of each. */
@@ -118,12 +130,19 @@ static int look_around(struct exits *exits, struct looks *looks)
 }
 
 /* The same object before, if it was there. */
-static struct look look_before(const struct looks *before, const struct look *now)
+static struct look look_before(const struct exits *exits, const struct look *now)
 {
-	const struct sample *sample = now->vcpu ? &before->vcpus : &before->vms;
+	const struct sample *sample = now->vcpu ? &exits->before.vcpus : &exits->before.vms;
 	struct look look = *now;
-	long was = sample_find(sample, kvmwatch_all_at(now->sample->all, now->item));
+	long was;
 
+	if (exits->file) {
+		look.sample = NULL;
+		look.saved = exit_file_find(exits->file, now->vm->info.id,
+					    now->vcpu ? now->vcpu->id : 0);
+		return look;
+	}
+	was = sample_find(sample, kvmwatch_all_at(now->sample->all, now->item));
 	look.sample = was < 0 ? NULL : sample;
 	look.item = was < 0 ? 0 : was;
 	return look;
@@ -148,7 +167,10 @@ static struct both find_both(const struct look *now, const struct look *before, 
 	struct both both = { };
 
 	both.known = find_stat(now, name, &both.now);
-	both.was_known = both.known && find_stat(before, name, &both.was);
+	if (both.known)
+		both.was_known = before->saved ?
+			exit_saved_value(before->saved, &both.now, &both.was) :
+			find_stat(before, name, &both.was);
 	return both;
 }
 
@@ -235,6 +257,9 @@ static void show_object(const struct rows *rows)
 	output_string(rows->out, COL_OBJECT, object);
 	output_string(rows->out, COL_KIND, rows->kind->name);
 	output_u64(rows->out, COL_READ, now->sample->all->begin_ns, NULL);
+	if (now->vcpu)
+		output_u64(rows->out, COL_ID, now->vcpu->id, NULL);
+	output_u64(rows->out, COL_INSTANCE, now->sample->all->instance, NULL);
 }
 
 static void show_reason(const struct rows *rows, const struct kvmwatch_value *reasons,
@@ -310,10 +335,21 @@ static void show_all(const struct rows *rows, const struct look *before)
 	}
 	if (find_stat(rows->now, kind->longest, &longest))
 		show_ns(rows, COL_MAX, *longest.data);
-	p99 = lengths.known ? exit_p99(&lengths.now, was_of(&lengths)) : 0;
+	/* A saved look has no lengths. */
+	p99 = lengths.known && !before->saved ? exit_p99(&lengths.now, was_of(&lengths)) : 0;
 	if (p99)
 		show_ns(rows, COL_P99, p99);
 	output_row(rows->out);
+}
+
+static __u64 time_between(const struct look *now, const struct look *before)
+{
+	__u64 is = now->sample->all->begin_ns, was;
+
+	if (!before->saved)
+		return sample_window(now->sample, before->sample);
+	was = exit_saved_ns(before->saved);
+	return is > was ? is - was : 0;
 }
 
 /* Of counts that began anew since, there is no rate. */
@@ -323,7 +359,7 @@ static __u64 window_of(const struct look *now, const struct look *before, const 
 
 	if (!total.was_known || *total.was.data > *total.now.data)
 		return 0;
-	return sample_window(now->sample, before->sample);
+	return time_between(now, before);
 }
 
 static void show_kind(struct output *out, const struct look *now, const struct look *before,
@@ -336,13 +372,16 @@ static void show_kind(struct output *out, const struct look *now, const struct l
 	show_all(&rows, before);
 }
 
-static void show_look(struct output *out, const struct exits *exits, const struct look *now)
+/* With --diff, what is not in the file has nothing to be compared with. */
+static bool show_look(struct output *out, const struct exits *exits, const struct look *now)
 {
-	struct look before = look_before(&exits->before, now);
+	struct look before = look_before(exits, now);
 	const struct kvmwatch_vm *vm = &now->vm->info;
 	char title[128];
 	size_t i;
 
+	if (exits->file && !before.saved)
+		return false;
 	if (now->vcpu)
 		snprintf(title, sizeof(title), "VM %llu vCPU %u: id %llu", vm->id,
 			 now->vcpu->vcpu_id, now->vcpu->id);
@@ -353,6 +392,7 @@ static void show_look(struct output *out, const struct exits *exits, const struc
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		show_kind(out, now, &before, &kinds[i], exits->options->raw);
 	output_end(out);
+	return true;
 }
 
 /* A VM and its vCPUs. One that came after the list of them was made, waits for the next look. */
@@ -362,19 +402,20 @@ static bool show_vm(struct output *out, const struct exits *exits, const struct 
 	long item = sample_vm_item(&looks->vms, vm->info.id);
 	struct look now = { .vm = vm, .sample = &looks->vms, .item = item };
 	size_t first, nr, i;
+	bool shown;
 
 	if (item < 0)
 		return false;
-	show_look(out, exits, &now);
+	shown = show_look(out, exits, &now);
 	now.sample = &looks->vcpus;
 	nr = sample_items_of(&looks->vcpus, vm->info.id, &first);
 	for (i = first; i < first + nr; i++) {
 		now.item = looks->vcpus.item_places.all[i].at;
 		now.vcpu = sample_vcpu(&looks->vcpus, now.item);
 		if (now.vcpu)
-			show_look(out, exits, &now);
+			shown |= show_look(out, exits, &now);
 	}
-	return true;
+	return shown;
 }
 
 static int show(struct output *out, struct beat *beat, void *arg)
@@ -387,7 +428,13 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	code = look_around(exits, &now);
 	if (code)
 		return code;
-	if (!exits->before.vms.all && now.vms.nr_vms) {
+	if (exits->file && now.vms.nr_vms &&
+	    exit_file_instance(exits->file) != now.vms.all->instance) {
+		looks_free(&now);
+		return complain("exits", "%s is of another time that kvmwatch was loaded",
+				exits->diff);
+	}
+	if (!exits->file && !exits->before.vms.all && now.vms.nr_vms) {
 		exits->before = now;
 		beat_wait(beat);
 		code = look_around(exits, &now);
@@ -402,33 +449,58 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		shown += show_vm(out, exits, &now, &now.vms.vms[i]);
 	looks_free(&exits->before);
 	exits->before = now;
+	if (!shown && now.vms.nr_vms && exits->file)
+		return complain("exits", "%s has none of these VMs", exits->diff);
 	return shown ? EXIT_DONE : vms_none(&exits->selection, "exits");
 }
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct options options;
-	struct exits exits = { .options = &options };
+	struct exits_options options = { };
+	struct exits exits = { .options = &options.common };
 	int code;
 
-	code = options_parse(cmd, argc, argv, &options);
+	code = options_parse(cmd, argc, argv, &options.common);
 	if (code >= 0)
 		return code;
+	if (options.diff && options.common.count != 1) {
+		complain("exits", "--diff compares once; leave out -i and -n");
+		return EXIT_USAGE;
+	}
+	exits.diff = options.diff;
+	code = options.diff ? exit_file_read(options.diff, &exits.file) : EXIT_DONE;
+	if (code)
+		return code;
 	exits.dev = device_open();
-	if (exits.dev < 0)
+	if (exits.dev < 0) {
+		exit_file_free(exits.file);
 		return EXIT_COULD_NOT;
-	exits.selection.arg = options.vm;
-	code = repeat(&options, show, &exits);
+	}
+	exits.selection.arg = options.common.vm;
+	code = repeat(&options.common, show, &exits);
 	looks_free(&exits.before);
+	exit_file_free(exits.file);
 	selection_free(&exits.selection);
 	close(exits.dev);
 	return code;
 }
 
+static const char *set_diff(struct options *options, const char *arg)
+{
+	if (!*arg)
+		return "give the name of a file";
+	((struct exits_options *)options)->diff = arg;
+	return NULL;
+}
+
+static const struct opt opt_diff = {
+	'd', "diff", "FILE", "since the look in FILE, which --json printed", set_diff
+};
+
 static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
 
 static const struct opt *const options[] = {
-	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_help, NULL
+	&opt_vm, &opt_diff, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_exits = {
@@ -439,7 +511,8 @@ const struct cmd cmd_exits = {
 		"processor's reason, those that take most time first, and from KVM to the VMM by\n"
 		"KVM_EXIT_*. COUNT, RATE, TIME, its SHARE and AVG are over the interval (one second,\n"
 		"or -i). TIME is what vCPUs spent out of the guest, be it in KVM, in the VMM or off\n"
-		"their pCPU. 99 % of the exits are below P99; MAX is the longest so far.",
+		"their pCPU. 99 % of the exits are below P99; MAX is the longest so far.\n"
+		"To compare with an earlier look: kvmwatch exits --json >FILE, later --diff FILE.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

@@ -643,6 +643,42 @@ GOLDEN_TEST(dirty)
 GOLDEN_TEST(collects)
 GOLDEN_TEST(pages)
 
+/* Nothing has come since; then the look is changed as if all that there is had. */
+TEST(exits_compares_with_a_look_that_was_saved)
+{
+	static const char path[] = "/tmp/exits-saved.json";
+	const char *const options[] = { "--diff", path, NULL };
+	char *saved, *text, *at;
+
+	saved = print(&cmd_exits, NULL, "--json");
+	write_file(path, saved);
+	text = print(&cmd_exits, options, "--csv");
+	EXPECT_NE(NULL, strstr(text, "\n1,4242-5,vm,kvm,all,,75,,,,91979706,0,"));
+	free(text);
+	/* Of the VM's exits, all together. */
+	at = strstr(saved, "\"reason\":\"all\",\"count\":");
+	ASSERT_NE(NULL, at);
+	at += strlen("\"reason\":\"all\",\"count\":");
+	ASSERT_NE('0', *at);
+	memset(at, ' ', strspn(at, "0123456789") - 1);
+	at[strspn(at, " ")] = '0';
+	write_file(path, saved);
+	text = print(&cmd_exits, options, "--csv");
+	EXPECT_NE(NULL, strstr(text, "\n1,4242-5,vm,kvm,all,,75,,,,91979706,75,"));
+	free(text);
+
+	at = strstr(saved, "\"instance\":");
+	at[strlen("\"instance\":")] = '7';
+	write_file(path, saved);
+	text = print(&cmd_exits, options, "--csv");
+	EXPECT_STREQ("exit code", text);
+	free(text);
+	free(saved);
+	EXPECT_EQ(2, code_of(&cmd_exits, "-d /tmp/exits-saved.json -n 2"));
+	unlink(path);
+	EXPECT_EQ(1, code_of(&cmd_exits, "-d /tmp/exits-saved.json"));
+}
+
 TEST(stat_leaves_zeros_out_of_tables_when_asked_to)
 {
 	static const char *const options[] = { "--skip-zero", NULL };

@@ -76,6 +76,10 @@ demo: ## show it: a VM with Debian's kernel, in it two KVM guests and kvmwatch
 	@$(VM)/deps tool vm
 	@$(VM)/show
 
+demo-fleet: ## two such VMs as hosts, a Prometheus with our rules, and who of their guests waits most
+	@$(VM)/deps tool vm
+	@$(VM)/demo-fleet
+
 picture: ## docs/top.svg: kvmwatch top with guests at work, in the test VM
 	@$(VM)/deps tool vm
 	@$(VM)/show screen
@@ -224,6 +228,6 @@ help: ## this list
 RESULTS_OF = make $(MAKECMDGOALS) $(filter-out RESULTS_TO=%,$(MAKEOVERRIDES))
 export T V KERNELS SUITE RESULTS_TO RESULTS_OF
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo \
-	picture check check-all check-rest results unit vm-test vmms storm fuzz-vm matrix races \
-	stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm bench \
-	bench-predict packages lint initrd sparse vm-deps clean help
+	demo-fleet picture check check-all check-rest results unit vm-test vmms storm fuzz-vm \
+	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm \
+	bench bench-predict packages try-packages lint initrd sparse vm-deps clean help

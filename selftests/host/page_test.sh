@@ -18,11 +18,19 @@ seen() {
 	grep -i "console\|refused" "$tmp/err" | head
 }
 
-# browse OPTION...: as long as two looks take
+# browse OPTION...: as long as three looks take; of the VM $vm
+vm=
 browse() {
 	timeout 300 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/user" \
 		--enable-logging=stderr --virtual-time-budget=8000 "$@" \
-		"http://127.0.0.1:$port/" 2>>"$tmp/err"
+		"http://127.0.0.1:$port/$vm" 2>>"$tmp/err"
+}
+
+# Two looks with rates, drawn from one to the next
+is_drawn() {
+	grep -q 'aria-label="CPU (solid) and delay (dashed), up to ' "$tmp/dom" &&
+		[ "$(grep -oE '<polyline class="line[01]" points="[0-9., ]*' "$tmp/dom" |
+			grep -cE '="[0-9.]+,[0-9.]+ [0-9.]+,[0-9.]+')" = 4 ]
 }
 
 make -s -C selftests unit >/dev/null || exit
@@ -33,7 +41,7 @@ for ((i = 0; i < 600; i++)); do
 	[ -z "$port" ] || break
 	sleep 0.1
 done
-echo "1..5"
+echo "1..9"
 browse --dump-dom >"$tmp/dom"
 [ "$(grep -o '<button[^>]*data-vm=' "$tmp/dom" | wc -l)" = 8 ]
 case_is $? "each VM has a row"
@@ -43,11 +51,25 @@ grep -q '1.00\? GiB' "$tmp/dom" || grep -q '1.0 GiB' "$tmp/dom"
 case_is $? "numbers are there"
 grep -q '<p id="banner" role="alert" hidden' "$tmp/dom"
 case_is $? "no banner where all is well"
+grep -q '<section id="detail" hidden' "$tmp/dom"
+case_is $? "no VM is looked into where none is named"
+vm='#many'
+browse --dump-dom >"$tmp/dom"
+grep -q '<section id="detail" aria' "$tmp/dom" && grep -q '<h2>many</h2>' "$tmp/dom"
+case_is $? "a VM that the address names is"
+is_drawn
+case_is $? "and its last looks are drawn"
+vm='#%ff%3Cimg%20src=x%20onerror=alert(1)%3E'
+browse --dump-dom >"$tmp/dom"
+! grep -q '<img' "$tmp/dom" && [ "$(grep -o '<button[^>]*data-vm=' "$tmp/dom" | wc -l)" = 8 ]
+case_is $? "one that is no text is none"
+vm=
 ! grep -qiE 'Content Security Policy|Uncaught' "$tmp/err"
 case_is $? "it loads what it may, and has no error"
 [ -z "${PICTURES-}" ] || {
-	browse --window-size=1200,700 --screenshot="$PICTURES/page.png"
-	browse --window-size=420,800 --screenshot="$PICTURES/page-narrow.png"
-	browse --window-size=1200,700 --blink-settings=preferredColorScheme=0 \
+	vm='#many'
+	browse --window-size=1200,1100 --screenshot="$PICTURES/page.png"
+	browse --window-size=420,1400 --screenshot="$PICTURES/page-narrow.png"
+	browse --window-size=1200,1100 --blink-settings=preferredColorScheme=0 \
 		--screenshot="$PICTURES/page-dark.png"
 } >/dev/null

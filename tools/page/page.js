@@ -5,11 +5,15 @@
 
 const EVERY_MS = 3000;
 const PAGE = 4096;
+const KEPT_MS = 600000;
+const SHORTEST_MS = 60000;	// what a graph is wide at least
+const SVG = "http://www.w3.org/2000/svg";
 
 let before = null;		// the look before: what rates are since
 let now = null;
 let sort = { key: "cpu", down: true };
 let chosen = null;
+const past = new Map();		// of each VM: { id, looks: [ { ms, cpu, delay, ... } ] }
 
 // --- reading ---------------------------------------------------------------
 
@@ -110,6 +114,23 @@ function rows() {
 	return all;
 }
 
+// --- the past --------------------------------------------------------------
+
+// A VM that ended is forgotten, and so is one of the same name before it.
+function remember(all) {
+	const names = new Set(all.map((row) => row.name));
+	for (const name of [...past.keys()].filter((name) => !names.has(name)))
+		past.delete(name);
+	for (const { name, vm, cpu, delay, exits, dirty } of all) {
+		if (!past.has(name) || past.get(name).id !== vm.labels.id)
+			past.set(name, { id: vm.labels.id, looks: [] });
+		const { looks } = past.get(name);
+		looks.push({ ms: now.ms, cpu, delay, exits, dirty });
+		while (looks[0].ms < now.ms - KEPT_MS)
+			looks.shift();
+	}
+}
+
 // --- words -----------------------------------------------------------------
 
 function known(value) {
@@ -197,6 +218,7 @@ function cell(column, row) {
 		button.dataset.vm = row.name;
 		button.addEventListener("click", () => {
 			chosen = chosen === row.name ? null : row.name;
+			history.replaceState(null, "", "#" + encodeURIComponent(chosen || ""));
 			show();
 		});
 		td.append(button);
@@ -230,6 +252,47 @@ function showVms(all) {
 	}
 }
 
+function draw(tag, attributes) {
+	const element = document.createElementNS(SVG, tag);
+	for (const [name, value] of Object.entries(attributes))
+		element.setAttribute(name, value);
+	return element;
+}
+
+// The pieces of a line, which has a gap where a look knew nothing.
+function pieces(looks, key, most) {
+	const all = [[]], span = Math.max(SHORTEST_MS, now.ms - looks[0].ms);
+	for (const look of looks) {
+		if (known(look[key])) {
+			const x = 600 - 600 * (now.ms - look.ms) / span;
+			all[all.length - 1].push(x.toFixed(1) + "," + (60 - 58 * look[key] / most).toFixed(1));
+		} else if (all[all.length - 1].length) {
+			all.push([]);
+		}
+	}
+	return all.filter((piece) => piece.length);
+}
+
+function graph(name, looks, keys, text, least) {
+	const values = keys.flatMap((key) => looks.map((look) => look[key])).filter(known);
+	const figure = make("figure"), most = Math.max(least, ...values);
+	const words = name + (values.length ? ", up to " + text(Math.max(...values)) : ": unknown");
+	const svg = draw("svg", { viewBox: "0 0 600 60", preserveAspectRatio: "none", role: "img",
+				  "aria-label": words });
+	keys.forEach((key, number) => svg.append(...pieces(looks, key, most).map((piece) =>
+		draw("polyline", { class: "line" + number, points: piece.join(" ") }))));
+	figure.append(make("figcaption", words), svg);
+	return figure;
+}
+
+function showPast(name) {
+	const { looks } = past.get(name) || { looks: [] };
+	byId("past").replaceChildren(
+		graph("CPU (solid) and delay (dashed)", looks, ["cpu", "delay"], percent, 0.01),
+		graph("Exits a second", looks, ["exits"], count, 1),
+		graph("Dirtied a second, of what is logged", looks, ["dirty"], bytes, 1));
+}
+
 function tableRow(cells) {
 	const tr = make("tr");
 	tr.append(...cells.map((text) => make("td", text)));
@@ -247,6 +310,7 @@ function showDetail(row) {
 	byId("detail").querySelector("dl").replaceChildren(...Object.entries(facts)
 		.filter(([, value]) => value !== undefined)
 		.flatMap(([key, value]) => [make("dt", key), make("dd", String(value))]));
+	showPast(row.name);
 	byId("exits").tBodies[0].replaceChildren(...[...vm.exits]
 		.map(([reason, total]) => [reason, was.exits && rate(was.exits.get(reason), total)])
 		.filter(([, exits]) => exits > 0).sort((a, b) => b[1] - a[1]).slice(0, 12)
@@ -300,6 +364,7 @@ async function look() {
 		const next = digest(parse(await response.text()), Date.now());
 		before = now;
 		now = next;
+		remember(rows());
 		show();
 	} catch (error) {
 		showBanner("The exporter does not answer: " + error.message);
@@ -307,6 +372,12 @@ async function look() {
 	setTimeout(look, document.hidden ? 4 * EVERY_MS : EVERY_MS);
 }
 
+// page#NAME shows that VM. What is no text, as somebody else may have made the link, shows none.
+try {
+	chosen = decodeURIComponent(location.hash.slice(1)) || null;
+} catch {
+	chosen = null;
+}
 showHead();
 byId("filter").addEventListener("input", show);
 look();

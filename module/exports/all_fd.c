@@ -2,9 +2,9 @@
 /*
  * All objects of a kind in one read, or in steps. See include/uapi/linux/kvmwatch.h.
  *
- * Of objects only the last that was read is kept between reads, by its ids. They are looked at one
- * after the other, and each goes to the reader's memory when no lock but the fd's own is held. What
- * an fd takes does not depend on how many there are.
+ * Between reads, an fd remembers only the ids of the last object that was read. A read takes a
+ * snapshot of one object after the other, and copies each to the reader's memory while it holds no
+ * lock but that of the fd. So the memory of an fd does not depend on the number of objects.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -29,19 +29,19 @@
 
 struct all_file {
 	struct kvmw_object		*vm;	/* holds a reference; NULL: all */
-	bool				privileged;	/* as charged */
-	/* One reads at a time. The rest is under it. */
+	bool				privileged;	/* which limit it is charged to */
+	/* Serialises reads, and protects the members below. */
 	struct mutex			lock;
-	u64				told;	/* the generation last told */
-	/* The last object that was read, if there are more: VM and id. */
+	u64				told;	/* generation in the last header */
+	/* The last object of a read that left some out: ids of its VM and its own. */
 	u64				at_vm, at;
-	struct kvmwatch_all_header	header;	/* what never changes of it */
+	struct kvmwatch_all_header	header;	/* the members that never change */
 	/* In the order of the descriptors. */
 	const struct kvmw_stat		**stats;
 	struct kvmwatch_stats_desc	*descs;
 };
 
-/* A read that goes on. */
+/* A read in progress. */
 struct look {
 	const struct all_file	*af;
 	union kvmw_any_stats	*stats;
@@ -49,7 +49,7 @@ struct look {
 	char __user		*to;
 	size_t			room;
 	u32			nr, filled;
-	u64			at_vm, at;	/* the last that was filled in */
+	u64			at_vm, at;	/* the last object that was filled in */
 };
 
 static bool is_histogram(const struct kvmw_stat *stat)
@@ -100,7 +100,7 @@ static void make_descs(struct all_file *af, const struct kvmw_all_choice *choice
 	header->item_size = header->data_offset + size;
 }
 
-/* What can be had of it, as bits. */
+/* Set the bits of statistics that are available for an object. */
 static void look_available(const struct all_file *af, const struct kvmw_object *obj, u64 *bits)
 {
 	u32 i;
@@ -112,8 +112,8 @@ static void look_available(const struct all_file *af, const struct kvmw_object *
 }
 
 /*
- * A number must have been available before it was taken, and not been withdrawn since.
- * What is not available is 0, so that nothing of others gets out.
+ * A number is good if its statistic is available both before and after the snapshot. Other cells
+ * are cleared, so that nothing of the previous object leaks.
  */
 static void look_numbers(struct look *look, struct kvmw_object *obj)
 {
@@ -153,7 +153,7 @@ static void look_item(struct kvmwatch_all_item *item, struct kvmw_object *obj)
 	}
 }
 
-/* Was it in a read before this one? Objects come VM by VM, each in the order of ids. */
+/* Did an earlier read return this object? Objects come VM by VM, sorted by id within each. */
 static bool was_read(const struct all_file *af, const struct kvmw_object *obj)
 {
 	u64 vm = obj->vm->obj.id;
@@ -190,7 +190,7 @@ static const struct kvmw_changes *changes_of(const struct all_file *af)
 	return af->vm ? &af->vm->vm->changes : NULL;
 }
 
-/* Header, and descriptors if there is room for them: what was copied, or -errno. */
+/* Copy the header, and the descriptors if they fit. Returns the bytes of the read, or -errno. */
 static ssize_t put_head(const struct all_file *af, const struct kvmwatch_all_header *header,
 			char __user *buf, size_t size)
 {
@@ -204,7 +204,7 @@ static ssize_t put_head(const struct all_file *af, const struct kvmwatch_all_hea
 	return header->item_offset + (ssize_t)header->filled * header->item_size;
 }
 
-/* Where the next read begins: behind what this one has, or anew. */
+/* Let the next read go on behind the last object, or start over after a complete read. */
 static void go_on(struct all_file *af, const struct look *look)
 {
 	if (look->filled == look->nr) {
@@ -222,7 +222,7 @@ static ssize_t look_around(struct all_file *af, struct look *look, char __user *
 	u64 generation = af->told;
 	ssize_t ret;
 
-	/* A change that goes on or comes makes it look old, never new. */
+	/* This may signal a change that the read includes; it never misses one. */
 	if (!af->at_vm)
 		generation = kvmw_generation_before(header.kind, changes_of(af));
 	header.generation = generation;
@@ -270,7 +270,7 @@ static ssize_t all_read(struct file *file, char __user *buf, size_t size, loff_t
 	return ret;
 }
 
-/* Have the next read begin anew. */
+/* SEEK_SET to 0 makes the next read start over. */
 static loff_t all_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct all_file *af = file->private_data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Fds with the numbers of all objects of a kind. See all_fd.c. Context: task. */
+/* Fds for the numbers of all objects of a kind. See all_fd.c. Context: task. */
 #ifndef KVMW_ALL_FD_H
 #define KVMW_ALL_FD_H
 
@@ -7,7 +7,7 @@
 
 struct kvmw_object;
 
-/* Which statistics: of those in @names, if it is not NULL; each has its NUL. */
+/* The chosen statistics. @names: NUL-terminated names, one after the other; NULL: all. */
 struct kvmw_all_choice {
 	const char	*names;
 	size_t		names_size;
@@ -15,8 +15,8 @@ struct kvmw_all_choice {
 };
 
 /*
- * A new fd to read all objects of a kind with, of @vm or, with NULL, of all VMs. @privileged: for
- * somebody who may see all VMs.
+ * Create an fd for reading all objects of a kind, of @vm or, with NULL, of all VMs. @privileged:
+ * the caller may see all VMs.
  */
 int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *choice,
 		bool privileged);

@@ -19,7 +19,7 @@
 
 static struct dentry *root, *vm_root;
 
-/* --- one value a file ------------------------------------------------------- */
+/* --- one file per statistic ------------------------------------------------- */
 
 static void put_value(struct seq_file *m, const struct kvmw_stat *stat,
 		      const union kvmw_any_stats *stats)
@@ -32,8 +32,8 @@ static void put_value(struct seq_file *m, const struct kvmw_stat *stat,
 }
 
 /*
- * Which statistic it is follows from the file's name, so no file needs memory of its own.
- * It must have been available before it was taken, and not been withdrawn since.
+ * The name of the file identifies the statistic, so a file needs no memory of its own. The number
+ * is good if the statistic is available both before and after the snapshot.
  */
 static int value_show(struct seq_file *m, void *unused)
 {
@@ -45,7 +45,7 @@ static int value_show(struct seq_file *m, void *unused)
 
 	if (WARN_ON_ONCE(!stat))
 		return -EINVAL;
-	/* The next of this name may be there already, and wait for this directory to go. */
+	/* A successor of the same name may exist already, and get its directory after this one. */
 	if (!kvmw_shown(obj))
 		return -ENODEV;
 	if (!kvmw_stat_available(stat, obj))
@@ -66,7 +66,7 @@ unavailable:
 }
 DEFINE_SHOW_ATTRIBUTE(value);
 
-/* Those that are missing; which were made is known, as they have an order. */
+/* Create the missing files. They come in the order of the table, so obj->files has the next. */
 static bool add_files(struct kvmw_object *obj)
 {
 	const struct kvmw_stat *stat;
@@ -81,8 +81,8 @@ static bool add_files(struct kvmw_object *obj)
 }
 
 /*
- * Does another object have a directory of this name? debugfs_create_dir() fails then too, but
- * also complains in the kernel's log. Only the housekeeper makes directories here.
+ * Does another object have a directory of this name? debugfs_create_dir() would fail, but also
+ * complain in the kernel's log. Only the housekeeper creates directories here, so this is no race.
  */
 static bool is_taken(struct dentry *parent, const char *name)
 {
@@ -96,7 +96,7 @@ static bool add_dir(struct kvmw_object *obj, struct dentry *parent, const char *
 {
 	struct dentry *dir;
 
-	/* The directory of a predecessor goes when the housekeeper buries that: next time. */
+	/* The next round tries again: the housekeeper removes a dead predecessor's directory. */
 	if (!obj->dir) {
 		if (is_taken(parent, name))
 			return false;
@@ -109,8 +109,8 @@ static bool add_dir(struct kvmw_object *obj, struct dentry *parent, const char *
 }
 
 /*
- * A directory takes some 10 KiB of the kernel's memory, and a VM may have 32764 slots. Those
- * from here on have none, nor have those without counters; the tables and the device have all.
+ * A directory takes some 10 KiB of kernel memory, and a VM may have 32764 slots. Slots with this id
+ * and above get no directory, nor do slots without counters. The tables and the device show all.
  */
 #define FIRST_SLOT_WITHOUT_DIR	512
 
@@ -162,8 +162,8 @@ static const struct {
 };
 
 /*
- * Without debugfs all of it does nothing, and the rest works: that is no error. After one,
- * kvmw_debugfs_exit() is to be called.
+ * A kernel without debugfs is no error: then these functions do nothing. After an error call
+ * kvmw_debugfs_exit().
  */
 int kvmw_debugfs_init(void)
 {

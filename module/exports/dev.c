@@ -28,7 +28,7 @@
 
 #define MAX_ITEM_SIZE	4096
 
-/* What an open file may do is settled when it is opened, and goes along with it. */
+/* The rights of an open file are those at the time of open(), whoever uses the file later. */
 struct dev_file {
 	bool	sees_all;
 };
@@ -61,8 +61,8 @@ static int ioctl_info(struct file *file, void *arg)
 /* --- by KVM's fds ----------------------------------------------------------- */
 
 /*
- * The open file keeps the VM or vCPU, so its record is there, and stays until KVM's
- * release of it.
+ * An open file of KVM pins its VM or vCPU. So the object's record, if it has one, stays until KVM
+ * releases the file.
  */
 static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
 {
@@ -80,7 +80,7 @@ static struct kvmw_object *find_by_file(const struct file *file, u32 kind)
 	return obj;
 }
 
-/* By KVM's fd of a vCPU or, for any other kind, of a VM. NULL: there is no record of it. */
+/* Find by KVM's fd of a vCPU or, for any other kind, of a VM. NULL: there is no record. */
 static struct kvmw_object *find_by_kvm_fd(int fd, u32 kind)
 {
 	struct file *file = fget(fd);
@@ -96,8 +96,8 @@ static struct kvmw_object *find_by_kvm_fd(int fd, u32 kind)
 }
 
 /*
- * The VM that a request is about: NULL for all of them, which takes the right to see
- * them, else with a reference.
+ * The VM that a request names, with a reference; NULL for all VMs, which the caller must have the
+ * right to see.
  */
 static struct kvmw_object *find_only_vm(const struct file *file, bool by_fd, int fd, u64 id)
 {
@@ -115,7 +115,7 @@ static struct kvmw_object *find_only_vm(const struct file *file, bool by_fd, int
 
 /* --- KVMWATCH_LIST --------------------------------------------------------- */
 
-/* Where listed items go: as many as there is room for, all are counted. */
+/* The caller's buffer for listed items. It gets as many as fit; @nr counts all. */
 struct sink {
 	u8 __user	*items;
 	u32		item_size;
@@ -123,7 +123,7 @@ struct sink {
 	u32		nr;
 };
 
-/* Longer items than we know get zeroes at the end, shorter ones less. */
+/* If the caller's items are longer than ours, the rest is zeroed; if shorter, ours are cut. */
 static int sink_put(struct sink *sink, const void *item, size_t size)
 {
 	u8 __user *to = sink->items + (size_t)sink->nr * sink->item_size;
@@ -275,7 +275,7 @@ static int list_buckets_of(struct sink *sink, const struct kvmw_stat *stat)
 	return err;
 }
 
-/* All statistics with one kind of buckets have the same. */
+/* All statistics with the same kind of buckets have the same names. */
 static int list_buckets(struct sink *sink)
 {
 	const struct kvmw_stat *stat;
@@ -305,7 +305,7 @@ static int list_objects(struct file *file, struct kvmwatch_list *list, struct si
 	vm = find_only_vm(file, list->flags & KVMWATCH_LIST_BY_FD, list->fd, list->vm);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	/* A change that goes on or comes makes the list look old, never new. */
+	/* This may signal a change that the list includes; it never misses one. */
 	changes = vm ? &vm->vm->changes : NULL;
 	list->generation = kvmw_generation_before(list->kind, changes);
 	err = kvmw_each(list->kind, vm, put[list->kind], sink);
@@ -402,7 +402,7 @@ static struct kvmw_object *find_by_fd(const struct kvmwatch_open *open)
 	return slot;
 }
 
-/* What a request to open is about, with a reference. */
+/* The object that a request to open names, with a reference. */
 static struct kvmw_object *find_to_open(const struct file *file, const struct kvmwatch_open *open)
 {
 	bool by_fd = open->flags & KVMWATCH_OPEN_BY_FD;
@@ -455,7 +455,7 @@ static int ioctl_open_heat(struct file *file, void *arg)
 
 #define MAX_NAMES_SIZE	65536
 
-/* The names that a caller has chosen, to be freed with kvfree(); NULL: it wants all. */
+/* Copy the names that a caller has chosen; free them with kvfree(). NULL: it wants all. */
 static char *get_names(const struct kvmwatch_open_all *open)
 {
 	char *names;
@@ -538,7 +538,7 @@ static int ioctl_audit(struct file *file, void *arg)
 static const struct command {
 	unsigned int	nr;
 	size_t		size;
-	size_t		least;		/* of the first published structure */
+	size_t		least;		/* size of the first published structure */
 	bool		returns;	/* copies its argument back */
 	int		(*run)(struct file *file, void *arg);
 } commands[] = {
@@ -565,7 +565,7 @@ union any_arg {
 	struct kvmwatch_audit	audit;
 };
 
-/* Commands are told apart by number alone: the size in them is that of the caller. */
+/* Ignore the size in @cmd: it is that of the caller's structure, which may be older or newer. */
 static const struct command *command_of(unsigned int cmd)
 {
 	unsigned int i;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * /dev/kvmwatch: the ioctls of include/uapi/linux/kvmwatch.h. Opens stats fds, which
- * are in stats_fd.c, fds of all objects of a kind (all_fd.c) and of heat (heat_fd.c).
- * Context: task.
+ * /dev/kvmwatch: the ioctls of include/uapi/linux/kvmwatch.h. They open stats fds (stats_fd.c), fds
+ * for all objects of a kind (all_fd.c) and fds for heat (heat_fd.c). Context: task.
  */
 #ifndef KVMW_DEV_H
 #define KVMW_DEV_H

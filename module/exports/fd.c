@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What all kinds of fds share. See fd.h. */
+/* Functions that all kinds of fds share. See fd.h. */
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
 #include <linux/err.h>
@@ -17,7 +17,7 @@ static unsigned int fds = 32768;
 module_param(fds, uint, 0444);
 MODULE_PARM_DESC(fds, "fds that may be open at a time (default 32768); callers without CAP_PERFMON share a quarter as many, apart from that. An eighth of each may be mapped");
 
-/* Of those who may not see all VMs, and of those who may. */
+/* [0]: of unprivileged users; [1]: of users who may see all VMs. */
 static atomic_t nr_fds[2], nr_maps[2];
 
 static int charge(atomic_t *nr, bool privileged, unsigned int limit)

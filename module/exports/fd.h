@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What all kinds of fds share. @privileged: its holder may see all VMs. Context: task. */
+/* Functions that all kinds of fds share. @privileged: the user may see all VMs. Context: task. */
 #ifndef KVMW_FD_H
 #define KVMW_FD_H
 
@@ -9,15 +9,15 @@
 struct kvmw_stat;
 struct kvmwatch_stats_desc;
 
-/* Count an open fd: 0, or -ENOBUFS beyond the limit. Give it back. */
+/* Charge an open fd. Returns 0, or -ENOBUFS if the limit is reached. */
 int kvmw_fd_charge(bool privileged);
 void kvmw_fd_uncharge(bool privileged);
 
-/* The same for mapped fds. */
+/* The same for a mapped fd. */
 int kvmw_map_charge(bool privileged);
 void kvmw_map_uncharge(bool privileged);
 
-/* Install an fd for @file's operations. Returns it, or -errno. */
+/* Install a new fd with operations @fops. Returns the fd, or -errno. */
 int kvmw_fd_install(const char *name, const struct file_operations *fops, void *data,
 		    fmode_t mode);
 

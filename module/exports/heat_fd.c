@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fds to read per-page heat with: the format is in include/uapi/linux/kvmwatch.h.
+ * Fds for reading per-page heat. include/uapi/linux/kvmwatch.h has the format.
  *
- * Header and slots are made anew for each read that touches them. Pages are copied from where
- * hits count, each entry as a whole.
+ * Each read that touches the header or the slots makes them afresh. The entries of pages are copied
+ * from where hits count, each entry as a whole.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -24,16 +24,16 @@
 
 struct heat_file {
 	struct kvmw_object	*obj;		/* the VM or slot; holds a reference */
-	bool			privileged;	/* as charged */
+	bool			privileged;	/* which limit it is charged to */
 	int			nr;
 	struct kvmw_heat	**heats;
-	/* Where each one's pages start; behind the last, the end of it all. */
+	/* Offset of the pages of each heat; the last entry is the size of the whole file. */
 	u64			*offsets;
-	u64			collects;	/* before it was opened */
-	u64			uncovered;	/* likewise; see sum_uncovered() */
+	u64			collects;	/* of the VM when it was opened */
+	u64			uncovered;	/* sum_uncovered() when it was opened */
 };
 
-/* --- what the head says -------------------------------------------------- */
+/* --- header and slots ---------------------------------------------------- */
 
 static size_t head_size(const struct heat_file *hf)
 {
@@ -49,9 +49,9 @@ static u64 slot_marks(const struct kvmw_slot *slot)
 }
 
 /*
- * All marks of the VM but those of the slots that we have. Both are in the order of their
- * ids. A slot that was folded into the VM's sums does not change any more, and one that was
- * just born is on no list before it was absorbed.
+ * All marks of the VM except those of the slots that this fd covers. The VM's list and ours are
+ * both sorted by id. A covered slot that is not on the list any more is part of vm->gone_slots, and
+ * its marks do not change. A newborn slot gets on the list by kvmw_absorb().
  */
 static u64 sum_uncovered(const struct heat_file *hf)
 {
@@ -112,7 +112,7 @@ static void fill_head(const struct heat_file *hf, struct kvmwatch_heat_header *h
 
 /* --- reads --------------------------------------------------------------- */
 
-/* What was copied, or -errno. */
+/* Returns the bytes copied, or -errno. */
 static ssize_t read_head(const struct heat_file *hf, char __user *buf, size_t size, u64 pos)
 {
 	struct kvmwatch_heat_header *header = kvmalloc(head_size(hf), GFP_KERNEL);
@@ -129,7 +129,7 @@ static ssize_t read_head(const struct heat_file *hf, char __user *buf, size_t si
 
 #define CHUNK	64	/* entries */
 
-/* From @pos in the pages of one slot. What was copied, or -errno. */
+/* Read from @pos in the pages of one slot. Returns the bytes copied, or -errno. */
 static ssize_t read_pages(const struct kvmw_heat *heat, char __user *buf, size_t size, u64 pos)
 {
 	unsigned long npages, i, first = pos / sizeof(u64);
@@ -143,7 +143,7 @@ static ssize_t read_pages(const struct kvmw_heat *heat, char __user *buf, size_t
 	return copy_to_user(buf, (u8 *)copy + skip, part) ? -EFAULT : part;
 }
 
-/* The last one that starts at @pos or before. */
+/* The last heat whose pages start at or before @pos. */
 static int heat_at(const struct heat_file *hf, u64 pos)
 {
 	int low = 0, high = hf->nr - 1, middle;
@@ -253,8 +253,9 @@ static int heat_file_begin(struct heat_file *hf, struct kvmw_slot **slots, int n
 }
 
 /*
- * With all slots of a VM that can be logged, as they are now, or with the one. Marks of slots that
- * count with their VM are not told apart from the VM's others: uncovered, as those to come.
+ * Cover the one slot, or all current slots of a VM that can be logged. Slots that count in the
+ * stray record are left out, as nothing tells their marks apart: these are uncovered, like marks of
+ * slots that come later.
  */
 static int heat_file_open(struct heat_file *hf)
 {

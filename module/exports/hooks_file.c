@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The file "hooks": what is attached, what is not and why, and figures about the module. */
+/* The file "hooks": which hooks are attached, why others are not, and figures of the module. */
 #include <linux/bits.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
@@ -54,7 +54,7 @@ static void put_rounds(struct seq_file *m)
 		   rounds, interrupts);
 }
 
-/* How many records there are, and how many of them are ready for new objects. */
+/* Number of records, and how many of them are in the pools. */
 static void put_records(struct seq_file *m)
 {
 	static const char *const names[] = { "VM", "vCPU", "slot" };
@@ -69,7 +69,7 @@ static void put_records(struct seq_file *m)
 	seq_putc(m, '\n');
 }
 
-/* What the counters of slots take, and how many slots the limits left without. */
+/* Memory of the counters of slots, and how many slots have none because of the limits. */
 static void put_counters(struct seq_file *m)
 {
 	struct kvmw_counters it;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The file hooks in debugfs: what a report of a bug begins with. */
+/* The file "hooks" in debugfs, the first thing to attach to a bug report. */
 #ifndef KVMW_HOOKS_FILE_H
 #define KVMW_HOOKS_FILE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The copy of a mapped stats fd: how it is made while others read it without a lock.
- * selftests/unit/map_copy_test.c runs this code in threads, so it uses only what that test defines.
+ * Update the copy of a mapped stats fd while processes read it without a lock.
+ * selftests/unit/map_copy_test.c runs this code in threads, so this file uses only kernel
+ * interfaces that the test also defines.
  */
 #ifndef KVMW_MAP_COPY_H
 #define KVMW_MAP_COPY_H
@@ -14,8 +15,8 @@
 #endif
 
 /*
- * Readers see an odd sequence meanwhile, so the caller keeps preemption off. The map is only
- * trusted for where the data is, which nobody else writes.
+ * Readers wait while the sequence is odd, so the caller disables preemption. Only the kernel writes
+ * the map, so its data_offset can be trusted.
  */
 static inline void kvmw_map_copy(struct kvmwatch_map *map, const u64 *data, size_t size, u64 ns,
 				 u32 flags)

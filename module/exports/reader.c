@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* By what numbers the reader knows processes and threads. See reader.h. */
+/* Numbers of processes and threads in the reader's pid namespace. See reader.h. */
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
@@ -9,7 +9,7 @@
 #include "exports/reader.h"
 #include "records/record.h"
 
-/* Under RCU. */
+/* Context: rcu_read_lock() held. */
 static pid_t number(struct pid *pid, u32 gone, u32 hidden, u32 *flags)
 {
 	pid_t nr;

@@ -2,13 +2,12 @@
 /*
  * Stats fds: an object's numbers in the format of KVM_GET_STATS_FD.
  *
- * Header, id string and descriptors never change while the fd is open, so they are
- * made once: the descriptors are of what can be had of the object at that time. The
- * data is made anew for each read that touches it.
+ * Header, id string and descriptors are made when the fd is opened, and never change. The
+ * descriptors are those of statistics that are available for the object at that time. Each read
+ * that touches the data takes a new snapshot.
  *
- * Of a mapped one, the refresher, a work item, makes a copy every now and then. Hits do
- * not know of that: they count in records, never in what a process can map. docs/abi.md
- * has the reasons.
+ * The refresher, a work item, periodically copies the data of mapped fds. Hits know nothing of
+ * that: they count in records, never in memory that a process can map. docs/abi.md has the reasons.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -38,18 +37,18 @@ module_param(map_ms, uint, 0444);
 MODULE_PARM_DESC(map_ms, "how often mapped stats fds are copied, in ms (default 10; at least 1)");
 
 struct stats_file {
-	struct kref			ref;	/* the file's, and the refresher's at work */
+	struct kref			ref;	/* the file's, and the refresher's at a copy */
 	struct kvmw_object		*obj;	/* holds a reference */
-	bool				privileged;	/* as charged */
+	bool				privileged;	/* which limit it is charged to */
 	struct kvmwatch_stats_header	header;
 	size_t				data_size;
 	/* Everything before the data: header, id and descriptors. */
 	u8				*head;
 	struct kvmwatch_map		*map;	/* NULL: not mapped yet; under map_lock */
-	struct list_head		node;	/* in fresh or mapped; empty: in none */
+	struct list_head		node;	/* on fresh or mapped; empty: on neither */
 };
 
-/* --- what never changes ------------------------------------------------------ */
+/* --- header, id and descriptors ---------------------------------------------- */
 
 static void make_id(const struct kvmw_object *obj, char *id, size_t size)
 {
@@ -105,8 +104,8 @@ static int make_head(struct stats_file *sf)
 /* --- reads ------------------------------------------------------------------- */
 
 /*
- * The numbers, packed in the order of the descriptors. Whether one is still believed is
- * asked after it was taken.
+ * Pack the numbers in the order of the descriptors. Whether a statistic is withdrawn is checked
+ * after the snapshot was taken.
  */
 static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, u64 *data)
 {
@@ -116,7 +115,7 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 	bool withdrawn;
 	u64 *cells;
 
-	/* Both are in the order of the table, the descriptors with some left out. */
+	/* The descriptors are in the order of the table, but lack some of its rows. */
 	stat = kvmw_stats_table(sf->obj->kind, &nr);
 	for (i = 0; i < sf->header.num_desc; i++, stat++) {
 		while (strcmp(stat->name, desc[i].name))
@@ -130,7 +129,7 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 	}
 }
 
-/* The numbers of now, to be freed with kvfree(). NULL: no memory. */
+/* Take a snapshot; free it with kvfree(). NULL: no memory. */
 static u64 *make_data(struct stats_file *sf)
 {
 	union kvmw_any_stats *stats = kzalloc(sizeof(*stats), GFP_KERNEL);
@@ -198,10 +197,10 @@ static __poll_t stats_poll(struct file *file, poll_table *wait)
 
 /* --- life --------------------------------------------------------------------- */
 
-/* Protects the lists, and the map of each stats file. Innermost: nothing is done under it. */
+/* Protects the lists, and the map of each stats file. Innermost: no snapshot is taken under it. */
 static DEFINE_MUTEX(map_lock);
-static LIST_HEAD(fresh);	/* no copy was made yet */
-static LIST_HEAD(mapped);
+static LIST_HEAD(fresh);	/* mapped, and without a copy yet */
+static LIST_HEAD(mapped);	/* has a copy */
 
 static void stats_file_free(struct kref *ref)
 {
@@ -214,8 +213,8 @@ static void stats_file_free(struct kref *ref)
 }
 
 /*
- * Its user is gone, and another may come in its place at once. What it has may stay a
- * moment longer, but only of the one that the refresher is at.
+ * Return the charge now; the memory may live until the refresher drops its reference. The refresher
+ * holds one reference at a time.
  */
 static void let_go(struct stats_file *sf)
 {
@@ -236,7 +235,7 @@ static int stats_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* --- copies for those who have it mapped -------------------------------------- */
+/* --- copies for mapped fds ---------------------------------------------------- */
 
 static void refresh_fn(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(refresher, refresh_fn);
@@ -249,7 +248,7 @@ static void publish(struct stats_file *sf, const u64 *data, bool last)
 	preempt_enable();
 }
 
-/* Returns whether that was the last copy: what is gone does not change any more. */
+/* Returns whether that was the last copy: the numbers of a gone object do not change. */
 static bool refresh(struct stats_file *sf)
 {
 	bool last = kvmw_is_gone(sf->obj);
@@ -263,9 +262,9 @@ static bool refresh(struct stats_file *sf)
 }
 
 /*
- * A copy for each on @list, which are in mapped then. No lock is held while numbers are
- * made: that takes locks of KVM's, under which KVM takes mmap_lock, under which
- * stats_mmap() is called.
+ * Refresh each file on @list, and move it to the list mapped. No lock is held while a snapshot is
+ * taken: that takes locks of KVM, under which KVM takes mmap_lock, under which the kernel calls
+ * stats_mmap(), which takes map_lock.
  */
 static void refresh_all(struct list_head *list)
 {
@@ -292,10 +291,10 @@ static void refresh_all(struct list_head *list)
 	mutex_unlock(&map_lock);
 }
 
-/* Whoever maps how much: rounds take a tenth of one CPU at most. */
+/* However many fds are mapped, the refresher uses at most a tenth of one CPU. */
 static void refresh_fn(struct work_struct *unused)
 {
-	static u64 next;	/* round; only this work item is here */
+	static u64 next;	/* when the next round starts; only this work item uses it */
 	u64 start, now;
 
 	refresh_all(&fresh);
@@ -324,7 +323,7 @@ static struct kvmwatch_map *map_alloc(const struct stats_file *sf)
 	return map;
 }
 
-/* Under map_lock. Nothing is copied here: see refresh_all(). */
+/* Context: map_lock held, so this cannot copy: see refresh_all(). */
 static int map_once(struct stats_file *sf)
 {
 	int err;

@@ -32,7 +32,7 @@ struct column {
 	int		width;
 };
 
-/* Which object a line is about, in the leading columns. */
+/* A table. @lead prints the leading columns, which identify the object of a line. */
 struct kvmw_table {
 	unsigned int		kind;
 	const char		*head;
@@ -43,8 +43,8 @@ struct kvmw_table {
 #define MAX_COLUMNS	16
 
 /*
- * A table being read: the head, then a VM at a time, so that reading costs what it prints.
- * Which VMs there are is looked up at the start.
+ * A read of a table: the head, then one VM after the other, so that a partial read does no more
+ * work than it prints. The VMs are looked up at the start.
  */
 struct table_reader {
 	const struct kvmw_table	*table;
@@ -55,7 +55,7 @@ struct table_reader {
 	union kvmw_any_stats	stats;
 };
 
-/* A bit for each column: the number can be had. */
+/* A bit for each column whose statistic is available. */
 static u32 columns_available(const struct table_reader *reader, const struct kvmw_object *obj)
 {
 	u32 bits = 0;
@@ -68,8 +68,8 @@ static u32 columns_available(const struct table_reader *reader, const struct kvm
 }
 
 /*
- * "-" where a number cannot be had: it must have been available before it was taken, and not been
- * withdrawn since.
+ * Print "-" in place of an unavailable number. A number is good if its statistic is available both
+ * before and after the snapshot.
  */
 static void table_row(struct seq_file *m, struct table_reader *reader, struct kvmw_object *obj)
 {
@@ -202,7 +202,7 @@ const struct file_operations kvmw_table_fops = {
 	.release = table_release,
 };
 
-/* Programs may have any name; a column has no blanks. */
+/* The name of a program may contain anything, but a column must not contain blanks. */
 static void one_word(char *to, const char *from, size_t size)
 {
 	strscpy(to, *from ? from : "-", size);

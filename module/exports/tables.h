@@ -10,10 +10,13 @@ struct seq_file;
 
 extern const struct kvmw_table kvmw_vms_table, kvmw_vcpus_table, kvmw_slots_table,
 			       kvmw_halt_poll_table;
-/* Of a file that has a table as its i_private */
+/* For a file whose i_private is a table */
 extern const struct file_operations kvmw_table_fops;
 
-/* A table without rows says that there is no VM, unless this says why not. */
+/*
+ * Print why the module watches nothing, if it does not. Without that line, a table without rows
+ * means that there is no VM.
+ */
 void kvmw_put_blind(struct seq_file *m);
 
 #endif /* KVMW_TABLES_H */

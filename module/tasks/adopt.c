@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes records of VMs that have none: those that ran before us, and those that a
- * hit found no free record for. count.c then counts what they have mapped.
+ * Adopt VMs: make records of those that have none. Such a VM ran before the hooks were attached, or
+ * was created while the pool was empty. count.c then counts the leaves of adopted VMs.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -46,8 +46,8 @@
 /* --- records --------------------------------------------------------------- */
 
 /*
- * Records are made here while no lock of KVM's is held, and used while one is, which is
- * then held for no more than AT_A_TIME of them.
+ * A stock of records. It is filled while no lock of KVM is held, and used under such a lock, which
+ * is then held for at most AT_A_TIME records.
  */
 #define AT_A_TIME	32
 
@@ -83,12 +83,12 @@ static void stock_free(struct stock *stock)
 /* Under house_lock. */
 static u64 adopted, rounds, interrupts;
 
-/* What came of a step under a lock. */
+/* Result of a step under a lock: all done, call again, or fill the stock and call again. */
 enum step { STEP_DONE, STEP_MORE, STEP_STOCK };
 
-/* --- what a VM has --------------------------------------------------------- */
+/* --- vCPUs and slots of a VM ------------------------------------------------- */
 
-/* A walk over a VM's vCPUs, then its slots; both by their order, which changes leave as it is. */
+/* A walk over a VM's vCPUs by index, then over its slots by gfn. Changes do not reorder these. */
 struct child_walk {
 	struct kvmw_vm	*vm;
 	struct stock	stock;
@@ -141,14 +141,14 @@ static bool adopt_slot(struct child_walk *walk, const struct kvm_memory_slot *ks
 	return true;
 }
 
-/* vCPUs are numbered as they come, and go with their VM. */
+/* KVM only appends to the array of vCPUs, and keeps it as long as the VM. */
 static enum step vcpus_step(struct child_walk *walk, struct kvm *kvm)
 {
 	struct kvm_vcpu *kvcpu;
 	int i;
 
 	for (i = 0; i < AT_A_TIME; i++) {
-		/* 5.10's kvm_get_vcpu() takes one that is not there for the first. */
+		/* 5.10's kvm_get_vcpu() returns the first vCPU for an index beyond the last. */
 		if (walk->vcpu >= atomic_read(&kvm->online_vcpus))
 			return STEP_DONE;
 		kvcpu = kvm_get_vcpu(kvm, walk->vcpu);
@@ -162,9 +162,9 @@ static enum step vcpus_step(struct child_walk *walk, struct kvm *kvm)
 }
 
 /*
- * KVM waits for the readers of kvm->srcu between a change of its slots and the hook that
- * tells of it. So what is taken from here into a record is older than what the hook of a
- * change writes there, and a slot that is just going is hidden after it was found.
+ * Between a change of its slots and the hook on slot_commit, KVM waits for readers of kvm->srcu. So
+ * the hook writes to a record after we have copied an older state to it, and the hook hides a slot
+ * that KVM deletes after we have found it.
  */
 static enum step slots_step(struct child_walk *walk, struct kvm *kvm)
 {
@@ -204,7 +204,7 @@ static enum step children_step(struct child_walk *walk, unsigned int kind)
 	return step;
 }
 
-/* False: there was no memory for all of them. */
+/* False: memory ran out before all had records. */
 static bool adopt_children(struct kvmw_vm *vm)
 {
 	struct child_walk walk = { .vm = vm };
@@ -227,8 +227,8 @@ static bool adopt_children(struct kvmw_vm *vm)
 }
 
 /*
- * A vCPU that was loaded before we watched. Its numbers are this CPU's, and the interrupt may come
- * while a hit changes them.
+ * The vCPU was loaded here before it had a record. Only this CPU writes its numbers, and this
+ * interrupt may come while a hit changes them.
  */
 static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
@@ -245,11 +245,12 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 }
 
 /*
- * A vCPU whose load we did not see: the thread that runs here carries KVM's
- * notifier of it. Nothing is followed but a pointer that one of our records has.
- * Runs in an interrupt, so the vCPU cannot be put meanwhile. When this interrupts a load's hit,
- * that has put the vCPU into kvmw_cpu and does the rest itself; that of a put takes it out of
- * there at its end.
+ * Find a vCPU that is loaded here, although no hook saw its load: KVM has registered its preempt
+ * notifier with the current thread. A pointer is followed only if a record has it as its key. This
+ * runs in an interrupt, so KVM cannot put the vCPU meanwhile.
+ *
+ * This may interrupt a hit of the same vCPU. That of a load has stored the vCPU in kvmw_cpu, and
+ * does the rest itself. That of a put removes it from there at its end.
  */
 static void find_loaded(void *unused)
 {
@@ -268,7 +269,7 @@ static void find_loaded(void *unused)
 	}
 }
 
-/* It has run, and nobody has seen it loaded or put since it has a record. */
+/* Has the vCPU run, but no hook seen a load or put of it since it got its record? */
 static bool is_unsettled(const struct kvmw_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->created) && (int)READ_ONCE(vcpu->stats.pcpu[0]) >= 0 &&
@@ -287,7 +288,7 @@ static bool any_unsettled(struct kvmw_vm *vm)
 	return any;
 }
 
-/* The CPUs that KVM loaded them on last. Context: the VM is pinned. */
+/* Add the CPUs on which KVM last loaded unsettled vCPUs. Context: the VM is pinned. */
 static void note_cpus(struct kvmw_vm *vm, struct cpumask *cpus)
 {
 	const struct kvm_vcpu *kvcpu;
@@ -304,7 +305,7 @@ static void note_cpus(struct kvmw_vm *vm, struct cpumask *cpus)
 	}
 }
 
-/* All others that have ever run are off their pCPU. A hook that knows better wins. */
+/* vCPUs that find_loaded() did not find are off their pCPU, unless a hook has seen a load since. */
 static void settle_vcpus(struct kvmw_vm *vm)
 {
 	struct kvmw_object *obj;
@@ -321,8 +322,8 @@ static void settle_vcpus(struct kvmw_vm *vm)
 }
 
 /*
- * Find out which of those that ran before they had a record run now. Only the CPUs that
- * they ran on last are interrupted: others may be isolated, and have none.
+ * Find out which of the vCPUs that ran before they had a record are loaded now. Interrupt only the
+ * CPUs on which they ran last: others cannot have them, and may be isolated.
  */
 static void ask_cpus(struct list_head *unsettled)
 {
@@ -331,8 +332,8 @@ static void ask_cpus(struct list_head *unsettled)
 
 	cpumask_clear(&cpus);
 	/*
-	 * KVM loads a vCPU with preemption off. One that was just being loaded when its record came
-	 * has its CPU written down after this; one that is loaded later finds the record.
+	 * KVM loads a vCPU with preemption off. If KVM was loading a vCPU when its record was
+	 * published, kvcpu->cpu is up to date after this. A later load finds the record.
 	 */
 	synchronize_rcu();
 	list_for_each_entry(vm, unsettled, unsettled) {
@@ -363,7 +364,7 @@ static void settle_all(void)
 	mutex_unlock(&kvmw_lock);
 	if (list_empty(&unsettled))
 		return;
-	/* They stay: only the housekeeper, which is us, buries. */
+	/* The records stay: only the housekeeper frees them, and that is us. */
 	ask_cpus(&unsettled);
 	list_for_each_entry(vm, &unsettled, unsettled)
 		settle_vcpus(vm);
@@ -387,13 +388,13 @@ static void set_owner(struct kvmw_vm *vm, struct kvm *kvm)
 #endif
 }
 
-/* A walk over KVM's list. */
+/* A walk over KVM's list of VMs. */
 struct vm_walk {
 	unsigned int	round;
 	struct stock	stock;
 	struct kvmw_vm	*found[AT_A_TIME];	/* in this step, each with a reference */
 	unsigned int	nr;
-	struct kvmw_vm	*last;			/* of the step before */
+	struct kvmw_vm	*last;			/* the last one of the step before */
 };
 
 static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
@@ -412,10 +413,10 @@ static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
 }
 
 /*
- * Where the walk goes on: a VM that is not dying while we hold kvm_lock is on the list, as
- * it was when we found it there. When the last one is gone, from the front; those that were
- * looked at in this round are passed by. So it is where the hook of a VM's end can be switched
- * off: it may have ended unseen.
+ * Where the walk goes on: behind the last VM, if it is not dying. Then it is still on the list, as
+ * we hold kvm_lock. Otherwise at the front; vms_step() skips VMs that this round has looked at.
+ * Also at the front if the hook on the end of a VM may be off, as the last VM may have ended
+ * unseen.
  */
 static struct list_head *walk_from(const struct vm_walk *walk)
 {
@@ -435,7 +436,7 @@ static enum step vms_step(struct vm_walk *walk)
 
 	while ((pos = pos->next) != kvmw_kvm.vm_list) {
 		kvm = list_entry(pos, struct kvm, vm_list);
-		/* Being destroyed, which waits for our lock before it frees: let it go. */
+		/* KVM is destroying it, but waits for kvm_lock before it frees it: skip it. */
 		if (!refcount_read(&kvm->users_count))
 			continue;
 		vm = kvmw_vm_find(kvm);
@@ -468,7 +469,7 @@ static enum step find_some(struct vm_walk *walk)
 	return step;
 }
 
-/* What those of one step have. The last one is kept: the walk goes on from it. */
+/* Adopt vCPUs and slots of the VMs of one step. Keep the last VM, where the walk goes on. */
 static bool adopt_found(struct vm_walk *walk)
 {
 	bool whole = true;
@@ -484,7 +485,7 @@ static bool adopt_found(struct vm_walk *walk)
 	return whole;
 }
 
-/* False: there was no memory for all that is there. */
+/* False: memory ran out before all objects had records. */
 static bool find_vms(void)
 {
 	static unsigned int round;
@@ -510,7 +511,7 @@ static bool find_vms(void)
 	return whole;
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- a search ---------------------------------------------------------------- */
 
 static bool is_attached(void)
 {
@@ -528,12 +529,12 @@ bool kvmw_adopt_all(void)
 	bool whole;
 
 	if (!is_attached())
-		return false;	/* who finds nothing now has not found all */
+		return false;	/* and leave kvmw_all_found alone: nothing was searched */
 	whole = find_vms();
 	rounds++;
 	WRITE_ONCE(kvmw_all_found, whole);
 	if (!whole)
-		kvmw_rescan_later();	/* an idle one would not ask for it by an event */
+		kvmw_rescan_later();	/* an idle VM has no event that would request it */
 	if (!is_attached())
 		return false;
 	kvmw_absorb();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Audits compare what we have counted of a VM with what KVM has. See audit.h. */
+/* Audits compare our counts of a VM with what KVM has. See audit.h. */
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/jiffies.h>
@@ -52,7 +52,7 @@ void kvmw_audit_end(struct kvmw_vm *vm)
 	vm->audit_failures += !!vm->ends_refuted;
 }
 
-/* --- from time to time ------------------------------------------------------ */
+/* --- periodic audits --------------------------------------------------------- */
 
 static void audit_fn(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(audit_work, audit_fn);

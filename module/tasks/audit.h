@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Audits compare what we have counted of a VM with what KVM has. The three parts are in
- * audit_leaves.c, audit_marks.c and audit_vcpus.c. One task at a time does it, under house_lock.
+ * Audits compare our counts of a VM with what KVM has. The three parts are in audit_leaves.c,
+ * audit_marks.c and audit_vcpus.c. house_lock serialises audits.
  */
 #ifndef KVMW_AUDIT_H
 #define KVMW_AUDIT_H
@@ -9,10 +9,10 @@
 struct kvmw_vm;
 
 /*
- * Compare with KVM. Returns 1: leaves agree; 0: they differ, and the VM will be recounted; -ESRCH:
- * the VM is gone; -EAGAIN: it is being counted, or changes too fast to be sure; -EOPNOTSUPP: its
- * leaves cannot be counted. Also compares dirty marks and the counts of vCPUs. Context: task, no
- * lock held.
+ * Compare leaves, dirty marks and the counts of vCPUs with KVM. Returns 0 if any of them differs;
+ * if leaves differ, the VM is recounted. Otherwise returns 1 if leaves agree, -ESRCH if the VM is
+ * gone, -EAGAIN if its leaves are being counted or change too fast to be sure, or -EOPNOTSUPP if
+ * they cannot be counted. Context: task, no lock held.
  */
 int kvmw_audit(struct kvmw_vm *vm);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits of mapped pages: the leaves that hits have counted against KVM's own numbers, or where it
- * keeps none against its page tables, under the lock under which both change. After a failure
- * mapped_* are unavailable until a recount agrees with KVM. Counts of leaves that came and went
- * stay unavailable, as hits have missed some.
+ * Audits of mapped pages. They compare the leaves that hits counted with KVM's own numbers, or with
+ * its page tables where it has no numbers, under the lock under which both change. After a failure
+ * mapped_* are unavailable until a recount agrees with KVM. map_* and unmap_* stay unavailable, as
+ * hits have missed some.
  */
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
@@ -28,7 +28,7 @@
 #include "tasks/audit_leaves.h"
 #include "tasks/walk.h"
 
-/* What we have counted as mapped, and what is mapped. */
+/* Mapped leaves by level: our counts, and KVM's. */
 struct finding {
 	s64	ours[KVMW_NR_LEVELS];
 	s64	kvms[KVMW_NR_LEVELS];
@@ -40,8 +40,8 @@ static bool agrees(const struct finding *it)
 }
 
 /*
- * A sum of what hits have counted. It only grows: if two sums taken one after the other are equal,
- * nothing was counted in between, and each is the sum at any moment in between.
+ * A sum of counters. Counters only grow: if two sums taken one after the other are equal, no hit
+ * counted in between, and both are exact at any moment in between.
  */
 struct tally {
 	u64	map[KVMW_NR_LEVELS];
@@ -76,14 +76,14 @@ static void add_mapped(const struct kvmw_slot *slot, struct tally *tally, struct
 
 #if KVMW_KVM_COUNTS_LEAVES
 /*
- * How a comparison is made sure. Without mmu_lock a difference may be a change that we have counted
- * and KVM has not yet. Under mmu_lock it cannot; it is held for KVM's three numbers, not for our
- * sums. A VM that never stands still for two sums is compared under the lock, if it has few of
- * them. If it has many, only a difference larger than what changed meanwhile is found.
+ * Three ways to compare. WITHOUT_LOCK proves equality only: a difference may be a change that we
+ * have counted and KVM has not yet. LOCK_TO_READ takes mmu_lock for KVM's three numbers, but not
+ * for our sums; this proves a difference that exceeds all changes meanwhile. LOCK_TO_SUM also adds
+ * up our counters under the lock, for a VM that changes all the time, if it has few slots.
  */
 enum how { WITHOUT_LOCK, LOCK_TO_READ, LOCK_TO_SUM, COMPARE_TRIES = 16 };
 
-/* At most so many slots times possible CPUs are added up under mmu_lock and kvm_lock. */
+/* Limit of slots times possible CPUs to add up under mmu_lock and kvm_lock. */
 #define SUM_LOCKED_MAX	4096
 
 static void tally_vm(struct kvmw_vm *vm, struct tally *tally)
@@ -96,7 +96,7 @@ static void tally_vm(struct kvmw_vm *vm, struct tally *tally)
 		tally_slot(kvmw_to_slot(obj), tally);
 }
 
-/* All slots together. Context: vm->lock held. */
+/* Add up all slots of a VM. Context: vm->lock held. */
 static void sum_ours(struct kvmw_vm *vm, struct tally *tally, struct finding *it)
 {
 	struct kvmw_object *obj;
@@ -151,8 +151,8 @@ static void read_kvms(struct kvmw_vm *vm, struct kvm *kvm, enum how how, struct 
 }
 
 /*
- * Was ours never equal to KVM's number between the two tallies? @it has ours as of the first. If so
- * they differ, by an unknown amount.
+ * Is KVM's number outside of all values that ours can have had between the two tallies? @it has
+ * ours as of the first. If so the two differ, by an unknown amount.
  */
 static bool is_beyond(const struct tally *before, const struct tally *after,
 		      const struct finding *it)
@@ -167,8 +167,9 @@ static bool is_beyond(const struct tally *before, const struct tally *after,
 }
 
 /*
- * Returns 1 or 0 when sure, else -EAGAIN. The record of a slot that came between our list and KVM's
- * numbers is missing in the list, though hits may have counted in it. Context: vm->lock held.
+ * Returns 1 or 0 when sure, else -EAGAIN. If a slot got its record after we summed the list and
+ * before we read KVM's numbers, hits may have counted in it, but our sums lack it: then a
+ * difference proves nothing. Context: vm->lock held.
  */
 static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
 {
@@ -176,13 +177,13 @@ static int compare_once(struct kvmw_vm *vm, enum how how, struct finding *it)
 	struct kvm *kvm;
 
 	sum_ours(vm, &before, it);
-	smp_rmb();	/* KVM's numbers are read after all of ours, ... */
+	smp_rmb();	/* read KVM's numbers after all of ours ... */
 	kvm = kvmw_pin(vm);
 	if (!kvm)
 		return -ESRCH;
 	read_kvms(vm, kvm, how, &before, it);
 	kvmw_unpin();
-	smp_rmb();	/* ... and before all of ours the second time */
+	smp_rmb();	/* ... and before the second sum of ours */
 	if (how != LOCK_TO_SUM) {
 		tally_vm(vm, &after);
 		if (!is_beyond(&before, &after, it))
@@ -208,8 +209,8 @@ static bool is_whole(const struct kvmw_slot *slot, const struct kvmw_region *reg
 }
 
 /*
- * Add the leaves of the region that begins at @region->start. If the region is the whole slot, ours
- * are of the same moment. Context: the VM is pinned.
+ * Add the leaves of the region that begins at @region->start. If the region is the whole slot, sum
+ * up ours under the same lock. Context: the VM is pinned.
  */
 static int add_region(const struct kvmw_slot *slot, struct kvm *kvm, struct kvmw_region *region,
 		      struct finding *it)
@@ -240,8 +241,8 @@ out:
 }
 
 /*
- * Compare a slot with its page tables, a region at a time, as mmu_lock is held for each. The result
- * is of one moment if nothing was counted from before the first region to after the last.
+ * Compare a slot with its page tables, one region after the other to hold mmu_lock briefly. The
+ * result is valid if no hit counted from before the first region until after the last.
  */
 static int compare_slot(struct kvmw_vm *vm, const struct kvmw_slot *slot, struct finding *it)
 {
@@ -269,7 +270,7 @@ static int compare_slot(struct kvmw_vm *vm, const struct kvmw_slot *slot, struct
 	return agrees(it);
 }
 
-/* Each slot that KVM has. Returns 1 or 0 when it is sure, else -EAGAIN. Context: vm->lock held. */
+/* Compare each committed slot. Returns 1 or 0 when sure, else -EAGAIN. Context: vm->lock held. */
 static int compare_once(struct kvmw_vm *vm, int how, struct finding *it)
 {
 	struct kvmw_object *obj;

@@ -6,11 +6,12 @@
 struct kvmw_vm;
 
 /*
- * Compare, and count the comparison. Returns as kvmw_audit() does. Context: task, house_lock held.
+ * Compare leaves, and count the audit. Returns 1 or 0 (they agree, they differ), -ESRCH or -EAGAIN
+ * as kvmw_audit() does. Context: task, house_lock held.
  */
 int kvmw_audit_leaves(struct kvmw_vm *vm);
 
-/* The last audit of a VM that KVM has freed, with all its slots gone. Context: vm->lock held. */
+/* The last audit of a VM, after KVM has freed it and all its slots. Context: vm->lock held. */
 void kvmw_audit_leaves_end(struct kvmw_vm *vm);
 
 #endif /* KVMW_AUDIT_LEAVES_H */

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits of dirty marks: the marks that hits have counted against the bits that KVM's logs got.
+ * Audits of dirty marks. They compare the marks that hits counted with the bits that KVM's logs
+ * got.
  *
- * A log gets a bit when a page is marked that is not marked yet, which dirty_marks_new counts
- * just before. It loses bits when the VMM collects it, in KVM_GET_DIRTY_LOG or
- * KVM_CLEAR_DIRTY_LOG, whatever of the two the VMM uses: the hook log_word counts these. So of
- * two looks at a log
+ * KVM sets a bit when it marks a page that is not marked yet; dirty_marks_new counts that just
+ * before. KVM clears bits when the VMM collects the log, with KVM_GET_DIRTY_LOG or
+ * KVM_CLEAR_DIRTY_LOG; the hook log_word counts these for either ioctl. So between two looks at a
+ * log
  *
- *	new marks in between = pages collected in between + bits more set than before
+ *	new marks = pages collected + increase of the bits set
  *
- * Nobody has to stand still for that. What is read first bounds a sum from below, what is read
- * last from above, and the comparison takes the bounds that let it pass. KVM may set the bits of
- * a log that starts (KVM_DIRTY_LOG_INITIALLY_SET), or have set some before kvmwatch came: they
- * are there in the first look, which is compared with nothing.
+ * The VM may run meanwhile. Sums taken at the beginning of a look are lower bounds, sums taken at
+ * its end are upper bounds, and the comparison uses the bounds that let it pass. KVM may set all
+ * bits of a new log (KVM_DIRTY_LOG_INITIALLY_SET), or may have set bits before kvmwatch was loaded.
+ * The first look includes these, and is compared with nothing.
  *
- * Marks in progress are counted already, and their bits are not set yet. One that is in progress
- * during a look is on another side of it for us than for KVM. One that finds its page marked, is
- * overtaken by a collection, and then marks it, is none for us and one for KVM. A task makes one
- * mark at a time, and is a vCPU's or is on a CPU (the mark takes a few instructions), so each
- * look and each collection makes up for CPUs and vCPUs. (A task could be overtaken more than
- * once by one collection, if it marks marked pages, each in the few instructions in which that
- * takes its word. All others had to be as unlucky in the same one for an audit to fail.)
+ * The hook counts a mark before KVM sets its bit. A mark in progress during a look comes before it
+ * in our count, and after it in KVM's. A mark of a marked page, whose bit a collection clears
+ * before KVM sets it again, is no new mark in our count, but one in KVM's. A task makes one mark at
+ * a time, and either runs a vCPU or is on a CPU for the few instructions of the mark. So each look
+ * and each collection allows for one mark per CPU and vCPU. (One collection could overtake a task
+ * twice, if the task marks two marked pages within the few instructions in which the collection
+ * takes the word of each. An audit would fail only if all other tasks were as unlucky in the same
+ * collection.)
  *
- * Two that mark the same page at the same moment are two for us and one for KVM. So too many
- * marks are a fault only where there is one vCPU and nobody else has marked anything.
+ * If two vCPUs mark the same page at the same moment, we count two marks and KVM sets one bit. So
+ * too many marks are a fault only if the VM has one vCPU and nobody else marked a page.
  */
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
@@ -62,7 +64,10 @@ static void sum(const struct kvmw_slot *slot, struct kvmw_log_sums *out)
 	out->collects = READ_ONCE(slot->collects);
 }
 
-/* Bits that KVM has taken, but the hook has not counted yet, are counted after this. */
+/*
+ * Wait for collections: KVM clears bits and calls the hook under mmu_lock, so after this the hook
+ * has counted all bits that KVM had cleared before.
+ */
 static bool collection_ends(struct kvmw_vm *vm, struct kvmw_log_look *look)
 {
 	struct kvm *kvm = kvmw_pin(vm);
@@ -81,20 +86,20 @@ static bool look_at(const struct kvmw_slot *slot, struct kvmw_log_look *look)
 	s64 set;
 
 	look->life = READ_ONCE(slot->log_life);
-	smp_rmb();	/* counts of this log, or of a later one: then its life is another */
+	smp_rmb();	/* the counts are of this log, unless log_life changes */
 	sum(slot, &look->first);
-	smp_rmb();	/* these are lower bounds for what the log is read with */
+	smp_rmb();	/* lower bounds: counted before the log is read */
 	set = kvmw_log_weight(slot);
 	if (set < 0 || !collection_ends(slot->obj.vm, look))
 		return false;
 	look->set = set;
-	smp_rmb();	/* and these are upper bounds */
+	smp_rmb();	/* upper bounds: counted after the log was read */
 	sum(slot, &look->last);
-	smp_rmb();	/* all of it was of this log */
+	smp_rmb();	/* check that everything was of this log */
 	return READ_ONCE(slot->log_life) == look->life;
 }
 
-/* What marks in progress can make up for between two looks. */
+/* The largest difference between two looks that marks in progress can explain. */
 static s64 in_progress(const struct kvmw_log_look *then, const struct kvmw_log_look *now)
 {
 	u64 tasks = num_online_cpus() + max(then->vcpus, now->vcpus);
@@ -102,7 +107,7 @@ static s64 in_progress(const struct kvmw_log_look *then, const struct kvmw_log_l
 	return tasks * (1 + now->last.collects - then->first.collects);
 }
 
-/* Has the log got more than we have counted? */
+/* Did the log get more bits than we counted marks? */
 static bool too_few(const struct kvmw_log_look *then, const struct kvmw_log_look *now)
 {
 	s64 got = now->first.collected + now->set - (then->last.collected + then->set);
@@ -132,7 +137,7 @@ static void report(const struct kvmw_slot *slot, const struct kvmw_log_look *the
 				  (then->last.collected + then->set)));
 }
 
-/* Returns whether it was compared, and in @same with what result. */
+/* Returns whether the slot was compared, and the result in @same. */
 static bool audit_slot(struct kvmw_slot *slot, bool *same)
 {
 	struct kvmw_log_look now, *then = slot->looked;
@@ -145,13 +150,13 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 	}
 	if (!look_at(slot, &now))
 		return false;
-	/* A mark that found no record is counted as lost, and is in the log all the same. */
+	/* A lost mark, which found no record, is in the log but not in our counts. */
 	compared = then && then->life == now.life && then->first.lost == now.last.lost;
 	*same = !compared || (!too_few(then, &now) && !too_many(then, &now));
 	if (!*same)
 		report(slot, then, &now);
 	if (!then)
-		then = kzalloc(sizeof(*then), GFP_KERNEL);	/* none: at the next audit */
+		then = kzalloc(sizeof(*then), GFP_KERNEL);	/* may fail: again next time */
 	if (then)
 		*then = now;
 	WRITE_ONCE(slot->looked, then);

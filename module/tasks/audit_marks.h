@@ -9,8 +9,8 @@ struct kvmw_slot;
 struct kvmw_vm;
 
 /*
- * Compare what was marked since the last audit with what KVM's dirty logs got. False: they differ;
- * then the VM's dirty marks are withdrawn for good. Context: task, house_lock held.
+ * Compare the marks since the last audit with the bits that KVM's dirty logs got. False: they
+ * differ, and the VM's dirty marks are withdrawn for good. Context: task, house_lock held.
  */
 bool kvmw_audit_marks(struct kvmw_vm *vm);
 

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits of vCPUs: exits, halts and loads that hits have counted against what KVM counts.
+ * Audits of vCPUs. They compare the exits, halts and loads that hits counted with other counts,
+ * mostly KVM's own.
  *
  * Each of our counts is paired with another, which grows when ours does: see probes/pairs.h.
  *
- * In a vCPU that stands still the difference between the two is always the same, or where ours
- * are only not fewer it never grows. In one that runs KVM may have counted an event and we not
- * yet, or the other way round: one event, as one thread runs a vCPU. Hence each look gives bounds
- * for the difference, and the bounds of all looks must have something in common. A vCPU stands
- * still if nobody has its mutex, which KVM_RUN takes.
+ * While a vCPU stands still, the difference of a pair is constant; if the other count is only a
+ * lower bound of ours, the difference never grows. While the vCPU runs, one of the two sides may be
+ * ahead of the other by one event, as one thread runs a vCPU. So each look gives bounds of the
+ * difference, and the bounds of all looks must overlap. A vCPU stands still if nobody holds its
+ * mutex, which KVM_RUN takes.
  *
- * No lock keeps the vCPU from running while its counts are read. Ours are read before and after
- * the others. When they are the same, the others were read in a moment in which ours were that.
+ * No lock keeps the vCPU from running while its counts are read. So ours are read before and after
+ * the others. If both results are equal, ours had these values when the others were read.
  *
- * A vCPU that we saw come had a difference of 0 then. For any other the first look is compared
- * with nothing.
+ * If a hook saw the creation of a vCPU, the difference was 0 then. For any other vCPU the first
+ * look is compared with nothing.
  *
- * Whoever may write to KVM's files in debugfs can set its counts to 0. What KVM has counted since
- * then is not more than we have since the last look: such a count is believed, and compared with
- * from then on. Events that we miss never look like that.
+ * A writer of KVM's debugfs files can reset KVM's counts to 0. Since then KVM cannot have counted
+ * more than we have since the last look. An audit accepts such a count, and compares with it from
+ * then on. Events that hits miss never look like that.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -38,17 +39,17 @@
 #include "records/record.h"
 #include "tasks/audit_vcpus.h"
 
-/* vCPUs that are looked at while kvm_lock is held. */
+/* Number of vCPUs to look at in one section of kvm_lock. */
 #define AT_A_TIME	8
 
-/* How often one that runs is looked at before it counts as too busy. */
+/* Number of tries before a running vCPU counts as too busy. */
 #define LOOK_TRIES	16
 
 /* --- a look ----------------------------------------------------------------- */
 
 struct look {
 	struct kvmw_vcpu	*vcpu;
-	bool			still;		/* it did not run */
+	bool			still;		/* the vCPU did not run */
 	u8			tells[KVMW_NR_PAIRS];
 	u64			ours[KVMW_NR_PAIRS];
 	u64			others[KVMW_NR_PAIRS];
@@ -60,9 +61,9 @@ static bool is_in_use(const struct kvm_vcpu *kvcpu)
 }
 
 /*
- * A KVM_RUN that is not over when the mutex is looked at last is seen there. One that is over by
- * then, and began after the first time, has been counted when ours are read again. False: they
- * changed each time. Context: the VM is pinned.
+ * look->still is right: the second check of the mutex sees a KVM_RUN that has not ended. If a
+ * KVM_RUN began after the first check and ended before the second, our counts differ when they are
+ * read again. Returns false if they changed at each try. Context: the VM is pinned.
  */
 static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct look *look)
 {
@@ -72,7 +73,7 @@ static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct
 	look->vcpu = vcpu;
 	for (tries = 0; tries < LOOK_TRIES; tries++) {
 		kvmw_pairs_ours(vcpu, before);
-		smp_rmb();	/* in this order, as one thread counts in another */
+		smp_rmb();	/* in this order: the vCPU's thread writes meanwhile */
 		look->still = !is_in_use(kvcpu);
 		smp_rmb();	/* likewise */
 		kvmw_pairs_others(vcpu, kvcpu, look->others);
@@ -86,11 +87,11 @@ static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct
 	return false;
 }
 
-/* --- what comes of it ------------------------------------------------------- */
+/* --- verdicts ---------------------------------------------------------------- */
 
 enum verdict { FIRST, SAME, TOO_FEW, TOO_MANY, RESET };
 
-/* Is what KVM has counted not more than what we have since the last look, within @slack? */
+/* True if KVM's whole count is at most what we counted since the last look, within @slack. */
 static bool was_reset(const struct kvmw_pair_bounds *known, u64 ours, u64 other, s64 slack)
 {
 	return (s64)other <= (s64)(ours - known->ours) + slack;
@@ -148,7 +149,7 @@ static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct look *look, 
 	return verdict;
 }
 
-/* Returns what is refuted: KVMW_NEED_*. */
+/* Returns the needs that are refuted: KVMW_NEED_*. */
 static u64 judge(struct kvmw_vcpu *vcpu, const struct look *look, bool *compared)
 {
 	enum verdict verdict;
@@ -177,7 +178,7 @@ static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, 
 	if (!kvmw_pin(vm))
 		return -ESRCH;
 	for (i = 0; i < nr; i++) {
-		/* It was created, so KVM has it as long as its VM. */
+		/* Its creation succeeded, so KVM frees it only with the VM, which is pinned. */
 		kvcpu = READ_ONCE(vcpus[i]->key);
 		if (!kvcpu)
 			continue;
@@ -233,7 +234,7 @@ void kvmw_audit_vcpu_last(struct kvmw_vcpu *vcpu)
 	WRITE_ONCE(vm->refuted, vm->refuted | refuted);
 }
 
-/* --- what there is ---------------------------------------------------------- */
+/* --- the file hooks ---------------------------------------------------------- */
 
 void kvmw_audit_vcpus_describe(struct seq_file *m)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Audits of what is counted for vCPUs: exits, halts, loads. See audit_vcpus.c. */
+/* Audits of vCPUs: their exits, halts and loads. See audit_vcpus.c. */
 #ifndef KVMW_AUDIT_VCPUS_H
 #define KVMW_AUDIT_VCPUS_H
 
@@ -10,18 +10,18 @@ struct kvmw_vm;
 struct seq_file;
 
 /*
- * Compare what is counted for a VM's vCPUs with what KVM counts. False: something differs; then
- * the statistics that it is about are withdrawn for good. Context: task, house_lock held.
+ * Compare our counts of a VM's vCPUs with KVM's. False: one differs, and the statistics that depend
+ * on it are withdrawn for good. Context: task, house_lock held.
  */
 bool kvmw_audit_vcpus(struct kvmw_vm *vm);
 
 /*
- * Compare what a vCPU that is gone had at its end. What comes of it is in vm->ends_compared and
+ * Compare the last counts of a gone vCPU. The results are added to vm->ends_compared and
  * vm->ends_refuted. Context: task, house_lock and vm->lock held.
  */
 void kvmw_audit_vcpu_last(struct kvmw_vcpu *vcpu);
 
-/* What is compared here, and what not and why, for the file hooks. */
+/* Print for the file hooks which counts audits compare, and how closely. */
 void kvmw_audit_vcpus_describe(struct seq_file *m);
 
 #endif /* KVMW_AUDIT_VCPUS_H */

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which leaves a VM's page tables have, counted where hits have not seen them come.
+ * Count the leaves in the page tables of VMs whose leaves hits have not seen appear.
  *
- * Counting goes region by region, so that mmu_lock is held for short. A cursor says how
- * far it is: hits below it count, hits beyond do not, as the region's own count will
- * include what they did. Both run under mmu_lock, so every leaf is counted once. A leaf
- * belongs to the region that its first page is in, whatever it maps beyond: a leaf of
- * 1 GiB is larger than a region. A hit that is about many leaves, the split of a huge one,
- * counts those of them whose first page is below the cursor: leaves_below() in probes/mmu.c.
+ * A count goes region by region, to hold mmu_lock briefly. Hits below the cursor count. Hits at or
+ * above it do not, as the count of their region will include what they change. Both hold mmu_lock,
+ * so every leaf is counted once. A leaf belongs to the region of its first page, even if it extends
+ * beyond: a leaf of 1 GiB is larger than a region. A hit that changes many leaves, the split of a
+ * huge one, counts those whose first page is below the cursor: leaves_below() in probes/mmu.c.
  *
- * All of it is done by one at a time, under house_lock.
+ * house_lock serialises all counting.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -38,13 +37,13 @@
 #include "tasks/count.h"
 #include "tasks/walk.h"
 
-/* How long a VM waits for its recount: this, then twice this, ... */
+/* Delay of the recount of a VM after a failed count; each further failure doubles it. */
 #define RETRY_MIN	(10 * HZ)
 #define RETRY_MAX	(3600 * HZ)
 
 /*
- * Count the next region behind the cursor. Returns -EAGAIN when there may be more,
- * 0 when the address space is done, or another error.
+ * Count the region at the cursor, and advance the cursor. Returns -EAGAIN if there may be more, 0
+ * if the address space is done, or another error.
  */
 static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 {
@@ -54,8 +53,8 @@ static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	int i, srcu, err = 0;
 
 	/*
-	 * The search for the region is under mmu_lock too: a slot that comes later either lies
-	 * behind the cursor, or gets its first leaf while hits already count there.
+	 * Look up the region under mmu_lock, too. A slot that is created later is either above the
+	 * cursor, or gets its first leaf when hits already count there.
 	 */
 	kvmw_mmu_lock(kvm);
 	srcu = srcu_read_lock(&kvm->srcu);
@@ -87,7 +86,7 @@ out:
 	return err;
 }
 
-/* All slots start at 0; hits do not count as long as the cursors are 0. */
+/* Set the mapped pages of all slots to 0. Hits do not count meanwhile, as the cursors are 0. */
 static void zero_mapped(struct kvmw_vm *vm)
 {
 	s64 mapped[KVMW_NR_LEVELS];
@@ -138,7 +137,7 @@ static void count_vm(struct kvmw_vm *vm)
 {
 	int same;
 
-	kvmw_absorb();	/* no hit counts in those born until now any more */
+	kvmw_absorb();	/* list all slots in which hits have counted, for zero_mapped() */
 	mutex_lock(&vm->lock);
 	zero_mapped(vm);
 	mutex_unlock(&vm->lock);
@@ -146,10 +145,12 @@ static void count_vm(struct kvmw_vm *vm)
 		count_failed(vm);
 		return;
 	}
-	/* Hits count in every region already, so this changes nothing for them. */
+	/* The cursors are at the end, so hits count everywhere already. */
 	WRITE_ONCE(vm->armed, true);
 	same = kvmw_audit_leaves(vm);
-	/* A VM that changes too fast to be compared is believed, unless it was wrong before. */
+	/*
+	 * Trust the count of a VM that changes too fast to compare, unless an audit failed before.
+	 */
 	if (!same || (same < 0 && vm->leaf_failures))
 		count_failed(vm);
 	else
@@ -157,8 +158,8 @@ static void count_vm(struct kvmw_vm *vm)
 }
 
 /*
- * The first VM behind @vm (NULL: of all) that is not counted yet. The list grows under kvmw_lock. A
- * VM is removed from it, or loses the table's reference, only under house_lock, which we hold.
+ * The next VM after @vm (NULL: the first of all) that is not counted yet. The list grows under
+ * kvmw_lock. VMs leave it, and lose the table's reference, only under house_lock, which we hold.
  */
 static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 {
@@ -178,8 +179,9 @@ static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 }
 
 /*
- * Restart the count of VMs whose slots' counts are not right. Hits stop counting for them as soon
- * as none runs that found them armed or has them in its cache.
+ * Restart the count of VMs that are unsure. When this returns, no hit counts for them: the first
+ * grace period ends hits that found the VM armed, and the second those that found its slot in their
+ * CPU's cache.
  */
 static void disarm_unsure(void)
 {
@@ -216,13 +218,12 @@ void kvmw_leaves_count(void)
 		count_vm(vm);
 }
 
-/* A VM whose count was disproved, and that has waited long enough. */
 void kvmw_leaves_count_again(struct kvmw_vm *vm)
 {
 	kvmw_house_lock();
 	if (vm->mapped_bad && time_after_eq(jiffies, vm->retry_at)) {
 		WRITE_ONCE(vm->unsure, true);
-		WRITE_ONCE(vm->armed, true);	/* to be disarmed, see disarm_unsure() */
+		WRITE_ONCE(vm->armed, true);	/* so that disarm_unsure() disarms it */
 		WRITE_ONCE(vm->mapped_bad, false);
 		kvmw_rescan();
 	}

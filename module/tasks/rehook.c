@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks that others switch off and on again: withdraw what they counted of the VMs that live; or
- * end all records, as nobody knows which VMs have ended.
+ * Handle hooks that somebody switches off and on again. Withdraw their statistics for all current
+ * VMs. If the hooks are those on which records depend, end all records and start over, as VMs may
+ * have ended unseen.
  */
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -54,16 +55,16 @@ static void begin_anew(void)
 	kvmw_hooks_detach();
 	forget_all();
 	kvmw_hooks_attach();
-	kvmw_housekeep();	/* this finds the VMs */
+	kvmw_housekeep();	/* adopts the VMs */
 }
 
-/* Attach hooks that could not be attached before, if that works now. */
+/* Attach if nothing is attached because hooks were switched off, and they work now. */
 static void try_again(void)
 {
 	if (!kvmw_hooks_try())
 		return;
 	pr_warn("hooks work again: VMs are watched from now on\n");
-	kvmw_housekeep();	/* this finds them */
+	kvmw_housekeep();	/* adopts the VMs */
 }
 
 static void look(void)
@@ -78,7 +79,7 @@ static void look(void)
 		begin_anew();
 		return;
 	}
-	/* Mark the VMs that live first, so that no reader takes a gap for complete. */
+	/* Mark the current VMs first, so that no reader takes an incomplete number for complete. */
 	if (changes.back)
 		mark_missed(changes.back);
 	kvmw_hooks_set_off(changes.lost, true);

@@ -41,7 +41,7 @@ static void count_table(const u64 *table, int level, gfn_t base, const struct kv
 	}
 }
 
-/* All roots, invalid ones too: their leaves count until they are cleared. */
+/* Include invalid roots: KVM counts their leaves until it clears them. */
 bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region,
 		    s64 leaves[KVMW_NR_LEVELS])
 {
@@ -58,7 +58,7 @@ bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region
 	return true;
 }
 
-/* The index of a page's reverse map of a level in its slot. */
+/* Index of the reverse map of a page at a level, in its slot. */
 static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
 {
 	int shift = KVM_HPAGE_GFN_SHIFT(level);
@@ -66,15 +66,15 @@ static unsigned long rmap_index(const struct kvm_memory_slot *kslot, gfn_t gfn, 
 	return (gfn >> shift) - (kslot->base_gfn >> shift);
 }
 
-/* The index of the first reverse map of a level at or behind a page. */
+/* Index of the first reverse map of a level that begins at or above a page. */
 static unsigned long rmap_from(const struct kvm_memory_slot *kslot, gfn_t gfn, int level)
 {
 	return rmap_index(kslot, ALIGN(gfn, 1ULL << KVM_HPAGE_GFN_SHIFT(level)), level);
 }
 
 /*
- * Each present leaf of the shadow MMU is in its slot's reverse map once, at its first page.
- * Those that begin in another region, or before the slot, are not ours.
+ * Each present leaf of the shadow MMU is once in a reverse map of its slot, at its first page. Skip
+ * leaves that begin in another region or below the slot.
  */
 void kvmw_count_shadow(const struct kvmw_region *region, s64 leaves[KVMW_NR_LEVELS])
 {

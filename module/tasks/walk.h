@@ -12,7 +12,7 @@
 struct kvm;
 struct kvm_memory_slot;
 
-/* Small enough that mmu_lock and kvm_lock are not held for long: 32 Ki leaves at most. */
+/* At most 32 Ki leaves, to hold mmu_lock and kvm_lock briefly. */
 #define KVMW_REGION_PAGES	BIT_ULL(27 - PAGE_SHIFT)
 
 struct kvmw_region {
@@ -20,12 +20,12 @@ struct kvmw_region {
 	gfn_t start, end;
 };
 
-/* The first part of any slot at or behind @from. Context: kvm->srcu held. */
+/* Find the first region of a slot at or above @from. Context: kvm->srcu held. */
 bool kvmw_next_region(struct kvm *kvm, int as_id, gfn_t from, struct kvmw_region *region);
 
 /*
- * Add the leaves that the TDP MMU, and the shadow MMU, have there. False: KVM's page tables look
- * otherwise than expected. Context: mmu_lock held.
+ * Add the leaves of a region in the page tables of the TDP MMU, and of the shadow MMU. False: KVM's
+ * structures are not as expected. Context: mmu_lock held.
  */
 bool kvmw_count_tdp(struct kvm *kvm, int as_id, const struct kvmw_region *region,
 		    s64 leaves[KVMW_NR_LEVELS]);

@@ -18,7 +18,7 @@
 
 DEFINE_PER_CPU(const struct kvmw_caller *, kvmw_last_caller);
 
-/* Callers of hooked functions, and other functions on the stack there. */
+/* Callers of hooked functions, and other functions on the stack of a hit. */
 static struct kvmw_caller callers[1 << CALLER_BITS];
 static struct kvmw_caller frames[1 << FRAME_BITS];
 
@@ -42,7 +42,7 @@ static const struct {
 	s8 cause;
 } leaf_functions[] = { KVMW_LEAF_FUNCTIONS(LEAF_FUNCTION) };
 
-/* The name is followed by the module's name, perhaps after what the compiler appended: .isra.0 */
+/* @name may have a suffix of the compiler such as .isra.0, then a blank and the module's name. */
 static s8 leaf_cause_of(const char *name)
 {
 	size_t length = strcspn(name, ". ");
@@ -57,12 +57,12 @@ static s8 leaf_cause_of(const char *name)
 	return -1;
 }
 
-/* Called once for each entry of the table. Looking up a symbol takes no lock. */
+/* Classify a new entry of a table. The symbol look-up takes no lock. */
 static noinline void caller_classify(struct kvmw_caller *caller, unsigned long addr)
 {
 	char name[KSYM_SYMBOL_LEN];
 
-	/* The call lies before its return address. */
+	/* The return address may be the first byte behind the caller: look up the call itself. */
 	sprint_symbol_no_offset(name, addr - 1);
 	if (starts_with(name, fault_callers))
 		caller->cause = KVMW_CAUSE_FAULT;
@@ -93,7 +93,7 @@ find(struct kvmw_caller *table, unsigned int bits, unsigned long addr)
 			found = cmpxchg(&caller->addr, 0, addr) ?: addr;
 		if (found != addr)
 			continue;
-		/* Two CPUs that find it not ready do the same work, with the same result. */
+		/* If two CPUs classify it at once, both write the same. */
 		if (!smp_load_acquire(&caller->ready))
 			caller_classify(caller, addr);
 		return caller;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Callers: what the function that a hooked function returns to says about a hit. There are few, and
- * each is looked up once, by its name.
+ * Callers of hooked functions: their names classify hits. There are few callers, and each is looked
+ * up once.
  */
 #ifndef KVMW_CALLER_H
 #define KVMW_CALLER_H
@@ -11,23 +11,23 @@
 #include <linux/types.h>
 
 struct kvmw_caller {
-	unsigned long	addr;		/* written first: the entry is taken */
-	u8		cause;		/* of a dirty mark there: KVMW_CAUSE_* */
-	bool		leaving;	/* KVM has let go of the vCPU: the last put */
-	bool		teller;		/* in one of KVMW_RMAP_TELLERS */
-	s8		leaf;		/* why leaves change: KVMW_LEAF_*; -1: it does not tell */
+	unsigned long	addr;		/* return address; written first: the entry is in use */
+	u8		cause;		/* of a dirty mark of this caller: KVMW_CAUSE_* */
+	bool		leaving;	/* inside kvm_arch_vcpu_put(), after its hook */
+	bool		teller;		/* one of KVMW_RMAP_TELLERS */
+	s8		leaf;		/* why leaves change: KVMW_LEAF_*; -1: unknown */
 	bool		ready;		/* written last */
 };
 
-/* Any other than those looked up; nobody calls from address 0. */
+/* Any caller for which the table has no room; its address 0 matches no caller. */
 extern const struct kvmw_caller kvmw_caller_other;
 
 const struct kvmw_caller *kvmw_caller_find(unsigned long addr);
 
-/* The one that each CPU had last, never NULL. */
+/* The last caller on each CPU; never NULL. */
 DECLARE_PER_CPU(const struct kvmw_caller *, kvmw_last_caller);
 
-/* Context: hit. @addr is its caller. */
+/* The caller with return address @addr. Context: hit. */
 static __always_inline const struct kvmw_caller *kvmw_caller_of(unsigned long addr)
 {
 	const struct kvmw_caller *caller = __this_cpu_read(kvmw_last_caller);
@@ -39,15 +39,15 @@ static __always_inline const struct kvmw_caller *kvmw_caller_of(unsigned long ad
 	return caller;
 }
 
-/* What the caller at @addr, somewhere on the stack, says of leaves that change: see above. */
+/* The member @leaf of the function with return address @addr, anywhere on the stack. */
 int kvmw_frame_cause(unsigned long addr);
 
 /*
- * kvm.ko or its vendor module went: other code may be at these addresses. Context: no VM is left,
- * or no handler runs; so nobody looks up a caller.
+ * Forget all callers: kvm.ko or its vendor module was unloaded, and other code may get these
+ * addresses. Context: no VM is left, or no handler runs; so nobody looks up a caller.
  */
 void kvmw_forget_callers(void);
-/* Every CPU as it is before its first hit. Context: no handler runs. */
+/* Reset every CPU to the state before its first hit. Context: no handler runs. */
 void kvmw_callers_init(void);
 
 #endif /* KVMW_CALLER_H */

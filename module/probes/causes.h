@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Why something happened, as trace events have it: X(name, number, word). The numbers stay as they
- * are, as others have recorded them.
+ * Causes in trace events: X(name, number, word). The numbers must not change, as recorded traces
+ * have them.
  */
 #ifndef KVMW_CAUSES_H
 #define KVMW_CAUSES_H
 
 /*
- * Of a leaf that comes or goes:
- *	vcpu		not known, but a vCPU of the VM is loaded here
- *	host		not known, and none is
- *	split		a huge leaf is replaced by leaves: for a fault
- *	fault		a guest access that found no leaf, or not a fitting one
- *	async		the host has fetched a page that a fault has waited for
- *	prefetch	nobody has touched it yet
- *	mm		the host's memory management has changed the page
- *	slot		a slot goes, moves or is replaced
- *	collapse	dirty logging went off: leaves make room for a huge one
- *	split_eager	as split, ahead of faults: for dirty logging
- *	nx		what may be executed in huge pages changes, or is tried again
- *	end		the VM's memory or the VM itself ends
+ * Why a leaf became present or stopped being present:
+ *	vcpu		unknown; a vCPU of the VM is loaded on this pCPU
+ *	host		unknown; no vCPU of the VM is loaded on this pCPU
+ *	split		KVM splits a huge leaf, for a fault
+ *	fault		a guest access found no leaf, or an unsuitable one
+ *	async		an asynchronous page fault completed
+ *	prefetch	KVM maps a page that no access has needed yet
+ *	mm		the host's memory management changes the page
+ *	slot		KVM deletes, moves or replaces a slot
+ *	collapse	dirty logging ended: leaves make room for a huge one
+ *	split_eager	KVM splits a huge leaf ahead of faults, for dirty logging
+ *	nx		KVM applies nx_huge_pages, or recovers huge leaves that it split
+ *	end		the VM or its memory ends
  */
 #define KVMW_LEAF_CAUSES(X)							\
 	X(VCPU, 0, "vcpu"), X(HOST, 1, "host"), X(SPLIT, 2, "split"),		\

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks on dirty logging: marks, and collections of them.
+ * Hooks on dirty logging: marks, and collections of the log.
  *
- * KVM calls the marking function also for slots without a log, so only a call for a slot whose
- * logging is on is a mark. The caller tells its cause: callers are few, and each is looked up once,
- * at its first mark.
+ * KVM calls the marking function for slots without a log, too. Only a call for a slot whose logging
+ * is on is a mark. The caller of the function determines the cause of the mark.
  */
 #include <linux/bitops.h>
 #include <linux/kvm_host.h>
@@ -65,7 +64,7 @@ static noinline void count_new_unusual(const struct kvmw_clear *clear,
 	__this_cpu_inc(hits->marks_new[bucket]);
 }
 
-/* By pointer: kernels that check array bounds would check these for each mark. */
+/* Pointers, as kernels built with UBSAN_BOUNDS would check array indices for each mark. */
 static __always_inline void count_new(const struct kvmw_clear *clear,
 				      struct kvmw_slot_cpu __percpu *hits)
 {
@@ -89,8 +88,8 @@ static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu
 	if (vcpu)
 		kvmw_inc(vcpu, dirty_marks);
 	/*
-	 * Is the page not in the log yet? Two vCPUs that mark it at the same moment both find it
-	 * so.
+	 * A mark is new if the log does not have the page yet. Two vCPUs that mark a page at the
+	 * same moment both count a new mark.
 	 */
 	if (unlikely(!bitmap))
 		count_new(&slot->obj.vm->clear, hits);
@@ -128,8 +127,8 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 }
 
 /*
- * KVM is about to mark a page, if the slot is logged at all. The usual case: a vCPU marks a page in
- * the same slot, for the same cause, as the last time.
+ * KVM is about to mark a page, if logging of the slot is on. The fast path is for a vCPU that marks
+ * a page of the same slot, from the same caller, as the last mark on this CPU.
  */
 static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn,
 				 unsigned long caller)
@@ -167,8 +166,8 @@ static struct kvm *vm_by_log(const struct kvmw_vcpu *vcpu, const struct kvm_memo
 }
 
 /*
- * mark_page_dirty_in_slot(kslot, gfn) has no argument that leads to the VM. The slot's bitmap
- * identifies it; most likely the VM is that of the vCPU that is or was here last.
+ * mark_page_dirty_in_slot(kslot, gfn) has no argument that leads to the VM, but the slot's bitmap
+ * identifies it. Try first the VM of the vCPU that is, or was last, loaded here.
  */
 static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned long caller)
 {
@@ -212,7 +211,7 @@ KVMW_FUNC_HANDLER(dirty_mark, on_dirty_mark);
 
 /* --- collections ----------------------------------------------------------- */
 
-/* KVM's slot by the VMM's number for it, or NULL if it has no log. Context: slots_lock held. */
+/* The slot with the number that a VMM uses in ioctls; NULL: no log. Context: slots_lock held. */
 static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 {
 	const struct kvm_memory_slot *kslot;
@@ -224,7 +223,7 @@ static const struct kvm_memory_slot *logged_slot(struct kvm *kvm, u32 number)
 	return kslot && kslot->dirty_bitmap ? kslot : NULL;
 }
 
-/* Of pages @first and so on, counted from the slot's first. */
+/* Count a collection of @npages pages; @first counts from the slot's first page. */
 static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *kslot,
 			  unsigned int how, u64 first, u64 npages)
 {
@@ -246,8 +245,8 @@ static void count_collect(const struct kvm *kvm, const struct kvm_memory_slot *k
 }
 
 /*
- * kvm_get_dirty_log_protect(kvm, log), under slots_lock. A request that KVM refuses is no
- * collection.
+ * kvm_get_dirty_log_protect(kvm, log), under slots_lock. Requests that KVM will refuse do not
+ * count.
  */
 static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long caller)
 {
@@ -262,7 +261,7 @@ static __always_inline void on_log_get(const struct pt_regs *regs, unsigned long
 		      kslot->npages);
 }
 
-/* kvm_clear_dirty_log_protect(kvm, log): whole words, or up to the slot's end */
+/* kvm_clear_dirty_log_protect(kvm, log): KVM accepts whole words, or pages up to the slot's end. */
 static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_clear_dirty_log *log = (void *)KVMW_ARG2(regs);
@@ -279,9 +278,9 @@ static __always_inline void on_log_clear(const struct pt_regs *regs, unsigned lo
 }
 
 /*
- * kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask): for either of the two above,
- * KVM has taken the pages of @mask from the log and protects them again. KVM calls it for dirty
- * rings as well, which have no log.
+ * kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask): in both ioctls above, KVM has
+ * cleared the bits of @mask in the log, and write-protects their pages again. KVM also calls it for
+ * dirty rings, which have no log.
  */
 static __always_inline void on_log_word(const struct pt_regs *regs, unsigned long caller)
 {

@@ -2,9 +2,8 @@
 /*
  * Hooks on exits: from guest mode to KVM and back, and from KVM to userspace.
  *
- * The events of both come on the vCPU's own thread while no other can run it, so its
- * record has one writer, also for the return to userspace, which comes when the vCPU
- * has been put already.
+ * All these events come on the vCPU's own thread while no other thread can run it, so its record
+ * has one writer. That includes the exit to userspace, although KVM has put the vCPU by then.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -31,7 +30,7 @@
 
 /* --- exit reasons ---------------------------------------------------------- */
 
-/* A VMCB was not where we thought: no reason can be trusted. */
+/* kvmw_vmcb_of() did not find the VMCB of a vCPU: no reason can be trusted. */
 static bool vmcb_invalid;
 
 const char *kvmw_no_reasons(void)
@@ -43,7 +42,7 @@ const char *kvmw_no_reasons(void)
 	return kvmw_vmcs_readable() ? NULL : "the VMCS of some guests cannot be read";
 }
 
-/* A page that a CPU would run: VMRUN refuses a VMCB that does not intercept VMRUN. */
+/* VMRUN refuses a VMCB that does not intercept VMRUN, so a page without that is no VMCB. */
 static noinline bool vmcb_check(struct kvmw_vcpu *vcpu, const struct vmcb *vmcb)
 {
 	const u32 *intercepts = (const u32 *)&vmcb->control;
@@ -56,13 +55,12 @@ static noinline bool vmcb_check(struct kvmw_vcpu *vcpu, const struct vmcb *vmcb)
 	return vcpu->vmcb_valid;
 }
 
-/* What is above the basic reason says that the entry failed, and the like. */
+/* Keep the basic reason. The bits above are flags, such as that of a failed entry. */
 static __always_inline u64 vmx_reason(u64 reason)
 {
 	return reason == ~0ULL ? reason : (u16)reason;
 }
 
-/* Of the two ways there is one on a machine. */
 static __always_inline bool is_svm(void)
 {
 	return static_cpu_has(X86_FEATURE_SVM);
@@ -70,7 +68,7 @@ static __always_inline bool is_svm(void)
 
 /* --- exits from guest mode ------------------------------------------------- */
 
-/* It is loaded here, and nothing about it has to be found out. */
+/* The fast path is for a vCPU that is loaded here, while the clock is the TSC. */
 static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
 	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
@@ -80,7 +78,7 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 {
 	unsigned long cell = kvmw_exit_cell(why);
 
-	/* Else compilers make the cell's address in each branch of kvmw_exit_cell(). */
+	/* Keep compilers from computing the address in each branch of kvmw_exit_cell(). */
 	OPTIMIZER_HIDE_VAR(cell);
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_cell(vcpu, exit_reasons, cell);
@@ -90,7 +88,7 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-/* With the arguments of the event. */
+/* Has the arguments of the event, so that the caller does not move them. */
 static noinline __noclone KVMW_TP_EXIT(exit_unusual)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
@@ -123,7 +121,7 @@ notrace KVMW_TP_EXIT(kvmw_tp_exit)
 	kvmw_tp_leave();
 }
 
-/* Its exit is over, after @ticks. */
+/* The exit ended after @ticks. */
 static __always_inline void count_exit_time(struct kvmw_vcpu *vcpu, u64 ticks)
 {
 	kvmw_count(vcpu, exit_reason_times, vcpu->exit_span.cell, ticks);
@@ -132,8 +130,8 @@ static __always_inline void count_exit_time(struct kvmw_vcpu *vcpu, u64 ticks)
 }
 
 /*
- * The first entry since it was loaded, as it was put since its last exit, which no entry is
- * between; or the first of all, or one after another that failed.
+ * The first entry since the vCPU was loaded. @since, the time of the exit, is 0 at the first entry
+ * of all, and at an entry after another one that failed.
  */
 static __always_inline void count_first_entry(struct kvmw_vcpu *vcpu, u64 since, u64 now)
 {
@@ -169,7 +167,7 @@ static __always_inline void count_entry(struct kvmw_vcpu *vcpu, const bool usual
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-/* With the arguments where the event has them. */
+/* Has its arguments in the order of the event, so that the caller does not move them. */
 static noinline __noclone void entry_unusual(void *data, const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
@@ -197,7 +195,7 @@ void notrace kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu)
 	on_entry(data, kvcpu);
 }
 
-/* Since Linux 6.9, and in later builds of 6.1, the event also says whether an exit is forced. */
+/* Since Linux 6.9, and in later builds of 6.1, the event has a third argument. */
 void notrace kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit)
 {
 	on_entry(data, kvcpu);
@@ -205,7 +203,7 @@ void notrace kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_i
 
 /* --- exits to userspace ---------------------------------------------------- */
 
-/* What kvm_run says of a run that a signal ended may be older than that. */
+/* If a signal ended KVM_RUN, the reason in struct kvm_run may be that of an earlier exit. */
 static __always_inline unsigned int user_cell(u32 reason, int error)
 {
 	if (error == -EINTR)

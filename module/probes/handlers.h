@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The handlers of hook_table.h. Each is defined in one of the files of this folder. */
+/* The handlers of hook_table.h, which the files of this folder define. */
 #ifndef KVMW_HANDLERS_H
 #define KVMW_HANDLERS_H
 

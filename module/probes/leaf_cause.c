@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Why a leaf came or went. See leaf_cause.h. */
+/* The cause of a change of a leaf. See leaf_cause.h. */
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include <asm/unwind.h>
@@ -8,12 +8,12 @@
 #include "probes/causes.h"
 #include "probes/leaf_cause.h"
 
-/* Frames to look at: more than lie between the change of a leaf and the function that wanted it. */
+/* Frames to look at: more than lie between the change of a leaf and the function that causes it. */
 #define MAX_FRAMES	32
 
 /*
- * The innermost function that has a cause, or @unknown. The guessing unwinder also finds functions
- * that returned long ago.
+ * The cause of the innermost function that has one, or @unknown. The guessing unwinder is of no use
+ * here: it also finds functions that returned long ago.
  */
 static unsigned int cause_on_stack(unsigned int unknown)
 {

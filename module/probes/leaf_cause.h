@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Why a leaf came or went: the function of KVM's that wanted it, found on the stack. The stack is
+ * The cause of a change of a leaf: a function of KVM on the stack determines it. The stack is
  * searched only while somebody traces leaves.
  */
 #ifndef KVMW_LEAF_CAUSE_H
@@ -9,8 +9,8 @@
 #include <linux/types.h>
 
 /*
- * Which of KVMW_LEAF_CAUSES. @split: a huge leaf is replaced by leaves. @vcpu: of the VM, loaded
- * here; -1: none. Context: hit.
+ * One of KVMW_LEAF_CAUSES. @split: KVM splits a huge leaf. @vcpu: the vCPU of the VM that is loaded
+ * on this pCPU; -1: none. Context: hit.
  */
 unsigned int kvmw_leaf_cause(int vcpu, bool split);
 

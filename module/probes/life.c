@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hooks on the coming and going of VMs, vCPUs and memory slots. */
+/* Hooks on the creation and end of VMs, vCPUs and memory slots. */
 #include <linux/compiler.h>
 #include <linux/kvm_host.h>
 #include <linux/pid.h>
@@ -28,14 +28,14 @@
 
 /* --- VMs ------------------------------------------------------------------- */
 
-/* kvm_arch_init_vm(kvm, type): the first that is heard of it; it may yet fail. */
+/* kvm_arch_init_vm(kvm, type): the first hook of a VM, whose creation may still fail. */
 static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	struct kvmw_object *obj;
 	struct kvmw_vm *vm;
 
-	/* While hooks are being attached, others may miss what it does: it will be found. */
+	/* While hooks are being attached, others may miss events of the VM: adopt it later. */
 	if (!READ_ONCE(kvmw_hooks_attached)) {
 		kvmw_rescan_creation();
 		return;
@@ -48,16 +48,16 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 	}
 	vm = kvmw_to_vm(obj);
 	vm->opaque = kvmw_vm_opaque(KVMW_ARG2(regs));
-	vm->armed = !vm->opaque;	/* nothing is mapped yet: all will be seen */
+	vm->armed = !vm->opaque;	/* nothing is mapped yet, so hits will see all leaves */
 	vm->pid = get_pid(task_tgid(current));
 	vm->tgid = current->tgid;
-	/* Not get_task_comm(), which takes a lock: a name that changes meanwhile is cut. */
+	/* get_task_comm() takes a lock. Without it a name that changes meanwhile may be mixed. */
 	strscpy(vm->comm, current->group_leader->comm, sizeof(vm->comm));
 	kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm);
 	trace_kvmwatch_vm_create(vm);
 }
 
-/* kvm_destroy_vm(kvm): no user is left, its leaves and vCPUs will go. */
+/* kvm_destroy_vm(kvm): the VM has no user; KVM will free its leaves and vCPUs. */
 static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));
@@ -70,7 +70,7 @@ static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned l
 	trace_kvmwatch_vm_destroy(vm);
 }
 
-/* kvm_arch_free_vm(kvm): the last that is heard of it, of a failed creation too. */
+/* kvm_arch_free_vm(kvm): the last hook of a VM, also after a failed creation. */
 static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
@@ -81,7 +81,7 @@ static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long
 		return;
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		vm->kvms_last[i] = kvmw_kvm_pages(kvm, i + 1);
-	/* While hooks are being removed, others have missed what went: nothing to compare. */
+	/* While hooks are being detached, others may have missed unmaps: do not compare. */
 	vm->freed = READ_ONCE(kvmw_hooks_attached);
 	trace_kvmwatch_vm_free(vm);
 	kvmw_hide(&vm->obj);
@@ -94,8 +94,8 @@ KVMW_FUNC_HANDLER(vm_free, on_vm_free);
 /* --- vCPUs ----------------------------------------------------------------- */
 
 /*
- * kvm_arch_vcpu_create(kvcpu): may yet fail. When it does, nothing tells us; the
- * record is never shown, and ends with its VM or when the address is used again.
+ * kvm_arch_vcpu_create(kvcpu): the creation may still fail, without another hook. Then the record
+ * is never shown, and ends with its VM or when KVM reuses the address.
  */
 static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned long caller)
 {
@@ -109,11 +109,11 @@ static __always_inline void on_vcpu_create(const struct pt_regs *regs, unsigned 
 		kvmw_hide(&old->obj);
 	obj = vm ? kvmw_take(KVMWATCH_KIND_VCPU) : NULL;
 	if (!obj)
-		return;		/* on_vcpu_created() tells of it, if it comes so far */
+		return;		/* on_vcpu_created() counts it as lost, if the creation succeeds */
 	vcpu = kvmw_to_vcpu(obj);
 	vcpu->vcpu_id = kvcpu->vcpu_id;
 	kvmw_pairs_begin(vcpu);
-	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* from the first vCPU on it stays so */
+	vm->ring = kvmw_has_rings(kvcpu->kvm);	/* fixed once the VM has a vCPU */
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, vm);
 }
 
@@ -132,7 +132,7 @@ static __always_inline void on_vcpu_created(const struct pt_regs *regs, unsigned
 	kvmw_change_end(KVMWATCH_KIND_VCPU, &vcpu->obj.vm->changes);
 }
 
-/* What its numbers said of a stretch still going on stays in them. */
+/* End open stretches, whose length so far readers have seen in the numbers already. */
 static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 {
 	u64 now, off, out;
@@ -158,7 +158,7 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-/* kvm_arch_vcpu_destroy(kvcpu): off its pCPU, and for good */
+/* kvm_arch_vcpu_destroy(kvcpu): the vCPU is off its pCPU, and does not run any more. */
 static __always_inline void on_vcpu_destroy(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
@@ -178,9 +178,9 @@ KVMW_FUNC_HANDLER(vcpu_destroy, on_vcpu_destroy);
 /* --- slots ----------------------------------------------------------------- */
 
 /*
- * kvm_arch_commit_memory_region(kvm, [mem,] old, new, change): KVM has the change in
- * place, so a fault can have been here first and made the record. A slot that goes
- * or moves was unmapped before.
+ * kvm_arch_commit_memory_region(kvm, [mem,] old, new, change): the change is in effect already, so
+ * a fault may have created the record before this. KVM has unmapped a slot that it deletes or
+ * moves.
  */
 static __always_inline void on_slot_commit(const struct pt_regs *regs, unsigned long caller)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks on second-level page tables: which leaves come, go and split.
+ * Hooks on second-level page tables: leaves that become present, stop being present or are split.
  *
- * KVM has two kinds of them. The TDP MMU passes every change of an entry through
- * one function; of the shadow MMU (nested guests, or no EPT/NPT, or 5.10) two functions see
- * leaves come and go. All hold mmu_lock, for read or write.
+ * KVM has two MMUs. In the TDP MMU one function handles every change of an entry. In the shadow MMU
+ * (nested guests, no EPT or NPT, or 5.10) one function adds leaves and another clears them. Their
+ * callers hold mmu_lock, for read or write.
  */
 #include <linux/atomic.h>
 #include <linux/kvm_host.h>
@@ -32,9 +32,9 @@ static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int a
 }
 
 /*
- * Bytes that are mapped before the change that KVM is about to make. Reading KVM's own counts costs
- * little, as KVM writes the same line right after. Where KVM has none, mmu_lock has one holder at a
- * time, and our line is in that holder's cache.
+ * Bytes mapped before the change that KVM is about to make. Reading KVM's own counts is cheap, as
+ * KVM writes the same cache line right after. Where KVM has no counts, mmu_lock is exclusive, so
+ * its holder most likely has our cache line.
  */
 static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct kvm *kvm)
 {
@@ -49,7 +49,7 @@ static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct 
 #endif
 }
 
-/* Called before the sum falls: it is a peak now, or below an earlier one. */
+/* Called before an unmap: only there the number of mapped bytes can be at a peak. */
 static noinline void raise_peak(struct kvmw_vm *vm, u64 bytes)
 {
 	u64 peak = READ_ONCE(vm->mapped_peak), found;
@@ -75,7 +75,7 @@ static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
 		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 }
 
-/* @split: these are the parts of a huge leaf */
+/* @split: the leaves replace a huge leaf */
 static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves,
 					bool split)
 {
@@ -92,8 +92,8 @@ static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kv
 }
 
 /*
- * How many of @leaves adjacent leaves of a level, the first at @gfn, a hit counts: all, or while
- * the VM is being counted those that begin below the cursor.
+ * Number of leaves that a hit counts, out of @leaves adjacent ones from @gfn on: all of them, or
+ * while tasks/count.c counts the VM, those that begin below the cursor.
  */
 static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn, int level,
 			u64 leaves)
@@ -126,14 +126,14 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	if (!slot)
 		return;
 	if (is) {
-		if (kvmw_spte_present(old))	/* present and no leaf: a table */
+		if (kvmw_spte_present(old))	/* and no leaf, so a table */
 			kvmw_slot_inc(slot->hits, huge_collapses);
 		leaf_mapped(slot, gfn, level, 1, false);
 		return;
 	}
 	/*
-	 * A leaf that becomes a table was split. KVM filled the table with leaves before it put it
-	 * here, and calls no hooked function for those.
+	 * If a table replaces the leaf, KVM has split the leaf. KVM fills the table with leaves
+	 * before it installs it, and calls no hooked function for these.
 	 */
 	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
@@ -143,7 +143,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 	}
 }
 
-/* The usual case: a 4K leaf, in the same slot as the last one. */
+/* The fast path is for a 4K leaf in the same slot as the last one on this CPU. */
 static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
 {
 	bool is = kvmw_spte_present(KVMW_ARG5(regs));
@@ -174,7 +174,7 @@ unusual:
 	spte_change_unusual(regs);
 }
 
-/* A leaf appears in a shadow page table; see kvmw_rmap_add_leaf() for the function. */
+/* A leaf of a shadow page table becomes present; see kvmw_rmap_add_leaf() for the function. */
 static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_slot *slot;
@@ -203,10 +203,10 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 }
 
 /*
- * A hook on the entry of one of KVMW_RMAP_TELLERS sets this while it counts the leaves that the
- * function clears. It is in the VM's record, as only the holder of mmu_lock writes and reads it.
- * Per CPU would be wrong: a PREEMPT_RT kernel may move the holder to another CPU between the two
- * hooks, or run the holder of another VM's lock on this one.
+ * The hook on one of KVMW_RMAP_TELLERS tells on_rmap_zap() whether the leaves that the function
+ * clears are accounted for. The flag is in the VM's record, as only the holder of mmu_lock writes
+ * and reads it. A per-CPU flag would be wrong: between the two hooks, a PREEMPT_RT kernel may move
+ * the holder to another CPU, or run the holder of another VM's lock on this one.
  */
 static void __maybe_unused tell_zaps(const struct kvm *kvm, bool counted)
 {
@@ -229,8 +229,8 @@ static bool __maybe_unused is_known(const struct kvm *kvm)
 }
 
 /*
- * mmu_spte_clear_track_bits([kvm,] sptep). Some functions call it for another purpose, or contain a
- * copy that the compiler made. A hook on their entry counts instead: see tell_zaps().
+ * mmu_spte_clear_track_bits([kvm,] sptep). Some functions call it for another purpose than an
+ * unmap, or contain an inlined copy of it. The hook on their entry counts instead: see tell_zaps().
  */
 static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned long caller)
 {
@@ -250,8 +250,8 @@ KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
 
 #ifdef KVMW_HOOK_ROW_rmap_repoint
 /*
- * kvm_set_pte_rmapp(kvm, rmap, slot, gfn, level, pte): clears each leaf of the page, and sets it
- * again with the new page unless that is writable. No function is called for setting it.
+ * kvm_set_pte_rmapp(kvm, rmap, slot, gfn, level, pte) clears each leaf of the page and, unless the
+ * new page is writable, sets it again without calling a hooked function. Such a leaf stays mapped.
  */
 static __always_inline void on_rmap_repoint(const struct pt_regs *regs, unsigned long caller)
 {
@@ -262,7 +262,10 @@ KVMW_LOCKED_HANDLER(rmap_repoint, on_rmap_repoint);
 #endif
 
 #ifdef KVMW_HOOK_ROW_rmap_zap_all
-/* kvm_zap_all_rmap_sptes(kvm, rmap): for a single leaf it calls the function above. */
+/*
+ * kvm_zap_all_rmap_sptes(kvm, rmap) calls mmu_spte_clear_track_bits() for a map with a single leaf.
+ * The compiler inlines that function for chains of leaves, so count those here.
+ */
 static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvmw_rmap_desc *desc = kvmw_rmap_chunks((void *)KVMW_ARG2(regs));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Counts of a vCPU in pairs. See pairs.h. */
+/* Pairs of counts of a vCPU. See pairs.h. */
 #include <linux/compiler.h>
 #include <linux/kvm_host.h>
 #include <asm/cpufeature.h>
@@ -11,7 +11,7 @@
 #include "records/record.h"
 #include "records/vcpu.h"
 
-/* A halt counts for the vCPU that runs here, and loads and puts tell which one that is. */
+/* A halt is counted for the vCPU that is loaded here, which the hooks on load and put determine. */
 #define PLACE		(KVMW_HOOK_BIT(vcpu_load) | KVMW_HOOK_BIT(vcpu_put))
 
 const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS] = {
@@ -30,7 +30,7 @@ const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS] = {
 	},
 };
 
-/* Does KVM count each exit, and nothing else? NULL: of a usual vCPU. */
+/* Does KVM count exactly the exits? @kvcpu NULL: of an ordinary vCPU. */
 static bool exits_counted(const struct kvm_vcpu *kvcpu)
 {
 	return boot_cpu_has(X86_FEATURE_SVM) && !(kvcpu && kvmw_may_not_enter(kvcpu));
@@ -90,7 +90,7 @@ void kvmw_pairs_begin(struct kvmw_vcpu *vcpu)
 {
 	int i;
 
-	/* While hooks are being attached, others may miss what it does. */
+	/* While hooks are being attached, others may miss events of the vCPU. */
 	if (!READ_ONCE(kvmw_hooks_attached))
 		return;
 	for (i = 0; i < KVMW_NR_PAIRS; i++)
@@ -99,7 +99,7 @@ void kvmw_pairs_begin(struct kvmw_vcpu *vcpu)
 
 void kvmw_pairs_end(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	/* While they are being removed, too; and its creation may have failed. */
+	/* The same while they are being detached. And skip a vCPU whose creation failed. */
 	if (!READ_ONCE(kvmw_hooks_attached) || !READ_ONCE(vcpu->created))
 		return;
 	kvmw_pairs_tell(vcpu->obj.vm, kvcpu, vcpu->audit.tells);

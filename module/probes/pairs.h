@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What is counted for a vCPU, each count with another beside it that grows when ours does. Audits
- * compare the two: see tasks/audit_vcpus.c.
+ * Pairs of counts of a vCPU. Each of our counts is paired with another, which grows when ours does.
+ * Audits compare the two: see tasks/audit_vcpus.c.
  *
- * Each of our counts is paired with another, which grows when ours does:
- *
- *	exits	KVM's exits on SVM. On VMX KVM also counts entries that it did not make or that
- *		failed, without an event, and 5.10 counts some exits that it traces not at all. So
- *		there it is the exits that KVM counts one by one for their reason, for interrupts
- *		and I/O: ours are not fewer.
- *	waits	the halts in KVM's histogram of waits. 5.10 has none: there all our halts are not
- *		fewer than those that KVM tried to poll in.
- *	polls	the halts that KVM counts as a poll that succeeded: ours are not fewer, as we also
- *		count those that neither polled nor waited.
- *	loads	KVM counts none: our own count of puts.
+ *	exits	On SVM, KVM's exits. On VMX KVM also counts entries that it skipped or that
+ *		failed, without an event, and 5.10 has no event of some exits. So there the other
+ *		count is that of exits for interrupts and I/O, which KVM counts where it handles
+ *		them. Ours is at least that.
+ *	waits	The halts in KVM's histogram of waits. 5.10 has no histogram: there the other count
+ *		is the halts in which KVM tried to poll. All our halts are at least that many.
+ *	polls	The halts that KVM counts as successful polls. Ours is at least that, as it
+ *		includes halts that neither polled nor waited.
+ *	loads	KVM does not count loads. The other count is that of our puts.
  */
 #ifndef KVMW_PAIRS_H
 #define KVMW_PAIRS_H
@@ -26,25 +24,28 @@ struct kvm_vcpu;
 struct kvmw_vcpu;
 struct kvmw_vm;
 
-/* How much the other count tells about ours. */
+/* What the other count says about ours. */
 enum kvmw_tells {
 	KVMW_TELLS_NOTHING,
-	KVMW_TELLS_LEAST,	/* ours are not fewer */
-	KVMW_TELLS_ALL,	/* ours are as many */
+	KVMW_TELLS_LEAST,	/* a lower bound */
+	KVMW_TELLS_ALL,	/* the exact number */
 };
 
 struct kvmw_pair_row {
 	const char	*name;
 	u64		hooks;
-	u64		need;		/* of the statistics that are wrong if it is: KVMW_NEED_* */
-	bool		kvms;		/* the other count is KVM's, so it can be set to 0 */
+	u64		need;		/* KVMW_NEED_* of the statistics that depend on it */
+	bool		kvms;		/* the other count is KVM's, and can be reset to 0 */
 };
 
 extern const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS];
 
-/* How much the other count of a pair tells. NULL: of a usual vCPU. */
+/* What the other count of a pair says. @kvcpu NULL: for an ordinary vCPU. */
 enum kvmw_tells kvmw_pair_tells(enum kvmw_pair pair, const struct kvm_vcpu *kvcpu);
-/* What can be compared now: all that it needs was there all the time. Context: any. */
+/*
+ * The same for all pairs, or KVMW_TELLS_NOTHING where a hook was off for some of the VM's life, or
+ * an audit has refuted our count. Context: any.
+ */
 void kvmw_pairs_tell(const struct kvmw_vm *vm, const struct kvm_vcpu *kvcpu,
 		     u8 note[KVMW_NR_PAIRS]);
 
@@ -52,9 +53,9 @@ void kvmw_pairs_ours(const struct kvmw_vcpu *vcpu, u64 ours[KVMW_NR_PAIRS]);
 void kvmw_pairs_others(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
 		       u64 others[KVMW_NR_PAIRS]);
 
-/* A vCPU comes: KVM has counted nothing yet, nor have we. Context: hit. */
+/* KVM creates a vCPU: all counts are 0, ours and the others. Context: hit. */
 void kvmw_pairs_begin(struct kvmw_vcpu *vcpu);
-/* A vCPU goes, and does not run any more. Context: hit. */
+/* KVM frees a vCPU, which does not run any more: remember the other counts. Context: hit. */
 void kvmw_pairs_end(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu);
 
 #endif /* KVMW_PAIRS_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hooks on dirty rings: what goes in, when one is full, and when they are reset. */
+/* Hooks on dirty rings: pushes, full rings and resets. */
 #include <linux/compiler.h>
 #include <linux/kvm_host.h>
 #include <linux/percpu.h>
@@ -45,8 +45,8 @@ void kvmw_tp_ring_full(void *data, struct kvm_vcpu *kvcpu)
 }
 
 /*
- * One request of the VMM resets the rings of all vCPUs, that of the first vCPU first, under KVM's
- * slots_lock.
+ * KVM_RESET_DIRTY_RINGS resets the rings of all vCPUs under slots_lock. Count it once, at the first
+ * vCPU.
  */
 void kvmw_tp_ring_reset(void *data, struct kvm_dirty_ring *ring)
 {

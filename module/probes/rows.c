@@ -24,8 +24,8 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 };
 
 /*
- * The compiler compares the prototypes of handlers with those of the events of the kernel that we
- * build for. Those of kvm_exit and kvm_entry are private to KVM: see kvmw_hook_unproven().
+ * The compiler compares the prototypes of handlers with the kernel's trace events. kvm_exit and
+ * kvm_entry are private to KVM: see kvmw_hook_unproven().
  */
 static inline void check_prototypes(void)
 {

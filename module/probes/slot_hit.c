@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From a guest page to the record of its slot. See slot_hit.h. */
+/* Look up the slot of a guest page in a hit. See slot_hit.h. */
 #include <linux/kvm_host.h>
 #include <linux/percpu.h>
 #include <linux/srcu.h>
@@ -24,7 +24,7 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 		kvmw_lost(kvm);
 		return NULL;
 	}
-	/* Being counted, and the cursor is not here yet: the count will find this page. */
+	/* The VM is being counted and the cursor is below this page: the count will include it. */
 	if (unlikely(!READ_ONCE(vm->armed)) && gfn >= READ_ONCE(vm->cursor[as_id]))
 		return NULL;
 
@@ -35,13 +35,13 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 	srcu_read_unlock(&kvm->srcu, srcu);
 
 	if (!slot) {
-		/* The VM's sum stays right; those of its slots have to be recounted. */
+		/* The VM's sum stays exact; the numbers of its slots need a recount. */
 		kvmw_slot_inc(vm->stray->cpu, lost_events);
 		WRITE_ONCE(vm->unsure, true);
 		kvmw_rescan();
 		return vm->stray;
 	}
-	/* While the VM is being counted, every hit has to come here. */
+	/* While the VM is being counted, do not cache: every hit must compare with the cursor. */
 	if (READ_ONCE(vm->armed))
 		this_cpu_write(kvmw_cpu.slot, slot);
 	return slot;

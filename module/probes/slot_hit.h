@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * From a guest page to the record of its slot, inside a hit.
+ * Look up the slot of a guest page in a hit.
  *
- * Each CPU remembers the slot it had last. A remembered record is right as long as
- * its VM's key is still this VM and the page lies within it: a hidden slot has no live
- * pages, a hidden VM no key.
+ * Each CPU caches the slot of its last hit. The cached record is right if its VM's key is this VM
+ * and the slot contains the page: a hidden slot has no live pages, and a hidden VM has no key.
  */
 #ifndef KVMW_SLOT_HIT_H
 #define KVMW_SLOT_HIT_H
@@ -16,7 +15,7 @@
 #include "records/cpu.h"
 #include "records/record.h"
 
-/* Is the page one of this slot? */
+/* Does the slot contain this page of this VM? */
 static __always_inline bool kvmw_slot_has(const struct kvmw_slot *slot, const struct kvm *kvm,
 					  unsigned int as_id, gfn_t gfn)
 {
@@ -33,8 +32,8 @@ static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvm *kvm,
 }
 
 /*
- * The record in which a hit on a page counts, or NULL: the VM is unknown, or not counted this far
- * yet. The VM's stray record takes hits on pages of no slot.
+ * The record in which a hit on a page counts: that of its slot, or the VM's stray record if there
+ * is none. NULL: the VM has no record, or its count has not reached the page yet.
  */
 struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gfn);
 

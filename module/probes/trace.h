@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What happens to VMs, one event each: for trace-cmd, perf and friends. Only files of this folder
- * have such events. Every event
- * has the kvmwatch id of the VM, the pid of its VMM, and the number of the vCPU that
- * it happened on (-1: on none).
+ * Trace events, for trace-cmd, perf and the like. Only files of this folder emit them. Every event
+ * has the kvmwatch id of the VM, the pid of its VMM, and the id of the vCPU on which it happened
+ * (-1: on none).
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvmwatch
@@ -20,12 +19,12 @@
 #include "records/cpu.h"
 #include "records/record.h"
 
-/* Reset and clamp are changes that KVM tells nobody of: to 0, and to the limit. */
+/* KVM has no event when it resets the window to 0 or clamps it to the limit. */
 enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_RESET, KVMW_POLL_CLAMP };
 
 enum { KVMW_COLLECT_FETCH, KVMW_COLLECT_LOOK, KVMW_COLLECT_CLEAR };
 
-/* The vCPU loaded on this pCPU, if it is one of the VM's. */
+/* The id of the vCPU that is loaded on this pCPU, or -1 if that is none of @vm. */
 static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 {
 	const struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.vcpu);
@@ -39,7 +38,7 @@ static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 #define KVMW_SHOW_NAME(name, number, word)	{ number, word }
 #define KVMW_SHOW_LEAF(cause)							\
 	__print_symbolic(cause, KVMW_LEAF_CAUSES(KVMW_SHOW_NAME))
-/* As in KVM's uapi, of the newest; what has no name is shown as a number. */
+/* KVM_MEM_* of the newest kernel; other flags are printed as a number. */
 #define KVMW_SHOW_SLOT_FLAGS(flags)						\
 	((flags) ? __print_flags(flags, "|", { 1, "log" }, { 2, "readonly" },	\
 				 { 4, "guest_memfd" }) : "none")
@@ -183,7 +182,7 @@ TRACE_EVENT(kvmwatch_dirty,
 		  __print_symbolic(__entry->cause, { 0, "fault" }, { 1, "pml" }, { 2, "kvm" }))
 );
 
-/* What the VMM does with a slot's log: fetch and clear it, look at it, or clear a part. */
+/* The VMM fetches and clears a slot's dirty log, looks at it, or clears a part of it. */
 TRACE_EVENT(kvmwatch_collect,
 	TP_PROTO(const struct kvmw_slot *slot, unsigned int how, u64 first, u64 npages),
 	TP_ARGS(slot, how, first, npages),

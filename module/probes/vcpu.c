@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks on what a vCPU does with its time: loaded on a pCPU, put from it, halted.
+ * Hooks on a vCPU's time: loads, puts and halts.
  *
- * All of it happens on the vCPU's own thread while no other can run it, so a record
- * has one writer at a time, and writes need neither lock nor atomic.
+ * All these events come on the vCPU's own thread while no other thread can run it. So a record has
+ * one writer at a time, which needs neither locks nor atomic operations.
  */
 #include <linux/compiler.h>
 #include <linux/kvm_host.h>
@@ -27,15 +27,15 @@
 #include "records/vcpu.h"
 
 /*
- * How long the thread has waited on runqueues in its life: what KVM's steal time goes by.
- * It grows when the thread gets a pCPU, which is before KVM loads the vCPU.
+ * Total time that the current thread has waited on runqueues; KVM computes steal time from the
+ * same. The scheduler updates it when the thread gets a pCPU, before KVM loads the vCPU.
  */
 static __always_inline u64 waited(void)
 {
 	return current->sched_info.run_delay;
 }
 
-/* In the statistic of why it was off. */
+/* Count the time in the cell of the reason why the vCPU was off its pCPU. */
 static __always_inline void count_off(struct kvmw_vcpu *vcpu, u64 ticks)
 {
 	kvmw_count(vcpu, off_cpu_ns, (u64)vcpu->where - KVMW_VCPU_OFF_CPU, ticks);
@@ -52,7 +52,7 @@ static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu
 	u64 now, off = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
-	/* In here, so that nobody reads what was, at a later time than this. */
+	/* Read the clock inside, so that no reader pairs the old state with a later time. */
 	now = kvmw_now_of(usual);
 	if (usual || vcpu->where >= KVMW_VCPU_OFF_CPU) {
 		off = kvmw_ticks(now, vcpu->since);
@@ -110,9 +110,9 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
 }
 
 /*
- * Why it is put. A thread that goes on runs KVM's way back to userspace; the scheduler puts the
- * vCPU of one that sleeps, or that it takes the pCPU from. A halt both polls, when it may lose its
- * pCPU, and sleeps.
+ * Why KVM puts the vCPU. A thread that keeps running is on its way to userspace. The scheduler puts
+ * the vCPU of a thread that it preempts or that goes to sleep; in a halt both count as waiting, as
+ * a halt first polls, when it may be preempted, and then sleeps.
  */
 static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
@@ -130,10 +130,10 @@ static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struc
 }
 
 /*
- * It is not in guest mode, so the exit is over with the next entry at the latest. KVM's event of
- * the exit may not have come. Where it comes when preemption is on again (SVM up to 6.1), a fully
- * preemptible kernel switches before it. On Intel's processors it does not come when an entry
- * fails.
+ * At a put the vCPU is out of guest mode, but KVM's event of the exit may be missing. On SVM up to
+ * 6.1 that event comes after preemption is on again, so a fully preemptible kernel may switch
+ * before it. On VMX there is no event after a failed entry. In both cases the span of the exit
+ * begins at the put.
  */
 static __always_inline void count_exit_put(struct kvmw_vcpu *vcpu, u64 now)
 {
@@ -184,7 +184,7 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 		trace_kvmwatch_vcpu_put(vcpu, kvmw_ticks_ns(on), kvcpu->preempted);
 }
 
-/* After the put is counted: see find_loaded(). */
+/* Call this after the put is counted: see find_loaded(). */
 static __always_inline void leave(struct kvmw_vcpu *vcpu)
 {
 	__this_cpu_write(kvmw_cpu.vcpu, NULL);
@@ -217,11 +217,11 @@ static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned lon
 	leave(vcpu);
 }
 
-/* A vCPU is loaded and put by get_cpu(), and by the scheduler. */
+/* vcpu_load(), vcpu_put() and the scheduler call these functions with preemption off. */
 KVMW_PINNED_HANDLER(vcpu_load, on_vcpu_load);
 KVMW_PINNED_HANDLER(vcpu_put, on_vcpu_put);
 
-/* --- what loading and putting cost ----------------------------------------- */
+/* --- cost of loads and puts ------------------------------------------------ */
 
 static __always_inline void on_load_return(u64 ticks)
 {
@@ -252,7 +252,7 @@ KVMW_RET_HANDLER(put_cost, on_put_return);
 
 /* --- halts ----------------------------------------------------------------- */
 
-/* kvm_vcpu_halt(kvcpu): polls, then blocks; the wakeup event ends it. */
+/* kvm_vcpu_halt(kvcpu) polls, then blocks. The event kvm_vcpu_wakeup ends the halt. */
 static __always_inline void on_halt(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
@@ -270,8 +270,8 @@ static __always_inline void on_halt(const struct pt_regs *regs, unsigned long ca
 KVMW_FUNC_HANDLER(halt, on_halt);
 
 /*
- * The events below do not say whose they are: of the vCPU that is loaded here. If the hook of a
- * put was missed, because somebody has switched ftrace off, that is not the one we remember.
+ * The events below have no vCPU as argument: it is the one that is loaded here. The cached vCPU may
+ * be another one, if a hit of a put was missed because somebody switched ftrace off.
  */
 static __always_inline struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
 {
@@ -291,7 +291,7 @@ static void set_window(struct kvmw_vcpu *vcpu, unsigned int window)
 	kvmw_max(vcpu, halt_poll_ns_max, window);
 }
 
-/* The window is not what the last event left: KVM clamped or reset it. */
+/* If the window differs from that of the last event, KVM has clamped or reset it. */
 static void check_silent(struct kvmw_vcpu *vcpu, unsigned int window)
 {
 	u64 known = vcpu->stats.halt_poll_ns[0];
@@ -324,7 +324,7 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int
 	kvmw_tp_leave();
 }
 
-/* @ns is KVM's own measure; ours also covers the way in and out, and never steps back. */
+/* @ns is KVM's measure of the halt. Ours starts earlier, ends later, and is monotonic. */
 void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 {
 	const struct kvm_vcpu *kvcpu;
@@ -334,13 +334,13 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 	kvmw_tp_enter();
 	vcpu = vcpu_here(KVMW_HOOK_wakeup);
 	if (vcpu) {
-		kvcpu = vcpu->obj.key;	/* loaded here, says vcpu_here() */
+		kvcpu = vcpu->obj.key;	/* vcpu_here() checked that it is loaded here */
 		raw_write_seqcount_begin(&vcpu->seq);
 		if (vcpu->halted) {
 			ticks = kvmw_ticks(kvmw_now(), vcpu->halted_since);
-		} else {	/* began before we watched */
+		} else {	/* the halt began before we watched */
 			kvmw_inc(vcpu, halts);
-			ticks = kvmw_ns_ticks(ns) + 1;	/* not less than KVM said */
+			ticks = kvmw_ns_ticks(ns) + 1;	/* at least @ns after rounding */
 			vcpu->halts_before += ticks;
 		}
 		vcpu->halted = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From KVM's vCPU, or from the current thread, to the record, inside a hit. */
+/* Look up the record of a vCPU in a hit. */
 #ifndef KVMW_VCPU_HIT_H
 #define KVMW_VCPU_HIT_H
 
@@ -12,7 +12,7 @@
 #include "records/record.h"
 #include "records/table.h"
 
-/* A remembered record is right as long as its key is still this vCPU. */
+/* The cached record is right if its key is this vCPU. */
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvm_vcpu *kvcpu)
 {
 	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.last_vcpu);
@@ -35,7 +35,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
 	return vcpu;
 }
 
-/* The same of an event that happens while the vCPU is loaded here. */
+/* The same for an event that happens while the vCPU is loaded here. */
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 							const struct kvm_vcpu *kvcpu)
 {
@@ -43,12 +43,12 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 
 	if (likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu))
 		return vcpu;
-	return kvmw_vcpu_of(c, kvcpu);	/* it was loaded before we watched */
+	return kvmw_vcpu_of(c, kvcpu);	/* no hook saw its load */
 }
 
 /*
- * Has the current thread loaded it? Then it carries KVM's notifier of it, as the first of its list,
- * and what KVM has of it stays for the time of the hit. Only addresses are compared.
+ * Has the current thread loaded the vCPU? Then KVM's preempt notifier of the vCPU is first on the
+ * thread's list, and KVM cannot free the vCPU during the hit. This compares addresses only.
  */
 static __always_inline bool kvmw_vcpu_loaded_by_current(const struct kvmw_vcpu *vcpu)
 {
@@ -57,15 +57,15 @@ static __always_inline bool kvmw_vcpu_loaded_by_current(const struct kvmw_vcpu *
 	return current->preempt_notifiers.first == &kvcpu->preempt_notifier.link;
 }
 
-/* How often a thread has left its pCPU. */
+/* Number of times that a thread has left its pCPU. */
 static __always_inline unsigned long kvmw_switches(const struct task_struct *task)
 {
 	return task->nvcsw + task->nivcsw;
 }
 
 /*
- * The vCPU that the current thread was the last to put: the one that was last put here,
- * if the thread did that and has not left this pCPU since. NULL: look it up.
+ * The vCPU that the current thread put last: the one that was last put on this pCPU, if this thread
+ * put it and has not left the pCPU since. NULL: look it up.
  */
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(const struct kvmw_cpu *c)
 {

@@ -2,9 +2,9 @@
 /*
  * All objects of a kind. See libkvmwatch.h.
  *
- * What was read is kept as it came, and looked at in place: parse() proves that header,
- * descriptors and items lie inside it and that each number lies inside its item. What a second
- * read has goes behind what the first one had, with its header and descriptors left out.
+ * The bytes that were read are kept and used in place: parse() proves that header, descriptors and
+ * items lie inside them, and each number inside its item. The items of further reads are appended
+ * to those of the first, without header and descriptors.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,15 +14,15 @@
 #include "handles.h"
 #include "layout.h"
 
-/* Enough for a few small VMs; what there is tells how much is needed. */
+/* Size of the first read, enough for a few small VMs. Its header says how much is needed. */
 #define FIRST_SIZE		(64U << 10)
-/* More objects than a host can have, and fewer than memory would be asked for in vain. */
+/* More objects than a host can have, and few enough that allocating them does not fail. */
 #define MAX_OBJECTS		0x1000000U
 #define MAX_DESCS		16384U
 #define MAX_HEAD		(64U << 20)
 #define MAX_STEPS		1000000U
 
-/* Bytes of the first published structures: no module has shorter ones. */
+/* Sizes of the first published structures: no module has shorter ones. */
 #define FIRST_HEADER		88
 #define FIRST_ITEM		80
 
@@ -30,13 +30,13 @@
 
 /**
  * struct all - all objects
- * @pub:	what callers see
+ * @pub:	the public part
  * @stats:	pub.stats
- * @index:	of each of them: the number of its descriptor, which its bit has
- * @offset:	of each of them: where in an item its numbers are
- * @raw:	what was read: header, descriptors, items
- * @room:	bytes of it that are allocated
- * @items:	items of older modules, made as long as ours; else NULL
+ * @index:	for each of @stats: the number of its descriptor, and of its bit
+ * @offset:	for each of @stats: where its numbers start within an item
+ * @raw:	the bytes read: header, descriptors, items
+ * @room:	bytes allocated for @raw
+ * @items:	items of older modules, extended to our size; else NULL
  */
 struct all {
 	struct kvmwatch_all pub;
@@ -68,7 +68,7 @@ static ssize_t read_once(int fd, void *buf, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-/* All but how many items there are: that is so of each read. */
+/* Check everything except that the items lie inside the read: read_step() does that. */
 static int check_header(const struct kvmwatch_all_header *header)
 {
 	__u64 bits = ((__u64)header->num_desc + 63) / 64 * CELL;
@@ -93,8 +93,8 @@ static int check_header(const struct kvmwatch_all_header *header)
 }
 
 /*
- * A statistic of a type that this reader does not know is left out, so that its number here
- * is not that of its descriptor: all->index has that.
+ * Leaves out statistics of unknown types. So the index of a statistic differs from that of its
+ * descriptor, which all->index has.
  */
 static int parse_descs(struct all *all, struct range *cells)
 {
@@ -145,7 +145,7 @@ static void forget(struct all *all)
 	memset(&all->pub, 0, sizeof(all->pub));
 }
 
-/* Items of modules that know fewer members of them than we do. */
+/* Extend the items of a module that knows fewer members than we do. */
 static int lengthen_items(struct all *all)
 {
 	const struct kvmwatch_all_header *header = header_of(all);
@@ -162,7 +162,7 @@ static int lengthen_items(struct all *all)
 	return 0;
 }
 
-/* @nr items are there. */
+/* @nr: number of items in all->raw. */
 static int parse(struct all *all, size_t nr)
 {
 	const struct kvmwatch_all_header *header = header_of(all);
@@ -189,7 +189,6 @@ static int parse(struct all *all, size_t nr)
 	return err ? err : lengthen_items(all);
 }
 
-/* Room for so many bytes, and some more objects than there are. */
 static int make_room(struct all *all, size_t need)
 {
 	char *more;
@@ -204,7 +203,7 @@ static int make_room(struct all *all, size_t need)
 	return 0;
 }
 
-/* That header and descriptors of two reads are the same, but for what changes. */
+/* Do two reads have the same layout? */
 static int same_shape(const struct kvmwatch_all_header *a, const struct kvmwatch_all_header *b)
 {
 	return a->num_desc == b->num_desc && a->desc_offset == b->desc_offset &&
@@ -213,7 +212,7 @@ static int same_shape(const struct kvmwatch_all_header *a, const struct kvmwatch
 	       a->bits_offset == b->bits_offset && a->data_offset == b->data_offset;
 }
 
-/* A read to @at; @head is set to what it begins with. How many bytes, or -errno. */
+/* Read to offset @at of all->raw, and copy the header to @head. Returns the bytes, or -errno. */
 static ssize_t read_step(int fd, struct all *all, size_t at, struct kvmwatch_all_header *head)
 {
 	ssize_t n = read_once(fd, all->raw + at, all->room - at);
@@ -233,8 +232,8 @@ static ssize_t read_step(int fd, struct all *all, size_t at, struct kvmwatch_all
 }
 
 /*
- * Read on behind the @nr items that there are, whose last bytes the header and the descriptors are
- * laid over, and put back. Returns how many came.
+ * Append items to the @nr present ones. The header and descriptors of this read overwrite the last
+ * bytes before the new items; restore these afterwards. Returns the number of new items.
  */
 static ssize_t read_on(int fd, struct all *all, size_t nr, struct kvmwatch_all_header *head)
 {
@@ -255,7 +254,7 @@ static ssize_t read_on(int fd, struct all *all, size_t nr, struct kvmwatch_all_h
 	return same_shape(&shape, head) && (size_t)n >= over ? (ssize_t)head->filled : -EBADMSG;
 }
 
-/* From the first read on, until there is no more. Sets how many items there are. */
+/* Read until there are no more objects. Sets the number of items. */
 static int read_all(int fd, struct all *all, size_t *nr)
 {
 	struct kvmwatch_all_header head;
@@ -269,7 +268,7 @@ static int read_all(int fd, struct all *all, size_t *nr)
 	n = read_step(fd, all, 0, &head);
 	if (n < 0)
 		return n;
-	/* No room for descriptors: only the header tells how much they take. */
+	/* The descriptors did not fit, so the read has only the header: read again. */
 	if ((size_t)n < head.item_offset) {
 		err = make_room(all, head.item_offset + (head.nr + 8ULL) * head.item_size);
 		n = err ? err : read_step(fd, all, 0, &head);
@@ -302,7 +301,7 @@ int kvmwatch_all_update(int fd, struct kvmwatch_all *all)
 	int err;
 
 	forget(a);
-	/* One that was given up in the midst is not gone on with. */
+	/* An earlier update may have failed midway: start over. */
 	lseek(fd, 0, SEEK_SET);
 	err = read_all(fd, a, &nr);
 	if (!err)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What the module knows of statistics: units, meanings, names of buckets. See libkvmwatch.h. */
+/*
+ * Descriptions of statistics by the module: units, meanings, names of buckets. See libkvmwatch.h.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "libkvmwatch.h"
 
-/* More than there are kinds of buckets, and buckets of one. */
+/* More than there are kinds of buckets, and buckets of one kind. */
 #define NR_KINDS	16
 #define MAX_BUCKETS	65536U
 
@@ -16,14 +18,14 @@ struct kvmwatch_catalog {
 	size_t nr_stats;
 	struct kvmwatch_bucket *buckets;
 	size_t nr_buckets;
-	/* Those of each kind of buckets, by number. */
+	/* By kind of buckets, then by number. */
 	struct names {
 		const char **names;
 		size_t nr;
 	} names[NR_KINDS];
 };
 
-/* The name of a bucket goes to its place, for which there may have to be made room. */
+/* Put the name of a bucket into its place; grow the array if needed. */
 static int sort_in(struct names *names, const struct kvmwatch_bucket *bucket)
 {
 	size_t nr = names->nr;
@@ -110,7 +112,7 @@ const struct kvmwatch_stat *kvmwatch_catalog_at(const struct kvmwatch_catalog *c
 	return at < catalog->nr_stats ? &catalog->stats[at] : NULL;
 }
 
-/* Of any kind if @kind is 0. */
+/* Find a statistic; @kind 0: of any kind. */
 static const struct kvmwatch_stat *find(const struct kvmwatch_catalog *catalog, __u32 kind,
 					const char *name)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The device: what there is, and fds to read it with. See libkvmwatch.h. */
+/* The device: its lists, and opening fds. See libkvmwatch.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -56,7 +56,7 @@ int kvmwatch_device_open_sized(const char *path, struct kvmwatch_info *info, siz
 
 /* --- lists --------------------------------------------------------------- */
 
-/* The strings of an item of each kind: where they are, and how long. */
+/* The strings in the items of each kind. */
 static const struct string {
 	__u32 kind;
 	size_t offset, size;
@@ -75,7 +75,7 @@ static const struct string {
 	STRING(KVMWATCH_KIND_BUCKET, kvmwatch_bucket, name),
 };
 
-/* A caller's item may end within one. */
+/* Terminate all strings of the items. A caller's item may end inside a string. */
 static void terminate(__u32 kind, char *items, size_t item_size, size_t nr)
 {
 	const struct string *s;
@@ -91,8 +91,7 @@ static void terminate(__u32 kind, char *items, size_t item_size, size_t nr)
 }
 
 /*
- * The list may grow between two calls, so leave some room each time; give up
- * when it keeps running away.
+ * The list may grow between two calls, so leave some room each time, and give up after LIST_TRIES.
  */
 static int list(int dev, struct kvmwatch_list arg, void *items, size_t *nr)
 {
@@ -260,7 +259,7 @@ int kvmwatch_open_all_fd(int dev, __u32 kind, int vm_fd, __u32 flags)
 	return open_all(dev, &arg);
 }
 
-/* The module takes names one behind the other. */
+/* The module takes names one after the other, each with its NUL. */
 static int open_chosen(int dev, struct kvmwatch_open_all arg, const char *const *names, size_t nr)
 {
 	size_t i, len, size = 0;

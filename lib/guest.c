@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What a VM is called, for programs. See libkvmwatch.h. */
+/* Name, UUID and units of a guest. See libkvmwatch.h. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "identity.h"
 #include "libkvmwatch.h"
 
-/* What callers see, and whose strings those are. */
+/* The public part, and the owner of its strings. */
 struct guest {
 	struct kvmwatch_guest pub;
 	struct identity identity;
@@ -18,7 +18,7 @@ static struct guest *guest_of(struct kvmwatch_guest *pub)
 	return (struct guest *)((char *)pub - offsetof(struct guest, pub));
 }
 
-/* Hand out @guest, whose identity is filled. */
+/* Fill the public part of @guest from its identity. */
 static void hand_out(struct guest *guest, struct kvmwatch_guest **pub)
 {
 	guest->pub.name = guest->identity.guest;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The structures that the public handles point to. Only the library uses them. */
+/* The structures behind the public handles. Internal to the library. */
 #ifndef LIBKVMWATCH_HANDLES_H
 #define LIBKVMWATCH_HANDLES_H
 
@@ -9,14 +9,14 @@
 #include "libkvmwatch.h"
 
 /**
- * struct stats - what a stats fd says
- * @pub:		what callers see
+ * struct stats - the contents of a stats fd
+ * @pub:		the public part
  * @values:		pub.values
- * @names:		their names, and the id
+ * @names:		their names, and the id string
  * @data:		their data
- * @spare:		room for the next ones
- * @data_size:		bytes of either
- * @data_offset:	where in the file
+ * @spare:		buffer for the next data
+ * @data_size:		bytes of @data, and of @spare
+ * @data_offset:	where the data start in the file
  */
 struct stats {
 	struct kvmwatch_stats pub;

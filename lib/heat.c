@@ -14,17 +14,17 @@
 #define MAX_WINDOWS	64U
 #define CHUNK		65536U		/* bytes */
 
-/* Bytes of the first published structures: no module has shorter ones. */
+/* Sizes of the first published structures: no module has shorter ones. */
 #define FIRST_HEADER	80
 #define FIRST_SLOT	56
 #define FIRST_PAGE	8
 
 /**
- * struct heat - what an fd of heat says
- * @pub:	what callers see
- * @raw:	header and slots, as they were read
- * @head:	the header in it
- * @slots:	the slots in it
+ * struct heat - header and slots of a heat fd
+ * @pub:	the public part
+ * @raw:	the bytes read: header and slots
+ * @head:	the header in @raw
+ * @slots:	the slots in @raw
  */
 struct heat {
 	struct kvmwatch_heat pub;
@@ -86,7 +86,7 @@ int kvmwatch_open_heat_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot)
 
 /* --- reading ------------------------------------------------------------- */
 
-/* All of @size bytes, or -errno; -EBADMSG: there are fewer. */
+/* Read all of @size bytes. Returns 0 or -errno; -EBADMSG: the file has fewer. */
 static int read_whole(int fd, void *buf, size_t size, __u64 offset)
 {
 	size_t done = 0;
@@ -122,7 +122,7 @@ static int check_header(const struct kvmwatch_heat_header *header)
 	return 0;
 }
 
-/* Would the pages of a slot lie in a file, and can their number be reckoned with? */
+/* Bound a slot's number of pages and their offset, so that no sum of them overflows. */
 static int check_slot(const struct kvmwatch_heat_slot *slot)
 {
 	return slot->npages >> 40 || slot->page_offset >> 60 ? -EBADMSG : 0;
@@ -133,7 +133,7 @@ static const char *slot_at(const struct heat *heat, size_t slot)
 	return heat->raw + heat->head->slot_offset + slot * heat->head->slot_size;
 }
 
-/* What was read as one piece. */
+/* Use heat->raw, which has header and slots of one read. */
 static int take(struct heat *heat)
 {
 	size_t i;
@@ -155,7 +155,7 @@ static int take(struct heat *heat)
 	return 0;
 }
 
-/* What does not change from one read to the next must not have changed. */
+/* Is @b a valid header with the same layout as @a? */
 static int same_shape(const struct kvmwatch_heat_header *a, const struct kvmwatch_heat_header *b)
 {
 	return a->slot_offset == b->slot_offset && a->slot_size == b->slot_size &&
@@ -211,7 +211,7 @@ void kvmwatch_heat_free(struct kvmwatch_heat *heat)
 	free(h);
 }
 
-/* Entries of another length than the caller's: in chunks, and as much of each as both have. */
+/* Read entries whose size differs from the caller's: in chunks, and only the common members. */
 static int read_longer(int fd, __u32 entry, __u64 offset, __u64 nr, char *pages, size_t size)
 {
 	size_t both = size < entry ? size : entry;

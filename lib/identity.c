@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What those who started a VM call it.
+ * Name and UUID of a guest.
  *
- * KVM does not know, but the command line of the VMM tells. Which option it is of a new VMM is a
- * line in rules[].
+ * KVM knows neither, but the command line of the VMM has them. To support another VMM, add its
+ * options to rules[].
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,9 +35,9 @@ static void take_uuid(const char *value, struct identity *identity)
 }
 
 /*
- * "web1,debug-threads=on", or "guest=web1,debug-threads=on". A first item that is a value alone is
- * the guest's name; then it may have a '=' behind a ",,". QEMU merges what several -name say, so
- * one that says nothing of the guest leaves its name as it was.
+ * "web1,debug-threads=on", or "guest=web1,debug-threads=on". A first item without a key is the
+ * guest's name; such a name may contain a '=' after a ",,". QEMU merges several -name options, so
+ * one without a name does not change the name.
  */
 static void take_qemu_name(const char *value, struct identity *identity)
 {
@@ -60,7 +60,7 @@ static bool is_number(const char *value, unsigned long number)
 	return *value && strtoul(value, &end, 0) == number && !*end;
 }
 
-/* "type=1,product=OpenStack Nova,uuid=...": a later one takes the place of -uuid, too. */
+/* "type=1,product=OpenStack Nova,uuid=...". The last of -smbios and -uuid wins. */
 static void take_qemu_smbios(const char *value, struct identity *identity)
 {
 	char *text = malloc(strlen(value) + 1), *uuid = NULL;
@@ -81,7 +81,7 @@ static void take_qemu_smbios(const char *value, struct identity *identity)
 	free(text);
 }
 
-/* Whichever item comes last; commas in quotes or brackets do not end one. */
+/* The last item wins. A comma inside quotes or brackets does not end an item. */
 static void take_platform(const char *value, struct identity *identity)
 {
 	char *text = malloc(strlen(value) + 1);
@@ -96,7 +96,7 @@ static void take_platform(const char *value, struct identity *identity)
 	free(text);
 }
 
-/* VirtualBox takes either here, and is given the name in --comment as well. */
+/* VirtualBox takes a name or a UUID here. It gets the name in --comment as well. */
 static void take_startvm(const char *value, struct identity *identity)
 {
 	char uuid[UUID_TEXT_SIZE];
@@ -139,7 +139,7 @@ static void take(enum vmm vmm, const struct vmm_option *option, struct identity 
 	}
 }
 
-/* What says nothing is not known. */
+/* Treat a value that says nothing as unknown. */
 static void drop(char **what, const char *nothing)
 {
 	if (!*what || strcmp(*what, nothing))

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What those who started a VM call it: its name, its UUID and its systemd unit. */
+/* The identity of a guest: its name, its UUID and the systemd unit of its VMM. */
 #ifndef LIBKVMWATCH_IDENTITY_H
 #define LIBKVMWATCH_IDENTITY_H
 
 #include <stddef.h>
 
 /**
- * struct identity - what a VM is called; each is NULL if that is not known
- * @guest:	name of the guest, on the VMM's command line: bytes from anywhere
- * @uuid:	its UUID there, in lower case and with dashes
- * @unit:	the unit that the VMM runs in, see unit.h
- * @user_unit:	likewise
+ * struct identity - the identity of a guest; each member is NULL if unknown
+ * @guest:	name of the guest on the VMM's command line: any bytes but NUL
+ * @uuid:	UUID on the command line, in lower case and with dashes
+ * @unit:	the system's unit that the VMM runs in, see unit.h
+ * @user_unit:	the user's unit that the VMM runs in
  */
 struct identity {
 	char *guest;
@@ -30,7 +30,7 @@ struct identity {
  */
 void identity_parse(const char *cmdline, size_t len, const char *exe, struct identity *identity);
 
-/* All that is known of a running process: 0, or -ESRCH, and nothing is. To be freed. */
+/* The identity of a running VMM's guest. Returns 0, or -ESRCH and all NULL. Free it. */
 int identity_of(int pid, struct identity *identity);
 
 void identity_free(struct identity *identity);

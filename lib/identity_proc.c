@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What a running VMM's VM is called. See identity.h. */
+/* The identity of the guest of a running VMM. See identity.h. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define MAX_CGROUPS	(64 << 10)
 #define MAX_STATUS	(64 << 10)
 
-/* A line of /proc/PID/status: the number in the innermost pid namespace comes last. */
+/* The process's pid in its own pid namespace: the last number of NSpid in /proc/PID/status. */
 static int own_pid(const struct proc *proc)
 {
 	char *status, *line, *end;
@@ -35,8 +35,8 @@ static int own_pid(const struct proc *proc)
 }
 
 /*
- * kvmtool calls a guest after its own process, unless it takes the name of a root file system
- * that it keeps: then its --disk has a name, and no path.
+ * Without a name on the command line, kvmtool names a guest after its own process. With a root file
+ * system that kvmtool keeps, it uses the name of that: then --disk has a name and no path.
  */
 static void name_lkvm(const struct proc *proc, const char *cmdline, size_t len, const char *exe,
 		      char **guest)
@@ -87,7 +87,7 @@ static void read_cgroups(const struct proc *proc, struct identity *identity)
 	free(cgroups);
 }
 
-/* The cgroup comes first: to read it takes no lock of the process, which may be stuck. */
+/* Read the cgroup first: that takes no lock of the process, which may be stuck. */
 int identity_of(int pid, struct identity *identity)
 {
 	struct identity names = { };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What is checked of descriptors, wherever they come from. See layout.h. */
+/* Checks of descriptors. See layout.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is checked of descriptors, wherever they come from. Of the library's own use. */
+/* Checks of descriptors of all kinds of fds. Internal to the library. */
 #ifndef LIBKVMWATCH_LAYOUT_H
 #define LIBKVMWATCH_LAYOUT_H
 
@@ -16,7 +16,7 @@ struct range {
 
 bool layout_overlap(struct range a, struct range b);
 
-/* Of what goes to terminals and into files, take nothing but plain letters. */
+/* Names go to terminals and into files: accept printable ones only. */
 bool layout_name_is_sane(const char *name, size_t size);
 
 bool layout_is_histogram(__u32 flags);
@@ -25,8 +25,8 @@ bool layout_is_histogram(__u32 flags);
 int layout_check(const struct kvmwatch_stats_desc *desc);
 
 /*
- * Two statistics that share a cell, or a name, would be shown as two truths. @cells says
- * where the @nr values lie in the data. 0, -EBADMSG or -ENOMEM.
+ * Check that no two of the @nr values have the same name or overlap in the data, where @cells says
+ * that they are. Returns 0, -EBADMSG or -ENOMEM.
  */
 int layout_distinct(const struct kvmwatch_value *values, const struct range *cells, size_t nr);
 

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libkvmwatch: read kvmwatch, that is the device, its lists, and stats fds.
+ * libkvmwatch: read the device /dev/kvmwatch, its lists and its fds.
  *
- * Every function here returns 0 (or a file descriptor, or a number) or -errno, prints
- * nothing and needs libc alone. No byte that comes out of a file descriptor is trusted: what
- * these functions hand out lies within memory they allocated, strings end, and
- * -EBADMSG says that the other side does not keep to the format. KVM's own stats
- * fds (KVM_GET_STATS_FD) have the same format and can be read as well.
+ * Functions return 0 (or a file descriptor, or a number) or -errno. They print nothing and need
+ * only libc. They trust no byte that they read: all results lie within memory that the library
+ * allocated, all strings are terminated, and -EBADMSG means that the data violate the format. KVM's
+ * own stats fds (KVM_GET_STATS_FD) have the same format, and can be read as well.
  *
- * What may change while the library is libkvmwatch.so.1: functions are added, and structures
- * get members at their end. So the library allocates the structures that it fills, or is told
- * their size: functions that fill one of the caller's are called *_sized, and have an inline
- * function beside them that gives the size. A program must not allocate, copy or index
- * structures that are said to belong to the library.
+ * While the library is libkvmwatch.so.1, functions may be added, and structures may get members at
+ * their end. So the library allocates the structures that it fills, or the caller passes their size
+ * to a function *_sized, which has an inline function beside it that does so. A program must not
+ * allocate, copy or index structures that belong to the library.
  *
- * There is no state but in what is passed. Threads may do as they like with handles of their
- * own. With one handle in several threads, functions that take it as const may run at once;
- * one that does not (*_update, *_read into it, *_free) must run alone. A file descriptor may
- * be used by several threads, but an fd of all objects, of which reads go on, by one at a time.
+ * The library has no global state. Threads may use handles of their own freely. If threads share a
+ * handle, functions that take it as const may run at the same time; the others (*_update, *_read
+ * into it, *_free) must run alone. Threads may share a file descriptor, but only one at a time may
+ * read an fd of all objects, as such reads have a position.
  */
 #ifndef LIBKVMWATCH_H
 #define LIBKVMWATCH_H
@@ -33,14 +31,13 @@ extern "C" {
 #define KVMWATCH_DEVICE		"/dev/kvmwatch"
 
 /**
- * kvmwatch_device_open_sized() - open the device and ask what it is
+ * kvmwatch_device_open_sized() - open the device and get its properties
  * @path: usually KVMWATCH_DEVICE
- * @info: filled, also when the ABI is one that this reader does not know
+ * @info: filled, even if this library does not know the ABI of the module
  * @size: bytes of @info
  *
- * Return: the file descriptor, close-on-exec; or -errno of open(2) or of the
- * ioctl, where -ENOTTY means that this is another device, and -EPROTONOSUPPORT
- * that the module speaks another ABI (then @info says which).
+ * Return: the file descriptor, close-on-exec; or -errno of open(2) or of the ioctl. -ENOTTY: this
+ * is another device. -EPROTONOSUPPORT: the module has another ABI, which @info names.
  */
 int kvmwatch_device_open_sized(const char *path, struct kvmwatch_info *info, size_t size);
 
@@ -49,7 +46,7 @@ static inline int kvmwatch_device_open(const char *path, struct kvmwatch_info *i
 	return kvmwatch_device_open_sized(path, info, sizeof(*info));
 }
 
-/* Ask again what it is, and whether it watches: 0 or -errno. */
+/* Get the properties again, and whether the module watches. Returns 0 or -errno. */
 int kvmwatch_device_info_sized(int dev, struct kvmwatch_info *info, size_t size);
 
 static inline int kvmwatch_device_info(int dev, struct kvmwatch_info *info)
@@ -61,15 +58,15 @@ static inline int kvmwatch_device_info(int dev, struct kvmwatch_info *info)
  * kvmwatch_list_sized() - list all objects of a kind
  * @dev: the device
  * @kind: KVMWATCH_KIND_*
- * @vm: id of the VM whose vCPUs or slots are meant; 0: those of all VMs
+ * @vm: id of the VM whose vCPUs or slots to list; 0: those of all VMs
  * @items: address of a pointer, set to an array that the caller frees with free()
- * @item_size: bytes of one of them; what the module does not know is 0
- * @nr: set to how many. None is a success
+ * @item_size: bytes of an item; members that the module does not know are 0
+ * @nr: set to the number of items, perhaps 0
  *
- * Return: 0 or -errno; -EAGAIN: objects came faster than they were listed.
+ * Return: 0 or -errno; -EAGAIN: the list grew too fast.
  */
 int kvmwatch_list_sized(int dev, __u32 kind, __u64 vm, void *items, size_t item_size, size_t *nr);
-/* The same of the VM whose KVM fd is @vm_fd, which is all the right that it takes. */
+/* The same for the VM whose KVM fd is @vm_fd. The fd is all the right that this takes. */
 int kvmwatch_list_by_fd_sized(int dev, __u32 kind, int vm_fd, void *items, size_t item_size,
 			      size_t *nr);
 
@@ -118,70 +115,73 @@ static inline int kvmwatch_list_slots_by_fd(int dev, int vm_fd, struct kvmwatch_
 }
 
 /*
- * The generation of a list of VMs, vCPUs or slots, of one VM or, with @vm 0, of all: asked for
- * before two lists, it is the same when the same objects are in both. 0 or -errno.
+ * Get the generation of a list of VMs, vCPUs or slots, of one VM or, with @vm 0, of all VMs. If it
+ * is the same before two lists, they have the same objects. Returns 0 or -errno.
  */
 int kvmwatch_list_generation(int dev, __u32 kind, __u64 vm, __u64 *generation);
 
-/* --- what the module knows of statistics -------------------------------------- */
+/* --- descriptions of statistics ------------------------------------------------ */
 
 struct kvmwatch_catalog;
 
-/* Statistics with unit and meaning, and names of buckets. */
+/* Read the units and meanings of all statistics, and the names of buckets. */
 int kvmwatch_catalog_read(int dev, struct kvmwatch_catalog **catalog);
 void kvmwatch_catalog_free(struct kvmwatch_catalog *catalog);
 
-/* Whose exit reasons the processor has: KVMWATCH_VENDOR_*. */
+/* The vendor whose exit reasons the processor uses: KVMWATCH_VENDOR_*. */
 __u32 kvmwatch_catalog_vendor(const struct kvmwatch_catalog *catalog);
-/* Number @at of the statistics, of all kinds; NULL: there are no more. */
+/* Statistic number @at, of all kinds; NULL: there are no more. */
 const struct kvmwatch_stat *kvmwatch_catalog_at(const struct kvmwatch_catalog *catalog, size_t at);
-/* The statistic of that name that objects of @kind have; NULL: the module has none. */
+/* The statistic @name of objects of @kind; NULL: the module has none. */
 const struct kvmwatch_stat *kvmwatch_catalog_find(const struct kvmwatch_catalog *catalog,
 						  __u32 kind, const char *name);
-/* The name of a bucket of the statistic of that name, "other" for the last; NULL: it has none. */
+/* The name of a bucket of the statistic @name, "other" for the last; NULL: the bucket has none. */
 const char *kvmwatch_catalog_bucket(const struct kvmwatch_catalog *catalog, const char *name,
 				    unsigned int bucket);
 
 /* --- fds ----------------------------------------------------------------------- */
 
-/* Open a stats fd. -ENOENT: there is no such object, or no longer. */
+/* Open a stats fd. -ENOENT: there is no such object, or it has ended. */
 int kvmwatch_open_vm(int dev, __u64 vm);
 int kvmwatch_open_vcpu(int dev, __u64 vcpu);
 int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot);
 
-/* The same by KVM's fd of the VM or vCPU, which is all the right that it takes. */
+/* The same by KVM's fd of the VM or vCPU. The fd is all the right that this takes. */
 int kvmwatch_open_vm_fd(int dev, int vm_fd);
 int kvmwatch_open_vcpu_fd(int dev, int vcpu_fd);
 int kvmwatch_open_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot);
 
-/* KVM's own stats fd of a VM or vCPU. -ENOTTY: KVM has none (before 5.14). */
+/* Open KVM's own stats fd of a VM or vCPU. -ENOTTY: KVM has none (before 5.14). */
 int kvmwatch_open_kvm(int kvm_fd);
 
 /*
- * An fd for kvmwatch_all_read(): all objects of @kind, of the VM with id @vm or, with 0,
- * of the host; or of the VM with fd @vm_fd. @flags: KVMWATCH_OPEN_NO_HISTOGRAMS.
+ * Open an fd for kvmwatch_all_read(): all objects of @kind, of the VM with id @vm or, with 0, of
+ * all VMs; or of the VM with fd @vm_fd. @flags: KVMWATCH_OPEN_NO_HISTOGRAMS.
  */
 int kvmwatch_open_all(int dev, __u32 kind, __u64 vm, __u32 flags);
 int kvmwatch_open_all_fd(int dev, __u32 kind, int vm_fd, __u32 flags);
 
 /*
- * The same with the @nr statistics in @names alone; those that the module does not know are left
- * out. With none, it says which objects there are, and kvmwatch_wait() when that changes.
+ * The same with only the @nr statistics in @names; the module ignores names that it does not know.
+ * Without names, such an fd tells which objects there are, and kvmwatch_wait() when that changes.
  */
 int kvmwatch_open_chosen(int dev, __u32 kind, __u64 vm, const char *const *names, size_t nr);
 int kvmwatch_open_chosen_fd(int dev, __u32 kind, int vm_fd, const char *const *names, size_t nr);
 
 /**
  * kvmwatch_wait() - wait until the objects of an fd of all objects change
- * @fd: of kvmwatch_open_all() or kvmwatch_open_chosen(). One that comes, goes or changes after the
- *	last read (or, before the first one, after it was opened) is a change
- * @timeout_ms: how long at most; -1: for ever
+ * @fd: of kvmwatch_open_all() or kvmwatch_open_chosen()
+ * @timeout_ms: the longest time to wait; -1: no limit
  *
- * Return: 1: they have changed, until the next read; 0: they have not; -EINTR; -errno of poll(2).
+ * It is a change if an object is created, ends or changes after the last read or, before the first
+ * read, after the fd was opened.
+ *
+ * Return: 1: objects have changed, until the next read; 0: they have not; -EINTR; -errno of
+ * poll(2).
  */
 int kvmwatch_wait(int fd, int timeout_ms);
 
-/* Have the module audit a VM, see struct kvmwatch_audit. Returns 0 or -errno. */
+/* Make the module audit a VM, see struct kvmwatch_audit. Returns 0 or -errno. */
 int kvmwatch_audit_vm_sized(int dev, __u64 vm, struct kvmwatch_audit *audit, size_t size);
 
 static inline int kvmwatch_audit_vm(int dev, __u64 vm, struct kvmwatch_audit *audit)
@@ -190,15 +190,15 @@ static inline int kvmwatch_audit_vm(int dev, __u64 vm, struct kvmwatch_audit *au
 }
 
 /**
- * struct kvmwatch_value - one statistic, as found in a stats fd
+ * struct kvmwatch_value - a statistic of a stats fd
  * @name:		its name: printable, not empty, unique within the object
  * @flags:		KVMWATCH_STATS_*: type, unit and base
  * @exponent:		see struct kvmwatch_stats_desc
  * @size:		number of elements of @data; 1 unless it is a histogram
  * @bucket_size:	width of a bucket of a linear histogram; else 0
- * @data:		what it was when last read
+ * @data:		its value when it was last read
  *
- * It is what it is: while the library is libkvmwatch.so.1 it gets no more members.
+ * This structure gets no more members while the library is libkvmwatch.so.1.
  */
 struct kvmwatch_value {
 	const char *name;
@@ -210,11 +210,11 @@ struct kvmwatch_value {
 };
 
 /**
- * struct kvmwatch_stats - what a stats fd says; it belongs to the library
- * @id:		its id string
+ * struct kvmwatch_stats - the contents of a stats fd; belongs to the library
+ * @id:		the id string
  * @nr:		number of @values
- * @values:	the statistics, in the order of the descriptors; those of a type
- *		that this reader does not know are left out
+ * @values:	the statistics, in the order of the descriptors, except those of types that
+ *		this library does not know
  */
 struct kvmwatch_stats {
 	const char *id;
@@ -224,26 +224,25 @@ struct kvmwatch_stats {
 
 /**
  * kvmwatch_stats_read() - read a stats fd for the first time
- * @fd: stays the caller's, who may close it right away
- * @stats: filled; to be freed with kvmwatch_stats_free()
+ * @fd: stays open; the caller may close it right away
+ * @stats: set; free it with kvmwatch_stats_free()
  *
- * Return: 0; -EBADMSG if it is not a stats fd or a broken one; -ENOMEM; or
- * -errno of pread(2).
+ * Return: 0; -EBADMSG: @fd is no stats fd, or a broken one; -ENOMEM; or -errno of pread(2).
  */
 int kvmwatch_stats_read(int fd, struct kvmwatch_stats **stats);
 
 /**
  * kvmwatch_stats_update() - read the data again
- * @fd: the one that @stats was read from
- * @stats: its values are changed in place; unchanged when this fails
+ * @fd: the fd from which @stats was read
+ * @stats: its values are updated in place, or unchanged if this fails
  *
  * Return: as kvmwatch_stats_read().
  */
 int kvmwatch_stats_update(int fd, struct kvmwatch_stats *stats);
 
 /*
- * The statistic of that name, or NULL: it may be unavailable at any time, also one that
- * was there before. (In @values of @stats it then is KVMWATCH_WITHDRAWN.)
+ * The statistic @name, or NULL if it is unavailable. A statistic may become unavailable at any
+ * time; then its numbers in @values of @stats are KVMWATCH_WITHDRAWN.
  */
 const struct kvmwatch_value *kvmwatch_stats_find(const struct kvmwatch_stats *stats,
 						 const char *name);
@@ -251,24 +250,25 @@ const struct kvmwatch_value *kvmwatch_stats_find(const struct kvmwatch_stats *st
 void kvmwatch_stats_free(struct kvmwatch_stats *stats);
 
 /**
- * kvmwatch_bucket_range() - which values a bucket of a histogram counts
+ * kvmwatch_bucket_range() - the values that a bucket of a histogram counts
  * @value: a histogram
  * @bucket: index, less than @value->size
  * @first: set to the smallest value
- * @last: set to the greatest; ~0 for the last bucket, which is open-ended
+ * @last: set to the largest value; ~0 for the last bucket, which is open-ended
  */
 void kvmwatch_bucket_range(const struct kvmwatch_value *value, unsigned int bucket,
 			   __u64 *first, __u64 *last);
 
 /*
- * The bucket that @part (0 to 1) of all values of a histogram lie in or below; of 0, the first that
- * has any. 0, or -ENODATA: it is empty.
+ * Find the bucket in or below which @part (0 to 1) of all values of a histogram lie; for 0, the
+ * first bucket that has a value. Returns 0, or -ENODATA: the histogram is empty.
  */
 int kvmwatch_quantile(const struct kvmwatch_value *value, double part, unsigned int *bucket);
 
 /*
- * What a statistic counts in, by its @flags: "bytes", "seconds", "cycles", "boolean", "" for a
- * number without a unit; NULL: unknown to this library. And how many of these one is.
+ * The unit of a statistic by its @flags: "bytes", "seconds", "cycles", "boolean", or "" for a
+ * number without a unit; NULL: unknown to this library. kvmwatch_unit_scale() is the number of such
+ * units that a value of 1 stands for.
  */
 const char *kvmwatch_unit(__u32 flags);
 double kvmwatch_unit_scale(__u32 flags, int exponent);
@@ -277,9 +277,9 @@ struct kvmwatch_mapping;
 
 /**
  * kvmwatch_mapping_make() - map a stats fd of kvmwatch (not of KVM)
- * @fd: stays the caller's, who may close it right away
- * @stats: what was read from it
- * @mapping: set; to be freed with kvmwatch_mapping_free()
+ * @fd: stays open; the caller may close it right away
+ * @stats: the result of kvmwatch_stats_read() of @fd
+ * @mapping: set; free it with kvmwatch_mapping_free()
  *
  * Return: 0, -errno of mmap(2), -EBADMSG or -ENOMEM.
  */
@@ -287,14 +287,15 @@ int kvmwatch_mapping_make(int fd, const struct kvmwatch_stats *stats,
 			  struct kvmwatch_mapping **mapping);
 
 /**
- * kvmwatch_mapping_read_sized() - take the data from where it is mapped, without a system call
+ * kvmwatch_mapping_read_sized() - read the data from the mapping, without a system call
  * @mapping: the mapping
- * @stats: what it was made with: its values are changed in place; unchanged when this fails
- * @head: filled, if it is not NULL: when the copy was made, and whether it is the last
+ * @stats: as passed to kvmwatch_mapping_make(). Its values are updated in place, or unchanged if
+ *	this fails
+ * @head: filled if it is not NULL: when the copy was made, and whether it is the last
  * @size: bytes of @head
  *
- * Return: 0; -ENODATA: the kernel has not made the first copy yet; -EAGAIN: it is just
- * making one. Both pass; kvmwatch_stats_update() works meanwhile. -EINVAL: @stats are those of
+ * Return: 0; -ENODATA: the kernel has not made the first copy yet; -EAGAIN: the kernel is making a
+ * copy. In both cases try again later, or use kvmwatch_stats_update(). -EINVAL: @stats is of
  * another object.
  */
 int kvmwatch_mapping_read_sized(const struct kvmwatch_mapping *mapping,
@@ -310,17 +311,17 @@ static inline int kvmwatch_mapping_read(const struct kvmwatch_mapping *mapping,
 void kvmwatch_mapping_free(struct kvmwatch_mapping *mapping);
 
 /**
- * struct kvmwatch_all - the numbers of all objects of a kind; it belongs to the library
+ * struct kvmwatch_all - the numbers of all objects of a kind; belongs to the library
  * @kind:	KVMWATCH_KIND_*
  * @vendor:	see struct kvmwatch_info
  * @generation:	see struct kvmwatch_list
- * @begin_ns:	when the first object was looked at, by CLOCK_MONOTONIC
- * @end_ns:	when the last one had been
+ * @begin_ns:	before the first snapshot, by CLOCK_MONOTONIC
+ * @end_ns:	after the last snapshot
  * @nr_stats:	number of @stats
  * @stats:	the statistics of this kind; @data of each is NULL
  * @nr:		number of objects
  * @instance:	see struct kvmwatch_info
- * @changed:	1: objects came, went or changed meanwhile; else 0
+ * @changed:	1: objects were created, ended or changed meanwhile; else 0
  */
 struct kvmwatch_all {
 	__u32 kind;
@@ -336,35 +337,35 @@ struct kvmwatch_all {
 };
 
 /**
- * kvmwatch_all_read() - take the numbers of all objects, from the beginning
+ * kvmwatch_all_read() - read the numbers of all objects
  * @fd: of kvmwatch_open_all()
- * @all: set; to be freed with kvmwatch_all_free()
+ * @all: set; free it with kvmwatch_all_free()
  *
- * As many system calls as it takes: there may be more than one read(2) can have.
+ * This starts with the first object, and calls read(2) until there are no more.
  *
- * Return: 0; -EBADMSG if it is no such fd or a broken one; -ENOMEM; or -errno of read(2).
+ * Return: 0; -EBADMSG: @fd is no such fd, or a broken one; -ENOMEM; or -errno of read(2).
  */
 int kvmwatch_all_read(int fd, struct kvmwatch_all **all);
-/* Again, from the same fd, into the same memory if it suffices. When it fails, @all is empty. */
+/* Read again from the same fd, and reuse the memory of @all. If this fails, @all is empty. */
 int kvmwatch_all_update(int fd, struct kvmwatch_all *all);
 void kvmwatch_all_free(struct kvmwatch_all *all);
 
-/* Which object number @item, less than @nr, is; until @all is read again. */
+/* The identity of object @item, less than @nr. It is valid until @all is updated. */
 const struct kvmwatch_all_item *kvmwatch_all_at(const struct kvmwatch_all *all, size_t item);
 
-/* The number of the statistic of that name; -ENOENT: there is none. */
+/* The index of the statistic @name; -ENOENT: there is none. */
 int kvmwatch_all_find(const struct kvmwatch_all *all, const char *name);
 
 /*
- * The value (for a histogram: values) of statistic number @stat of an object; NULL: it is
- * unavailable, or there is no such statistic (@stat may be what kvmwatch_all_find() said).
+ * The value of a statistic of an object, or the values of a histogram. @stat: a result of
+ * kvmwatch_all_find(). NULL: the statistic is unavailable, or there is none of that index.
  */
 const __u64 *kvmwatch_all_value(const struct kvmwatch_all *all, size_t item, int stat);
 
 /*
- * Have the dirty marks of each page of a VM, or of one slot, counted until the fd is closed; see
- * KVMWATCH_OPEN_HEAT. -ENOSPC: that takes more memory than the module allows. By kvmwatch's id
- * of the VM, or by its KVM fd.
+ * Open a heat fd: count the dirty marks of each page of a VM, or of one slot, until the fd is
+ * closed; see KVMWATCH_OPEN_HEAT. The VM is named by its kvmwatch id or by its KVM fd. -ENOSPC: the
+ * counts would take more memory than the module allows.
  */
 int kvmwatch_open_heat_vm(int dev, __u64 vm);
 int kvmwatch_open_heat_slot(int dev, __u64 vm, __u16 as_id, __u16 slot);
@@ -372,10 +373,9 @@ int kvmwatch_open_heat_vm_fd(int dev, int vm_fd);
 int kvmwatch_open_heat_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot);
 
 /**
- * struct kvmwatch_heat - what there is to say of all slots whose pages are counted; it belongs to
- *	the library
- * @head:	of the VM
- * @nr:		how many slots, the same for the life of the fd
+ * struct kvmwatch_heat - header and slots of a heat fd; belongs to the library
+ * @head:	the header
+ * @nr:		number of slots, the same for the life of the fd
  * @slots:	the slots, always in the same order
  */
 struct kvmwatch_heat {
@@ -384,13 +384,13 @@ struct kvmwatch_heat {
 	const struct kvmwatch_heat_slot *const *slots;
 };
 
-/* Read it from such an fd; to be freed with kvmwatch_heat_free(). */
+/* Read header and slots of a heat fd. Free the result with kvmwatch_heat_free(). */
 int kvmwatch_heat_read(int fd, struct kvmwatch_heat **heat);
 void kvmwatch_heat_free(struct kvmwatch_heat *heat);
 
 /*
- * Read @nr pages of slot number @slot (an index of heat->slots), page number @first being the
- * first one, as they are now. -EINVAL: it has not so many. @size: bytes of one.
+ * Read the current entries of @nr pages, from page number @first on, of heat->slots[@slot]. @size:
+ * bytes of an entry. -EINVAL: the slot has fewer pages.
  */
 int kvmwatch_heat_pages_sized(int fd, const struct kvmwatch_heat *heat, size_t slot, __u64 first,
 			      __u64 nr, struct kvmwatch_heat_page *pages, size_t size);
@@ -402,40 +402,40 @@ static inline int kvmwatch_heat_pages(int fd, const struct kvmwatch_heat *heat, 
 }
 
 /*
- * Distinct pages marked in windows of length number @window of slot number @slot, summed up over
- * those that have ended; 0 if there is no such length.
+ * Distinct pages of heat->slots[@slot] marked in a window of length number @window, summed up over
+ * the windows that have ended; 0 if there is no such length.
  */
 __u64 kvmwatch_heat_distinct(const struct kvmwatch_heat *heat, size_t slot, unsigned int window);
 
 /**
- * kvmwatch_heat_window() - how many distinct pages are dirtied in windows of one length
- * @heat: what was read last
- * @before: what was read from the same fd earlier: only windows that ended in between; NULL:
- *	all that ended
+ * kvmwatch_heat_window() - the number of distinct pages dirtied in windows of one length
+ * @heat: the last read
+ * @before: an earlier read of the same fd, to include only windows that ended in between; NULL: to
+ *	include all windows that have ended
  * @slot: index of the slot
  * @window: number of the length, less than heat->head->nr_windows
- * @pages: set to the distinct pages of each window, summed up over them
- * @windows: set to how many windows these were
+ * @pages: set to the distinct pages of each window, summed up over the windows
+ * @windows: set to the number of windows
  *
  * The mean, *@pages / *@windows, is u(t) for t = heat->head->window_ns << @window.
  *
- * Return: 0; -ENODATA: none has ended yet; -EINVAL.
+ * Return: 0; -ENODATA: no such window has ended; -EINVAL.
  */
 int kvmwatch_heat_window(const struct kvmwatch_heat *heat, const struct kvmwatch_heat *before,
 			 size_t slot, unsigned int window, __u64 *pages, __u64 *windows);
 
-/* --- what a VM is called --------------------------------------------------- */
+/* --- names of guests ------------------------------------------------------- */
 
 /**
- * struct kvmwatch_guest - what those who started a VM call it; belongs to the library
- * @name:	the guest's name on the VMM's command line. It may hold any byte but NUL, as whoever
- *		starts the VM chooses it: show it with care
- * @uuid:	its UUID there, in lower case and with dashes
+ * struct kvmwatch_guest - the identity of a guest; belongs to the library
+ * @name:	the guest's name on the VMM's command line. Whoever starts the VM chooses the name,
+ *		and it may contain any byte but NUL: escape it before you print it
+ * @uuid:	the guest's UUID on the command line, in lower case and with dashes
  * @unit:	the unit of the system's systemd that the VMM runs in
- * @user_unit:	the unit of a user's systemd
+ * @user_unit:	the unit of a user's systemd that the VMM runs in
  *
- * Each is NULL if it is not known. The forms of QEMU (also as libvirt, Proxmox VE and Nova start
- * it), Firecracker, Cloud Hypervisor, crosvm, kvmtool, StratoVirt and VirtualBox are known.
+ * Each is NULL if unknown. The library knows the command lines of QEMU (also as libvirt, Proxmox VE
+ * and Nova start it), Firecracker, Cloud Hypervisor, crosvm, kvmtool, StratoVirt and VirtualBox.
  */
 struct kvmwatch_guest {
 	const char *name;
@@ -445,27 +445,27 @@ struct kvmwatch_guest {
 };
 
 /**
- * kvmwatch_guest_read() - ask a VMM's process what its VM is called
- * @pid: the process, as kvmwatch_vm.pid says
- * @guest: set to what the caller frees with kvmwatch_guest_free()
+ * kvmwatch_guest_read() - find the identity of a running VMM's guest
+ * @pid: the process, @pid of struct kvmwatch_vm
+ * @guest: set; free it with kvmwatch_guest_free()
  *
- * This may block as long as the process does whose command line is read, so call it from a thread
- * that may wait. The process may have ended, and another may have its number: list the VM again
- * afterwards; if it is still there with this pid, then the answer is of its VMM.
+ * Reading the command line of a stuck process blocks, so call this from a thread that may wait.
+ * The process may have ended, and another one may have its pid. So list the VM again afterwards: if
+ * it still has this pid, the result is of its VMM.
  *
- * Return: 0, also when nothing is known; -ESRCH: there is no such process, or it cannot be seen in
+ * Return: 0, even if nothing is known; -ESRCH: there is no such process, or it is not visible in
  * this pid namespace; -ENOMEM.
  */
 int kvmwatch_guest_read(int pid, struct kvmwatch_guest **guest);
 
 /**
  * kvmwatch_guest_parse() - find name and UUID in a command line of a VMM
- * @cmdline: the arguments, each ended by a NUL, as in /proc/PID/cmdline
- * @len: bytes of it
- * @exe: the file that the process runs, as the first argument may be anything; NULL: not known
- * @guest: set to what the caller frees with kvmwatch_guest_free(); it has no units
+ * @cmdline: NUL-terminated arguments, as in /proc/PID/cmdline
+ * @len: bytes of @cmdline
+ * @exe: the file that the process runs, as the first argument may be anything; NULL: unknown
+ * @guest: set, without units; free it with kvmwatch_guest_free()
  *
- * Return: 0, also when nothing is known, or -ENOMEM.
+ * Return: 0, even if nothing is known, or -ENOMEM.
  */
 int kvmwatch_guest_parse(const char *cmdline, size_t len, const char *exe,
 			 struct kvmwatch_guest **guest);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Read a stats fd without system calls, from where it is mapped. See libkvmwatch.h. */
+/* Read a mapped stats fd without system calls. See libkvmwatch.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,17 +8,17 @@
 
 #include "handles.h"
 
-/* A copy takes the kernel a microsecond, but it may lose its CPU before or after. */
+/* A copy takes a microsecond with preemption off, but an interrupt may come in between. */
 #define READ_TRIES		1000
 
-/* Bytes of the first published structure: no module has a shorter one. */
+/* Size of the first published structure: no module has a shorter one. */
 #define FIRST_MAP		32
 
 struct kvmwatch_mapping {
 	const char *address;
 	size_t size;
 	const char *data;
-	/* Of the statistics that it was made with */
+	/* Of the statistics passed to kvmwatch_mapping_make() */
 	size_t data_size;
 	char *id;
 };
@@ -41,7 +41,7 @@ static int map(int fd, struct kvmwatch_mapping *m, size_t size)
 	return 0;
 }
 
-/* The first page tells how much there is. */
+/* Map the first page, whose header has the size, then everything. */
 static int map_whole(int fd, struct kvmwatch_mapping *m, const struct stats *stats)
 {
 	struct kvmwatch_map head;
@@ -86,7 +86,7 @@ int kvmwatch_mapping_make(int fd, const struct kvmwatch_stats *stats,
 	return 0;
 }
 
-/* The kernel writes it meanwhile, so each cell is read once, and as a whole. */
+/* The kernel may write the cells meanwhile: read each once, and as a whole. */
 static void copy_cells(__u64 *to, const char *from, size_t size)
 {
 	const __u64 *cell = (const __u64 *)from;
@@ -96,7 +96,7 @@ static void copy_cells(__u64 *to, const char *from, size_t size)
 		to[i] = __atomic_load_n(&cell[i], __ATOMIC_RELAXED);
 }
 
-/* 0: @stats' spare cells have a copy that is whole. */
+/* Copy the data to stats->spare. Returns 0 if that is a snapshot, else -EAGAIN. */
 static int try_read(const struct kvmwatch_mapping *m, struct stats *stats,
 		    struct kvmwatch_map *head)
 {
@@ -122,7 +122,7 @@ int kvmwatch_mapping_read_sized(const struct kvmwatch_mapping *mapping,
 	struct kvmwatch_map mine;
 	int err = -EAGAIN, try;
 
-	/* Those of another object may be longer than what is mapped, and mean something else. */
+	/* Data of another object may be longer than the mapping, and have another layout. */
 	if (s->data_size != mapping->data_size || strcmp(stats->id, mapping->id))
 		return -EINVAL;
 	memset(&mine, 0, sizeof(mine));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Another process, as /proc shows it. See proc.h. */
+/* Read files of another process in /proc. See proc.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #define SYS_pidfd_open	434
 #endif
 
-/* A pid namespace may have been entered without a /proc of its own: then pids there are others'. */
+/* If we entered a pid namespace without mounting its /proc, the pids in /proc are not ours. */
 static bool proc_has_our_pids(void)
 {
 	char self[16];
@@ -27,8 +27,8 @@ static bool proc_has_our_pids(void)
 }
 
 /*
- * The pidfd comes first: if the process has not ended when the directory is open, then both are of
- * one process.
+ * Open the pidfd first: if the process has not ended once the directory is open, both belong to the
+ * same process.
  */
 int proc_open(int pid, struct proc *proc)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Another process, as /proc shows it. */
+/* Read files of another process in /proc. */
 #ifndef LIBKVMWATCH_PROC_H
 #define LIBKVMWATCH_PROC_H
 
@@ -7,11 +7,11 @@
 #include <stddef.h>
 
 /**
- * struct proc - a process that is looked at
- * @dir:	its directory in /proc, open with O_PATH: of this process, never of a later one
- *		with the same number
- * @pidfd:	the process, for poll(2); -1: there is none to be had
- * @pid:	its number
+ * struct proc - a process
+ * @dir:	its directory in /proc, opened with O_PATH: never that of a later process with the
+ *		same pid
+ * @pidfd:	for poll(2); -1: the kernel has no pidfd
+ * @pid:	its pid
  */
 struct proc {
 	int dir;
@@ -20,18 +20,18 @@ struct proc {
 };
 
 /*
- * 0, or -ESRCH: there is no such process, or /proc is of another pid namespace. To be closed with
- * proc_close(), which does nothing to one that was closed.
+ * Returns 0, or -ESRCH: there is no such process, or /proc is of another pid namespace. Close it
+ * with proc_close(), which may be called twice.
  */
 int proc_open(int pid, struct proc *proc);
 void proc_close(struct proc *proc);
 
-/* Has it ended? Until then no other process has its pid. */
+/* Has the process ended? Until then no other process has its pid. */
 bool proc_has_ended(const struct proc *proc);
 
 /*
- * All of a file of unknown size in its directory, to be freed, with a NUL behind it. NULL: it can't
- * be read, or is longer than @max. This may block as long as the process does: see patience.h.
+ * Read a whole file of the directory and append a NUL; free the result. NULL: the file cannot be
+ * read, or is longer than @max. This may block for as long as the process does: see patience.h.
  */
 char *proc_read(const struct proc *proc, const char *name, size_t max, size_t *len);
 

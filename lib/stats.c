@@ -2,10 +2,9 @@
 /*
  * Stats fds. See libkvmwatch.h.
  *
- * A stats fd is parsed in two steps. read_layout() reads everything that never
- * changes and proves that each statistic lies inside the data block; from then on
- * the data is read in one pread(), which makes it one snapshot, and needs no
- * further checks.
+ * A stats fd is parsed in two steps. read_layout() reads everything that never changes, and proves
+ * that each statistic lies inside the data block. Then each pread() of the whole data block is one
+ * snapshot, and needs no further checks.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,14 +15,14 @@
 #include "layout.h"
 
 /*
- * Far above what KVM and kvmwatch have, and low enough that a broken header can't
- * make us allocate much: 16384 descriptors of 1040 bytes are 17 MB.
+ * Limits far above the values of KVM and kvmwatch, and low enough that a broken header cannot make
+ * us allocate much: 16384 descriptors of 1040 bytes are 17 MB.
  */
 #define MAX_NAME_SIZE		1024U
 #define MAX_DESCS		16384U
 #define MAX_DATA_SIZE		(16U << 20)
 
-/* All of it, or -EBADMSG where the file ends too early. */
+/* Read all of @len bytes; -EBADMSG: the file is shorter. */
 static int read_exactly(int fd, void *buf, size_t len, __u64 offset)
 {
 	char *pos = buf;
@@ -45,7 +44,7 @@ static int read_exactly(int fd, void *buf, size_t len, __u64 offset)
 	return 0;
 }
 
-/* In one piece: only then is it one snapshot. */
+/* Read with a single pread(): only that is one snapshot. */
 static int read_snapshot(int fd, void *buf, size_t len, __u64 offset)
 {
 	ssize_t n;
@@ -77,7 +76,7 @@ static int check_header(const struct kvmwatch_stats_header *header)
 	return 0;
 }
 
-/* Turn @raw, the block of descriptors, into values; @cells is as long as they. */
+/* Convert @raw, the block of descriptors, to values and their @cells. */
 static int parse_descs(const struct kvmwatch_stats_header *header, const char *raw,
 		       struct stats *stats, struct range *cells)
 {
@@ -94,7 +93,7 @@ static int parse_descs(const struct kvmwatch_stats_header *header, const char *r
 		if (!layout_name_is_sane(raw + fixed, header->name_size))
 			return -EBADMSG;
 		if ((desc.flags & KVMWATCH_STATS_TYPE_MASK) > KVMWATCH_STATS_LOG_HIST)
-			continue;	/* from a later kernel */
+			continue;	/* a type of a later kernel */
 		err = layout_check(&desc);
 		if (err)
 			return err;
@@ -120,7 +119,7 @@ static int parse_descs(const struct kvmwatch_stats_header *header, const char *r
 	return layout_distinct(stats->values, cells, stats->pub.nr);
 }
 
-/* The data must not lie over what comes with it and never changes. */
+/* The data must not overlap with the blocks that never change. */
 static int check_data(const struct kvmwatch_stats_header *header,
 		      const struct stats *stats)
 {
@@ -137,7 +136,7 @@ static int check_data(const struct kvmwatch_stats_header *header,
 	return 0;
 }
 
-/* The id string goes behind the names; nobody promised that it is printable. */
+/* Append the id string to the names. It may contain unprintable bytes. */
 static int read_id(int fd, const struct kvmwatch_stats_header *header,
 		   struct stats *stats)
 {
@@ -158,7 +157,7 @@ static int read_id(int fd, const struct kvmwatch_stats_header *header,
 	return 0;
 }
 
-/* Everything but the data, which @stats gets room for. */
+/* Read everything but the data, and allocate memory for these. */
 static int read_layout(int fd, struct stats *stats)
 {
 	struct kvmwatch_stats_header header;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which systemd unit a process belongs to, by the names of its cgroups. See unit.h. */
+/* Find the systemd unit of a process by the names of its cgroups. See unit.h. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -7,14 +7,14 @@
 
 #include "unit.h"
 
-/* As systemd has it. */
+/* systemd's limit */
 #define MAX_UNIT	255
 #define LETTERS		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\"
 
 /* The kernel appends this to the path of a cgroup that was removed. */
 #define DELETED		" (deleted)"
 
-/* Part of a path, between two slashes. */
+/* A component of a path. */
 struct part {
 	const char *at;
 	size_t len;
@@ -80,13 +80,13 @@ static bool next_part(const char **path, const char *end, struct part *part)
 	return *path > part->at || part->len;
 }
 
-/* From another cgroup namespace a path begins with "/..": what is behind is the way down. */
+/* In another cgroup namespace a path may begin with "/.." components: skip these. */
 static bool is_up(const struct part *part)
 {
 	return part->len == 2 && !memcmp(part->at, "..", 2);
 }
 
-/* The unit is what comes behind the slices; what is in it belongs to it. */
+/* The unit is the first component after the slices. Cgroups below belong to it. */
 static char *next_unit(const char **path, const char *end)
 {
 	struct part part;
@@ -99,7 +99,7 @@ static char *next_unit(const char **path, const char *end)
 	return NULL;
 }
 
-/* "user@1000.service" is a systemd of a user's, which has units of its own. */
+/* "user@1000.service" is the systemd of a user, which has units of its own. */
 static bool is_user_manager(const char *unit)
 {
 	const size_t len = strlen("user@");
@@ -118,7 +118,7 @@ static void parse_path(const char *path, const char *end, char **unit, char **us
 		*user_unit = next_unit(&path, end);
 }
 
-/* "0::/PATH" is version 2's, "N:name=systemd:/PATH" systemd's own of version 1. */
+/* cgroup v2 has the line "0::/PATH"; systemd's hierarchy of v1 has "N:name=systemd:/PATH". */
 static const char *path_of(const char *line, const char *controllers)
 {
 	size_t digits = strspn(line, "0123456789"), len = strlen(controllers);
@@ -157,7 +157,7 @@ static int hex_digit(char c)
 	return digit ? digit - digits : -1;
 }
 
-/* The byte that "\xHH" stands for; 0: this is no such thing, or a NUL. */
+/* The byte that "\xHH" stands for; 0: @s is no such sequence, or stands for a NUL. */
 static char escaped_byte(const char *s)
 {
 	int high, low;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* UUIDs in their forms. See uuid.h. */
+/* Parse UUIDs. See uuid.h. */
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "uuid.h"
 
-/* Digits, or digits with a dash wherever @dashes says so; returns what follows, or NULL. */
+/* Parse 32 digits; @dashes: with dashes in their places. Returns the rest of the text, or NULL. */
 static const char *parse_uuid_digits(const char *s, bool dashes, char *uuid)
 {
 	size_t i;

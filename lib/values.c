@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What values mean: buckets, quantiles, units. See libkvmwatch.h. */
+/* Buckets, quantiles and units of values. See libkvmwatch.h. */
 #include <errno.h>
 #include <stddef.h>
 

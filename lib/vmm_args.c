@@ -9,9 +9,9 @@
 
 struct vmm_line {
 	enum vmm vmm;
-	/* How the name of the program starts; no letter follows. */
+	/* The beginning of the program's name. The next character must not be a letter. */
 	const char *program;
-	bool one_dash;		/* -option counts as --option, whatever its length */
+	bool one_dash;		/* a single dash introduces long options, too */
 	/*
 	 * Options whose value may be anything, "-name" too, ended by NULL. Of others it does not
 	 * matter here whether they have a value: that does not begin with a dash.
@@ -20,8 +20,8 @@ struct vmm_line {
 };
 
 /*
- * Those of QEMU 7.2 on x86, of others that came and went, of Proxmox VE (id) and of Android's
- * emulator (avd). All lists are in the order of strcmp().
+ * Options of QEMU 7.2 on x86, of older and newer versions, of Proxmox VE (id) and of Android's
+ * emulator (avd). All lists are sorted by strcmp().
  */
 static const char *const qemu_valued[] = {
 	"D", "L", "M", "accel", "acpitable", "action", "add-fd", "append", "audio", "audiodev",
@@ -68,7 +68,7 @@ static const struct vmm_line vmms[] = {
 	{ }
 };
 
-/* They run the program that comes first behind their own options, in their own process. */
+/* Programs that run another one in their own process: the first argument after their options. */
 static const char *const loaders[] = { "ld-linux", "ld-musl", "ld64.", "ld.so", "valgrind", NULL };
 
 /* The next argument, or NULL. */
@@ -82,7 +82,7 @@ static const char *next_arg(struct vmm_args *args)
 	return arg;
 }
 
-/* Some distributions have a program under its name with a dot before it, behind a wrapper. */
+/* Some distributions install a wrapper, and the program itself with a dot before its name. */
 const char *vmm_program_of(const char *arg)
 {
 	const char *slash = strrchr(arg, '/'), *program = slash ? slash + 1 : arg;
@@ -116,7 +116,7 @@ static const struct vmm_line *line_of(const char *arg)
 	return NULL;
 }
 
-/* The first one of them is enough: they differ in how the program is called only. */
+/* The first line of a VMM is enough: its lines differ only in the program's name. */
 static const struct vmm_line *line_of_vmm(enum vmm vmm)
 {
 	const struct vmm_line *line;
@@ -129,8 +129,8 @@ static const struct vmm_line *line_of_vmm(enum vmm vmm)
 }
 
 /*
- * The VMM is the program itself, or comes behind a wrapper's own name; then before any option,
- * but for a loader, which has options of its own.
+ * The VMM is the program itself, or follows the name of a wrapper. No option comes before it,
+ * except those of a loader.
  */
 static enum vmm find_vmm(struct vmm_args *args)
 {
@@ -167,8 +167,8 @@ int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len, const
 }
 
 /*
- * Is it one whose value is the next argument? A hostile VMM may have a million of options: the list
- * is in order, and few names are compared as a whole.
+ * Is the value of this option the next argument? A hostile VMM may have a million options, so use
+ * that the list is sorted.
  */
 static bool is_valued(const struct vmm_line *line, const char *name)
 {
@@ -222,8 +222,8 @@ bool vmm_option_is(const struct vmm_option *option, const char *name)
 /* --- values of QEMU's options ---------------------------------------------- */
 
 /*
- * Copy a value to @text: up to a comma, where ",," stands for one in the value. Returns what
- * follows the comma; the end of the string if there was none.
+ * Copy a value to @text, up to a comma; ",," stands for a comma in the value. Returns the text
+ * after the comma, or the end of the string.
  */
 static const char *copy_value(const char *from, char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The command line of a VMM, option by option. It belongs to the VMM: nothing in it is certain.
- * A new VMM is a line in vmms[].
+ * Parse the command line of a VMM, option by option. The VMM can write anything into its command
+ * line, so trust nothing. To support another VMM, add a line to vmms[].
  */
 #ifndef LIBKVMWATCH_VMM_ARGS_H
 #define LIBKVMWATCH_VMM_ARGS_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The kernel has no limit; someone with this long a command line has none. */
+/* The kernel has no limit. A longer command line counts as unknown. */
 #define VMM_MAX_CMDLINE	(4 << 20)
 
 enum vmm {
@@ -24,11 +24,11 @@ enum vmm {
 };
 
 /**
- * struct vmm_args - a command line that is being read
- * @vmm:	whose it is
- * @copy:	all of it, with a NUL behind it
+ * struct vmm_args - a command line that is being parsed
+ * @vmm:	the VMM
+ * @copy:	the whole command line, with a NUL
  * @pos:	the next argument
- * @end:	behind the last one
+ * @end:	the end of the last argument
  */
 struct vmm_args {
 	enum vmm vmm;
@@ -39,8 +39,8 @@ struct vmm_args {
 
 /**
  * struct vmm_option - an option
- * @name:	without its dashes; not ended
- * @len:	its length
+ * @name:	without its dashes; not NUL-terminated
+ * @len:	length of @name
  * @value:	what follows a '=', or the next argument if this option takes one; NULL: none
  */
 struct vmm_option {
@@ -50,12 +50,12 @@ struct vmm_option {
 };
 
 /*
- * Begin to read a command line: arguments each ended by a NUL, as in /proc/PID/cmdline; what
- * follows the last NUL counts as an argument too. @exe is the file that the process runs: if it is
- * a VMM, then the first argument may be anything. NULL: not known. 0 or -ENOMEM.
+ * Begin to parse a command line: NUL-terminated arguments, as in /proc/PID/cmdline. Text after the
+ * last NUL counts as an argument, too. @exe is the file that the process runs (NULL: unknown): if
+ * it is a VMM, the first argument is ignored. Returns 0 or -ENOMEM.
  */
 int vmm_args_begin(struct vmm_args *args, const char *cmdline, size_t len, const char *exe);
-/* The next option; false: there is none. What is no option, or behind "--", is passed over. */
+/* Get the next option; false: there is none. Skips other arguments, and everything after "--". */
 bool vmm_args_next(struct vmm_args *args, struct vmm_option *option);
 void vmm_args_end(struct vmm_args *args);
 
@@ -65,10 +65,10 @@ bool vmm_option_is(const struct vmm_option *option, const char *name);
 const char *vmm_program_of(const char *arg);
 
 /**
- * struct qemu_item - a part of the value of an option of QEMU's
- * @key:	not ended
- * @len:	its length
- * @value:	as QEMU reads it
+ * struct qemu_item - an item of the value of a QEMU option
+ * @key:	not NUL-terminated
+ * @len:	length of @key
+ * @value:	the value, as QEMU understands it
  */
 struct qemu_item {
 	const char *key;
@@ -78,10 +78,10 @@ struct qemu_item {
 
 /**
  * qemu_item() - read the next item of a value, as QEMU does
- * @at: where it begins; not at the end of the string
- * @implied: the key of a first item that is a value alone; NULL: this is not the first item, or
- *	there is no such key
- * @text: room for its value, as long as the string
+ * @at: where the item begins; not at the end of the string
+ * @implied: the key of a first item without a key; NULL: this is not the first item, or the option
+ *	has no such key
+ * @text: buffer for the value, as long as the string
  * @item: filled
  *
  * KEY=VALUE, where ",," stands for a comma in the value; KEY alone switches on, noKEY off.
@@ -90,13 +90,13 @@ struct qemu_item {
  */
 const char *qemu_item(const char *at, const char *implied, char *text, struct qemu_item *item);
 bool qemu_item_is(const struct qemu_item *item, const char *key);
-/* Is its value "on", or one of the words that mean the same? */
+/* Is the value "on", or another word for it? */
 bool qemu_item_is_on(const struct qemu_item *item);
 
 /*
- * The next item of a value of Cloud Hypervisor's, copied to @text, which is as long as the string:
- * up to a comma that is not in quotes or brackets, without its quotes. Returns where the
- * next one begins.
+ * Copy the next item of a value of Cloud Hypervisor to @text, which is as long as the string. The
+ * item ends at a comma outside of quotes and brackets; the copy has no quotes. Returns where the
+ * next item begins.
  */
 const char *cloud_hypervisor_item(const char *at, char *text);
 

@@ -181,6 +181,10 @@ packages: ## Debian packages of what is committed, in build/packages
 	@$(VM)/deps tool packages
 	@$(VM)/build-packages
 
+try-packages: ## the same, and install, upgrade, remove and purge them in new roots (SUITE=trixie)
+	@$(VM)/deps tool vm packages
+	@$(VM)/try-packages $(SUITE)
+
 lint: ## checkpatch, sparse, shellcheck, layers, uapi header alone, documents and spelling
 	@$(VM)/deps tool vm lint
 	@$(VM)/suite lint | $(VM)/tap

@@ -14,16 +14,16 @@
 
 #include "libkvmwatch_predict.h"
 
-/* At most so many buckets of the statistic are looked at; the module has 20. */
+/* Buckets to look at, at most; the module has 20. */
 #define AGES_MAX	40
 
 /**
  * struct slot_ages - the new marks of a slot until now
- * @life:	kvmwatch's id of it
+ * @life:	kvmwatch id of the slot
  * @logged:	its dirty logging is on
- * @known:	@in is
+ * @known:	@in is valid
  * @dirty:	pages that are marked in the log now; 0 with dirty rings
- * @in:		by bucket
+ * @in:		new marks by bucket
  */
 struct slot_ages {
 	__u64 life;
@@ -34,12 +34,12 @@ struct slot_ages {
 };
 
 /**
- * struct ages - those of all slots of a VM at one moment
- * @ns:		when, by CLOCK_MONOTONIC
- * @upper_ns:	where each bucket ends; of the last, which has no end, ~0
- * @nr_buckets:	how many
- * @slots:	in the order of their ids
- * @nr:		how many
+ * struct ages - new marks of all slots of a VM at one moment
+ * @ns:		the moment, by CLOCK_MONOTONIC
+ * @upper_ns:	where each bucket ends; ~0 for the last one, which is open-ended
+ * @nr_buckets:	number of buckets
+ * @slots:	the slots, sorted by id
+ * @nr:		number of @slots
  */
 struct ages {
 	__u64 ns;
@@ -49,15 +49,15 @@ struct ages {
 	size_t nr;
 };
 
-/* Look at a VM; to be freed with ages_free(). 0; -ENOENT: there is none of this id; -errno. */
+/* Take the ages of a VM. Returns 0 or -errno; -ENOENT: no such VM. Free with ages_free(). */
 int ages_take(int dev, __u64 vm, struct ages *ages);
 void ages_free(struct ages *ages);
 
 /**
  * struct age_curve - a first-mark curve
  * @points:	pages by time, ascending
- * @nr:		how many
- * @others:	slots that had been logged before and are not in it, such as a display's
+ * @nr:		number of @points
+ * @others:	slots left out because they were logged before, such as that of a display
  * @unknown:	slots whose marks are unavailable
  */
 struct age_curve {
@@ -67,12 +67,12 @@ struct age_curve {
 	unsigned int unknown;
 };
 
-/* How often a log may be cleared in what makes one curve; more are not told apart. */
+/* Number of cycles that can make one curve. */
 #define AGES_MAX_PARTS	80
 
 /*
- * The curve of what has been counted since @before, of slots that were not logged then: the mean of
- * @nr cycles, which were as long as @ns says, and as long as the longest of them.
+ * Make a curve of the marks between @before and @after, of slots that were not logged at @before.
+ * It is the mean of @nr cycles, whose lengths are in @ns, and has the length of the longest.
  */
 void ages_curve(const struct ages *before, const struct ages *after, const __u64 *ns,
 		unsigned int nr, struct age_curve *curve);

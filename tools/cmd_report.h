@@ -8,18 +8,18 @@
 #include "view.h"
 
 /**
- * struct report_filter - whose events
- * @by_id:	those of the VM with id @vm
- * @by_pid:	or with pid @vm
- * @by_vcpu:	only those of @vcpu
- * @by_slot:	only those of @slot in @as_id
+ * struct report_filter - selects events
+ * @by_id:	events of the VM with id @vm
+ * @by_pid:	or of the VM with pid @vm
+ * @by_vcpu:	only events of @vcpu
+ * @by_slot:	only events of @slot in @as_id
  */
 struct report_filter {
 	bool by_id, by_pid, by_vcpu, by_slot;
 	__u64 vm, vcpu, as_id, slot;
 };
 
-/* What the trace instances of kvmwatch record are called; 8 hexadecimal digits follow. */
+/* The trace instances of kvmwatch record have this name, followed by 8 hexadecimal digits. */
 #define REPORT_INSTANCE	"kvmwatch-record-"
 
 /* The line without the name of such an instance, which trace-cmd begins it with. */
@@ -34,15 +34,15 @@ bool report_line_is_event(const char *line);
 bool report_line_is_unread(const char *line);
 
 /**
- * struct report_account - what the kernel said of its buffer when a recording ended
- * @written:	events that were in it at any time, read or not
- * @overrun:	events for which it had no room
+ * struct report_account - statistics of the kernel's buffer at the end of a recording
+ * @written:	events that were in the buffer at any time, read or not
+ * @overrun:	events for which the buffer had no room
  */
 struct report_account {
 	unsigned long long written, overrun;
 };
 
-/* Add what a line of "trace-cmd report --stat" says, which has some for each CPU. */
+/* Add a line of "trace-cmd report --stat", which prints several for each CPU. */
 void report_account_add(struct report_account *account, const char *line);
 
 #endif /* KVMWATCH_CMD_REPORT_H */

@@ -5,11 +5,11 @@
 
 struct kvmwatch_value;
 
-/* Ask the module for them, once; without them reasons have numbers. */
+/* Read the names from the module, once. Without names, reasons are shown as numbers. */
 void exit_names_read(int dev);
 
 /*
- * What a bucket of a histogram by exit reason counts; "other" for the last one. NULL: @value is no
+ * The name of a bucket of a histogram by exit reason; "other" for the last one. NULL: @value is no
  * such histogram, or the reason has no name.
  */
 const char *exit_name(const struct kvmwatch_value *value, unsigned int bucket);

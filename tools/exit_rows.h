@@ -13,7 +13,7 @@
 /**
  * struct grown - a counter at the second of two looks
  * @now:	its value
- * @by:		what it grew by; all of it, if the first look has not got it
+ * @by:		its growth since the first look; all of it if the first look lacks the counter
  */
 struct grown {
 	__u64 now, by;

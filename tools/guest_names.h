@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What many VMs are called, kept from one look to the next: guest names, UUIDs and units.
+ * Guest names, UUIDs and units of many VMs, kept between looks.
  *
- * Reading a command line takes the mmap_lock of its process, and may fault in a page of it: either
- * can last for ever when that process is stuck. So a thread reads, and the tool waits for it for a
- * limited time only. What was not read by then is unknown, and appears at a later look
- * if the process answers after all.
+ * Reading a command line takes the mmap_lock of its process, and may fault in one of its pages.
+ * Both can block forever if that process is stuck. So a thread reads, and the tool waits for it for
+ * a limited time. Names that were not read by then are unknown, and appear at a later look if the
+ * read ends after all.
  */
 #ifndef KVMWATCH_GUEST_NAMES_H
 #define KVMWATCH_GUEST_NAMES_H
@@ -16,13 +16,13 @@ struct guest_names;
 struct vm;
 
 /**
- * guest_names_fill() - set what each VM of a list is called
- * @names: what is kept between looks; *@names is NULL at the first one
- * @vms: the VMs. @guest, @uuid, @unit and @user_unit of each are set, to NULL if it is unknown; the
- *	caller frees them
- * @nr: how many
+ * guest_names_fill() - set the names of each VM of a list
+ * @names: the names kept between looks; *@names is NULL at the first look
+ * @vms: the VMs. Sets @guest, @uuid, @unit and @user_unit of each, to NULL if unknown; the caller
+ *	frees them
+ * @nr: number of @vms
  *
- * A command line is read once for each VM. VMs that are no longer listed are forgotten.
+ * Reads the command line of each VM once, and forgets VMs that are no longer listed.
  *
  * Return: 0 or -ENOMEM.
  */

@@ -15,13 +15,13 @@ struct hooks {
 	size_t nr_stats;
 };
 
-/* Ask the module. Returns 0 or -errno. */
+/* Read hooks and statistics from the module. Returns 0 or -errno. */
 int hooks_get(int dev, struct hooks *hooks);
 void hooks_put(struct hooks *hooks);
 
 /*
- * Write into @buf which hooks a statistic lacks ("hook missing: vcpu_load"). Returns
- * false if it lacks none: then it is unavailable for another reason, or not at all.
+ * Write into @buf which hooks a statistic lacks ("hook missing: vcpu_load"). Returns false if it
+ * lacks none: then the statistic is available, or unavailable for another reason.
  */
 bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Per-page heat of one VM over a time: what was marked between the first look and the last.
+ * Per-page heat of one VM: the marks between a first look and the last one.
  *
- * The module may have counted before, for somebody else; what it said at the first look is
- * taken off.
+ * The module may have counted before, for another reader. So the counts at the first look are
+ * subtracted.
  */
 #ifndef KVMWATCH_HOT_H
 #define KVMWATCH_HOT_H
@@ -14,12 +14,12 @@
 #include "libkvmwatch.h"
 
 /**
- * struct hot - the heat of a VM, or of one slot of it
- * @fd:		open as long as it is to be counted
- * @first:	what it said at the first look
- * @last:	what it said at the last one
- * @counts:	for each slot the count of each of its pages at the first look; NULL: all 0
- * @logged:	for each slot: was it logged at one look at least?
+ * struct hot - the heat of a VM, or of one of its slots
+ * @fd:		the heat fd; the module counts while it is open
+ * @first:	header and slots at the first look
+ * @last:	header and slots at the last look
+ * @counts:	for each slot the count of each page at the first look; NULL: all 0
+ * @logged:	for each slot: its logging was on at a look
  */
 struct hot {
 	int fd;
@@ -35,29 +35,29 @@ struct hot_page {
 	__u64 count;
 };
 
-/* Takes @fd over and looks for the first time. 0 or -errno. */
+/* Take the first look; from now on @hot owns @fd. Returns 0 or -errno. */
 int hot_begin(struct hot *hot, int fd);
-/* Look again. 0 or -errno. */
+/* Take another look. Returns 0 or -errno. */
 int hot_look(struct hot *hot);
 void hot_end(struct hot *hot);
 
-/* Marks of a slot, and of all of it together. */
+/* Marks of a slot, and of all slots. */
 __u64 hot_marks(const struct hot *hot, size_t slot);
 __u64 hot_all_marks(const struct hot *hot);
-/* Was any slot logged? If not, there is nothing to know. */
+/* Was logging of any slot on? If not, nothing is known about dirtying. */
 bool hot_any_logged(const struct hot *hot);
 
-/* Call @fn for each page that has been marked, slot by slot. 0 or -errno. */
+/* Call @fn for each marked page, slot by slot, until it fails. Returns 0 or -errno. */
 typedef int hot_page_fn(void *arg, const struct hot_page *page);
 int hot_each_page(const struct hot *hot, hot_page_fn *fn, void *arg);
 
 /**
  * struct hot_hottest - the pages with the highest counts
- * @max:	so many of them at most
- * @marked:	how many pages have been marked
- * @pages:	the hottest of these, in no order until they are sorted; to be freed
- * @nr:		how many
- * @room:	how many there is memory for
+ * @max:	number of pages to keep
+ * @marked:	number of marked pages so far
+ * @pages:	the hottest of them, unsorted until hot_sort(); the caller frees it
+ * @nr:		number of @pages
+ * @room:	number of pages that fit into the memory of @pages
  */
 struct hot_hottest {
 	size_t max;
@@ -66,18 +66,18 @@ struct hot_hottest {
 	size_t nr, room;
 };
 
-/* One more page that was marked; a hot_page_fn. It keeps no more than @max of them. */
+/* Add a marked page; a hot_page_fn. */
 int hot_add(void *hottest, const struct hot_page *page);
-/* The @max hottest of all pages, highest count first. 0 or -errno. */
+/* Find the @max hottest pages, sorted by count, highest first. Returns 0 or -errno. */
 int hot_find(const struct hot *hot, size_t max, struct hot_hottest *hottest);
-/* Highest count first; equal ones in the order of slots and pages. */
+/* Sort by count, highest first; pages with equal counts by slot and address. */
 void hot_sort(struct hot_page *pages, size_t nr);
 
 /*
- * u(t): distinct pages in a window of length number @window, on average over @windows that
- * ended, of one slot, or, with HOT_ALL, of all that were logged together; these are sums of the
- * slots' means, over as many windows as each has had at least. -ENODATA: none has ended
- * yet; -ENOENT: not logged, so not known.
+ * u(t): the mean number of distinct pages in a window of length number @window, over the @windows
+ * that have ended. With HOT_ALL it is the sum of the means of all logged slots, and @windows is the
+ * number that each of them has at least. -ENODATA: no window has ended yet; -ENOENT: logging is
+ * off, so nothing is known.
  */
 #define HOT_ALL		((size_t)-1)
 int hot_mean(const struct hot *hot, size_t slot, unsigned int window, double *pages,
@@ -87,11 +87,11 @@ int hot_mean(const struct hot *hot, size_t slot, unsigned int window, double *pa
 
 /**
  * struct hot_map - marks by time and by place in the VM's memory
- * @rows:	places, from the bottom
- * @columns:	times, from the left
- * @pages:	of all slots together
+ * @rows:	number of places, from the bottom
+ * @columns:	number of times, from the left
+ * @pages:	number of pages of all slots
  * @cells:	marks: cells[column * rows + row]
- * @seconds:	when the last column ended; they are equally wide
+ * @seconds:	when the last column ended; all columns have the same width
  */
 struct hot_map {
 	size_t rows, columns;
@@ -104,17 +104,17 @@ struct hot_map {
 #define HOT_MAP_COLUMNS	120
 
 /*
- * Add a column: what was marked until now, at @seconds. Slots of address space 0 lie one upon
- * the other, by their addresses. 0 or -errno; -ENOSPC: it is full.
+ * Add a column with the marks until now, at @seconds. Slots of address space 0 are stacked by their
+ * addresses. Returns 0 or -errno; -ENOSPC: the map is full.
  */
 int hot_map_add(struct hot_map *map, const struct hot *hot, double seconds);
 void hot_map_free(struct hot_map *map);
 
 struct hot_plot;
 
-/* Have gnuplot ready to draw into a file. Returns an exit code; it was said what is wrong. */
+/* Start gnuplot, to draw into a file. Returns an exit code, and prints errors. */
 int hot_plot_begin(const char *path, struct hot_plot **plot);
-/* Draw, or with NULL do not; likewise. */
+/* Draw @map, or with NULL discard the file. Returns an exit code, and prints errors. */
 int hot_plot_end(struct hot_plot *plot, const struct hot_map *map, const char *title);
 
 #endif /* KVMWATCH_HOT_H */

@@ -8,22 +8,22 @@
 #include <linux/types.h>
 
 /**
- * interrupt_catch() - from now on, note signals that end a program instead of dying of them
- * @unblock: from the first such signal on, also have system calls that block fail with EINTR,
- *	every half a second; for a command that must put something away, which it could not
- *	while it waits for somebody to read its output
+ * interrupt_catch() - catch signals that would end the program
+ * @unblock: after the first such signal, also interrupt blocking system calls with EINTR, every
+ *	half a second. This is for commands that must clean up: they could not while they wait for
+ *	a reader of their output
  *
- * Writing to a pipe that nobody reads becomes an error. Without @unblock a second signal kills.
+ * Writing to a pipe without a reader becomes an error. Without @unblock a second signal kills.
  */
 void interrupt_catch(bool unblock);
 
-/* Let signals end the program again; one that came meanwhile does so now. */
+/* Let signals end the program again. A signal that was caught does so now. */
 void interrupt_release(void);
 
 /* Has a signal come since interrupt_catch()? */
 bool interrupted(void);
 
-/* Sleep until this time by CLOCK_MONOTONIC, or until a signal has come, whichever is first. */
+/* Sleep until this time by CLOCK_MONOTONIC, or until a signal comes. */
 void interrupt_sleep_until(__u64 ns);
 
 #endif /* KVMWATCH_INTERRUPT_H */

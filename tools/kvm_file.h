@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A kvm.ko as a file, packed or not, and vmlinux's types: what "kvmwatch check" reads. Nothing is
- * believed of what is in them.
+ * Files that "kvmwatch check" reads: a kvm.ko, compressed or not, and the types of vmlinux. Their
+ * contents are not trusted.
  */
 #ifndef KVMWATCH_KVM_FILE_H
 #define KVMWATCH_KVM_FILE_H
@@ -21,19 +21,19 @@ struct kvm_symbol {
 	const char *name;
 	unsigned long address;
 	size_t size;
-	bool function;		/* in code; else only known to be there */
+	bool function;		/* in a section with code */
 };
 
 /**
  * struct kvm_file - a kvm.ko
- * @release:	of the kernel that it belongs to
- * @code:	its sections with code, each at an address of its own, calls among them resolved
- * @nr_code:	how many
- * @symbols:	by address; functions, and data without one
- * @nr_symbols:	how many
- * @sites:	where functions begin with a site of ftrace's, sorted
- * @nr_sites:	how many
- * @types:	BTF; data NULL: it has none
+ * @release:	release of its kernel
+ * @code:	its sections with code, each at an address of its own, with resolved calls
+ * @nr_code:	number of @code
+ * @symbols:	functions, sorted by address, and data, which has no address here
+ * @nr_symbols:	number of @symbols
+ * @sites:	addresses of functions that begin with an ftrace site, sorted
+ * @nr_sites:	number of @sites
+ * @types:	BTF; data NULL: the module has none
  */
 struct kvm_file {
 	char release[128];
@@ -44,32 +44,32 @@ struct kvm_file {
 	unsigned long *sites;
 	size_t nr_sites;
 	struct blob types;
-	/* What all of it points into */
+	/* All members above point into these */
 	struct blob file;
 	struct Elf *elf;
 };
 
 /*
- * Read a file whole, and unpack it: a module, a vmlinux, a vmlinuz. NULL, or what is wrong. @what
- * is to be freed by blob_free() in either case.
+ * Read a whole file and unpack it: a module, a vmlinux or a vmlinuz. Returns NULL, or a message.
+ * Free @what with blob_free() in either case.
  */
 const char *blob_read(struct blob *what, const char *path);
 void blob_free(struct blob *what);
 
-/* NULL, or what is wrong. @kvm is to be freed in either case. */
+/* Read a kvm.ko. Returns NULL, or a message. Free @kvm in either case. */
 const char *kvm_file_read(struct kvm_file *kvm, const char *path);
 void kvm_file_free(struct kvm_file *kvm);
 
-/* Vmlinux's types: from its image, as /boot has it, from vmlinux, or from BTF alone. As above. */
+/* Read the types of a vmlinux: from an image in /boot, from vmlinux, or from BTF. As above. */
 const char *vmlinux_types_read(struct blob *types, const char *path);
 
-/* A function of exactly that name; NULL: there is none, or more than one (@several). */
+/* Find a function by its exact name; NULL: there is none, or more than one (@several). */
 const struct kvm_symbol *kvm_file_function(const struct kvm_file *kvm, const char *name,
 					   bool *several);
 bool kvm_file_has(const struct kvm_file *kvm, const char *name);
-/* The function that an address is in; NULL: unknown. */
+/* The function that contains an address; NULL: unknown. */
 const struct kvm_symbol *kvm_file_owner(const struct kvm_file *kvm, unsigned long address);
-/* Does the function begin with a site of ftrace's? */
+/* Does the function begin with an ftrace site? */
 bool kvm_file_traced(const struct kvm_file *kvm, const struct kvm_symbol *function);
 
 #endif /* KVMWATCH_KVM_FILE_H */

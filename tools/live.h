@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How a VM whose dirty log is on dirties pages, by looking on: nothing is switched on, so it is for
- * a VM that migrates. The module counts new marks by their age. While it is looked on, the VMM may
- * collect the log, which begins a new cycle.
+ * Watch how a VM dirties pages whose dirty logging is on already, as in a migration. This switches
+ * nothing on. The module counts new marks by their age. The VMM may collect the log meanwhile,
+ * which begins a new cycle.
  */
 #ifndef KVMWATCH_LIVE_H
 #define KVMWATCH_LIVE_H
@@ -17,8 +17,8 @@
 #define LIVE_MAX_POINTS	512
 
 /**
- * struct live_point - what was seen at one moment
- * @ns:		when, by CLOCK_MONOTONIC
+ * struct live_point - counts at one moment
+ * @ns:		the moment, by CLOCK_MONOTONIC
  * @marks:	new marks of all slots until then
  * @collects:	dirty_collects of the VM
  */
@@ -29,10 +29,10 @@ struct live_point {
 };
 
 /**
- * struct live - what was seen
- * @begin:	the marks by age when it began
- * @end:	and when it ended
- * @points:	in between; both ends are points, too
+ * struct live - the result of live_watch()
+ * @begin:	marks by age at the beginning
+ * @end:	marks by age at the end
+ * @points:	counts at the beginning, in between and at the end
  * @nr:		number of @points
  * @logged:	slots whose dirty logging is on
  * @dirty:	pages marked in the log at the beginning, of all slots
@@ -49,29 +49,29 @@ struct live {
 };
 
 /**
- * live_watch() - look on
+ * live_watch() - watch a VM for some time
  * @dev: the device
  * @vm: the VM's id
- * @ring: it has dirty rings
- * @ms: for so long
- * @live: filled; to be freed with live_free(), whatever is returned
+ * @ring: the VM has dirty rings
+ * @ms: how long to watch
+ * @live: filled; free it with live_free(), even after an error
  *
- * Return: 0, also when logging has ended meanwhile; -ENODATA: no slot is logged, or the module does
- * not know its marks; -ESTALE: a slot went meanwhile, and its marks with it; -ESRCH: the VM has
+ * Return: 0, even if logging ended meanwhile; -ENODATA: logging of no slot is on, or its marks are
+ * unavailable; -ESTALE: a slot was deleted meanwhile, together with its marks; -ESRCH: the VM has
  * ended; -EINTR: a signal came; -ENOMEM.
  */
 int live_watch(int dev, __u64 vm, bool ring, unsigned int ms, struct live *live);
 void live_free(struct live *live);
 
 /**
- * struct live_cycles - the cycles of the log that were seen
- * @points:	of all of them, one after the other
- * @ends:	where each ends in @points
- * @nr:		how many
- * @since_s:	seconds from the beginning of the last one until it was looked on no more
- * @marked:	pages marked then
- * @pages_s:	new marks a second, while it was looked on
- * @watched_s:	for so long
+ * struct live_cycles - the cycles of the log during live_watch()
+ * @points:	points of all cycles, one cycle after the other
+ * @ends:	where each cycle ends in @points
+ * @nr:		number of cycles
+ * @since_s:	seconds from the beginning of the last cycle to the end of live_watch()
+ * @marked:	pages marked in the last cycle
+ * @pages_s:	new marks per second
+ * @watched_s:	seconds that live_watch() took
  */
 struct live_cycles {
 	struct kvmwatch_curve_point points[LIVE_MAX_POINTS + AGES_MAX + 2];
@@ -84,8 +84,8 @@ struct live_cycles {
 };
 
 /*
- * Find them. @age_ns is how long ago the log had been cleared when it began, if that is known; else
- * 0, and it is guessed from the age of the marks that come.
+ * Find the cycles. @age_ns: the age of the log when live_watch() began; 0: unknown, and estimated
+ * from the ages of the marks.
  */
 void live_cycles(const struct live *live, __u64 age_ns, struct live_cycles *cycles);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How much of a VM's memory, or of a slot, KVM logs as it gets dirty: what a dirty rate covers.
+ * How much of a VM's memory, or of a slot, has dirty logging on: what a dirty rate covers.
  *
  * Logging is a property of each slot. Under QEMU the slot of a VGA display is always logged, and
  * the others only while there is a migration.
@@ -14,12 +14,12 @@
 #include "sample.h"
 
 /**
- * struct logged - what is logged at one moment
- * @known:	it is known; if not, the rest says nothing
+ * struct logged - memory with dirty logging at one moment
+ * @known:	the other members are valid
  * @ring:	dirty pages go to rings instead of bitmaps
- * @slots:	how many slots are logged
+ * @slots:	number of logged slots
  * @bytes:	guest memory in them
- * @memory:	all of the guest's memory, or of the slot
+ * @memory:	all memory of the guest, or of the slot
  */
 struct logged {
 	bool known;
@@ -29,7 +29,7 @@ struct logged {
 	__u64 memory;
 };
 
-/* Of a VM or slot, which is @item of a sample of its kind; -1: it was not there. */
+/* For a VM or slot: @item is its index in a sample of its kind; -1: the sample lacks it. */
 struct logged logged_of(const struct sample *sample, long item);
 
 /* Is anything logged, and is all of it? */
@@ -43,14 +43,14 @@ const char *logged_word(const struct logged *logged);
 void logged_text(const struct logged *logged, char *buf, size_t size);
 
 /*
- * Why growth of marks between two moments gives no rate; NULL: it does. If what is logged changed
- * in between, nobody knows which part of the time the marks are of.
+ * Why the growth of marks between two moments gives no rate; NULL: it gives one. If the logged
+ * memory changed in between, the marks belong to an unknown part of the time.
  */
 const char *logged_no_rate(const struct logged *now, const struct logged *before);
 
 /*
- * What a dirty rate is of: "dirty_marks_new", pages that were not in the log yet; or, with rings,
- * which do not remember what they have had, "dirty_marks".
+ * The statistic of a dirty rate: "dirty_marks_new", which counts pages that are not in the log yet.
+ * With rings, which do not remember earlier pages, "dirty_marks".
  */
 const char *logged_stat(const struct logged *logged);
 

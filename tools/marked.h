@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which pages of a VM were marked dirty in a while, by per-page heat: where they are, and some of
- * them, chosen at random, for a look at what they hold.
+ * The pages of a VM that were marked dirty, by per-page heat: their places, and a random choice of
+ * them whose contents can be looked at.
  */
 #ifndef KVMWATCH_MARKED_H
 #define KVMWATCH_MARKED_H
@@ -20,7 +20,7 @@ struct kvmwatch_slot;
  * @as_id:	its address space
  * @id:		its number
  * @pages:	of 4 KiB
- * @marked:	pages that were marked, in each of as many equal parts
+ * @marked:	marked pages in each of MARKED_PARTS equal parts
  */
 struct marked_slot {
 	__u16 as_id, id;
@@ -29,12 +29,12 @@ struct marked_slot {
 };
 
 /**
- * struct marked - all of them
- * @pages:	that were marked
+ * struct marked - all marked pages
+ * @pages:	their number
  * @slots:	by slot
- * @nr_slots:	how many
- * @chosen:	addresses in the VMM of some, each page as likely as any other
- * @nr_chosen:	how many
+ * @nr_slots:	number of @slots
+ * @chosen:	addresses, in the VMM, of pages chosen with equal probability
+ * @nr_chosen:	number of @chosen
  */
 struct marked {
 	__u64 pages;
@@ -45,9 +45,9 @@ struct marked {
 };
 
 /*
- * What was marked since @heat was opened, see kvmwatch_open_heat_vm(). @slots: as
- * kvmwatch_list_slots() lists them, for their addresses; a slot that is not there any more, or is
- * another one now, is left out. 0 or -errno; to be freed with marked_free(), whatever is returned.
+ * Read the pages marked since @heat was opened, see kvmwatch_open_heat_vm(). @slots: the list of
+ * kvmwatch_list_slots(), for addresses; slots that are gone or replaced are left out. Returns 0 or
+ * -errno. Free the result with marked_free(), even after an error.
  */
 int marked_read(int heat, const struct kvmwatch_slot *slots, size_t nr, struct marked *marked);
 void marked_free(struct marked *marked);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Have a VMM log what its VM dirties for some seconds, with calc-dirty-rate, so that kvmwatch has
+ * Make a VMM switch dirty logging on for some seconds, with calc-dirty-rate, so that kvmwatch has
  * marks to count.
  *
- * This changes what the VM does: while it is logged the first write to each page is a fault, and
- * KVM splits huge pages; on 6.1 KVM unmaps everything when it ends. So nobody calls this
- * without having said so. QEMU has no command that ends a measurement early: who is interrupted
- * waits for the end of the cycle that runs, and no other begins.
+ * This slows the guest down: while logging is on, the first write to each page is a fault, and KVM
+ * splits huge pages; on 6.1 KVM unmaps everything when logging ends. So commands do this only if
+ * the user asks for it. QEMU has no command that ends a measurement early: after a signal, wait for
+ * the end of the running cycle, and start no other.
  */
 #ifndef KVMWATCH_MEASURE_H
 #define KVMWATCH_MEASURE_H
@@ -27,14 +27,14 @@ enum measure_mode {
 };
 
 /**
- * struct measure_cycle - one time that the VM is logged
- * @number:	from 0
- * @of:		how many there will be
- * @seconds:	how long
- * @begin_ns:	just before the VMM was asked, by CLOCK_MONOTONIC
- * @asked_ns:	when it had agreed; logging begins soon after
- * @end_ns:	when it was seen that it had ended; 0: not yet
- * @mib_s:	the dirty rate in the VMM's own words, MiB a second
+ * struct measure_cycle - one measurement by the VMM
+ * @number:	index, from 0
+ * @of:		number of cycles in the plan
+ * @seconds:	its length
+ * @begin_ns:	just before the command was sent, by CLOCK_MONOTONIC
+ * @asked_ns:	when the VMM had accepted it; logging begins soon after
+ * @end_ns:	when the VMM first reported that it had ended; 0: not yet
+ * @mib_s:	the dirty rate that the VMM reported, in MiB per second
  */
 struct measure_cycle {
 	unsigned int number, of;
@@ -44,33 +44,34 @@ struct measure_cycle {
 };
 
 enum measure_when {
-	MEASURE_BEGINS,		/* the VMM is asked next: nothing is logged yet */
-	MEASURE_RUNS,		/* the VM is logged; every MEASURE_TICK_MS */
-	MEASURE_WAITS,		/* the same after a signal: only the end is waited for */
+	MEASURE_BEGINS,		/* before the command is sent: logging is off */
+	MEASURE_RUNS,		/* logging is on; every MEASURE_TICK_MS */
+	MEASURE_WAITS,		/* the same after a signal, while waiting for the end */
 	MEASURE_ENDED,		/* logging is off again */
 };
 
 #define MEASURE_TICK_MS		50
 
 /*
- * How much longer than twice its length a cycle may take. It takes as long again when vCPUs come or
- * go meanwhile, and the VMM may be busy. Tests have less time.
+ * How much longer than twice its length a cycle may take. QEMU starts over if vCPUs are added or
+ * removed meanwhile, and the VMM may be busy. Tests set less.
  */
 extern unsigned int measure_slack_ms;
 
 /*
- * What is to be read at such a moment is read here. At MEASURE_BEGINS the monitor is held, so this
- * is to be short. Not 0: as if a signal had come; at MEASURE_WAITS: do not wait for the end.
+ * Called at the moments of enum measure_when, to read statistics. At MEASURE_BEGINS measure_run()
+ * holds the monitor, so be short. Return other than 0 to stop as after a signal; at MEASURE_WAITS,
+ * to stop waiting for the end.
  */
 typedef int measure_fn(void *arg, enum measure_when when, const struct measure_cycle *cycle);
 
 /**
  * struct measure_plan - what to measure
- * @mode:	as KVMWATCH_VM_DIRTY_RING says
- * @short_cycles: how many of a second; usually MEASURE_SHORT_CYCLES
- * @seconds:	length of the long one that follows; 0: none follows
- * @fn:		called at such moments; may be NULL
- * @arg:	its first argument
+ * @mode:	MEASURE_RING if the VM has KVMWATCH_VM_DIRTY_RING
+ * @short_cycles: number of cycles of a second; usually MEASURE_SHORT_CYCLES
+ * @seconds:	length of the long cycle that follows; 0: none
+ * @fn:		see measure_fn; may be NULL
+ * @arg:	first argument of @fn
  */
 struct measure_plan {
 	enum measure_mode mode;
@@ -80,21 +81,21 @@ struct measure_plan {
 	void *arg;
 };
 
-/* Whether the VMM logs, as far as measure_run() knows when it returns */
+/* Dirty logging when measure_run() returns, as far as it knows */
 enum measure_log {
-	MEASURE_LOG_OFF,	/* no, for all that was asked of it */
-	MEASURE_LOG_ON,		/* yes, and it will stop by itself */
-	MEASURE_LOG_STAYS,	/* yes, until the VM runs again: it was paused meanwhile */
-	MEASURE_LOG_UNSEEN,	/* its end was not seen */
+	MEASURE_LOG_OFF,	/* off, unless somebody else switched it on */
+	MEASURE_LOG_ON,		/* on; the VMM will switch it off */
+	MEASURE_LOG_STAYS,	/* on until the VM runs again: it was paused meanwhile */
+	MEASURE_LOG_UNSEEN,	/* unknown: the end of the cycle was not seen */
 };
 
 /**
- * struct measure - what came of it
- * @cycles:	those that ended while the VM ran and did not migrate
- * @nr:		how many
- * @log:	what remains
- * @left_ms:	of MEASURE_LOG_ON: for how long it will go on, and a little more
- * @why:	when it failed: why, for a message
+ * struct measure - the result of measure_run()
+ * @cycles:	cycles that ended while the VM ran and did not migrate
+ * @nr:		number of @cycles
+ * @log:	state of dirty logging
+ * @left_ms:	with MEASURE_LOG_ON: an upper bound of how long logging stays on
+ * @why:	after an error: the reason, for a message
  */
 struct measure {
 	struct measure_cycle cycles[MEASURE_MAX_CYCLES];
@@ -105,18 +106,18 @@ struct measure {
 };
 
 /**
- * measure_run() - measure
- * @monitor: the way to the VMM; it is taken for moments, and left alone while a cycle runs
- * @plan: what
+ * measure_run() - run a plan
+ * @monitor: the way to the VMM. Connects briefly, and not while a cycle runs
+ * @plan: the plan
  * @measure: filled
  *
- * Takes the sum of the cycles and little more; if the VMM is slow to end a cycle, at most as long
- * again and half a minute.
+ * Takes little more than the sum of the cycles; if the VMM is slow to end a cycle, at most as long
+ * again plus half a minute.
  *
- * Return: 0; with what ended before in @measure otherwise:
- *  -EINVAL: such a plan is not possible;
+ * Return: 0; otherwise @measure has the cycles that ended before:
+ *  -EINVAL: no valid plan;
  *  -EBUSY: the VM is paused, migrates or is being measured, or somebody holds the monitor;
- *  -EOPNOTSUPP: this VMM can't;
+ *  -EOPNOTSUPP: this VMM cannot measure;
  *  -ESRCH: the VM has ended;
  *  -EINTR: a signal came, or @fn said so;
  *  -ETIMEDOUT: a cycle did not end;

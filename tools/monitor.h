@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The way to the VMM of a VM: its QMP monitor, or libvirt, which keeps that for itself.
+ * The way to the VMM of a VM: its QMP monitor, or libvirt if that holds the monitor.
  *
- * Which monitor a VMM has, its command line tells. That, its files and all it answers belong to
- * the VMM, which may be hostile: the socket is looked for in the VMM's own root directory, and
- * must be one that the VMM's process itself listens on. libvirt is asked about a domain
- * only if libvirt itself says that this process is that domain.
+ * The VMM's command line names its monitor. The VMM may be hostile, and controls its command line,
+ * its files and its answers. So the socket is looked up in the VMM's own root directory, and the
+ * VMM's process itself must listen on it. libvirt is asked about a domain only if libvirt's own
+ * records say that this process is that domain.
  *
- * Not found: monitors that a file of -readconfig describes, that were added at run time, that
- * use TCP or a terminal, or a socket that somebody else listens on for the VMM.
+ * This does not find monitors that a -readconfig file describes, that were added at run time, that
+ * use TCP or a terminal, or whose socket another process listens on.
  */
 #ifndef KVMWATCH_MONITOR_H
 #define KVMWATCH_MONITOR_H
@@ -21,7 +21,7 @@
 
 struct qmp;
 
-/* For words that say why something is not to be had */
+/* Size of messages that say why something is unavailable */
 #define MONITOR_WHY	256
 
 enum monitor_way {
@@ -32,10 +32,10 @@ enum monitor_way {
 
 /**
  * struct monitor - the way to a VMM
- * @way:	which
+ * @way:	the kind of way
  * @pid:	the VMM's process
- * @place:	the socket as the VMM or the user calls it, or the name of libvirt's domain; NULL
- *		with MONITOR_NONE. For messages: bytes from anywhere
+ * @place:	the socket as the VMM or the user names it, or the name of libvirt's domain; NULL
+ *		with MONITOR_NONE. For messages: may contain any bytes
  * @peer:	the process that listens on the socket: @pid, unless the user named the
  *		socket; 0: not visible here
  * @named:	the user named the socket
@@ -59,13 +59,13 @@ struct monitor {
 /**
  * monitor_find() - find the way to the VMM of a VM, and try it
  * @pid: the VMM's process
- * @path: the socket of --qmp, which is then the only one tried; NULL: look for it
- * @monitor: filled, whatever is returned; to be freed with monitor_free()
+ * @path: the socket of --qmp, the only one to try; NULL: search for sockets
+ * @monitor: filled; free it with monitor_free(), even after an error
  *
- * Connects for a moment, as nothing else tells whether somebody holds the monitor.
+ * Connects briefly, as nothing else shows whether somebody holds the monitor.
  *
- * Return: 0; -ENOENT: there is none that could be used, @why says more; -EBUSY: there is one
- * that somebody else holds; -ESRCH: there is no such process; -EINTR: a signal came.
+ * Return: 0; -ENOENT: no usable monitor, see @why; -EBUSY: somebody else holds the monitor; -ESRCH:
+ * there is no such process; -EINTR: a signal came.
  */
 int monitor_find(int pid, const char *path, struct monitor *monitor);
 void monitor_free(struct monitor *monitor);
@@ -79,15 +79,15 @@ int monitor_connect(const struct monitor *monitor, unsigned int flags, struct qm
 /* Has the VMM's process ended? */
 bool monitor_is_gone(const struct monitor *monitor);
 
-/* --- what a command line says; for tests ----------------------------------- */
+/* --- monitors on a command line; for tests ---------------------------------- */
 
 /**
- * struct monitor_hints - what the command line of a VMM says about its monitors
- * @paths:	sockets of the file system that QMP is served on, in its order
- * @nr:		how many
- * @libvirt:	libvirt has started it and holds its monitor
- * @name:	its guest name; NULL: none
- * @other:	why others that it has can't be used; "" if it has no others
+ * struct monitor_hints - the monitors on the command line of a VMM
+ * @paths:	QMP sockets in the file system, in the order of the command line
+ * @nr:		number of @paths
+ * @libvirt:	libvirt has started the VMM and holds its monitor
+ * @name:	the guest's name; NULL: none
+ * @other:	why other monitors cannot be used; "": there are no others
  */
 struct monitor_hints {
 	char **paths;

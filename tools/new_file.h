@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files that commands write, for people who may have one of that name already.
+ * Write a file that may exist already.
  *
- * The new one is written beside it, under a name of its own, and renamed when it is whole. So until
- * then, and whatever fails, the old one stays as it was.
+ * The new file is written beside the old one under a temporary name, and renamed when it is
+ * complete. So the old file stays unchanged until then, and if anything fails.
  */
 #ifndef KVMWATCH_NEW_FILE_H
 #define KVMWATCH_NEW_FILE_H
 
 /**
  * struct new_file - a file that is being written
- * @path:	what it will be called
- * @temp:	what it is called until then
+ * @path:	its final name
+ * @temp:	its temporary name
  * @fd:		open for writing, close-on-exec; -1: closed
  */
 struct new_file {
@@ -21,16 +21,16 @@ struct new_file {
 };
 
 /*
- * Begin to write @path. There must be nothing of that name, or a regular file: what a symbolic link
- * leads to, a device or a fifo is left alone. Returns an exit code; with EXIT_DONE it is to be
- * ended with one of the two below, else it was said what is wrong.
+ * Begin to write @path, which must be a regular file or not exist: this refuses symbolic links,
+ * devices and pipes. Returns an exit code, and prints errors. With EXIT_DONE end it with one
+ * of the functions below.
  */
 int new_file_begin(struct new_file *file, const char *path);
 
-/* It is whole: give it its name. Returns an exit code likewise. */
+/* The file is complete: give it its final name. Returns an exit code, and prints errors. */
 int new_file_keep(struct new_file *file);
 
-/* It is not: remove it. */
+/* Remove the file. */
 void new_file_drop(struct new_file *file);
 
 #endif /* KVMWATCH_NEW_FILE_H */

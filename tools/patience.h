@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Do what may hang, and wait for it for a limited time only.
+ * Run work that may hang, and wait for it for a limited time.
  *
- * Looking into another process takes that process's locks, and a path in its root directory may
- * lead to a file system that it serves itself: either can last for ever.
+ * Looking into another process takes locks of that process, and a path in its root directory may
+ * lead to a file system that the process serves. Both can block forever.
  */
 #ifndef KVMWATCH_PATIENCE_H
 #define KVMWATCH_PATIENCE_H
@@ -11,16 +11,16 @@
 #include <stdbool.h>
 
 /**
- * patience_run() - have a thread do something, and wait for it
- * @work: does it; may look at *@over now and then, which becomes true when nobody waits any more.
- *	No signal comes to it
- * @arg: its argument
- * @discard: frees @arg, when @work ends after all and nobody waits any more
+ * patience_run() - run work in a thread, and wait for it
+ * @work: the work. It may check *@over, which becomes true when nobody waits any more. The thread
+ *	gets no signals
+ * @arg: argument of @work
+ * @discard: frees @arg, if @work ends when nobody waits any more
  * @ms: how long to wait
  *
- * Return: 0: @work has ended, @arg is the caller's; -ETIMEDOUT or -EINTR (a signal came that is to
- * end the program, see interrupt.h): the thread has @arg now; -EAGAIN or -ENOMEM: there is no
- * thread, @arg is the caller's.
+ * Return: 0: @work has ended, and the caller owns @arg; -ETIMEDOUT or -EINTR (a signal that ends
+ * the program, see interrupt.h): the thread owns @arg now; -EAGAIN or -ENOMEM: there is no thread,
+ * and the caller owns @arg.
  */
 int patience_run(void (*work)(void *arg, const bool *over), void *arg, void (*discard)(void *arg),
 		 unsigned int ms);

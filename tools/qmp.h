@@ -2,9 +2,8 @@
 /*
  * A client of QMP, QEMU's monitor for programs, on a unix socket.
  *
- * The other side may be hostile: every call ends in a bounded time, with a bounded answer. QEMU
- * serves one client at a time, so a client that waits for something closes its connection
- * meanwhile. Nothing here prints.
+ * The server may be hostile: every call ends in a bounded time, with a bounded answer. QEMU serves
+ * one client at a time, so close the connection while you wait for something. Nothing here prints.
  */
 #ifndef KVMWATCH_QMP_H
 #define KVMWATCH_QMP_H
@@ -17,16 +16,16 @@
 struct json_object;
 struct qmp;
 
-/* A busy monitor accepts a client, and greets it when the one before has gone. */
+/* A busy monitor accepts a client, but greets it only after the current client has gone. */
 #define QMP_GREETING_MS		1000
-/* Bytes that one command may bring, events that come meanwhile included. */
+/* Limit of the bytes of an answer, including events meanwhile. */
 #define QMP_MAX_BYTES		0x100000
 /* Arrays and objects within each other */
 #define QMP_MAX_DEPTH		32
 
 /*
  * How long a command may take: it waits for QEMU's main loop, which may be busy with a device.
- * Tests have less time.
+ * Tests set less.
  */
 extern unsigned int qmp_command_ms;
 
@@ -53,7 +52,7 @@ struct qmp_version {
 int qmp_open(const char *path, unsigned int flags, struct qmp **qmp);
 void qmp_close(struct qmp *qmp);
 
-/* From now on as if QMP_DESPITE_SIGNALS had been given. */
+/* From now on behave as with QMP_DESPITE_SIGNALS. */
 void qmp_ignore_signals(struct qmp *qmp);
 
 /* The process that listens, in our pid namespace; 0: it is not visible here. */
@@ -61,7 +60,7 @@ int qmp_peer(const struct qmp *qmp);
 const struct qmp_version *qmp_version(const struct qmp *qmp);
 
 /**
- * qmp_call() - have a command done
+ * qmp_call() - execute a command
  * @qmp: the connection; after any error but -EREMOTEIO and -EOPNOTSUPP good for
  *	qmp_close() alone
  * @command: its name
@@ -81,7 +80,7 @@ const struct qmp_version *qmp_version(const struct qmp *qmp);
 int qmp_call(struct qmp *qmp, const char *command, struct json_object *arguments,
 	     struct json_object **answer);
 
-/* What the VMM said when it refused the last command. Bytes from anywhere: see text_clean(). */
+/* The VMM's error message for the last command. It may contain any bytes: see text_clean(). */
 const char *qmp_words(const struct qmp *qmp);
 
 /* An error of qmp_open() or qmp_call(), for a message: "somebody else holds this monitor ..." */

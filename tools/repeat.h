@@ -11,26 +11,26 @@ struct options;
 struct output;
 
 /*
- * Beats at a fixed interval by the monotonic clock: who takes long gets a shorter
- * pause, and beats that passed meanwhile are left out.
+ * Beats at a fixed interval by the monotonic clock. If the work between two beats takes long, the
+ * pause is shorter, and missed beats are skipped.
  */
 struct beat {
 	__u64 interval_ns;
 	__u64 next_ns;
-	/* For who has to do something now and then while waiting; true: stop. May be NULL. */
+	/* Called repeatedly while waiting; true: stop. May be NULL. */
 	bool (*idle)(void *arg);
 	void *idle_arg;
 	bool stopped;
 };
 
 __u64 now_ns(void);
-/* Until the next beat, or less if it is stopped, as by a signal that interrupt.h catches. */
+/* Wait for the next beat, or until @idle or a signal (see interrupt.h) stops the beat. */
 void beat_wait(struct beat *beat);
 
-/* Shows it once. May wait for a beat. Returns an exit code; not EXIT_DONE ends it. */
+/* Show once; may wait for a beat. Returns an exit code; other than EXIT_DONE ends repeat(). */
 typedef int (*show_fn)(struct output *out, struct beat *beat, void *arg);
 
-/* Show as often and in the format that the options say. Returns an exit code. */
+/* Show as often, and in the format, as the options say. Returns an exit code. */
 int repeat(const struct options *options, show_fn show, void *arg);
 
 #endif /* KVMWATCH_REPEAT_H */

@@ -9,7 +9,7 @@
 #include "libkvmwatch.h"
 #include "select.h"
 
-/* Where an object is in an array, to be found by what identifies it. */
+/* The index of an object in an array, with the identity by which it is found. */
 struct place {
 	struct kvmwatch_all_item key;
 	size_t at;
@@ -22,7 +22,7 @@ struct places {
 };
 
 /**
- * struct sample - what there was at one moment
+ * struct sample - all objects and their numbers at one moment
  * @vms:	the VMs
  * @nr_vms:	how many
  * @vcpus:	the vCPUs, if they are what was asked for: for their threads
@@ -53,8 +53,8 @@ struct maybe {
 };
 
 /*
- * Take one: numbers of objects of @kind, @flags as for kvmwatch_open_all(). Returns an exit
- * code; with EXIT_DONE it is to be freed with sample_free(), else it was said what is wrong.
+ * Take a sample with the numbers of objects of @kind; @flags: as for kvmwatch_open_all(). Returns
+ * an exit code, and prints errors. With EXIT_DONE free it with sample_free().
  */
 int sample_take(int dev, struct selection *selection, __u32 kind, __u32 flags,
 		struct sample *sample);
@@ -63,15 +63,15 @@ int sample_take_kind(int dev, const struct selection *selection, __u32 kind, __u
 		     struct sample *sample);
 void sample_free(struct sample *sample);
 
-/* What the object of item @item is; NULL: it came or went while the sample was taken. */
+/* The listed object of item @item; NULL: it was created or ended while the sample was taken. */
 const struct vm *sample_vm(const struct sample *sample, size_t item);
 const struct kvmwatch_vcpu *sample_vcpu(const struct sample *sample, size_t item);
 const struct kvmwatch_slot *sample_slot(const struct sample *sample, size_t item);
 
-/* Which item of @sample is the same object; -1: none. @sample may be empty. */
+/* Find the item of the same object in @sample, which may be empty; -1: none. */
 long sample_find(const struct sample *sample, const struct kvmwatch_all_item *item);
 
-/* Which item is the VM with this id; -1: none, or it has ended. Of a sample of VMs. */
+/* Find the item of a VM by its id in a sample of VMs; -1: none, or the VM has ended. */
 long sample_vm_item(const struct sample *sample, __u64 id);
 
 /* Fill @value with statistic @stat of those that the sample has; false: the item has it not. */
@@ -79,8 +79,8 @@ bool sample_stat(const struct sample *sample, size_t item, int stat,
 		 struct kvmwatch_value *value);
 
 /*
- * The items of what belongs to a VM, in the order of their ids: how many, and which ones, by
- * item_places.all[*first].at and so on.
+ * Find the items that belong to a VM, sorted by id. Returns their number; their indices are
+ * item_places.all[*first].at and following.
  */
 size_t sample_items_of(const struct sample *sample, __u64 vm, size_t *first);
 

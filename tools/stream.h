@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The module's trace events as they happen, from a trace instance of our own.
+ * Read the module's trace events as they happen, from a private trace instance.
  *
- * The instance is gone when the stream is closed. One whose owner died without doing that
- * is removed by the next stream that is opened. Instances that no stream made stay.
+ * Closing the stream removes the instance. If its owner died without that, the next stream that is
+ * opened removes it. Instances that no stream has made are left alone.
  */
 #ifndef KVMWATCH_STREAM_H
 #define KVMWATCH_STREAM_H
@@ -59,26 +59,26 @@ struct stream;
 
 typedef void (*stream_fn)(const struct happening *happening, void *arg);
 
-/* Is an instance of this name one that a stream has made? */
+/* Has a stream made the instance of this name? */
 bool stream_made_instance(const char *name);
 
-/* May we trace, as far as can be told beforehand? */
+/* May we trace, as far as this can be known before trying? */
 bool stream_allowed(void);
 
-/* Returns an exit code; only with EXIT_DONE there is a stream, else it was said what is wrong. */
+/* Returns an exit code, and prints errors. There is a stream only with EXIT_DONE. */
 int stream_open(const struct stream_spec *spec, struct stream **stream);
 
 /*
- * Give what happened since the last call to @fn, in the order in which it happened. What is
- * younger than the call is kept for the next one. Returns 1 when there is more to
- * come at once, 0, or -errno; -ENODEV: the module was unloaded.
+ * Pass the events since the last call to @fn, in the order in which they happened. Events younger
+ * than this call are kept for the next one. Returns 1 if more events are ready, 0, or -errno;
+ * -ENODEV: the module was unloaded.
  */
 int stream_read(struct stream *stream, stream_fn fn, void *arg);
 
-/* Let nothing more happen, and give all that is left to @fn. Returns 0 or -errno. */
+/* Switch the events off, and pass all that are left to @fn. Returns 0 or -errno. */
 int stream_finish(struct stream *stream, stream_fn fn, void *arg);
 
-/* How many events found no room, or were overwritten before they were read, so far. */
+/* Events so far for which the buffer had no room, or that were overwritten before a read. */
 __u64 stream_lost(const struct stream *stream);
 
 void stream_close(struct stream *stream);

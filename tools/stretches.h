@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How long vCPUs were on a pCPU without interruption, exactly, interval by interval. From
- * the module's load and put events.
+ * The exact lengths of stretches that vCPUs were on a pCPU, interval by interval, from the module's
+ * load and put events.
  *
- * What counts of a stretch is the part that lies in the interval. So one that has no end is a
- * part of each interval, as long as that.
+ * Only the part of a stretch within the interval counts. A stretch that does not end fills each
+ * interval.
  */
 #ifndef KVMWATCH_STRETCHES_H
 #define KVMWATCH_STRETCHES_H
@@ -17,7 +17,7 @@ struct stretches;
 int stretches_open(const char *filter, unsigned int buffer_kb, struct stretches **stretches);
 void stretches_close(struct stretches *stretches);
 
-/* To be called now and then, so that no event is lost. Returns 0 or -errno. */
+/* Read events. Call this repeatedly, so that the buffer does not overflow. 0 or -errno. */
 int stretches_read(struct stretches *stretches);
 
 /*
@@ -27,11 +27,11 @@ int stretches_read(struct stretches *stretches);
 int stretches_next(struct stretches *stretches, __u64 end);
 
 /**
- * struct stretch_bounds - of the interval that ended last
- * @nr:		how many parts of stretches were in it; 0: of this vCPU no event came
+ * struct stretch_bounds - stretches of a vCPU in the last interval
+ * @nr:		number of stretches or parts of them; 0: the vCPU had no event
  * @min:	the shortest
  * @max:	the longest
- * @window:	how long the interval was
+ * @window:	length of the interval
  */
 struct stretch_bounds {
 	__u64 nr;
@@ -43,7 +43,7 @@ struct stretch_bounds {
 /* Events lost so far. */
 __u64 stretches_lost(const struct stretches *stretches);
 
-/* Returns 0; -ENODATA: events were lost, nobody knows. */
+/* Returns 0; -ENODATA: unknown, as events were lost. */
 int stretches_bounds(const struct stretches *stretches, __u64 vm, __u64 vcpu,
 		     struct stretch_bounds *bounds);
 

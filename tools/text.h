@@ -12,18 +12,14 @@
 
 struct kvmwatch_value;
 
-/*
- * @number in the unit of the statistic @value. With @raw it is exact, in the unit
- * that the statistic counts in.
- */
+/* Format @number in a suitable unit; with @raw exactly, in the unit of the statistic @value. */
 struct quantity quantity_of(const struct kvmwatch_value *value, __u64 number, bool raw);
 
 /*
- * "p50 <8.19us, p99 275s+; 4.10-8.19us: 12, 275s+: 3": below what half and 99 % of the values
- * are, if there are any and they are times; then the buckets that are not empty, each with what it
- * counts. A range ends where the next one starts. With @raw it is "[ns] 4096-8191: 12",
- * ending at the last value that belongs to it. Exit reasons have their names. The caller
- * frees it; NULL: no memory.
+ * "p50 <8.19us, p99 275s+; 4.10-8.19us: 12, 275s+: 3": upper bounds of half and of 99 % of the
+ * values, if these are times; then the buckets that are not empty, each with its range and count. A
+ * range ends where the next one starts. With @raw "[ns] 4096-8191: 12", where a range ends with its
+ * last value. Exit reasons have their names. The caller frees it; NULL: no memory.
  */
 char *text_buckets(const struct kvmwatch_value *value, bool raw);
 
@@ -33,8 +29,8 @@ char *text_bucket_list(const struct kvmwatch_value *value);
 #define TEXT_NO_LETTER	(~0U)
 
 /**
- * struct text_letter - what a string begins with
- * @len:	how many bytes
+ * struct text_letter - the first character of a string
+ * @len:	its bytes
  * @code:	its number in Unicode; TEXT_NO_LETTER: a byte that is not UTF-8
  */
 struct text_letter {
@@ -44,12 +40,12 @@ struct text_letter {
 
 struct text_letter text_letter(const char *text);
 
-/* Would a terminal do anything else with it than to show it? */
+/* Is this a control character, with which a terminal does more than display it? */
 bool text_controls_terminal(unsigned int code);
 
 /*
- * Make @s, which came from anywhere, fit for terminals and files: what is not
- * UTF-8 or controls a terminal becomes '?'.
+ * Make untrusted text fit for terminals and files: replace bytes that are not UTF-8, and control
+ * characters, by '?'.
  */
 void text_clean(char *s);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What kvmwatch top shows: rows and cells, made of two samples. Nothing here knows a
- * terminal.
+ * Rows and cells of kvmwatch top, made from two samples. Nothing here depends on a terminal.
  */
 #ifndef KVMWATCH_TOP_ROWS_H
 #define KVMWATCH_TOP_ROWS_H

@@ -6,8 +6,8 @@
 #include "kvm_file.h"
 
 /*
- * What is packed in @in, by xz, zstd or gzip, which its first bytes tell. Returns NULL, or what is
- * wrong; @out->data stays NULL if it does not look like any. More may stand behind it.
+ * Decompress @in, which xz, zstd or gzip compressed; its first bytes say which. Returns NULL, or a
+ * message. If @in has none of these formats, @out->data stays NULL. Trailing bytes are ignored.
  */
 const char *unpack(struct blob *out, const void *in, size_t size);
 

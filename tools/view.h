@@ -64,7 +64,7 @@ struct view {
 	size_t nr_columns;
 };
 
-/* What a column shows itself of. */
+/* An event, as the columns show it. */
 struct view_row {
 	struct output *out;
 	const struct view_options *options;
@@ -90,7 +90,7 @@ void view_comm(const struct view_row *row, size_t column);
 void view_vcpu(const struct view_row *row, size_t column);
 void view_lost(const struct view_row *row, size_t column);
 
-/* With what all views begin: when, and whose it is. */
+/* The first columns of all views: the time, and the VM and vCPU of the event. */
 #define VIEW_COLUMNS_WHO							\
 	{ { "time_ns", "TIME", true, 16, true }, NULL, view_time },			\
 	{ { "lost", NULL, true, 0, false }, NULL, view_lost },				\
@@ -101,7 +101,7 @@ void view_lost(const struct view_row *row, size_t column);
 	{ { "comm", "COMM", false, 15, false }, NULL, view_comm },			\
 	{ { "vcpu_id", "VCPU", true, 4, true }, "vcpu", view_vcpu }
 
-/* Which events are of a selection: a filter for the kernel, to be freed; NULL: no memory. */
+/* A kernel filter for the events of a selection; the caller frees it. NULL: no memory. */
 char *view_filter_vms(const struct selection *selection);
 
 /**
@@ -118,11 +118,11 @@ struct view_choice {
 	char *filter;
 };
 
-/* Returns an exit code; to be freed in any case. */
+/* Returns an exit code, and prints errors. Free @choice in any case. */
 int view_choose(const struct view_options *options, struct view_choice *choice);
 void view_choice_free(struct view_choice *choice);
 
-/* Show it until it is time to end. Returns an exit code. */
+/* Show a view until --time is over or a signal comes. Returns an exit code. */
 int view_run(const struct view *view, const struct cmd *cmd, const struct view_options *options);
 
 #endif /* KVMWATCH_VIEW_H */

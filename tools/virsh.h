@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * libvirt, asked by its own program virsh.
+ * Ask libvirt through its program virsh.
  *
- * libvirt keeps the monitor of a VM for itself, and what others send through it
- * (qemu-monitor-command) it notes as a taint of the domain. So only commands of libvirt's own
- * are used here. Each ends in a bounded time, with bounded output.
+ * libvirt holds the monitor of a VM, and marks a domain as tainted if others send commands through
+ * it (qemu-monitor-command). So this uses only libvirt's own commands. Each ends in a bounded time,
+ * with bounded output.
  */
 #ifndef KVMWATCH_VIRSH_H
 #define KVMWATCH_VIRSH_H
@@ -18,25 +18,26 @@
 /* Go on when a signal that ends the program has come. */
 #define VIRSH_DESPITE_SIGNALS	0x1
 
-/* Where libvirt keeps what it knows of its running domains; tests have another place. */
+/* The directory with libvirt's records of running domains; tests set another. */
 extern const char *virsh_state_dir;
-/* How long it may run: libvirt may wait for another job of the domain. Tests have less time. */
+/* How long virsh may run: libvirt may wait for another job of the domain. Tests set less. */
 extern unsigned int virsh_timeout_ms;
 
 /**
- * virsh_find() - ask libvirt's records which domain a process is
- * @name: what the domain may be called
+ * virsh_find() - find the domain of a process in libvirt's records
+ * @name: a possible name of the domain
  * @pid: the process
- * @uuid: set to the domain's UUID: what to call it by, as a name may be that of another by number
+ * @uuid: set to the domain's UUID. Pass this to virsh, which could take a name for the id of
+ *	another domain
  *
  * Return: 0, or -ENOENT: libvirt here has no domain of that name that is this process.
  */
 int virsh_find(const char *name, int pid, char uuid[VIRSH_UUID_SIZE]);
 
 /**
- * struct virsh_answer - what virsh said
+ * struct virsh_answer - output of virsh
  * @text:	its output
- * @words:	when it failed, what it said of that: bytes from anywhere
+ * @words:	its error message if it failed; may contain any bytes
  */
 struct virsh_answer {
 	char text[8192];
@@ -44,8 +45,8 @@ struct virsh_answer {
 };
 
 /**
- * virsh_run() - run it
- * @args: command and arguments, ended by NULL
+ * virsh_run() - run virsh
+ * @args: command and arguments, terminated by NULL
  * @flags: VIRSH_*
  * @answer: filled
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the binary interface has beyond KVM's: all objects in one read, mapped stats fds,
- * poll(2), a VM's own fd as all the right that it takes, 32-bit callers, and limits. Read
- * with libkvmwatch, so that this tests the library against a kernel as well.
+ * The parts of the binary interface that KVM's stats fds do not have: all objects in one read,
+ * mapped stats fds, poll(2), access by a VM's own fd, 32-bit callers, and limits. This uses
+ * libkvmwatch, and so tests the library against a kernel as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +98,7 @@ static int open_one(int dev, __u32 kind, const struct kvmwatch_all_item *item)
 	return kvmwatch_open_slot(dev, item->vm, item->number >> 16, item->number);
 }
 
-/* How many statistics of an object differ from what its own fd says; times go on. */
+/* Number of statistics of an object that differ from its stats fd. Times may differ: they grow. */
 static int differences(int dev, const struct kvmwatch_all *all, size_t item)
 {
 	const struct kvmwatch_value *one;
@@ -252,7 +252,7 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	free(header);
 }
 
-/* Of each read one item, while slots that come before and behind it come and go. */
+/* Read one item at a time, while slots before and after it are created and deleted. */
 TEST_F(abi, reads_go_on_behind_the_last_object_whatever_comes_and_goes)
 {
 	static struct {
@@ -462,7 +462,7 @@ TEST_F(abi, the_catalog_has_units_meanings_and_names_of_buckets)
 
 /* --- older and newer programs ------------------------------------------------------- */
 
-/* An argument as a program has it whose header is older or newer, and what lies behind it. */
+/* The argument of a program with an older or newer header, and the memory behind it. */
 union argument {
 	__u32 size;
 	struct kvmwatch_info info;
@@ -488,7 +488,7 @@ static const struct program {
 
 #define GUARD	0x5a
 
-/* What a program of some age fills in; behind its structure lies its stack. */
+/* Fill in the argument of such a program; the bytes behind its structure stand for its stack. */
 static void fill_in(union argument *arg, const struct program *p, __u32 size, __u64 vm)
 {
 	memset(arg, GUARD, sizeof(*arg));
@@ -506,7 +506,7 @@ static void fill_in(union argument *arg, const struct program *p, __u32 size, __
 		arg->audit.vm = vm;
 }
 
-/* 0; 1: it fails; 2: its stack is not whole; 3: it was told of more than it has, or of less. */
+/* 0; 1: the call failed; 2: it overwrote the stack; 3: the returned size is wrong. */
 static int run(int dev, const struct program *p, __u32 size, __u64 vm)
 {
 	__u32 known = size < p->now ? size : p->now, i;
@@ -542,7 +542,7 @@ TEST_F(abi, programs_of_older_and_newer_headers_work)
 				TH_LOG("ioctl %#lx size %u", p->cmd, size);
 		EXPECT_EQ(1, run(self->dev, p, p->ver0 - 4, vm.id));
 		EXPECT_EQ(EINVAL, errno);
-		/* A newer one that wants something that this module does not know. */
+		/* A newer program uses a member that this module does not know. */
 		fill_in(&arg, p, p->now + 8, vm.id);
 		arg.bytes[p->now + 7] = 1;
 		EXPECT_EQ(-1, ioctl(self->dev, p->cmd, &arg));
@@ -550,7 +550,7 @@ TEST_F(abi, programs_of_older_and_newer_headers_work)
 	}
 }
 
-/* Items of a header that has less of them, as much, and more: what is not known is not 0. */
+/* Programs whose items are shorter, equal and longer can tell unknown members from 0. */
 TEST_F(abi, lists_tell_how_much_of_an_item_is_known)
 {
 	static const struct {
@@ -631,13 +631,13 @@ static void *add_a_slot(void *arg)
 	return (void *)(long)guest_slot_add(arg, 3, 0xc0000000, 1, GUEST_MEM_4K, 0);
 }
 
-/* What an fd says of its objects is what there is: nothing changed for a while. */
+/* Has nothing changed for a while since the fd was read? */
 static bool is_quiet(int fd, struct kvmwatch_all *all)
 {
 	return !kvmwatch_all_update(fd, all) && !kvmwatch_wait(fd, 20);
 }
 
-/* For ever: at the end of a time, poll(2) would look once more, woken or not. */
+/* Poll without a timeout: at a timeout poll(2) would check again, even without a wake-up. */
 TEST_F_TIMEOUT(abi, poll_waits_for_a_change_of_its_kind_and_vm, 120)
 {
 	static const struct {
@@ -666,7 +666,7 @@ TEST_F_TIMEOUT(abi, poll_waits_for_a_change_of_its_kind_and_vm, 120)
 		ASSERT_LE(0, fds[i]);
 		ASSERT_EQ(0, kvmwatch_all_read(fds[i], &all[i]));
 	}
-	/* What the setup began has to come to its end. */
+	/* Wait until the changes of the setup are over. */
 	for (i = 0; i < ARRAY_SIZE(what); i++)
 		EXPECT_TRUE(WATCH_EVENTUALLY(is_quiet(fds[i], all[i])));
 
@@ -675,11 +675,11 @@ TEST_F_TIMEOUT(abi, poll_waits_for_a_change_of_its_kind_and_vm, 120)
 	EXPECT_EQ(1, kvmwatch_wait(fds[1], -1));
 	ASSERT_EQ(0, pthread_join(thread, &err));
 	EXPECT_EQ(NULL, err);
-	/* One VM's slots are nothing to those who look at other kinds, or at another VM. */
+	/* A change of one VM's slots does not wake readers of other kinds or of another VM. */
 	for (i = 2; i < ARRAY_SIZE(what); i++)
 		EXPECT_EQ(0, kvmwatch_wait(fds[i], 100))
 			TH_LOG("fd %u", i);
-	/* Until it is told of. */
+	/* It stays readable until it is read. */
 	EXPECT_EQ(1, kvmwatch_wait(fds[0], 0));
 	EXPECT_TRUE(WATCH_EVENTUALLY(is_quiet(fds[0], all[0])));
 	/* A VM that ends takes its vCPUs and slots along. */
@@ -780,7 +780,7 @@ TEST_F(abi, a_mapped_stats_fd_follows_the_object_and_outlives_it)
 				     head.flags & KVMWATCH_MAP_ENDED));
 	ASSERT_EQ(0, kvmwatch_stats_update(fd, read));
 	EXPECT_TRUE(same_counts(mapped, read));
-	/* Nothing of the mapping hangs on the fd. */
+	/* The mapping stays valid without the fd. */
 	close(fd);
 	EXPECT_EQ(0, kvmwatch_mapping_read(mapping, mapped, NULL));
 	EXPECT_TRUE(same_counts(mapped, read));
@@ -836,7 +836,7 @@ static __u64 of(const struct kvmwatch_stats *stats, const char *name)
 	return sum;
 }
 
-/* What can't be of numbers of one moment; NULL: nothing. */
+/* A relation that numbers of one moment cannot violate, but these do; NULL: none. */
 static const char *torn(const struct kvmwatch_stats *s, unsigned int vcpus)
 {
 	__u64 ended = of(s, "wakeups_poll") + of(s, "wakeups_wait");
@@ -857,7 +857,7 @@ static const char *torn(const struct kvmwatch_stats *s, unsigned int vcpus)
 	return NULL;
 }
 
-/* The same of a slot whose pages come, go and are marked, or of its VM, which is the sum. */
+/* The same for a slot whose pages are mapped, unmapped and marked, or for its VM. */
 static const char *torn_pages(const struct kvmwatch_stats *s, unsigned int vcpus)
 {
 	__u64 causes = of(s, "dirty_marks_fault") + of(s, "dirty_marks_pml") +
@@ -916,8 +916,8 @@ static bool is_done(const struct reader *r)
 }
 
 /*
- * As fast as it goes, and with no pause, so that there are more reads than at any fixed rate. Of a
- * mapping, until it has had some copies as well.
+ * Read as fast as possible and without a pause, for more reads than at any fixed rate. Read a
+ * mapping until it has had some copies, too.
  */
 static void *read_on(void *arg)
 {
@@ -953,7 +953,7 @@ static void *read_on(void *arg)
 	}
 	r->ns = clock_ns(CLOCK_MONOTONIC) - begin;
 	r->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-	getrusage(RUSAGE_THREAD, &usage);	/* it has done nothing else */
+	getrusage(RUSAGE_THREAD, &usage);	/* the thread has done nothing else */
 	r->kernel_ns = usage.ru_stime.tv_sec * 1000000000ULL + usage.ru_stime.tv_usec * 1000ULL;
 	kvmwatch_mapping_free(mapping);
 	kvmwatch_stats_free(stats);
@@ -1047,7 +1047,7 @@ static const char *torn_all(int fd)
 	return torn;
 }
 
-/* Two vCPUs write to pages that the host takes away, and whose marks it collects. */
+/* Two vCPUs write to pages, which the host discards, and whose dirty log it collects. */
 TEST_F_TIMEOUT(abi, numbers_of_slots_keep_to_each_other_while_pages_come_and_go, 120)
 {
 	int vm = guest_vm_fd(self->g), all;
@@ -1103,7 +1103,7 @@ static int ioctl_32(int fd, unsigned int cmd, void *arg)
 	return ret;
 }
 
-/* Has the kernel such system calls at all? Without them it is a fault. */
+/* Does the kernel have 32-bit system calls? Without them the instruction faults. */
 static int has_32(void)
 {
 	int status;
@@ -1211,7 +1211,7 @@ static void own_vm_in_namespaces(void)
 	kvmwatch_all_free(all);
 	close(fd);
 
-	/* Of nobody else's, not even that it is there. */
+	/* It learns nothing about other VMs, not even that they exist. */
 	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 0, 0) == -EPERM);
 	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, vm.id, 0) == -EPERM);
 	CHECK(kvmwatch_open_all(dev, KVMWATCH_KIND_VM, 1000000, 0) == -EPERM);
@@ -1226,7 +1226,7 @@ static void own_vm_in_namespaces(void)
 	guest_free(g);
 }
 
-/* In a process of its own; 0: it went well. */
+/* Run it in a process of its own. Returns 0 on success. */
 static int in_namespaces(void (*run)(void))
 {
 	pid_t pid = fork(), child;
@@ -1301,8 +1301,8 @@ static int seteuid_nobody_and_open(struct guest *g, int fds[], int nr)
 }
 
 /*
- * Of the last fd that may be mapped: what a closed one had can be had at once, also while its
- * copy is being made. Returns an fd that had it, or -errno.
+ * Map the last fd that the limit allows, close it and map another, again and again: the charge of a
+ * closed fd is free at once, even while its copy is being made. Returns the last fd, or -errno.
  */
 static int taken_over_and_over(struct guest *g, int dev, const struct kvmwatch_stats *stats)
 {

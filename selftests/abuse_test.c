@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bad input: the answer is the error that include/uapi/linux/kvmwatch.h documents, and
- * nothing changes by it.
+ * Bad input: it fails with the error that include/uapi/linux/kvmwatch.h documents, and changes
+ * nothing.
  *
  * Random calls go on for some seconds, or with vm_fuzz_seconds in the environment for so long,
  * from a seed that is always the same, or vm_fuzz_seed.
@@ -37,7 +37,7 @@
 
 #define MAX_STATS	96
 
-/* What must not change: all lists, and all counts of all objects but times and audits. */
+/* State that must not change: all lists, and all counts of all objects except times and audits. */
 struct picture {
 	struct kvmwatch_vm vms[4];
 	struct kvmwatch_vcpu vcpus[4];
@@ -69,7 +69,7 @@ static int list(int dev, unsigned int kind, __u64 vm, void *items, __u32 item_si
 	return err;
 }
 
-/* Time goes on by itself, also that by exit reason. How often something took so long does not. */
+/* Times grow by themselves, including those by exit reason. Counts in histograms do not. */
 static bool is_time(const struct oracle_desc *desc)
 {
 	return (desc->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS &&
@@ -106,7 +106,7 @@ static const char *changed(int fd, const __u64 *before, const __u64 *after)
 	return NULL;
 }
 
-/* The first ones of what is not of VMs of others. */
+/* List the first items, without those of other users' VMs. */
 static void take_list(unsigned int kind, void *items, int room, size_t size)
 {
 	void *all;
@@ -466,7 +466,7 @@ TEST_F(abuse, no_more_items_are_written_than_fit)
 		EXPECT_EQ(-EFAULT, list(self->dev, KVMWATCH_KIND_HOOK, 0, end - nr * size + 1,
 					size, &room));
 	}
-	/* Room that is not there matters when it is needed. */
+	/* A wrong @nr matters only if the list has that many items. */
 	nr = ~0U;
 	EXPECT_EQ(0, list(self->dev, KVMWATCH_KIND_VM, 0, self->page, sizeof(struct kvmwatch_vm),
 			  &nr));
@@ -769,7 +769,7 @@ FIXTURE_TEARDOWN(permission)
 	guest_free(self->g);
 }
 
-/* Until seteuid(0). What may be gained again does not count, only what is in effect. */
+/* Drop rights until seteuid(0). Only effective capabilities count, not permitted ones. */
 static int become_nobody(int capability)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -799,10 +799,10 @@ TEST_F(permission, holds_for_the_device_as_it_was_opened)
 	EXPECT_EQ(KVMWATCH_ABI, info.abi);
 	EXPECT_EQ(variant->sees_all, info.generation > 0);
 	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_BUCKET; kind++) {
-		/* What statistics and buckets are called is nobody's secret. */
+		/* Everybody may list the names of statistics and buckets. */
 		nr = 0;
 		EXPECT_EQ(kind < KVMWATCH_KIND_STAT ? all : 0, list(dev, kind, 0, NULL, 64, &nr));
-		/* What root opened stays open for all. */
+		/* A device that root opened keeps root's rights. */
 		nr = 0;
 		EXPECT_EQ(0, list(self->dev, kind, 0, NULL, 64, &nr));
 	}
@@ -814,7 +814,7 @@ TEST_F(permission, holds_for_the_device_as_it_was_opened)
 	EXPECT_EQ(all, BY_ID(.kind = KVMWATCH_KIND_VM, .id = self->id));
 	EXPECT_EQ(all, BY_ID(.kind = KVMWATCH_KIND_VCPU, .id = self->vcpu_id));
 	EXPECT_EQ(all, BY_ID(.kind = KVMWATCH_KIND_SLOT, .id = self->id));
-	/* Whether there is such an id is not for him to know either. */
+	/* The error does not reveal whether there is such an id. */
 	EXPECT_EQ(missing, BY_ID(.kind = KVMWATCH_KIND_VM, .id = self->id + 1000));
 	EXPECT_EQ(missing, BY_ID(.kind = KVMWATCH_KIND_VCPU, .id = self->vcpu_id + 1000));
 	EXPECT_EQ(missing, BY_ID(.kind = KVMWATCH_KIND_SLOT, .id = self->id, .slot = 7));

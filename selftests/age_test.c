@@ -27,7 +27,7 @@
 #define UNKNOWN		(~0ULL)
 #define SOURCE		"/sys/devices/system/clocksource/clocksource0/"
 
-/* The moment of something that took a while: between these two. */
+/* Something happened between these two moments. */
 struct moment {
 	__u64	from, to;
 };
@@ -68,7 +68,7 @@ static __u64 sum(const struct ages *ages)
 	return all;
 }
 
-/* Of 0 ms bucket 0, of 1 ms 1, of 2 to 3 ms 2 and so on. */
+/* Bucket 0 is for 0 ms, 1 for 1 ms, 2 for 2 to 3 ms and so on. */
 static int bucket_of(__u64 ns)
 {
 	__u64 ms = ns / 1000000;
@@ -124,7 +124,7 @@ static int write_pages(struct guest *g, __u64 first, __u64 nr)
 	return guest_run(g, 0, work_write(GPA + first * GUEST_PAGE, nr, GUEST_PAGE, 1));
 }
 
-/* Have the guest write pages that are clear: each counts once, and at the age that it has. */
+/* Make the guest write to clean pages: each counts once, in the bucket of the log's age. */
 #define EXPECT_AGES(first, nr) do {						\
 	struct ages was = {}, is = {};						\
 	struct moment write;							\
@@ -168,7 +168,7 @@ TEST_F(age, a_page_counts_once_until_the_log_is_cleared)
 	EXPECT_EQ(51ULL, watch_slot_stat(self->g, 1, "dirty_marks_new"));
 }
 
-/* What only looks at the log leaves it as old as it is. */
+/* Looking at the log does not change its age. */
 TEST_F(age, only_what_clears_the_log_makes_it_young)
 {
 	if (!variant->manual)
@@ -198,7 +198,7 @@ TEST_F(age, begins_with_each_log)
 	EXPECT_AGES(0, 30);
 }
 
-/* Each slot goes by its own log; the VM has them all, also those of slots that have gone. */
+/* Each slot counts by the age of its own log; the VM is the sum, including deleted slots. */
 TEST_F(age, of_a_vm_is_the_sum_of_its_slots)
 {
 	struct ages one, two, vm;
@@ -217,7 +217,7 @@ TEST_F(age, of_a_vm_is_the_sum_of_its_slots)
 		EXPECT_EQ(one.in[i] + two.in[i], vm.in[i]);
 }
 
-/* Nobody has told kvmwatch when this log was last cleared. */
+/* kvmwatch cannot know when such a log was last cleared. */
 TEST_F_TIMEOUT(age, is_not_known_of_a_log_from_before_insmod, 60)
 {
 	struct ages ages;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything that kvmwatch says, it says the same everywhere: in debugfs files and
- * tables, through stats fds, in lists and by events.
+ * All interfaces agree: debugfs files and tables, stats fds, lists and trace events show the same
+ * numbers.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -143,7 +143,7 @@ static void check_cells(struct __test_metadata *_metadata, const char *name, con
 	EXPECT_EQ('\0', *text);
 }
 
-/* Statistics of a kind: how many there are, and how many can be had of some object. */
+/* Number of statistics of a kind, and how many of them are available for some object. */
 static int nr_stats(__u32 kind, int *available)
 {
 	struct kvmwatch_stat *stats;
@@ -278,7 +278,7 @@ TEST_F(object, a_strict_reader_of_kvms_format_accepts_the_stats_fd)
 	free(header);
 }
 
-/* Of an object that is gone: its values stand still. */
+/* The object has ended, so that its values do not change. */
 TEST_F(object, any_part_of_the_stats_fd_is_that_part_of_the_whole)
 {
 	char part[256], *whole, *pieces;
@@ -623,7 +623,7 @@ static __u64 generation(void)
 	return err ? NOTHING : info.generation;
 }
 
-/* Take those off the list that KVM made for itself. Returns how many were as they should be. */
+/* Remove KVM's private slots from the list. Returns how many of them were as expected. */
 static int own_slots(struct kvmwatch_slot *slots, int *nr)
 {
 	int i, kept = 0, own = 0;
@@ -722,7 +722,7 @@ TEST(the_list_says_what_the_guest_set_up)
 
 /* --- events ------------------------------------------------------------------ */
 
-/* A guest, and what its events are marked with. */
+/* A guest, and the text that its events contain. */
 struct watched {
 	struct guest *g;
 	char vm[64];		/* " vm ID pid PID " */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks that others switch off, before kvmwatch comes or while it is there: what they count is
- * unavailable then, and says so wherever it is read. When they are switched on again, what was
- * missed is in no number.
+ * Somebody switches hooks off, before kvmwatch is loaded or later. Their statistics become
+ * unavailable in every interface. When the hooks are switched on again, no number lacks the events
+ * that were missed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -129,7 +129,7 @@ static bool table_says(const char *table, const char *what)
 	return says;
 }
 
-/* How many lines of the kernel's log have both. */
+/* Number of lines of the kernel's log that contain both. */
 static int told(const char *what, const char *more)
 {
 	static char log[1 << 18];
@@ -278,7 +278,7 @@ FIXTURE_TEARDOWN(off)
 	load_with(args_);							\
 })
 
-/* Nothing but what is known is said. */
+/* Every interface says that nothing is watched. */
 #define EXPECT_BLIND() do {							\
 	EXPECT_TRUE(WATCH_EVENTUALLY(is_blind()));				\
 	EXPECT_EQ(0, attached(NULL));						\
@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(off, before_insmod_nothing_is_watched_until_they_are_on, 200)
 	ASSERT_EQ(0, touch(self->g, 100, 100));
 	EXPECT_BLIND();
 	EXPECT_STREQ("", unaware_command(off_reason));
-	/* One that is born meanwhile is not seen either. */
+	/* A VM that is created meanwhile is not seen either. */
 	guest_free(self->g);
 	self->g = new_guest(300);
 	ASSERT_NE(NULL, self->g);
@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	exits = number(vcpu, "exits");
 
 	if (strcmp(variant->via, "kprobe")) {
-		/* ftrace promises us that nobody can. */
+		/* ftrace refuses to be switched off, as kvmwatch uses it. */
 		EXPECT_EQ(-EBUSY, machine_put(variant->file, "0"));
 		ASSERT_EQ(0, touch(self->g, 110, 90));
 		EXPECT_SEEN(self->g, 200ULL);
@@ -386,7 +386,7 @@ out:
 	close(vcpu);
 }
 
-/* What ends while hooks are off ends unseen: nobody may look into it then. */
+/* No hook sees the end of a VM while hooks are off: kvmwatch must not read its memory then. */
 TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_looked_into, 200)
 {
 	struct guest *many[8];

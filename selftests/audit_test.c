@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Audits: kvmwatch compares its mapped pages with KVM's, its dirty marks with what KVM's logs
- * got, and exits, halts and loads of vCPUs with what KVM counts of them. They agree whatever a
- * guest does; they differ when a hook is missing: then mapped pages are counted anew, and all
- * else is withdrawn.
+ * Audits: kvmwatch compares its mapped pages with KVM's, its dirty marks with the bits that KVM's
+ * logs got, and exits, halts and loads of vCPUs with KVM's counts. They agree whatever a guest
+ * does. They differ if a hook is missing: then kvmwatch counts mapped pages again, and withdraws
+ * other statistics.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ static __u64 number(int fd, const char *name)
 	return oracle_read(fd, name, &value) ? UNAVAILABLE : value;
 }
 
-/* What the kernel was expected to say is no complaint. */
+/* Tell the runner to ignore the expected messages of the kernel. */
 static void forget_messages(void)
 {
 	machine_expected_messages();
@@ -247,7 +247,7 @@ FIXTURE_TEARDOWN(dropped)
 	forget_messages();
 }
 
-/* Do what the missing hook would have seen, and nothing that another made up for. */
+/* Do what only the missing hook would have seen. */
 static int go_wrong(struct guest *g, int round)
 {
 	int err = touch(g, round * 200, 100);
@@ -276,7 +276,7 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 		EXPECT_EQ(60ULL * (round + 1), watch_slot_stat(self->g, 1, "mapped_4k"));
 	}
 	EXPECT_EQ(3, watch_vm_stat(self->g, "audit_failures"));
-	/* How many have come and gone is no longer known. */
+	/* Counts of maps and unmaps are unknown from now on. */
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "huge_splits"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "mapped_bytes_peak"));
@@ -307,8 +307,8 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 /* --- VMs whose page tables say nothing ------------------------------------------- */
 
 /*
- * There is no TDX here, so VMs of the usual type are treated as if they were TDX VMs. What is
- * known of those stays.
+ * The test machine has no TDX, so the module treats ordinary VMs as TDX VMs. Statistics that are
+ * known for TDX VMs stay available.
  */
 TEST(vms_with_opaque_page_tables_are_not_audited)
 {
@@ -515,7 +515,7 @@ TEST_F(marks, that_a_hook_misses_are_found)
 	forget_messages();
 }
 
-/* Two vCPUs mark the same pages while they are collected: all that may differ does. */
+/* Two vCPUs mark the same pages while the log is collected: the largest allowed differences. */
 TEST_F_TIMEOUT(marks, at_any_moment_of_a_storm_agree, 120)
 {
 	int i, vcpu, rounds = 48;

@@ -3,8 +3,8 @@
  * Guest instructions per event, for "make bench": run in a VM under -icount shift=0,
  * where one nanosecond of its clock is one instruction.
  *
- * Prints "name instructions" for each event, the least of several rounds: what is
- * above it is timer ticks that fell into the round.
+ * Prints "name instructions" for each event, the minimum of several rounds: other rounds include
+ * timer ticks.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static void check(const char *what, long err)
 		die(what, err);
 }
 
-/* What a round does before and in the time that is measured. */
+/* An event: @prepare runs before the measured time, @run is measured. */
 struct event {
 	const char	*name;
 	void		(*prepare)(struct guest *g);

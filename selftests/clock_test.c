@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The clock of hits: they read the TSC while the kernel goes by it, and ask the kernel while it
- * does not. Times stay true across each change of the two, and the TSC is taken again.
+ * The clock of hits: they read the TSC while it is the kernel's clocksource, and call the kernel
+ * otherwise. Times stay right across each change between the two, and hits return to the TSC.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #define PM_STATE	"/sys/power/state"
 #define GPA		0x40000000ULL
 
-/* What two readings may be apart, and two good clocks in some seconds */
+/* Allowed difference of two readings, and of two good clocks after some seconds */
 #define NEAR_NS		5000000LL
 
 static bool file_has(const char *path, const char *word)
@@ -54,7 +54,7 @@ static const char *other_source(void)
 	return file_has(SOURCE "available_clocksource", "acpi_pm") ? "acpi_pm" : NULL;
 }
 
-/* How long the vCPU was on its pCPU and off it, and between which two moments that was read. */
+/* Time that the vCPU was on and off its pCPU, read between two moments. */
 struct look {
 	long long before, after;
 	long long total;
@@ -78,17 +78,17 @@ static struct look take_look(int fd)
 	return look;
 }
 
-/* A vCPU is always on a pCPU or off it, so together they grow as fast as time goes by. */
+/* A vCPU is always on a pCPU or off it, so the sum of both times grows at the rate of the clock. */
 #define EXPECT_TRUE_TO_TIME(from, to, drift) do {				\
 	EXPECT_LE((to).before - (from).after - NEAR_NS - (drift), (to).total - (from).total); \
 	EXPECT_GE((to).after - (from).before + NEAR_NS + (drift), (to).total - (from).total); \
 } while (0)
 
 /*
- * While hits still read the TSC, and the kernel's raw clock already goes by another counter, the
- * two drift apart, until the module looks again. A machine that was busy while the VM booted gives
- * its kernel a TSC of a wrong frequency. By how much they have drifted, when from @a to @b both
- * went by the TSC.
+ * After the kernel has changed to another clocksource, hits read the TSC until the next sample, and
+ * the two clocks drift apart. On a machine that was busy while the VM booted, the kernel may have
+ * measured a wrong TSC frequency. The drift is computed from the TSC frequency between @a and @b,
+ * when both clocks used the TSC.
  */
 static long long drift_ns(const struct look *a, const struct look *b, const struct look *end)
 {
@@ -154,7 +154,7 @@ TEST_F(clock, is_the_tsc_again_when_the_kernel_goes_by_it_again)
 	EXPECT_TRUE_TO_TIME(first, last, drift);
 }
 
-/* Suspend as far as KVM and the clocks go along: "freezer" tells all who are asked to prepare. */
+/* Suspend in part: with pm_test "freezer" the kernel only calls the notifiers that prepare. */
 static int suspend(const char *depth)
 {
 	int err = machine_put(PM_TEST, depth);

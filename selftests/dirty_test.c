@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dirty marks: kvmwatch's counts against KVM's own dirty log, and against what the guest
- * wrote. In all of it a slot's page is written by the guest at its start, see guest.h.
+ * Dirty marks: kvmwatch's counts against KVM's own dirty log, and against the guest's writes. The
+ * guest writes at the beginning of each page, see guest.h.
  */
 #include <asm/kvm_para.h>
 #include <asm/svm.h>
@@ -29,7 +29,7 @@
 #define LOG		KVM_MEM_LOG_DIRTY_PAGES
 #define UNKNOWN		(~0ULL)
 
-/* A guest asks for these two; their page is then KVM's to write. */
+/* MSRs with which a guest tells KVM to write to a page. */
 #define MSR_SYSTEM_TIME	0x4b564d01
 #define MSR_STEAL_TIME	0x4b564d03
 #define MSR_ENABLE	1
@@ -136,7 +136,7 @@ TEST_F(dirty, writes_of_a_marked_page_are_no_marks)
 	EXPECT_CONSISTENT(g);
 }
 
-/* A page that the host took away faults again, so KVM marks it again: not a new mark. */
+/* A page that the host discarded faults again, so KVM marks it again. That is no new mark. */
 TEST_F(dirty, marks_of_a_marked_page_are_not_new)
 {
 	struct guest *g = self->g;
@@ -150,7 +150,7 @@ TEST_F(dirty, marks_of_a_marked_page_are_not_new)
 	EXPECT_CONSISTENT(g);
 }
 
-/* KVM maps what is only read as writable too when it can, and marks it for that. */
+/* KVM maps pages writable at a read if it can, and marks them dirty then. */
 TEST_F(dirty, reads_count_when_kvm_marks_them)
 {
 	struct guest *g = self->g;
@@ -234,7 +234,7 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 	EXPECT_EQ(12ULL, marks_new(g, 1));
 	EXPECT_EQ(12ULL, watch_slot_stat(g, 1, "dirty_pages"));
 
-	/* Off again: what was counted stays, and no more is. */
+	/* Off again: the counts stay, and do not grow. */
 	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
 	before = marks(g, 1);
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 100, 100));
@@ -244,8 +244,8 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 }
 
 /*
- * A page that is mapped is protected from writes, so that they fault; or it is clean, and the
- * processor makes a note of what it makes dirty.
+ * KVM write-protects a mapped page so that a write faults; or with PML it clears the dirty bit, and
+ * the processor logs the write.
  */
 TEST_F(dirty, guest_writes_count_as_faults_or_by_pml)
 {
@@ -281,7 +281,7 @@ static __u64 exits_for_writes(int vcpu_fd)
 #define PML_ENTRIES	512	/* of the processor's buffer */
 #define MANY		(4 * PML_ENTRIES)
 
-/* One for each page, or one for each time that the processor has no more room for them. */
+/* One exit for each page; or, with PML, one for each full buffer. */
 TEST_F(dirty, marks_are_each_page_whether_they_come_one_by_one_or_in_batches)
 {
 	__u64 pml = vendor_has_pml() ? MANY : 0, before, exits;
@@ -337,10 +337,10 @@ TEST_F(dirty, kvms_own_writes_count_as_kvms)
 }
 
 /*
- * KVM marks the steal time's page when it enters the guest again, and counts that in
- * there. It also does while it puts a vCPU that was preempted, once between two of the
- * others; but not when that vCPU was not in its guest, which is counted, too, over all of
- * the VM's vCPUs: so what it shares the pCPU with is another VM's.
+ * KVM marks the page of the steal time when it enters the guest again; a version in that page
+ * counts this. KVM also marks it when it puts a preempted vCPU, at most once between two entries,
+ * and only if the vCPU was in its guest. preemption_other counts the other puts, over all vCPUs of
+ * the VM, so the vCPU that competes for the pCPU belongs to another VM.
  */
 TEST_F(dirty, marks_of_a_vcpu_being_put_count_for_it)
 {
@@ -396,14 +396,14 @@ TEST_F(dirty, each_vcpu_counts_its_own_marks)
 	EXPECT_EQ(287ULL, vm(g, "dirty_marks"));
 	EXPECT_CONSISTENT(g);
 
-	/* A vCPU that is gone has marked what it has. */
+	/* The VM keeps the marks of a vCPU that has ended. */
 	guest_close_vcpu(g, 1);
 	EXPECT_EQ(287ULL, vm(g, "dirty_marks"));
 }
 
 /*
- * Two vCPUs that mark a page at the same moment both find it not marked yet: that is
- * one new mark too many, for a mark that came twice.
+ * Two vCPUs that mark a page at the same moment both find it unmarked, so kvmwatch counts two new
+ * marks for one bit.
  */
 TEST_F(dirty, new_marks_of_parallel_writers_are_at_most_their_marks)
 {
@@ -424,7 +424,7 @@ TEST_F(dirty, new_marks_of_parallel_writers_are_at_most_their_marks)
 	EXPECT_CONSISTENT(g);
 }
 
-/* Collected while it writes: each bit was a new mark before, and none is lost. */
+/* Collect the log while the guest writes: each bit was a new mark before, and none is lost. */
 TEST_F(dirty, collections_meanwhile_lose_nothing)
 {
 	struct guest *g = self->g;
@@ -519,8 +519,8 @@ static int wait_a_round(struct guest *g)
 }
 
 /*
- * The log begins empty, each new mark sets a bit, and bits go only by a collection; huge
- * pages are split for it, and come back without it. Nothing is marked when it is off.
+ * A log begins empty, each new mark sets a bit, and only a collection clears bits. Huge pages are
+ * split while logging is on, and come back when it is off. Nothing is marked when it is off.
  */
 TEST_F_TIMEOUT(dirty, logs_that_come_and_go_have_each_new_mark, 60)
 {
@@ -671,8 +671,8 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 }
 
 /*
- * Bits go when they are cleared, one for one, even while a vCPU writes; all others were set
- * by new marks, or from the start.
+ * Clearing removes exactly the bits that it names, even while a vCPU writes. All other bits were
+ * set by new marks, or when the log began.
  */
 TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Exits, from the guest to KVM and from KVM to userspace: how many, why, and how long
- * they took. And what else tells of a vCPU's time: waiting for a pCPU, and what loading
- * and putting it costs.
+ * Exits from the guest to KVM and from KVM to userspace: their numbers, reasons and times. Also
+ * other times of a vCPU: waiting for a pCPU, and the cost of loads and puts.
  *
  * The test's own thread stays on CPU 0, and vCPUs have CPU 1 for themselves unless a
  * test says otherwise.
@@ -33,7 +32,7 @@
 #define PAGES		256
 #define NOTHING		(~0ULL)
 
-/* A reason as each of the vendors calls it. */
+/* A reason, by its name of each vendor. */
 struct why {
 	unsigned int svm, vmx;
 	const char *svm_traced, *vmx_traced;	/* by KVM's event */
@@ -111,7 +110,7 @@ static void stay_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* The first command touches all of slot 0: let that be over. */
+/* The first command touches all of slot 0: run one before measuring. */
 static int settle(struct guest *g, unsigned int vcpu)
 {
 	return guest_run(g, vcpu, work_out(1));
@@ -275,7 +274,7 @@ static __u64 kvms(struct guest *g, const char *name)
 	return oracle_debugfs(guest_name(g), name, &value) ? NOTHING : value;
 }
 
-/* Both were 0 when the vCPU was made, so no difference has to be taken. */
+/* Both are 0 when the vCPU is created, so compare the totals. */
 TEST_F(exit_work, agrees_with_kvms_own_counts)
 {
 	struct numbers n;
@@ -369,8 +368,8 @@ TEST_F(exits, each_return_of_kvm_run_is_a_user_exit_by_its_reason)
 }
 
 /*
- * The return comes when KVM has put the vCPU already. Whose it is must not depend on what
- * the thread ran before, and where.
+ * KVM's event of the exit to userspace comes after the put, and names no vCPU. kvmwatch must find
+ * the vCPU whatever else the thread has run, and on whatever pCPU.
  */
 TEST(a_thread_that_runs_two_vcpus_on_two_cpus_exits_from_the_right_one)
 {
@@ -511,8 +510,8 @@ static bool set_preemption(const char *mode, char *was)
 #define PREEMPTION_LOOKS	(2000 * patience())	/* at most, for 20 preemptions */
 
 /*
- * Also where the kernel switches to another thread before KVM's event tells of the exit, as it
- * does when it is fully preemptible.
+ * This also holds if the kernel switches to another thread between the exit and KVM's event of it,
+ * as a fully preemptible kernel may.
  */
 TEST_F(exits, a_vcpu_that_is_preempted_is_out_of_guest_mode_while_it_is_off_its_cpu)
 {

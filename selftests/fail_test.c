@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each allocation fails once: what was asked for is refused with a clear errno, or done
- * all the same, or counted as lost and made good later. It never crashes or leaks (the
- * runner looks for both), and the numbers are exact again afterwards.
+ * Each allocation fails once. The request then fails with a clear errno, or succeeds without that
+ * allocation, or the event is counted as lost and made good later. The module never crashes or
+ * leaks (the runner checks both), and the numbers are exact again afterwards.
  *
- * Takes a kernel with fault injection, see selftests/vm/debug.config. /proc/PID/fail-nth
- * says which allocation of a thread (or copy from or to its memory) fails. For what the test
- * does that is its own thread; for what kvmwatch does behind it, each of the kernel's workers
- * that may be the one to do it.
+ * This needs a kernel with fault injection, see selftests/vm/debug.config. /proc/PID/fail-nth
+ * selects the allocation of a thread (or the copy from or to its memory) that fails: of the test's
+ * own thread for its system calls, and of each kernel worker that may run kvmwatch's work.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -181,7 +180,7 @@ static void workers_stop(const struct workers *w)
 
 /* --- what is done ---------------------------------------------------------- */
 
-/* Few records are made ready: one is like the other. */
+/* Small pools, as allocations for further records are all alike. */
 static int load(void *unused)
 {
 	char args[256];
@@ -492,7 +491,7 @@ FIXTURE_SETUP(failing)
 {
 	NEEDS_VM(FROM_SETUP, "it makes allocations of the kernel fail");
 	ASSERT_EQ(0, injectors_init());
-	/* One that is idle tells kvmwatch nothing of itself. */
+	/* An idle VM causes no event that makes kvmwatch look for it. */
 	self->g = variant->load ? new_guest() : busy_guest();
 	ASSERT_NE(NULL, self->g);
 }
@@ -687,9 +686,8 @@ TEST_F_TIMEOUT(worker, retries_failed_allocations_for_a_new_vm, 390)
 }
 
 /*
- * It goes while it has something to make that it tries again and again; and comes, with memory,
- * as ever. That nobody tries when it is gone, the kernel looks: no timer may be armed in what is
- * freed.
+ * Unload the module while it retries a failed allocation, and load it again with memory. The kernel
+ * checks that no retry is left after unloading: freed memory must not contain an armed timer.
  */
 TEST_F_TIMEOUT(worker, unloads_before_it_has_retried, 120)
 {

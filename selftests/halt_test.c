@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Halts: how many, how long, what ended them, and what halt polling makes of them.
- * All of it is compared with KVM's own statistics and events.
+ * Halts: their number, length and wake-ups, and halt polling. Everything is compared with KVM's own
+ * statistics and events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -105,8 +105,8 @@ static __u64 kvms(const struct oracle *kvm, const char *name)
 }
 
 /*
- * Have it halt so often, each time asleep. -EAGAIN: a halt may have been as long as @limit, since
- * the machine stood still; KVM does something else with its window then.
+ * Make the vCPU halt, and sleep in each halt. -EAGAIN: the machine stood still, so a halt may have
+ * been longer than @limit; then KVM changes the window in another way.
  */
 static int halt_shortly(struct guest *g, unsigned int halts, __u64 limit)
 {
@@ -334,7 +334,7 @@ TEST_F(halt, halts_that_end_while_polling_are_those_that_kvm_counts)
 	EXPECT_LE(h.kvm_ns, h.time_ns);
 }
 
-/* A signal ends a halt without ending the HLT: the next KVM_RUN goes on with another. */
+/* A signal ends a halt, but not the HLT instruction: the next KVM_RUN halts again. */
 TEST_F(halt, a_halt_that_a_signal_interrupts_is_counted_each_time_it_begins)
 {
 	struct halts h;
@@ -843,7 +843,7 @@ FIXTURE_TEARDOWN(early)
 		watch_load(NULL);
 }
 
-/* Its time is KVM's measure: all of it, though we saw only the end. */
+/* The time is KVM's measure of the whole halt, although kvmwatch saw only its end. */
 TEST_F(early, a_halt_that_began_before_insmod_counts_when_it_ends)
 {
 	struct halts h;

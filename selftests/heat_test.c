@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Per-page heat, against what KVM's own dirty log said of each page, round by round, and against
+ * Per-page heat, compared with KVM's own dirty log of each page, round by round, and with
  * kvmwatch's count of marks.
  */
 #include <errno.h>
@@ -173,8 +173,8 @@ TEST_F(heat, counts_are_the_rounds_that_a_page_was_in_the_log)
 }
 
 /*
- * Both find it not mapped, and both mark it: each mark counts. They go through the same pages
- * in the same order, and start from where the host has just taken them all away.
+ * Both vCPUs find a page unmapped, and both mark it: each mark counts. They write to the same pages
+ * in the same order, after the host has discarded all of them.
  */
 TEST_F_TIMEOUT(heat, no_mark_is_lost_when_vcpus_mark_one_page_at_once, 90)
 {
@@ -270,8 +270,8 @@ static bool tells_lengths_apart(const struct history *h, __u64 now)
 }
 
 /*
- * A page tells in which tick it was marked last. With one mark a page and round, that is all
- * there is to know; what kvmwatch reckons as it goes, on either CPU, is reckoned here from it.
+ * The entry of a page has the tick of its last mark. With one mark per page and round, the test can
+ * compute from these ticks what kvmwatch has counted on both CPUs.
  */
 TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 60)
 {
@@ -580,7 +580,7 @@ static int receive_fd(int from)
 	return fd;
 }
 
-/* It counts as long as anybody has it, be it on its way through a socket. */
+/* The module counts as long as the fd is open, even while a socket holds it. */
 TEST_F(heat, an_fd_may_be_passed_on)
 {
 	struct view *v = &self->view;
@@ -941,9 +941,8 @@ static void *open_and_close(void *arg)
 }
 
 /*
- * Heat of a VM is opened and closed while that dirties pages and slots come and go. Of slots
- * with an fd of their own, all the while, no mark is lost; the rest goes through birth and
- * death under fire.
+ * Open and close heat fds of a VM while it dirties pages, and slots are created and deleted. Slots
+ * with an fd of their own during all that time lose no mark.
  */
 TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 {
@@ -1013,7 +1012,9 @@ TEST_F_TIMEOUT(heat, counts_and_what_is_not_covered_are_all_marks, 60)
 
 /* --- before the housekeeper was there ------------------------------------ */
 
-/* A slot's record waits for the housekeeper, who has no CPU: its marks are there. */
+/*
+ * The housekeeper gets no CPU, so a slot's record is on no list yet: its marks count all the same.
+ */
 TEST_F(heat, marks_of_a_slot_that_was_just_born_are_not_covered)
 {
 	struct guest *g = self->g;

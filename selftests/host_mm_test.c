@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a host does with a guest's memory on its own or for the VMM: give it another page,
- * take it away, make huge pages of small ones and the other way round, forbid to execute
- * them. KVM is told, unmaps, and maps anew when the guest comes. Leaves by level and
- * slot, against KVM's own numbers and what was done.
+ * Changes that a host makes to a guest's memory by itself or for the VMM: migrate, discard, merge
+ * or split pages, or make them non-executable. An MMU notifier makes KVM unmap them, and the next
+ * fault maps them again. Leaves by level and slot are compared with KVM's own numbers and with the
+ * test's actions.
  *
- * The shadow MMU maps pages around one that faults, within the same 8, if they are
- * present in the host. So what is touched among such pages here is a multiple of 8.
+ * The shadow MMU also maps the neighbours of a faulting page, within the same 8, if they are
+ * present in the host. So tests touch such pages in multiples of 8.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -298,8 +298,8 @@ static void splitting(struct __test_metadata *_metadata, struct subject *s, char
 }
 
 /*
- * KVM maps huge pages, but not for execution: it splits one that is executed, and after a
- * while lets go of the small ones, to try again.
+ * KVM maps huge pages non-executable (nx_huge_pages): it splits a huge page at an instruction
+ * fetch, and after a while zaps the small pages to try a huge one again.
  */
 static void executing(struct __test_metadata *_metadata, struct subject *s, char *huge)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A pCPU goes and comes back while vCPUs are at work and somebody reads: what was counted
- * there stays in the sums, and what moves away from there is counted as ever.
+ * A pCPU goes offline and online while vCPUs run and a reader reads. Its counts stay in the sums,
+ * and vCPUs that move to another pCPU are counted on.
  */
 #include <pthread.h>
 #include <stdatomic.h>

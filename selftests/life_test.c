@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs, vCPUs and slots come and go: what is listed, in the tables and in debugfs is what is there.
+ * VMs, vCPUs and slots are created and end: lists, tables and debugfs show exactly those that
+ * exist.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -131,7 +132,7 @@ TEST(creations_that_fail_are_not_listed)
 	EXPECT_EQ(0, listed_count(KVMWATCH_KIND_VM, 0));
 }
 
-/* Nobody asks for them but who looks whether they are there. */
+/* Only readers make kvmwatch look for these. */
 TEST(a_new_vm_s_files_come_by_themselves)
 {
 	struct guest *g;
@@ -244,7 +245,7 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 		close(fds[i]);
 }
 
-/* It keeps what it has yet to show, and no more. */
+/* A reader of a table holds references only to what it has not shown yet. */
 TEST(a_table_has_the_vms_that_there_were_when_its_reader_began)
 {
 	struct guest *g = guest_new(2, 0);
@@ -740,7 +741,7 @@ TEST(a_vm_made_again_at_once_gets_its_own_directory_without_a_complaint)
 	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
 }
 
-/* A change of what is listed that the generation does not tell is never seen by a reader. */
+/* A reader never sees a change of the list without a change of the generation. */
 TEST(what_is_listed_only_changes_with_the_generation)
 {
 	/* Of VMs and vCPUs the id alone: what else is said of them changes as they run. */

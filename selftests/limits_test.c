@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * More than was got ready: more VMs, vCPUs and slots at a time than there are records, and more
- * slots than may have counters of their own. What is missed is counted, and VMs' numbers are right.
+ * Beyond the limits: more VMs, vCPUs and slots at once than the pools have records, and more slots
+ * than may have counters of their own. Missed events are counted, and the numbers of VMs are right.
  */
 #include <stdio.h>
 

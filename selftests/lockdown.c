@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What can be seen of KVM when the kernel is locked down: a table of ways to look, by level.
- * The kernel goes from level to level as it is told, and never back, so this is nothing for
- * a VM in which other tests run (make lockdown).
+ * Ways to observe KVM while the kernel is locked down, by lockdown level. A kernel never returns to
+ * a lower level, so this runs in a VM without other tests (make lockdown).
  *
  * TAP: kvmwatch's device and files have to work at each level, events at all but the last,
  * where the kernel closes tracefs.

@@ -253,8 +253,8 @@ SCENARIO_THEN(pages_given_back_are_not_mapped, NEEDS_THP)
 }
 
 /*
- * One leaf maps 1 GiB, eight times as much as kvmwatch counts at a time. With the log on KVM
- * splits it, down to 4K; or a write replaces it.
+ * One leaf maps 1 GiB, eight times a region of tasks/count.c. With logging on KVM splits the leaf
+ * down to 4K, or a write replaces it.
  */
 SCENARIO_FIRST(a_1g_page_is_mapped_and_split)
 {
@@ -300,8 +300,8 @@ SCENARIO_THEN(a_1g_page_is_mapped_and_split, NEEDS_1G)
 }
 
 /*
- * With the log on, KVM splits what is huge, or waits for a write; with the log off, it drops
- * the small pages, or from 6.13 on makes a huge one of them.
+ * When logging begins, KVM splits huge pages at once, or at the next write to them. When logging
+ * ends, KVM zaps the small pages, or from 6.13 on replaces them by huge ones.
  */
 SCENARIO_FIRST(dirty_logging_splits_and_merges)
 {
@@ -408,7 +408,7 @@ SCENARIO_THEN(clearing_the_dirty_log_splits, NEEDS_THP)
 	EXPECT_SPLITS(s, s->eager ? before + 2 : 0);
 }
 
-/* KVM drops all that the VM has mapped, and its guest's next steps bring some back. */
+/* KVM zaps all leaves of the VM, and the guest's next accesses bring some back. */
 SCENARIO_FIRST(deleting_a_slot_unmaps_everything)
 {
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 200, GUEST_MEM_4K, 0));

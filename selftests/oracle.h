@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The numbers that KVM itself keeps, to compare with.
+ * KVM's own numbers, to compare with.
  *
- * From two places: stats fds (KVM_GET_STATS_FD, 5.14 and later) and debugfs. The
- * reader of stats fds works for every fd of that format, kvmwatch's included,
- * and shares no code with the tool's. It keeps nothing between calls, so each
- * call reads the layout again.
+ * They come from stats fds (KVM_GET_STATS_FD, 5.14 and later) and from debugfs. The reader of stats
+ * fds works for every fd of that format, including kvmwatch's, and shares no code with the library.
+ * It keeps no state, so each call reads the layout again.
  *
- * Functions answer 0 or a count, else -errno. They never exit or print.
+ * Functions return 0 or a count, else -errno. They never exit or print.
  */
 #ifndef SELFTESTS_ORACLE_H
 #define SELFTESTS_ORACLE_H
@@ -65,9 +64,9 @@ int oracle_debugfs_dir(const char *vm, char *path, size_t size);
 int oracle_debugfs_vms(void);
 
 /*
- * KVM's numbers of a VM or vCPU, wherever it has them: in a stats fd, or (5.10) in the
- * VM's debugfs directory. That has numbers of vCPUs as sums over all of a VM's, so they
- * are told for a vCPU only if it is the VM's only one.
+ * KVM's numbers of a VM or vCPU, from a stats fd or (5.10) from the VM's debugfs directory. The
+ * directory has sums over all vCPUs of the VM, so numbers of a vCPU are known only if the VM has no
+ * other.
  */
 struct oracle {
 	int stats_fd;		/* negative: KVM has none */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whose a VM is: a child inherited its fd, it was passed on to another process, its VMM forked, or
- * is in a pid namespace. It is listed as long as KVM has it, with its own name and owner.
+ * Owners of VMs: a child inherits the VM's fd, another process receives it, the VMM forks, or the
+ * VMM is in a pid namespace. The VM is listed as long as KVM has it, with its own name and owner.
  */
 #include <fcntl.h>
 #include <sched.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Comings and goings of modules that meet: two insmods, the end of kvmwatch and that of
- * kvm.ko, the end of kvmwatch and those who open and map what it has. What docs/locking.md
- * says of them is what is tried here; storm_test, life_test and unload_test have the rest.
+ * Races of loading and unloading: two insmods, unloading kvmwatch and kvm.ko at once, and unloading
+ * kvmwatch while processes open and map its files. These test the rules of docs/locking.md;
+ * storm_test, life_test and unload_test have the others.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -293,9 +293,9 @@ static void create_in_vain(unsigned long type)
 }
 
 /*
- * KVM frees a VM whose creation failed without a word to those who hold its lock. On a kernel
- * that checks memory, with readers held up in is_on_kvms_list() (STALL), a reader that goes by
- * its record of the VM reads freed memory.
+ * KVM frees a VM whose creation failed without taking kvm_lock. On a kernel that checks memory,
+ * with readers delayed in is_on_kvms_list() (STALL), a reader that trusted its record of the VM
+ * would read freed memory.
  */
 TEST_F_TIMEOUT(race, readers_beside_creations_that_fail_read_no_freed_vm, 180)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch comes and goes under a guest at work and somebody who reads: each time it
- * finds the guest as it is, and each time it can go.
+ * Load and unload kvmwatch while a guest runs and a reader reads. Each time kvmwatch finds the
+ * guest as it is, and each time it can be unloaded.
  */
 #include <limits.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rounds that look for VMs without a record. Whoever can open /dev/kvm can make KVM create VMs in
- * vain as often as he likes; with no record ready, each has an event that is nobody's. That costs
- * neither round after round nor interrupts of CPUs that have nothing to do with it.
+ * Searches for VMs without a record. Any user of /dev/kvm can cause failing creations of VMs
+ * without end; if the pool is empty, each causes an event without a record. These must cause
+ * neither a search each, nor interrupts of uninvolved CPUs.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dirty rings: what KVM pushes, when one is full, and when the VMM has them reset,
- * against what the test took out of the rings.
+ * Dirty rings: pushes, full rings and resets, compared with the entries that the test took out of
+ * the rings.
  */
 #include <asm/kvm_para.h>
 #include <errno.h>
@@ -239,7 +239,7 @@ TEST_F(ring, logs_that_come_and_go_push_each_mark)
 	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 }
 
-/* A ring does not know what it has had already, so neither does anyone. */
+/* A ring does not remember earlier entries, so nobody knows which marks are new. */
 TEST_F(ring, what_needs_a_bitmap_is_unavailable)
 {
 	if (!self->g)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many VMs, idle ones and ones at work, that are there when kvmwatch comes: all are found,
- * with what they have mapped, all can be looked at, all go. (What a look costs is for "make
- * bench", where instructions are counted.) SCALE_VMS in the environment: how many idle
- * ones, 1000 without it.
+ * Many VMs, idle and busy, run when kvmwatch is loaded: kvmwatch adopts all of them with their
+ * mapped pages, readers can read all, and all can end. ("make bench" counts the instructions of a
+ * read.) SCALE_VMS in the environment is the number of idle VMs; 1000 without it.
  */
 #include <dirent.h>
 #include <fcntl.h>

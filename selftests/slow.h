@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How patient tests are. A limit in a test is for a kernel without checks in a VM that has a CPU to
- * itself; it ends what hangs, and is no claim of how long something takes. The runner says with
- * vm_slow how many times as long things take on the kernel that it runs on. Each limit that
- * guest.h, watch.h or the harness keeps is that many times as long, and twelve times that for a
- * machine that is busy with other work, whose emulator may stand still for half a minute: limits go
- * by the VM's clock, and that goes on meanwhile.
+ * Time limits of tests. A limit ends a test that hangs; it makes no claim about how long something
+ * takes. Limits in tests are for a kernel without checks, in a VM that has a CPU to itself. The
+ * runner passes in vm_slow how many times slower the tested kernel is. Each limit of guest.h,
+ * watch.h and the harness is multiplied by that, and by twelve for a machine that is busy with
+ * other work: its emulator may stand still for half a minute, while the VM's clock, which limits
+ * use, goes on.
  */
 #ifndef SELFTESTS_SLOW_H
 #define SELFTESTS_SLOW_H

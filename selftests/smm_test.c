@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * System management mode. A vCPU in it sees slots of its own (as_id 1), which most often have
- * the same memory as those of the same number outside. What is mapped and marked dirty of
- * either, by slot, against KVM's numbers and what the guest and its SMI handler did.
+ * System management mode. A vCPU in SMM sees slots of its own (as_id 1), which mostly have the same
+ * memory as the slots of the same number outside. Mapped pages and dirty marks of both, by slot,
+ * are compared with KVM's numbers and with the accesses of the guest and its SMI handler.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs come and go, many at a time, and slots under vCPUs that fault, while all that shows
- * them is read all the time: no number is wrong, and nothing is left behind. With too few
- * records ready, what is lost is counted, and the numbers are right again afterwards.
- * A storm has some rounds; with vm_storm_seconds in the environment it takes so long.
+ * Create and end many VMs at a time, and slots under faulting vCPUs, while readers read every
+ * interface: no number is wrong, and nothing leaks. If the pools are too small, lost events are
+ * counted, and the numbers are right again afterwards. A storm has some rounds; with
+ * vm_storm_seconds in the environment it takes that long.
  */
 #include <dirent.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a vCPU's time goes: in guest mode, in KVM, polling, and off its pCPU for one of four
- * reasons. All of it is by one clock, from event to event, so it adds up to the time that passed.
+ * The time of a vCPU: in guest mode, in KVM, polling, and off its pCPU for one of four reasons. One
+ * clock measures all of it from event to event, so the sum is the time that passed.
  *
  * The test's own thread stays on CPU 0, and vCPUs have CPU 1.
  */
@@ -156,7 +156,7 @@ FIXTURE_SETUP(times)
 	ASSERT_NE(NULL, self->g);
 	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
 	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
-	/* The first command touches all of slot 0: let that be over. */
+	/* The first command touches all of slot 0: run one before measuring. */
 	ASSERT_EQ(0, guest_run(self->g, 0, work_out(1)));
 	self->fd = watch_vcpu(self->g, 0);
 	ASSERT_LE(0, self->fd);

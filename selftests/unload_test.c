@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module comes and goes, and so does KVM: what holds the module, what it finds when it comes,
- * and that it does not need kvm.ko.
+ * Load and unload kvmwatch and KVM: what pins the module, what it finds when it is loaded, and that
+ * it does not depend on kvm.ko.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When vCPUs are on a pCPU and when not: loads, puts, preemptions, migrations, times.
+ * vCPUs on and off their pCPUs: loads, puts, preemptions, migrations and times.
  *
  * The test's own thread stays on CPU 0, and vCPUs have CPU 1 for themselves unless a
  * test says otherwise.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The vendor of the processor that KVM runs on, and what tests have to know of it: KVM has a second
- * module for each of the two, with settings of its own.
+ * The vendor of the processor, and KVM's vendor modules with their settings.
  */
 #ifndef SELFTESTS_VENDOR_H
 #define SELFTESTS_VENDOR_H

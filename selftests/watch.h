@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * kvmwatch as tests see it: its device, stats fds, debugfs files and trace events,
- * and the module itself. A test compares what one of them says with what the guest
- * did (guest.h), with what KVM says (oracle.h), or with another of them.
+ * Access to kvmwatch for tests: its device, stats fds, debugfs files and trace events, and loading
+ * the module. A test compares these with what the guest did (guest.h), with KVM's own numbers
+ * (oracle.h), or with each other.
  *
- * Calls return 0 or a count, or -errno, unless they say otherwise.
+ * Calls return 0 or a count, or -errno, unless stated otherwise.
  */
 #ifndef SELFTESTS_WATCH_H
 #define SELFTESTS_WATCH_H
@@ -41,14 +41,14 @@ long long watch_slab(void);
 long long watch_percpu(void);
 
 /*
- * Can it tell whose a VM is that was there before it? KVM knows the VMM by its memory, and of that
- * only a kernel with memory cgroups says who owns it.
+ * Does kvmwatch know the owner of an adopted VM? KVM has only the VMM's mm, whose owner only a
+ * kernel with memory cgroups records.
  */
 bool watch_finds_owners(void);
 
 /*
- * Does something come true within 5 s, with the patience of slow.h? However long it takes to look,
- * it is looked at a thousand times.
+ * Does a condition become true within 5 s, multiplied as slow.h says? It is checked at least a
+ * thousand times, however long each check takes.
  */
 #define WATCH_EVENTUALLY(condition) ({					\
 	struct watch_limit limit = watch_limit();			\

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keeps the kernel's workers from their CPU. See workers.h. */
+/* Keep the kernel's workers from running. See workers.h. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's threads that do kvmwatch's work behind hits: the housekeeper, and who makes
- * copies for mapped fds. A test keeps them from running, or stops them on their way.
+ * Delay the kernel threads that run kvmwatch's work items: the housekeeper, and the refresher of
+ * mapped fds. A test keeps them from running, or interrupts them midway.
  *
- * Functions answer 0 or -errno. All that is started is ended by workers_release().
+ * Functions return 0 or -errno. workers_release() ends everything that they started.
  */
 #ifndef SELFTESTS_WORKERS_H
 #define SELFTESTS_WORKERS_H
@@ -21,9 +21,9 @@ struct workers {
 };
 
 /*
- * Workers have CPU 1 alone, and there is somebody who goes before them, but for less than the
- * kernel lets it; the test had better be on CPU 0. With @gaps they run for a moment at a time,
- * and where that ends they wait until the test has made some steps. -ENODEV: takes two CPUs.
+ * Confine workers to CPU 1, where a real-time thread runs for nearly as long as RT throttling
+ * allows; the test should run on CPU 0. With @gaps workers run for a moment at a time, and then
+ * wait until the test has made some steps. -ENODEV: this takes two CPUs.
  */
 int workers_hold(struct workers *w, bool gaps);
 /* The test has done what a worker may not be ready for. */

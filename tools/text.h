@@ -44,7 +44,7 @@ struct text_letter text_letter(const char *text);
 bool text_controls_terminal(unsigned int code);
 
 /*
- * Make untrusted text fit for terminals and files: replace bytes that are not UTF-8, and control
+ * Make foreign text fit for terminals and files: replace bytes that are not UTF-8, and control
  * characters, by '?'.
  */
 void text_clean(char *s);

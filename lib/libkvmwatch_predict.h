@@ -39,10 +39,10 @@ extern "C" {
 
 #define KVMWATCH_PREDICT_PAGE	4096	/* bytes */
 
-/* There is no such value. Each value that exists is 0 or more. */
+/* Marks a result that does not exist. Each value that exists is 0 or more. */
 #define KVMWATCH_PREDICT_NONE	(-1.0)
 
-/* What an input may be at most; more is refused with -EINVAL. */
+/* Limits of inputs: larger values are -EINVAL. */
 #define KVMWATCH_PREDICT_MAX_PAGES	0x10000000000ULL
 #define KVMWATCH_PREDICT_MAX_SECONDS	1e6
 #define KVMWATCH_PREDICT_MAX_BANDWIDTH	1e15
@@ -63,8 +63,8 @@ struct kvmwatch_curve_point {
 
 /**
  * struct kvmwatch_cycle - one cycle of a dirty log, from when it was cleared
- * @points:	in the order of time; neither @ns nor @pages may decrease. The last one says how
- *		long the cycle was watched, even if nothing was marked (@pages 0)
+ * @points:	sorted by time; neither @ns nor @pages may decrease. The last point is the length
+ *		for which the cycle was watched, even if nothing was marked (@pages 0)
  * @nr:		number of @points, at least 1
  *
  * A page counts once in a cycle, however often the guest writes to it. A VM with a dirty ring has
@@ -87,7 +87,7 @@ struct kvmwatch_cycle {
  * struct kvmwatch_part - a part of RAM
  * @pages:	its pages
  * @data:	of these, pages with data
- * @dirty:	of these, pages that were seen to be dirtied; 0 in all parts: unknown
+ * @dirty:	number of pages that the guest was seen to dirty; 0 in all parts: unknown
  */
 struct kvmwatch_part {
 	__u64 pages;
@@ -101,13 +101,13 @@ struct kvmwatch_part {
 #define KVMWATCH_PREDICT_LIVE		0x4U	/* the migration runs: see @live_since */
 
 /**
- * struct kvmwatch_predict_input - a VM, and the migration that is asked for
+ * struct kvmwatch_predict_input - a VM, and the migration to forecast
  * @size:	sizeof() of this structure
  * @flags:	KVMWATCH_PREDICT_RING and others
- * @runs:	how many migrations to play through; 0: 200
- * @seed:	of their random numbers; any number will do, also 0
+ * @runs:	number of migrations to simulate; 0: 200
+ * @seed:	of their random numbers; any number, including 0
  * @nr_cycles:	number of @cycles; 0: dirtying is unknown, and so is the verdict
- * @cycles:	how the guest was seen to dirty pages; they stay the caller's
+ * @cycles:	how the guest dirties pages; the caller keeps them
  * @ram_pages:	all pages of RAM
  * @data_pages:	pages that are sent whole in the first pass
  * @zero_pages:	pages that are sent as a header in the first pass
@@ -217,11 +217,11 @@ enum kvmwatch_reason {
 };
 
 /**
- * struct kvmwatch_prediction - what is to be expected
+ * struct kvmwatch_prediction - a forecast
  * @size:	sizeof() of this structure, set by the caller
  * @verdict:	enum kvmwatch_verdict
  * @reason:	enum kvmwatch_reason
- * @share:	which share of the runs converges, 0 to 1; none without cycles
+ * @share:	share of the runs that converge, 0 to 1; none without cycles
  * @total:	seconds from start to end, set-up and pause included: the median of the runs that
  *		converge, as is all that follows; none if there are none
  * @total_low:	5 % take less
@@ -284,10 +284,10 @@ struct kvmwatch_prediction {
 int kvmwatch_predict(const struct kvmwatch_predict_input *in, struct kvmwatch_prediction *out);
 
 /**
- * kvmwatch_predict_downtime() - which downtime it takes
+ * kvmwatch_predict_downtime() - find the smallest downtime with which a migration converges
  * @in: as for kvmwatch_predict(); @in->downtime is ignored
- * @share: above 0 to 1: of the runs, which are to converge. 0.95 is what is surely enough, 0.05
- *	what may be enough
+ * @share: share of the runs that must converge, above 0 to 1. 0.95 finds the downtime that is
+ *	surely enough, 0.05 the one that may be enough
  * @downtime: set to the smallest such downtime, within 2 %; at least 1 ms
  *
  * Return: as kvmwatch_predict(); -ENODATA: there are no cycles; -ERANGE: an hour is not enough.
@@ -296,8 +296,8 @@ int kvmwatch_predict_downtime(const struct kvmwatch_predict_input *in, double sh
 			      double *downtime);
 
 /**
- * kvmwatch_predict_bandwidth() - which bandwidth it takes
- * @in: as for kvmwatch_predict(); @in->bandwidth is ignored. What is more than a known @in->link
+ * kvmwatch_predict_bandwidth() - find the smallest bandwidth with which a migration converges
+ * @in: as for kvmwatch_predict(); @in->bandwidth is ignored. Bandwidth above a known @in->link
  *	makes no difference
  * @share: as for kvmwatch_predict_downtime()
  * @bandwidth: set to the smallest such bandwidth in bytes a second, within 2 %; at least 64 KiB/s
@@ -307,7 +307,7 @@ int kvmwatch_predict_downtime(const struct kvmwatch_predict_input *in, double sh
 int kvmwatch_predict_bandwidth(const struct kvmwatch_predict_input *in, double share,
 			       double *bandwidth);
 
-/* In a few English words, a string that stays; "?" for what is neither. */
+/* A few English words, as a static string; "?" for an unknown number. */
 const char *kvmwatch_predict_verdict_name(__u32 verdict);
 const char *kvmwatch_predict_reason_name(__u32 reason);
 
@@ -342,8 +342,8 @@ struct kvmwatch_textbook {
 };
 
 /**
- * kvmwatch_predict_textbook() - what the recurrence says that is found in papers
- * @book: the VM and the migration; the members that are "set" are
+ * kvmwatch_predict_textbook() - compute the recurrence that papers use
+ * @book: the VM and the migration; this sets the members described as "set"
  *
  * Rounds of n' = u(t), t' = n' * 4104 / B, until one is as short as the downtime. Between points u
  * is a straight line; before the first one it is that of the first two points, from no less than 0;

@@ -2,10 +2,9 @@
 /*
  * A test guest: a small VM that does an exactly known amount of work.
  *
- * The guest is an interpreter of a few commands, in 64-bit mode, with all of
- * its memory mapped one to one. Each command is a struct guest_work; it runs in
- * the caller's thread or in the vCPU's own, and ends with a port write. What a
- * command costs KVM is known:
+ * The guest interprets a few commands, in 64-bit mode, with all of its memory mapped one to one.
+ * Each command is a struct guest_work; it runs in the caller's thread or in that of the vCPU, and
+ * ends with a port write. The work that a command causes in KVM is known:
  *
  *   KVM_RUN ioctls	1, and one more for each exit to userspace on the way.
  *			guest_runs() has the number really made
@@ -18,12 +17,11 @@
  * After a slot was deleted or moved KVM may have dropped all mappings, slot 0's
  * too; they come back with the next command.
  *
- * Functions that return int or long answer 0 or a count, else -errno. They
- * never exit or print. @vcpu is an index, counted from 0, and the vCPU's id.
+ * Functions that return int or long return 0 or a count, else -errno. They never exit or print.
+ * @vcpu is an index, counted from 0, and the vCPU's id.
  *
- * A vCPU may be run by one thread at a time. Everything else is for one thread,
- * except that guest_stop(), guest_wake(), guest_kick() and the functions that
- * only read may be called while vCPUs run.
+ * One thread at a time may run a vCPU. One thread calls everything else, except that guest_stop(),
+ * guest_wake(), guest_kick() and functions that only read may be called while vCPUs run.
  */
 #ifndef SELFTESTS_GUEST_H
 #define SELFTESTS_GUEST_H
@@ -59,15 +57,14 @@ struct guest;
 #define GUEST_NESTED		0x2
 
 /*
- * Create a VM with @vcpus vCPUs (0 is fine) and slot 0. NULL with errno when it
- * can't be had, ENOENT or EACCES for no /dev/kvm. guest_free() takes NULL.
+ * Create a VM with @vcpus vCPUs, perhaps 0, and slot 0. Returns NULL with errno on failure; ENOENT
+ * or EACCES: /dev/kvm is not usable. guest_free() accepts NULL.
  */
 struct guest *guest_new(unsigned int vcpus, unsigned int flags);
 
 /*
- * Stop what runs, whatever it is, end the threads, close all fds, unmap all
- * memory. With it the VM is gone, unless the caller has made fds of his own
- * from it (dup(), a stats fd, fork()).
+ * Stop all work, end the threads, close all fds and unmap all memory. KVM then frees the VM, unless
+ * the caller has other fds of it (dup(), a stats fd, fork()).
  */
 void guest_free(struct guest *g);
 
@@ -80,7 +77,7 @@ int guest_vcpu_add(struct guest *g);
  */
 void guest_close_vm(struct guest *g);
 
-/* Close a vCPU's fd, and unmap what holds it. The vCPU is of no use after. */
+/* Close a vCPU's fd, and unmap its kvm_run. The vCPU cannot be used any more. */
 void guest_close_vcpu(struct guest *g, unsigned int vcpu);
 
 /* Set a register from outside, as a VMM does: 0 or -errno. */
@@ -92,7 +89,7 @@ int guest_set_msr(struct guest *g, unsigned int vcpu, __u32 index, __u64 value);
 const char *guest_name(const struct guest *g);
 int guest_vm_fd(const struct guest *g);
 int guest_vcpu_fd(const struct guest *g, unsigned int vcpu);
-/* What KVM_RUN shares with userspace; of the last return. */
+/* struct kvm_run of a vCPU, as of the last return from KVM_RUN. */
 const struct kvm_run *guest_kvm_run(const struct guest *g, unsigned int vcpu);
 unsigned int guest_vcpus(const struct guest *g);
 
@@ -137,24 +134,24 @@ long long guest_slot_huge(const struct guest *g, unsigned int id);
 /* --- the guest's guest ----------------------------------------------------- */
 
 /*
- * With GUEST_NESTED, each vCPU can have work done by a guest of its own: work_nested(). That
- * sees slot 0, at the guest's own addresses, and what guest_nest_map() gives it. If
- * KVM lets its guests have nested paging (npt=1), the tables of guest_nest() are those of
- * a second level, else those of the guest's guest itself. KVM shadows them in any case.
+ * With GUEST_NESTED, each vCPU can run work in a guest of its own: work_nested(). That guest sees
+ * slot 0 at the same addresses, and the pages that guest_nest_map() maps. If KVM offers nested
+ * paging to its guests (npt=1), the tables of guest_nest() are second-level tables, else the page
+ * tables of the nested guest itself. KVM shadows them in both cases.
  *
- * Of slot 0 the guest's guest also reads all pages first, so KVM maps each of them once
- * more. Of the slot with the tables it has none; the guest reads and writes the page
- * of each vCPU's VMCB, and nothing else of it unless told so.
+ * The nested guest also first reads all pages of slot 0, so KVM maps each of them once more. It has
+ * no page of the slot with the tables. The guest reads and writes the page of each vCPU's VMCB in
+ * that slot, and no other page there unless a command says so.
  */
 #define GUEST_NEST_PAGES	64
 
 /* Make slot @id with what it takes. Call it when all vCPUs are there. */
 int guest_nest(struct guest *g, unsigned int id, __u64 gpa);
 /*
- * Let it have the guest's pages from @gpa on at @at, as 4K or 2M pages. What it has already
- * stays. This is done by the host, unseen by KVM, so not for what the guest has taken away.
- * Where the tables are of a second level, @at has to be in a GiB in which the guest has a
- * slot.
+ * Map the guest's pages from @gpa on at @at for the nested guest, as 4K or 2M pages. Existing
+ * entries stay. The host writes the tables, which KVM does not notice, so do not use this for
+ * entries that the guest has cleared. With second-level tables, @at must be in a GiB in which the
+ * guest has a slot.
  */
 int guest_nest_map(struct guest *g, __u64 at, __u64 gpa, __u64 pages, bool huge);
 /*

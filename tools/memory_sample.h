@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a VM's memory holds, and how fast that changes, judged from outside by pages chosen at
- * random.
+ * Estimate the contents of a VM's memory, and how fast they change, from a random sample of pages.
  *
- * For each page the process's page map is asked first, and only pages that are present are read
- * (process_vm_readv), so that none comes into being by being looked at. Between the two a page may
- * go, by a balloon or to swap, and then reading it brings it back: a page or so, and
- * there is no way to exclude it.
+ * Only pages that are present in the process's page map are read (process_vm_readv), so that
+ * looking does not allocate pages. If a page is ballooned or swapped out between the two steps,
+ * reading brings it back. That may happen to a page or so, and cannot be excluded.
  *
- * Memory of the VM is what is in its slots. What the VMM has but has in no slot now (a ROM that is
- * hidden, a device's memory) is not seen, and may be sent by a migration all the same.
+ * The memory of a VM is that of its slots. Memory of the VMM that is in no slot now (a hidden ROM,
+ * a device's memory) is not seen, although a migration may send it.
  */
 #ifndef KVMWATCH_MEMORY_SAMPLE_H
 #define KVMWATCH_MEMORY_SAMPLE_H
@@ -28,16 +26,16 @@ struct kvmwatch_slot;
 #define MEMORY_MAX_PAGES	(256 * 1024)
 #define MEMORY_MAX_LOOKS	16
 
-/* What a page is found to be */
+/* The state of a page */
 enum memory_kind {
 	MEMORY_ZERO,		/* present, all zero */
 	MEMORY_DATA,		/* present, not all zero */
 	MEMORY_ABSENT,		/* never written: a migration sends it as zero */
-	MEMORY_SWAPPED,		/* in swap: has data as a rule */
+	MEMORY_SWAPPED,		/* in swap: usually has data */
 	MEMORY_HIDDEN,		/* not in the VMM's page tables, but its file has data there: shared
 				 * memory that is swapped out, or that somebody else wrote
 				 */
-	MEMORY_UNKNOWN,		/* can't be read, or not be told */
+	MEMORY_UNKNOWN,		/* cannot be read or determined */
 	MEMORY_KINDS
 };
 

@@ -31,36 +31,36 @@ enum migration_phase {
 };
 
 /**
- * struct migration - what the VMM says
+ * struct migration - the VMM's report about migrating
  * @version:		of QEMU; all 0: not known (through virsh)
  * @status:		of the VM: "running", "paused", ...; "": not known
  * @running:		its vCPUs run
  * @phase:		of its migration
- * @phase_status:	the same in the VMM's word; "": there was never one
+ * @phase_status:	the phase in the VMM's own word; "": there was no migration
  * @bandwidth:		limit in bytes a second; 0: none
- * @bandwidth_default:	it is what this QEMU starts with: nobody may have chosen it
+ * @bandwidth_default:	@bandwidth is the default of this QEMU: perhaps nobody has set it
  * @downtime_ms:	limit of the pause
- * @downtime_default:	likewise
+ * @downtime_default:	@downtime_ms is the default of this QEMU
  * @features:		MIGRATION_*
- * @features_known:	whether @features is
- * @blocked:		why the VM can't be migrated; "": nothing is known to hinder it
- * @total_ms:		since it began
- * @setup_ms:		which preparing took
- * @expected_ms:	the pause that the VMM expects if it stopped the VM now
- * @pause_ms:		the pause that there was, of one that is done
+ * @features_known:	@features is valid
+ * @blocked:		why the VM cannot be migrated; "": no reason is known
+ * @total_ms:		time since the migration began
+ * @setup_ms:		time that the setup took
+ * @expected_ms:	the pause that the VMM would expect if it stopped the VM now
+ * @pause_ms:		the actual pause of a completed migration
  * @ram_total:		bytes
  * @ram_remaining:	bytes
  * @ram_transferred:	bytes
  * @page_bytes:		size of a page in what follows
- * @normal:		pages that went whole
- * @zero:		pages that went as zero
+ * @normal:		pages sent whole
+ * @zero:		pages sent as zero
  * @dirty_rate:		pages a second, of the last round
- * @syncs:		how often it collected the dirty log
+ * @syncs:		how often the VMM has collected the dirty log
  * @throttle_percent:	how much vCPUs are throttled
- * @mbps:		megabits a second; negative: not known
- * @why:		when it could not be read: why, for a message
+ * @mbps:		megabits a second; negative: unknown
+ * @why:		after an error: the reason, for a message
  *
- * From @total_ms on it is of a migration that was begun; before, nothing of it is known.
+ * Members from @total_ms on are unknown before a migration has begun.
  */
 struct migration {
 	struct qmp_version version;

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* As the kernel has it. */
+/* As in the kernel. */
 #ifndef __printf
 #define __printf(a, b)	__attribute((format(printf, a, b)))
 #endif
@@ -68,8 +68,8 @@ extern const struct cmd cmd_audit;
 extern const struct cmd cmd_check;
 
 /*
- * Say on stderr "kvmwatch: <what>: <why>", where why also says what to do. This is
- * the only place that does. Returns EXIT_COULD_NOT.
+ * Print "kvmwatch: <what>: <why>" to stderr; <why> also says what to do. Only this function prints
+ * errors. Returns EXIT_COULD_NOT.
  */
 int __printf(2, 3) complain(const char *what, const char *why, ...);
 
@@ -83,21 +83,21 @@ int complain_output(int err);
 void complain_into(char *buf, size_t size);
 
 /*
- * Become trace-cmd, so that signals and exit codes are its. Returns EXIT_COULD_NOT if that
- * can't be.
+ * Replace this process by trace-cmd, so that it handles signals and the exit code. Returns
+ * EXIT_COULD_NOT if that fails.
  */
 int run_trace_cmd(const char *what, char **argv);
 
-/* Open the device; explain on stderr why it can't be, and return -errno. */
+/* Open the device. On failure print why, and return -errno. */
 int device_open(void);
 
 /*
- * May VMs run here that the module does not see? Then say why, and return EXIT_COULD_NOT; else
+ * If VMs may run that the module does not see, print why and return EXIT_COULD_NOT; else return
  * EXIT_DONE.
  */
 int device_blind(int dev);
 
-/* Explain why the device, once open, did not answer. Returns EXIT_COULD_NOT. */
+/* Print why a request to the open device failed. Returns EXIT_COULD_NOT. */
 int device_complain(int err);
 
 #endif /* KVMWATCH_CMD_H */

@@ -12,20 +12,20 @@
 #include "select.h"
 
 /**
- * struct export_options - what the command line said
- * @options:	the common ones
- * @listen:	addresses with commas between them; NULL: the default, if no other way was chosen
+ * struct export_options - options of kvmwatch export
+ * @options:	options of all commands
+ * @listen:	addresses, separated by commas; NULL: the default, if no other output was chosen
  * @textfile:	file to write; NULL: none
- * @once:	print it and end
- * @format:	of what is printed
- * @no_vcpus:	sums for each VM in place of numbers for each vCPU
- * @groups:	what was asked for beside what there always is
- * @max_vms:	no more VMs than that
- * @cert:	TLS: the certificate's file; NULL: no TLS
- * @key:	its key
- * @client_ca:	who signs the certificates of clients; NULL: they need none
- * @hosts:	names in requests that mean this host, with commas between them; NULL: none beside
- *		its own and addresses
+ * @once:	print once and exit
+ * @format:	format of the output
+ * @no_vcpus:	export sums for each VM in place of numbers for each vCPU
+ * @groups:	groups to export in addition to EXPORT_ALWAYS
+ * @max_vms:	export at most this many VMs
+ * @cert:	TLS: file of the certificate; NULL: no TLS
+ * @key:	TLS: file of its key
+ * @client_ca:	TLS: CA of the certificates of clients; NULL: clients need none
+ * @hosts:	names of this host in requests, separated by commas, in addition to its own name and
+ *		addresses; NULL: none
  */
 struct export_options {
 	struct options options;
@@ -43,7 +43,7 @@ struct export_options {
 };
 
 /**
- * struct exporter - what is kept from one look to the next
+ * struct exporter - state kept between looks
  * @options:	what to export
  * @selection:	all VMs; has their names
  * @names:	what they are called here
@@ -62,24 +62,24 @@ int exporter_init(struct exporter *exporter, const struct export_options *option
 void exporter_free(struct exporter *exporter);
 
 /*
- * Look, and write all that there is. That there is no module, or no right to read it, is part of
- * what is written. Returns 0 or -errno, then @e is of no use.
+ * Take a look and write everything. If there is no module, or no right to read it, the text says
+ * so. Returns 0 or -errno; after an error @e is invalid.
  */
 int exporter_write(struct exporter *exporter, struct exposition *e);
 
 /*
- * Serve it until a signal ends it: an exit code. The program kvmwatch has none of this and runs
- * kvmwatch-exporter, which has.
+ * Serve HTTP until a signal comes. Returns an exit code. The program kvmwatch has no server, and
+ * runs kvmwatch-exporter instead.
  */
 typedef int (*export_server)(const struct export_options *options, char **argv);
 extern export_server export_serve;
 
 #define EXPORT_DEFAULT_LISTEN	"127.0.0.1:10177"
 
-/* What is longer is not exported: far more than 1,000 VMs of 16 vCPUs have. */
+/* Limit of an answer: far more than 1,000 VMs of 16 vCPUs have. */
 #define EXPORT_MAX_BYTES	(256U << 20)
 
-/* What went wrong in exporter_write(), in words */
+/* An error of exporter_write() in words */
 const char *export_error(int err);
 
 #endif /* KVMWATCH_EXPORT_H */

@@ -7,16 +7,16 @@
 
 #include "expose.h"
 
-/* The format for this Accept header (NULL: there is none), see RFC 9110. */
+/* Choose the format by an Accept header (NULL: none), see RFC 9110. */
 enum expose_format accept_format(const char *accept);
 
-/* May the answer be compressed, by this Accept-Encoding header? */
+/* Does this Accept-Encoding header allow a compressed answer? */
 bool accept_gzip(const char *encoding);
 
 /*
- * Is a Host header one of this host's: an address, "localhost", the name that the machine has, or
- * one of @hosts, with commas between them (NULL: none)? A page of somebody else's whose name leads
- * here has its own.
+ * Does a Host header name this host: an address, "localhost", the machine's name, or one of @hosts,
+ * separated by commas (NULL: none)? A foreign page whose name resolves to this host (DNS rebinding)
+ * sends its own name.
  */
 bool accept_host(const char *host, const char *hosts);
 

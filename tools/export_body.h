@@ -10,11 +10,11 @@
 struct MHD_Response;
 
 /**
- * struct body - an answer, which several connections may be sending
- * @response:	it
- * @made_ns:	when it was
- * @cost_ns:	how long that took
- * @users:	connections that send it, and one as long as it is the newest
+ * struct body - an answer, which several connections may send
+ * @response:	the answer
+ * @made_ns:	when it was made
+ * @cost_ns:	how long it took to make it
+ * @users:	connections that send it, plus one while it is the newest
  */
 struct body {
 	struct MHD_Response *response;
@@ -23,24 +23,24 @@ struct body {
 };
 
 /*
- * The newest body of each format, as it is and compressed; and until when the time that making
- * them took is more than its share.
+ * The newest body of each format, plain and compressed. Until @rest_until_ns no new one is made, as
+ * making the last ones has used up its share of CPU time.
  */
 struct bodies {
 	struct exporter exporter;
 	struct body *newest[2][2];
 	__u64 rest_until_ns;
-	unsigned int nr;	/* how many bodies there are, in use or newest */
+	unsigned int nr;	/* number of bodies, in use or newest */
 };
 
 /*
- * A body, to be given back with body_put(). Making one that takes long is not repeated before some
- * times as long has passed: so all clients together take a limited part of a CPU. NULL: that
- * failed, and was said.
+ * Get a body; return it with body_put(). A new one is made only after a multiple of the time that
+ * the last one took, so that all clients together use a limited share of a CPU. NULL: failed;
+ * prints an error.
  */
 struct body *body_get(struct bodies *bodies, enum expose_format format, bool gzip);
 void body_put(struct bodies *bodies, struct body *body);
-/* Give up those that would not be given out again. To be called now and then. */
+/* Free bodies that are too old to be used again. Call this periodically. */
 void bodies_expire(struct bodies *bodies);
 void bodies_free(struct bodies *bodies);
 

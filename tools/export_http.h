@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The exporter's HTTP server. One thread does all, so that nothing in it needs a lock. Clients may
- * be slow, broken or hostile: each has a limited time for one request, and one that is new pushes
- * out one that is old where there are too many.
+ * The exporter's HTTP server. It has one thread, and so needs no locks. Clients may be slow, broken
+ * or hostile: each has a limited time for a request, and if there are too many, a new client
+ * replaces the oldest.
  */
 #ifndef KVMWATCH_EXPORT_HTTP_H
 #define KVMWATCH_EXPORT_HTTP_H

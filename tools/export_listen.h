@@ -8,9 +8,9 @@
 #define LISTEN_MAX	8
 
 /**
- * struct listener - a socket that is listened on
- * @fd:		it; -1: none
- * @path:	of a socket in the file system that is ours to remove; NULL: it is none
+ * struct listener - a listening socket
+ * @fd:		the socket; -1: none
+ * @path:	path of a unix socket that we have to remove; NULL: none
  */
 struct listener {
 	int fd;
@@ -23,9 +23,9 @@ struct listeners {
 };
 
 /*
- * Listen on "IP:PORT", "[IPv6]:PORT" and "unix:PATH", with commas between them. NULL: on what
- * systemd has handed over (sd_listen_fds(3)), or else on the default. Each is named on stderr.
- * Returns an exit code; what is wrong was said.
+ * Listen on "IP:PORT", "[IPv6]:PORT" and "unix:PATH", separated by commas. NULL: on the sockets
+ * that systemd passed (sd_listen_fds(3)), else on the default. Prints each address to stderr.
+ * Returns an exit code, and prints errors.
  */
 int listen_on(const char *addresses, struct listeners *listeners);
 void listen_end(struct listeners *listeners);

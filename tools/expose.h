@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The two text formats that Prometheus reads: OpenMetrics 1.0, and the older one (0.0.4), which
- * files for the node exporter have. A family is begun, then gets its samples; one without samples
- * is not there at all.
+ * Write the two text formats that Prometheus reads: OpenMetrics 1.0, and the older format (0.0.4)
+ * of files for the node exporter. Begin a family, then add its samples. A family without samples is
+ * left out.
  */
 #ifndef KVMWATCH_EXPOSE_H
 #define KVMWATCH_EXPOSE_H
@@ -24,15 +24,15 @@ enum expose_format {
 	EXPOSE_OPENMETRICS,
 };
 
-/* What a label's value has at most, in bytes before it is escaped. */
+/* Limit of a label's value, in bytes before escaping. */
 #define EXPOSE_MAX_LABEL	128
 
 /**
  * struct exposition - a text that is being written
- * @format:	which of the two
- * @text:	what there is so far; not ended by a NUL
+ * @format:	its format
+ * @text:	the text so far; not NUL-terminated
  * @len:	its length
- * @err:	0; -ENOMEM; -EFBIG: it became longer than @limit. Nothing is written after it
+ * @err:	0; -ENOMEM; -EFBIG: longer than @limit. Nothing is written after an error
  *
  * The rest belongs to expose.c.
  */
@@ -54,8 +54,8 @@ void expose_init(struct exposition *e, enum expose_format format, size_t limit);
 void expose_free(struct exposition *e);
 
 /*
- * Begin a family: its name without kvmwatch_ before and without the _total or _info that its
- * samples have behind. Name and help have to last until the next one begins.
+ * Begin a family. @name lacks the prefix kvmwatch_ and the suffix _total or _info of its samples.
+ * Name and help must stay valid until the next family begins.
  */
 void expose_family(struct exposition *e, const char *name, enum expose_type type,
 		   const char *help);
@@ -73,7 +73,7 @@ void expose_foreign(struct exposition *e, const char *name, const char *value);
 /* A number as a label (le): as Go prints it. */
 void expose_bound(struct exposition *e, __u64 value, int exponent);
 
-/* All is there. */
+/* End the text. */
 void expose_end(struct exposition *e);
 
 /* Clean and cut as expose_foreign() does; @buf has EXPOSE_MAX_LABEL + 1 bytes. */

@@ -129,7 +129,7 @@ static int differences(int dev, const struct kvmwatch_all *all, size_t item)
 	return bad;
 }
 
-TEST_F(abi, one_read_says_of_each_object_what_its_own_fd_says)
+TEST_F(abi, one_read_equals_the_stats_fd_of_each_object)
 {
 	const size_t expected[] = {
 		[KVMWATCH_KIND_VM] = 2, [KVMWATCH_KIND_VCPU] = 3,
@@ -181,7 +181,7 @@ TEST_F(abi, one_read_can_be_of_one_vm_and_without_histograms)
 	EXPECT_EQ(-ENOENT, kvmwatch_open_all(self->dev, KVMWATCH_KIND_VCPU, vm.id + 1000, 0));
 }
 
-TEST_F(abi, what_is_unavailable_is_not_there_in_one_read)
+TEST_F(abi, one_read_marks_unavailable_statistics)
 {
 	struct kvmwatch_all *all;
 	const __u64 *pages;
@@ -253,7 +253,7 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 }
 
 /* Read one item at a time, while slots before and after it are created and deleted. */
-TEST_F(abi, reads_go_on_behind_the_last_object_whatever_comes_and_goes)
+TEST_F(abi, reads_go_on_behind_the_last_object_while_slots_change)
 {
 	static struct {
 		struct kvmwatch_all_header head;
@@ -343,7 +343,7 @@ TEST_F(abi, one_read_has_the_statistics_that_were_chosen)
 	EXPECT_EQ(EFAULT, errno);
 }
 
-TEST_F(abi, items_say_whose_they_are)
+TEST_F(abi, items_identify_their_object)
 {
 	const struct kvmwatch_all_item *item;
 	struct kvmwatch_slot *slots;
@@ -590,7 +590,7 @@ TEST_F(abi, lists_tell_how_much_of_an_item_is_known)
 	}
 }
 
-TEST_F(abi, an_fd_for_one_vm_tells_of_it_after_its_end)
+TEST_F(abi, an_fd_for_one_vm_has_its_last_values_after_its_end)
 {
 	int vm, vcpus;
 	struct kvmwatch_all *all;
@@ -1246,7 +1246,7 @@ static int in_namespaces(void (*run)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST_F(abi, a_vm_s_own_fd_is_enough_for_nobody_in_namespaces)
+TEST_F(abi, an_unprivileged_vmm_in_namespaces_reads_its_own_vm)
 {
 	int ret;
 

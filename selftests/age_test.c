@@ -169,7 +169,7 @@ TEST_F(age, a_page_counts_once_until_the_log_is_cleared)
 }
 
 /* Looking at the log does not change its age. */
-TEST_F(age, only_what_clears_the_log_makes_it_young)
+TEST_F(age, only_clearing_the_log_resets_its_age)
 {
 	if (!variant->manual)
 		SKIP(return, "a look at this log clears it");
@@ -218,7 +218,7 @@ TEST_F(age, of_a_vm_is_the_sum_of_its_slots)
 }
 
 /* kvmwatch cannot know when such a log was last cleared. */
-TEST_F_TIMEOUT(age, is_not_known_of_a_log_from_before_insmod, 60)
+TEST_F_TIMEOUT(age, is_unknown_for_a_log_from_before_insmod, 60)
 {
 	struct ages ages;
 	int err;

@@ -175,7 +175,7 @@ static int nr_files(const char *path)
 	return nr;
 }
 
-TEST_F(object, each_file_says_what_the_stats_fd_says)
+TEST_F(object, each_file_equals_the_stats_fd)
 {
 	char path[256], file[512], *text;
 	void *before, *after;
@@ -638,7 +638,7 @@ static int own_slots(struct kvmwatch_slot *slots, int *nr)
 	return own;
 }
 
-TEST(the_list_says_what_the_guest_set_up)
+TEST(the_lists_equal_the_set_up_of_the_guest)
 {
 	struct kvmwatch_vcpu *vcpus;
 	struct kvmwatch_slot *slots;

@@ -387,7 +387,7 @@ out:
 }
 
 /* No hook sees the end of a VM while hooks are off: kvmwatch must not read its memory then. */
-TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_looked_into, 200)
+TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_read, 200)
 {
 	struct guest *many[8];
 	int i, round;

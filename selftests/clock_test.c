@@ -122,7 +122,7 @@ FIXTURE_TEARDOWN(clock)
 	guest_free(self->g);
 }
 
-TEST_F(clock, is_the_tsc_again_when_the_kernel_goes_by_it_again)
+TEST_F(clock, returns_to_the_tsc_with_the_kernels_clocksource)
 {
 	const char *other = other_source();
 	struct look begin, first, slow, last;

@@ -282,7 +282,7 @@ static __u64 exits_for_writes(int vcpu_fd)
 #define MANY		(4 * PML_ENTRIES)
 
 /* One exit for each page; or, with PML, one for each full buffer. */
-TEST_F(dirty, marks_are_each_page_whether_they_come_one_by_one_or_in_batches)
+TEST_F(dirty, marks_count_each_page_singly_and_in_batches)
 {
 	__u64 pml = vendor_has_pml() ? MANY : 0, before, exits;
 	struct guest *g = self->g;
@@ -442,7 +442,7 @@ TEST_F(dirty, collections_meanwhile_lose_nothing)
 	EXPECT_CONSISTENT(g);
 }
 
-TEST_F(dirty, marks_stay_when_their_slot_goes)
+TEST_F(dirty, marks_of_a_deleted_slot_stay_in_its_vm)
 {
 	struct guest *g = self->g;
 
@@ -704,7 +704,7 @@ TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
 }
 
 /* Rings tell which pages, but not which of them are new. */
-TEST(with_dirty_rings_marks_are_what_the_rings_hold)
+TEST(with_dirty_rings_marks_equal_the_entries_of_the_rings)
 {
 	struct guest *g = guest_new(0, 0);
 

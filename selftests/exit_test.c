@@ -401,7 +401,7 @@ TEST(a_thread_that_runs_two_vcpus_on_two_cpus_exits_from_the_right_one)
 	stay_on(0);
 }
 
-TEST(no_user_exit_is_lost_when_the_scheduler_comes_between)
+TEST(no_user_exit_is_lost_when_the_scheduler_switches_before_it)
 {
 	struct guest *g = guest_new(4, 0);
 	__u64 runs;

@@ -372,7 +372,7 @@ TEST_F(heat, a_slot_that_moves_takes_its_pages_along)
 	EXPECT_EQ(0, v->head.uncovered);
 }
 
-TEST_F(heat, a_slot_that_goes_keeps_what_it_has_and_one_that_comes_is_not_covered)
+TEST_F(heat, a_deleted_slot_keeps_its_counts_and_a_new_one_is_not_covered)
 {
 	struct view *v = &self->view;
 	struct guest *g = self->g;
@@ -599,7 +599,7 @@ TEST_F(heat, an_fd_may_be_passed_on)
 	close(pair[1]);
 }
 
-TEST_F(heat, a_child_has_it_after_its_parent_let_go)
+TEST_F(heat, a_child_reads_heat_after_its_parent_closed_the_fd)
 {
 	struct view *v = &self->view;
 	int ready[2], status;
@@ -755,7 +755,7 @@ static long long vmalloc_used(void)
 #define BIG		131072	/* pages: 1 MiB of heat */
 
 /* 1 MiB each time, so that what is not freed is seen above all else. */
-TEST_F_TIMEOUT(heat, memory_goes_when_the_fd_does, 60)
+TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 {
 	struct kvmwatch_vm vm = {}, with = {};
 	long long used, percpu;
@@ -984,7 +984,7 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 }
 
 /* All that a VM marks is in its pages or said to be in none, whatever its slots do. */
-TEST_F_TIMEOUT(heat, counts_and_what_is_not_covered_are_all_marks, 60)
+TEST_F_TIMEOUT(heat, counts_and_uncovered_marks_add_up_to_all_marks, 60)
 {
 	__u64 before = watch_vm_stat(self->g, "dirty_marks"), counts = 0;
 	struct view *v = &self->view;

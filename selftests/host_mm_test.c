@@ -355,7 +355,7 @@ static void busy_host(struct __test_metadata *_metadata, struct subject *s, char
 	EXPECT_STREQ("", untrue_after_reload(s, 1));
 }
 
-TEST_F_TIMEOUT(host_mm, what_it_does_is_counted, 180)
+TEST_F_TIMEOUT(host_mm, each_change_by_the_host_is_counted, 180)
 {
 	struct subject *s = &self->s;
 
@@ -563,7 +563,7 @@ static void why_by_a_slot(struct __test_metadata *_metadata, struct subject *s)
 	EXPECT_EQ(s->shadow ? 21 : 0, mapped_for(&t, "prefetch"));
 }
 
-TEST_F_TIMEOUT(host_mm, each_leaf_says_why_it_came_or_went, 90)
+TEST_F_TIMEOUT(host_mm, events_of_leaves_name_the_cause, 90)
 {
 	struct subject *s = &self->s;
 	struct told t;
@@ -642,7 +642,7 @@ static __u64 giants(const struct told *t, const char *event)
 	return watch_trace_count(event, t->vm, "slot 0:3 ", " level 1g", NULL);
 }
 
-TEST_F_TIMEOUT(giant, splits_collapses_goes_and_tells, 120)
+TEST_F_TIMEOUT(giant, leaves_are_counted_and_traced_through_split_collapse_and_end, 120)
 {
 	struct subject *s = &self->s;
 	struct told t;

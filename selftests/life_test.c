@@ -742,7 +742,7 @@ TEST(a_vm_made_again_at_once_gets_its_own_directory_without_a_complaint)
 }
 
 /* A reader never sees a change of the list without a change of the generation. */
-TEST(what_is_listed_only_changes_with_the_generation)
+TEST(the_list_changes_only_with_its_generation)
 {
 	/* Of VMs and vCPUs the id alone: what else is said of them changes as they run. */
 	static const __u32 sizes[] = {

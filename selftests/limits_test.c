@@ -52,7 +52,7 @@ FIXTURE_TEARDOWN(burst)
 	EXPECT_EQ(0, watch_load(NULL));
 }
 
-TEST_F(burst, what_had_no_record_is_counted_and_found)
+TEST_F(burst, objects_without_a_record_are_counted_as_lost_and_adopted)
 {
 	unsigned long long lost;
 	struct kvmwatch_vm vm;

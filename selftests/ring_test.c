@@ -141,7 +141,7 @@ TEST_F(ring, pushes_are_the_entries_in_the_rings)
 	EXPECT_EQ(0, watch_vm_stat(self->g, "lost_events"));
 }
 
-TEST_F(ring, full_is_each_exit_for_a_full_ring)
+TEST_F(ring, full_counts_each_exit_for_a_full_ring)
 {
 	__u64 all = 0, full;
 	unsigned int i;
@@ -240,7 +240,7 @@ TEST_F(ring, logs_that_come_and_go_push_each_mark)
 }
 
 /* A ring does not remember earlier entries, so nobody knows which marks are new. */
-TEST_F(ring, what_needs_a_bitmap_is_unavailable)
+TEST_F(ring, statistics_that_need_a_bitmap_are_unavailable)
 {
 	if (!self->g)
 		SKIP(return, "KVM has no dirty rings");

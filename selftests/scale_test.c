@@ -334,7 +334,7 @@ FIXTURE_TEARDOWN(scale)
  */
 #define FILE_BYTES	(slow_times() > 1 ? 3000 : 1100)
 
-TEST_F_TIMEOUT(scale, a_thousand_are_found_and_shown_and_take_what_is_documented, 390)
+TEST_F_TIMEOUT(scale, a_thousand_vms_are_adopted_and_shown_in_documented_memory, 390)
 {
 	int each_crew = atoi(getenv("SCALE_VMS") ?: short_run() ? "100" : "1000") / IDLE_CREWS;
 	int busy = short_run() ? BUSY / 4 : BUSY, all = each_crew * IDLE_CREWS + busy, i, nr_files;

@@ -237,7 +237,7 @@ static int all_attached(void)
 	return !missing;
 }
 
-TEST_F_TIMEOUT(unloaded, kvm_comes_and_goes_as_it_likes, 60)
+TEST_F_TIMEOUT(unloaded, kvm_unloads_and_loads_freely, 60)
 {
 	int i, stats;
 

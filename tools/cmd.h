@@ -74,12 +74,12 @@ extern const struct cmd cmd_check;
 int __printf(2, 3) complain(const char *what, const char *why, ...);
 
 /*
- * Say why standard output did not take it all, where @err is -errno; of a pipe whose reader has
- * gone there is nothing to say. Returns EXIT_COULD_NOT.
+ * Print why writing to standard output failed; @err is -errno. Prints nothing for a pipe without a
+ * reader. Returns EXIT_COULD_NOT.
  */
 int complain_output(int err);
 
-/* Have complaints written to @buf instead; NULL: to stderr again. */
+/* Write errors to @buf instead; NULL: to stderr again. */
 void complain_into(char *buf, size_t size);
 
 /*

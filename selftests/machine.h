@@ -1,53 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine that a test runs on, and what the test may do to it. The runner says so in the
+ * The machine that a test runs on, and what tests may change there. The runner describes it in the
  * environment:
  *
  *   MACHINE	vm	the test VM: it goes away after the tests, so they may do anything
  *		ours	a machine that nobody else uses: tests may change settings that they put
  *			back, reload KVM, take CPUs offline, start hundreds of VMs
  *		quiet	only VMs of the tests run there; tests change no setting
- *		shared	VMs of others run there; tests change no setting and leave those VMs
- *			out of what they count. This is what tests assume when nobody says.
- *   OTHER_VMS	names of the VMs of others, as KVM has them in debugfs, with spaces between
- *   KVMWATCH_KO the module's file, /kvmwatch.ko if nobody says
+ *		shared	other users' VMs run there; tests change no setting, and do not count
+ *			those VMs. This is the default.
+ *   OTHER_VMS	names of other users' VMs in KVM's debugfs, separated by spaces
+ *   KVMWATCH_KO the module's file, by default /kvmwatch.ko
  *
- * Tests change settings of the machine with machine_put() and machine_do() alone, which "make lint"
- * looks after.
+ * Tests change settings of the machine only with machine_put() and machine_do(); "make lint" checks
+ * that.
  */
 #ifndef SELFTESTS_MACHINE_H
 #define SELFTESTS_MACHINE_H
 
 #include <stdbool.h>
 
-/* Each is true of those above it in the list, too. */
+/* Each of these is also true for the kinds above it in the list. */
 bool machine_is_vm(void);
 bool machine_is_ours(void);
 bool machine_is_quiet(void);
 
-/* Is this the name of a VM of somebody else? */
+/* Is this the name of another user's VM? */
 bool machine_is_others_vm(const char *name);
 
 /* Where the module is. */
 const char *machine_module(void);
 
 /*
- * Change a setting: 0, or -EPERM where a test may not, or another negative errno. What it was
- * before the first change comes back with machine_put_back(), which a teardown calls. (The runner
- * puts back what a test left that was killed.)
+ * Change a setting. Returns 0; -EPERM: tests may not change it; or another negative errno. A
+ * teardown calls machine_put_back(), which restores the values before the first change. (After a
+ * test that was killed the runner restores them.)
  */
 int machine_put(const char *path, const char *value);
 void machine_put_back(void);
-/* The same of a command, such as drop_caches, which leaves nothing to put back. */
+/* The same for a command, such as drop_caches, which leaves nothing to restore. */
 int machine_do(const char *path, const char *value);
 
-/* The kernel said until now what it was expected to: the runner does not count it as complaint. */
+/* Tell the runner that the kernel's messages until now were expected, and are no failure. */
 void machine_expected_messages(void);
 
 /*
- * Skip a test on a machine where it may not do what it does. @statement is SKIP()'s: "return" in a
- * test, FROM_SETUP in the setup of a fixture, which the harness of 6.1 would leave only to go on to
- * the test. It ends the harness's child process, with the exit status that says "skipped".
+ * Skip a test on a machine where its changes are not allowed. @statement is that of SKIP():
+ * "return" in a test, and FROM_SETUP in the setup of a fixture. After a return from the setup, the
+ * harness of 6.1 would still run the test. FROM_SETUP ends the harness's child process with the
+ * exit status that means "skipped".
  */
 #define FROM_SETUP _exit(255)
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A guest whose mapped pages are compared with what KVM counts and what the page tables
- * hold, and the settings of KVM and the host on which those depend.
+ * A guest whose mapped pages tests compare with KVM's counts and with the page tables, and the
+ * settings of KVM and the host on which these depend.
  *
- * Functions that return int answer 0 or -errno, unless they say otherwise.
+ * Functions that return int return 0 or -errno, unless stated otherwise.
  */
 #ifndef SELFTESTS_SUBJECT_H
 #define SELFTESTS_SUBJECT_H
@@ -36,53 +36,53 @@
 
 /* Nobody but the test merges or splits the host's pages. */
 void sys_no_khugepaged(void);
-/* Does the host give transparent huge pages to who asks? */
+/* Does the host have transparent huge pages for madvise()? */
 bool sys_has_thp(void);
-/* Has it a page of 1 GiB that nobody has? */
+/* Does it have a free hugetlb page of 1 GiB? */
 bool sys_has_1g(void);
-/* Start KVM again, with other parameters of its two modules. */
+/* Reload KVM, with other parameters of its two modules. */
 int reload_kvm(const char *kvm, const char *vendor);
 
 /* --- the guest ------------------------------------------------------------------ */
 
 struct subject {
 	struct guest *g;
-	bool early;		/* it ran before kvmwatch came */
-	bool shadow;		/* its MMU is the shadow MMU */
-	bool paging;		/* which shadows the guest's tables, too */
+	bool early;		/* it ran before kvmwatch was loaded */
+	bool shadow;		/* KVM uses the shadow MMU */
+	bool paging;		/* which shadows the guest's page tables, too */
 	bool counted;		/* KVM counts leaves */
-	bool eager;		/* it splits huge pages when it starts to log them */
-	bool peak_unknown;	/* it was highest when nobody looked */
-	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch came */
-	__u64 peak;		/* most bytes mapped since then, as far as was looked */
+	bool eager;		/* KVM splits huge pages when logging begins */
+	bool peak_unknown;	/* the test did not see the peak */
+	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch was loaded */
+	__u64 peak;		/* most bytes mapped since then, as the test saw them */
 };
 
-/* With a guest of two vCPUs; @flags as of guest_new(). */
+/* Create a guest with two vCPUs; @flags as for guest_new(). */
 int subject_init(struct subject *s, bool early, unsigned int flags);
-/* Write to pages; touch_huge(): to one in each of so many huge pages. */
+/* Make the guest write to pages; touch_huge(): to one page of each of @huge huge pages. */
 int touch(struct subject *s, __u64 gpa, __u64 pages);
 int touch_huge(struct subject *s, __u64 gpa, __u64 huge);
 
-/* Leaves as KVM counts them, or as kvmwatch does if KVM does not. @level is from 0. */
+/* Leaves as KVM counts them, or if it does not, as kvmwatch does. @level counts from 0. */
 __u64 leaves(struct subject *s, int level);
 /* A statistic made of two words, read through a stats fd; UNKNOWN: it is not there. */
 __u64 number(int fd, const char *prefix, const char *suffix);
 extern const char *const level_name[];
-/* What is mapped now is what was when kvmwatch came, if that is not the VM's birth. */
+/* Note the current counts as those when kvmwatch was loaded, unless it saw the VM's creation. */
 void note_base(struct subject *s);
-/* The same, where KVM's counts of that moment are not known: they make sense. */
+/* The same if KVM's counts of that moment are unknown: compute them from kvmwatch's. */
 void guess_base(struct subject *s);
 /*
- * What kvmwatch says that is not so, in words; "" when all is right. To be asked when
- * the guest does nothing, and each time that more is mapped than before.
+ * A number of kvmwatch that is wrong, in words; "" if all are right. Call this while the guest does
+ * nothing, and each time that more is mapped than before.
  */
 const char *untrue(struct subject *s);
 /* The leaves of each slot, in words. */
 const char *picture(struct subject *s, char *text, size_t size);
 
 /*
- * Unload kvmwatch and load it again. What it counted of each guest as it happened is what it
- * then finds in the page tables: ""; or what differs.
+ * Unload kvmwatch and load it again. Returns "" if it then finds in the page tables of each guest
+ * what its hits had counted, else the difference in words.
  */
 const char *untrue_after_reload(struct subject *s, unsigned int nr);
 
@@ -102,7 +102,7 @@ const char *untrue_after_reload(struct subject *s, unsigned int nr);
 		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_splits"));	\
 } while (0)
 
-/* The same of tables that a huge leaf replaced. */
+/* The same for tables that a huge leaf replaced. */
 #define EXPECT_COLLAPSES(s, n) do {						\
 	if (!(s)->shadow)							\
 		EXPECT_EQ((__u64)(n), watch_vm_stat((s)->g, "huge_collapses"));	\

@@ -26,7 +26,7 @@
 
 /* --- files ------------------------------------------------------------------- */
 
-/* A file that does not tell its size, whole. NULL: it is not there, or cannot be read. */
+/* Read a whole file of unknown size. NULL: it does not exist, or cannot be read. */
 static char *read_file(const char *path)
 {
 	size_t len = 0, room = 0;
@@ -121,8 +121,8 @@ static bool file_says_memory(const char *path)
 }
 
 /*
- * Asks cgroup2: newer kernels list only cgroup v1 controllers in /proc/cgroups. The VM has not
- * mounted cgroup2; to mount it on another machine would reset its options for all.
+ * Uses cgroup2, as newer kernels list only cgroup v1 controllers in /proc/cgroups. The test VM has
+ * not mounted cgroup2. On another machine, mounting it again would reset its options for everybody.
  */
 static bool has_memory_cgroups(void)
 {
@@ -236,8 +236,8 @@ int watch_records(void)
 }
 
 /*
- * What RCU or a work item still has goes in time; what is lost stays. On a busy machine that time
- * is long, so look until several looks in a row have found no less.
+ * RCU and work items free their objects after some time; leaked objects stay. On a busy machine
+ * that takes long, so look until several looks in a row find no less.
  */
 long long watch_slab(void)
 {
@@ -614,7 +614,7 @@ void watch_read_tree(const char *path,
 
 static char *trace;
 
-/* It is the test's own, so this changes nothing for others. */
+/* The trace instance is private to the test, so this changes nothing for others. */
 static int instance_put(const char *file, const char *value)
 {
 	char path[256];
@@ -623,7 +623,7 @@ static int instance_put(const char *file, const char *value)
 	return sys_put(path, value);
 }
 
-/* One that is there already is emptied: to make its buffers takes some kernels seconds. */
+/* Empty an existing instance instead of creating one: some kernels take seconds for its buffers. */
 static int make_instance(void)
 {
 	int err;
@@ -656,7 +656,7 @@ static void exclude_threads(char *filter, __u64 vm)
 	free(vcpus);
 }
 
-/* Have an event, or all of a system, not recorded for VMs of others. KVM's tell by their thread. */
+/* Exclude other users' VMs from an event or a system. KVM's events are selected by thread. */
 static int leave_out_others(const char *event)
 {
 	bool ours = !strncmp(event, "kvmwatch", 8);

@@ -21,21 +21,21 @@
 
 /* --- the module ------------------------------------------------------------ */
 
-/* Load it as the runner did (with MODARGS), or with other arguments; unload it. */
+/* Load the module with MODARGS, as the runner does, or with other arguments; unload it. */
 int watch_load(const char *args);
 int watch_unload(void);
-/* Unload, as often as it takes while somebody has one of its files open for a moment. */
+/* Unload the module; retry while another process briefly has one of its files open. */
 int watch_unload_patiently(void);
-/* How many users the module has; -ENOENT: it is not loaded. */
+/* Number of references to the module; -ENOENT: it is not loaded. */
 int watch_refs(void);
 /*
- * Records that are about somebody, living or dead, but for VMs of others: 0 when all VMs of the
- * tests are gone and nobody has an fd. -EIO: the file hooks does not say.
+ * Number of records in use, without those of other users' VMs: 0 if all VMs of the tests are gone
+ * and no fd is open. -EIO: the file hooks has no such line.
  */
 int watch_records(void);
 /*
- * Kernel memory in use: bytes in slab objects of such kinds as kvmwatch has, but not what is
- * only cached or about to be freed; bytes of per-CPU allocations, in whole pages.
+ * Kernel memory in use: bytes of slab objects of the sizes that kvmwatch allocates, without cached
+ * objects and those about to be freed; bytes of per-CPU allocations, in whole pages.
  */
 long long watch_slab(void);
 long long watch_percpu(void);
@@ -78,17 +78,16 @@ int watch_vcpu(struct guest *g, unsigned int vcpu);
 int watch_slot(struct guest *g, unsigned int as_id, unsigned int slot);
 
 /*
- * One number of an object, read through a stats fd opened for it. ~0 when it is not
- * there: no test expects so many of anything, so a comparison fails and shows it. @slot
- * may be a GUEST_SMM_SLOT().
+ * A number of an object, read through a new stats fd. ~0 if it is unavailable: no test expects that
+ * number, so a comparison fails and shows it. @slot may be a GUEST_SMM_SLOT().
  */
 __u64 watch_vm_stat(struct guest *g, const char *name);
 __u64 watch_vcpu_stat(struct guest *g, unsigned int vcpu, const char *name);
 __u64 watch_slot_stat(struct guest *g, unsigned int slot, const char *name);
 
 /*
- * Wait until the numbers of an object that is gone stand still: the housekeeper has audited it, and
- * has taken it off its lists.
+ * Wait until the housekeeper has audited an ended object and taken it off the lists, so that its
+ * numbers do not change any more.
  */
 int watch_wait_ended(int fd);
 
@@ -115,8 +114,8 @@ int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
 int watch_find(struct guest *g, struct kvmwatch_vm *vm);
 
 /*
- * Is it as it should be that a hook is not attached? It was not asked for, or it is about
- * dirty rings and KVM here has none.
+ * May this hook be missing? Yes if no parameter asked for it, or if it is for dirty rings and KVM
+ * has none.
  */
 int watch_hook_may_miss(const struct kvmwatch_hook *hook);
 
@@ -165,7 +164,7 @@ long long watch_trace_sum(const char *field, const char *first, ...);
  * to a nanosecond, and each event.
  */
 bool watch_trace_is_sum(__u64 ns, long long sum, long events);
-/* How many events the instance lost; a test that counts expects 0. */
+/* Number of events that the instance lost; a test that counts events expects 0. */
 long watch_trace_lost(void);
 void watch_trace_end(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the parts of the test guest share. See parts.h. */
+/* Functions that the parts of the test guest share. See parts.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/ioctl.h>

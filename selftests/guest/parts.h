@@ -52,7 +52,7 @@
 #define NR_EXITS	64
 #define NR_SLOTS	(2 * GUEST_MAX_SLOTS)
 
-/* What host and guest say to each other; a vCPU's page starts with it. */
+/* The mailbox between host and guest, at the start of a vCPU's page. */
 struct mailbox {
 	__u64 op;
 	__u64 rounds;

@@ -453,7 +453,7 @@ static void thread_says(const char *thread, const char *file, const char *format
 	fclose(f);
 }
 
-/* Does this kernel tell where a thread sleeps? Init does, until we are done. */
+/* Does this kernel show where a thread sleeps? Look at init, which sleeps while tests run. */
 static bool kernel_tells_where(void)
 {
 	char where[32];
@@ -463,8 +463,8 @@ static bool kernel_tells_where(void)
 }
 
 /*
- * Does the thread sleep where a vCPU halts? One that was preempted on its way to sleep has
- * the state of a sleeper, but is nowhere; where the kernel does not tell, the state has to do.
+ * Does the thread sleep in a halt? A thread that was preempted on its way to sleep has the state of
+ * a sleeper, but no wait channel. If the kernel shows no wait channels, use the state alone.
  */
 static bool blocks_in_kvm(int tid)
 {
@@ -498,8 +498,8 @@ static long sleeps_of(int tid)
 }
 
 /*
- * While the host fetches a page, KVM has a vCPU wait in the same place as in a halt, but for a
- * moment: a halt is a sleep that lasts. So look often.
+ * While the host fetches a page (an asynchronous page fault), a vCPU briefly sleeps in the same
+ * place as in a halt. Only a halt lasts, so look repeatedly.
  */
 #define LASTS	30
 

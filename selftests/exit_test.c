@@ -490,7 +490,7 @@ static void *burn(void *unused)
 	return NULL;
 }
 
-/* Have the kernel preempted as @mode says; what it was goes to @was, of 16 bytes. */
+/* Set the kernel's preemption mode; the old mode goes to @was, of 16 bytes. */
 static bool set_preemption(const char *mode, char *was)
 {
 	FILE *f = machine_is_ours() ? fopen("/sys/kernel/debug/sched/preempt", "r+") : NULL;
@@ -611,8 +611,8 @@ static __u64 waited(void)
 }
 
 /*
- * run_delay_ns goes up to the last load, which is between two looks at what the kernel
- * says of the thread: before a command and after it.
+ * run_delay_ns includes the delay up to the last load. So it lies between the kernel's numbers of
+ * the thread before a command and after it.
  */
 TEST(run_delay_is_what_the_kernel_says_of_the_thread)
 {

@@ -122,7 +122,7 @@ static int halt_shortly(struct guest *g, unsigned int halts, __u64 limit)
 	return err ?: shortly ? 0 : -EAGAIN;
 }
 
-/* The window of this VM begins from nothing, and is as good as not limited. */
+/* Start with a window of 0 and practically no limit for this VM. */
 static int reset_window(struct guest *g)
 {
 	return limit_window(g, 0) ?: guest_halt_asleep(g, 0, 1) ?: limit_window(g, LIMIT_HUGE);
@@ -159,9 +159,9 @@ static __u64 kvms_or(const struct oracle *kvm, const char *name, __u64 instead)
 }
 
 /*
- * What kvmwatch and KVM say of the halts of a stopped vCPU. KVM tells only since 5.14 how
- * many had to wait, and how long; before, kvm_waits is what kvmwatch says, and kvm_ns the
- * time they polled.
+ * The counts of kvmwatch and KVM for the halts of a stopped vCPU. Only since 5.14 KVM counts the
+ * halts that had to wait, and their time; before that kvm_waits is kvmwatch's count, and kvm_ns the
+ * time of polling.
  */
 struct halts {
 	__u64 halts, poll, wait, valid, invalid, time_ns, hist;
@@ -504,8 +504,8 @@ static int changes_of(const char *event, struct change *changes)
 }
 
 /*
- * What was recorded since @h0 against the numbers @h: KVM's events are all there and
- * counted, one change begins where the one before ended, and the last is what is now.
+ * Compare the events since @h0 with the numbers @h: KVM's events are all recorded and counted, each
+ * change begins where the one before ended, and the last one ends with the current window.
  */
 static void check_changes(struct __test_metadata *_metadata, const struct halts *h0,
 			  const struct halts *h)

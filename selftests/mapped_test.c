@@ -233,7 +233,7 @@ SCENARIO_FIRST(pages_given_back_are_not_mapped)
 
 SCENARIO_THEN(pages_given_back_are_not_mapped, NEEDS_THP)
 {
-	/* Seen from the start, it had 100 more at its peak. */
+	/* A VM seen from its creation had 100 pages more at its peak. */
 	if (!s->early)
 		s->peak = (GUEST_SLOT0_PAGES + 1000 + 4 * HUGE_PAGES) * GUEST_PAGE;
 	EXPECT_STREQ("", untrue(s));
@@ -349,8 +349,8 @@ SCENARIO_THEN(dirty_logging_splits_and_merges, NEEDS_THP)
 }
 
 /*
- * KVM splits nothing ahead here. A write to a huge page makes it go, and one small come; or
- * it is split then, by the TDP MMU since 6.3.
+ * Here KVM splits nothing ahead. At a write to a huge page KVM zaps the huge leaf and maps one
+ * small page; or since 6.3 the TDP MMU splits it.
  */
 SCENARIO_FIRST(writes_to_logged_huge_pages_replace_them)
 {
@@ -605,8 +605,8 @@ static long ksm_number(const char *name)
 }
 
 /*
- * KSM replaces pages of the same content by a single one that can't be written. It tells
- * KVM, which either lets go of them or maps the new one; the guest finds out when it reads.
+ * KSM replaces pages with the same content by a single read-only page. Its MMU notifier makes KVM
+ * either zap their leaves or map the new page. After a zap KVM maps the page at the next read.
  */
 TEST_F(mapped, pages_that_ksm_merges_are_mapped_when_kvm_has_them_mapped)
 {
@@ -824,8 +824,8 @@ TEST_F_TIMEOUT(adoption, of_a_vm_at_work_counts_each_leaf_once, 60)
 }
 
 /*
- * A 1G leaf splits, and comes again, while kvmwatch has counted a part of what it maps. The
- * steps of counting and the changes of the log take turns for mmu_lock.
+ * A 1G leaf splits and collapses while kvmwatch has counted a part of the memory that it maps. The
+ * count and the changes of logging compete for mmu_lock.
  */
 struct splitter {
 	struct guest *g;

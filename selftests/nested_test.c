@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest that has a guest of its own (SVM). KVM then shadows the tables that the guest
- * made for it, beside or instead of what it maps for the guest itself. What is mapped of
- * both, and marked dirty, against KVM's own numbers and against what the two did; and what
- * brought them back to KVM.
+ * A guest with a guest of its own (nested SVM). KVM then shadows the page tables that the guest
+ * made for the nested guest, beside or instead of its own tables for the guest. Mapped pages, dirty
+ * marks and exits of both are compared with KVM's own numbers, and with what the two guests did.
  *
- * All of it with each of KVM's MMUs for the guest, and without nested paging. kvmwatch is
- * there from the start, or comes when the guest's guest has run.
+ * Each test runs with each of KVM's MMUs for the guest, and without nested paging. kvmwatch is
+ * loaded from the start, or after the nested guest has run.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -141,7 +141,7 @@ static void one_round(int round)
 	atomic_fetch_add(&rounds_done, 1);
 }
 
-/* Have those who read seen enough, whoever was quicker? */
+/* Have all readers read enough, whichever is fastest? */
 static bool is_read(void)
 {
 	return reads > 1000 && reads_after_death > 10 && audits > 10;
@@ -160,8 +160,8 @@ static void *maker(void *unused)
 /* --- slots under vCPUs ------------------------------------------------------- */
 
 /*
- * One vCPU writes to a slot that stays, whose pages go and come back; one to a slot that
- * comes, moves and goes; one to a slot that is logged now and then.
+ * One vCPU writes to a slot that stays, whose pages the host discards; one to a slot that is
+ * created, moved and deleted; one to a slot whose logging is switched on and off.
  */
 #define SLOTS_VCPUS	3
 #define SLOTS_PAGES	64
@@ -171,7 +171,7 @@ static __u64 slot_gpa(unsigned int slot)
 	return slot * GPA;
 }
 
-/* Where there is no slot, the guest's work ends: let it begin again. */
+/* The guest's work ends at an access outside of all slots: start it again. */
 static void keep_at_work(struct guest *g)
 {
 	unsigned int i;
@@ -382,7 +382,7 @@ static void read_stats_fds(void)
 	close(dev);
 }
 
-/* Whoever is there is right, whatever happens to it; who is being counted is not asked. */
+/* The numbers of every VM are right at any moment. VMs that are being counted are left out. */
 static void audit_all(void)
 {
 	struct kvmwatch_audit arg = { .size = sizeof(arg) };
@@ -523,9 +523,9 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 	EXPECT_TRUE(is_read());
 
 	/*
-	 * Beside records there are debugfs files of 100 KB a round. What they lose they lose in
-	 * both storms; what others take for a while is in one. (7.2 keeps 800 bytes of vmalloc's
-	 * for each VM.)
+	 * Besides records, debugfs files take 100 KB a round. A leak shows in both storms, but
+	 * memory that others use for a while shows only in one. (7.2 keeps 800 bytes of vmalloc
+	 * data for each VM.)
 	 */
 	growth = slab[1] - slab[0] < slab[2] - slab[1] ? slab[1] - slab[0] : slab[2] - slab[1];
 	EXPECT_GT(rounds_done * 4096, growth);

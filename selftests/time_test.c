@@ -509,8 +509,8 @@ static __u64 tsc(void)
 }
 
 /*
- * What KVM's events of a thread say: from each kvm_exit to the next kvm_entry, in ticks. Returns
- * that of guest mode, from each kvm_entry to the next kvm_exit.
+ * Add up the events of a thread, in ticks: the times from each kvm_exit to the next kvm_entry.
+ * Returns the time in guest mode, from each kvm_entry to the next kvm_exit.
  */
 static __u64 events(const char *tid, struct reason *reasons, size_t nr)
 {
@@ -619,9 +619,9 @@ static int compare_with_events(struct guest *g, int fd)
 }
 
 /*
- * As "perf kvm stat" does it. Both take the time in KVM's event: kvmwatch first, which was there
- * before, then the trace, which takes a while, at the exit and at the entry. An interrupt may come
- * between the two, or the machine do something else, but not each time.
+ * Compare with the method of "perf kvm stat". In each of KVM's events kvmwatch reads the clock
+ * first, as its probe was registered first, then the trace, which takes a while. An interrupt or
+ * other work of the machine may come in between, but not each time.
  */
 TEST_F(times, the_time_by_reason_is_that_between_kvms_events)
 {

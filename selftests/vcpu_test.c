@@ -233,10 +233,9 @@ FIXTURE_TEARDOWN(load_work)
 }
 
 /*
- * KVM loads a vCPU in each of its ioctls, and in the middle of one when its thread
- * is scheduled in. That it was scheduled out before has two causes: a preemption, or a
- * sleep. Nothing makes these guests sleep: their memory is there, and nobody else holds
- * a lock that they need.
+ * KVM loads a vCPU in each of its ioctls, and when the scheduler switches to its thread within an
+ * ioctl. Before that the thread was preempted or slept. Nothing makes these guests sleep: their
+ * memory is present, and nobody else holds a lock that they need.
  */
 TEST_F(load_work, is_loaded_once_for_each_run_and_preemption)
 {
@@ -469,8 +468,8 @@ TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
 }
 
 /*
- * Two looks at a vCPU between which it stayed on its pCPU, and not off it, where it may have to
- * wait for others. Tells whether there were any.
+ * Find two looks at a vCPU between which it stayed on its pCPU: off it, it may have to wait for
+ * others. Returns whether there were such looks.
  */
 static int two_looks(int fd, struct numbers *a, struct numbers *b)
 {
@@ -534,8 +533,8 @@ TEST_F(alone, the_list_tells_who_runs_it_and_whether_it_is_loaded)
 /* --- two on one pCPU --------------------------------------------------------- */
 
 /*
- * Preemptions of a vCPU that is loaded, and switches that its thread was forced to, when
- * both stand still: nothing else may want its pCPU.
+ * Read the preemptions of a loaded vCPU, and the involuntary switches of its thread, while both do
+ * not change: nothing else may use its pCPU.
  */
 static int still(struct guest *g, unsigned int vcpu, int fd, struct numbers *n,
 		 struct switches *s)

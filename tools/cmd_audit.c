@@ -12,7 +12,7 @@
 #include "repeat.h"
 #include "select.h"
 
-enum { COL_ID, COL_NAME, COL_RESULT, COL_AUDITS, COL_FAILURES, NR_COLS };
+enum { COL_ID, COL_NAME, COL_RESULT, COL_AUDITS, COL_FAILURES, COL_TIME, NR_COLS };
 
 static const struct output_column columns[NR_COLS] = {
 	[COL_ID]	= { "id",	"ID",		true, 0, true },
@@ -20,6 +20,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_RESULT]	= { "result",	"RESULT",	false },
 	[COL_AUDITS]	= { "audits",	"AUDITS",	true },
 	[COL_FAILURES]	= { "failures",	"FAILURES",	true },
+	[COL_TIME]	= { "time_ns",	NULL,		true, 0, true },
 };
 
 struct audit {
@@ -74,6 +75,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 			output_unknown(out, COL_AUDITS, NULL);
 			output_unknown(out, COL_FAILURES, NULL);
 		}
+		output_u64(out, COL_TIME, now_ns(), NULL);
 		output_row(out);
 		shown++;
 		if (!err && !answer.agrees)

@@ -48,10 +48,11 @@ struct hot_options {
 	const char *svg;
 };
 
-/* A VM that is watched. */
+/* A VM that is watched, and when it was last looked at. */
 struct watched {
 	struct vm vm;
 	struct hot hot;
+	__u64 look_ns;
 };
 
 struct hots {
@@ -89,8 +90,10 @@ static int wait_and_look(struct hots *hots)
 		if (hots->options->svg)
 			err = look_for_map(hots);
 	}
-	for (i = 0; i < hots->nr && !err; i++)
+	for (i = 0; i < hots->nr && !err; i++) {
+		hots->all[i].look_ns = now_ns();
 		err = hot_look(&hots->all[i].hot);
+	}
 	hots->end_ns = now_ns();
 	return err;
 }
@@ -156,7 +159,7 @@ static int open_all(struct hots *hots, int dev, const struct vm *vms, size_t nr)
 
 enum {
 	COL_VM, COL_NAME, COL_PID, COL_GFN, COL_REL_GFN, COL_AS_ID, COL_SLOT,
-	COL_COUNT, NR_COLS
+	COL_COUNT, COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -168,6 +171,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_AS_ID]	= { "as_id",	NULL,		true, 0, true },
 	[COL_SLOT]	= { "slot",	"SLOT",		true, 0, true },
 	[COL_COUNT]	= { "count",	"COUNT",	true },
+	[COL_TIME]	= { "time_ns",	NULL,		true, 0, true },
 };
 
 static void show_vm(struct output *out, const struct vm *vm)
@@ -200,6 +204,7 @@ static void show_page(struct output *out, const struct watched *w, const struct 
 	output_u64(out, COL_AS_ID, slot->as_id, NULL);
 	output_u64(out, COL_SLOT, slot->id, text);
 	output_u64(out, COL_COUNT, page->count, NULL);
+	output_u64(out, COL_TIME, w->look_ns, NULL);
 	output_row(out);
 }
 
@@ -239,6 +244,7 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 	if (!hot_any_logged(&w->hot)) {
 		show_vm(out, &w->vm);
 		output_unknown(out, COL_COUNT, "unknown: dirty logging is off");
+		output_u64(out, COL_TIME, w->look_ns, NULL);
 		output_row(out);
 	}
 	output_end(out);
@@ -249,7 +255,8 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 /* --- the table of windows ------------------------------------------------ */
 
 enum {
-	WIN_VM, WIN_NAME, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, NR_WINS
+	WIN_VM, WIN_NAME, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, WIN_TIME,
+	NR_WINS
 };
 
 static const struct output_column window_columns[NR_WINS] = {
@@ -260,6 +267,7 @@ static const struct output_column window_columns[NR_WINS] = {
 	[WIN_WINDOWS]	= { "windows",		"WINDOWS",	true },
 	[WIN_PAGES]	= { "pages",		"PAGES",	true },
 	[WIN_RATE]	= { "bytes_per_second",	"RATE",		true },
+	[WIN_TIME]	= { "time_ns",		NULL,		true, 0, true },
 };
 
 static void show_window(struct output *out, const struct watched *w, size_t slot,
@@ -291,6 +299,7 @@ static void show_window(struct output *out, const struct watched *w, size_t slot
 			       "unknown: none has ended yet");
 		output_unknown(out, WIN_RATE, NULL);
 	}
+	output_u64(out, WIN_TIME, w->look_ns, NULL);
 	output_row(out);
 }
 

@@ -147,6 +147,7 @@ void dirtying_free(struct dirtying *dirtying);
  * @chunks:	pieces in which the log is cleared
  * @cleared_at:	share of the first pass, when each is
  * @chunk_dirty: share of the pages that are dirtied
+ * @dirty_chunks: as many pieces as would hold what is dirtied, if each had as much
  */
 struct layout {
 	double data[LAYOUT_STEPS + 1];
@@ -156,6 +157,7 @@ struct layout {
 	unsigned int chunks;
 	double cleared_at[MAX_CHUNKS];
 	double chunk_dirty[MAX_CHUNKS];
+	double dirty_chunks;
 };
 
 void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in);

@@ -54,6 +54,19 @@ static double table_at(const double *table, double share)
 	return table[step] + (table[step + 1] - table[step]) * (at - step);
 }
 
+/* In how much of RAM what is dirtied lies: all of it, or less if some parts have more than others */
+static double dirty_share(const struct layout *layout)
+{
+	double squares = 0, here;
+	unsigned int step;
+
+	for (step = 0; step < LAYOUT_STEPS; step++) {
+		here = layout->dirty[step + 1] - layout->dirty[step];
+		squares += here * here;
+	}
+	return squares > 0 ? fmin(1 / (squares * LAYOUT_STEPS), 1) : 1;
+}
+
 static void find_chunks(struct layout *layout, const struct kvmwatch_predict_input *in)
 {
 	double chunks = ceil((double)in->ram_pages * PAGE_BYTES / (double)in->chunk), share, next;
@@ -62,6 +75,7 @@ static void find_chunks(struct layout *layout, const struct kvmwatch_predict_inp
 	if (in->flags & KVMWATCH_PREDICT_RING)
 		chunks = 1;
 	layout->chunks = (unsigned int)fmin(chunks, MAX_CHUNKS);
+	layout->dirty_chunks = fmin(chunks * dirty_share(layout), MAX_CHUNKS);
 	for (i = 0; i < layout->chunks; i++) {
 		share = (double)i / layout->chunks;
 		next = (double)(i + 1) / layout->chunks;

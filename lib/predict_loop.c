@@ -220,7 +220,7 @@ static double found_dirty(const struct state *s, double seconds, double own, dou
 			sum += dirtied_in(s->chance, since) * layout->chunk_dirty[i];
 		}
 	} else {
-		chunks = (unsigned int)fmax(1, round(layout->chunks * sent_share));
+		chunks = (unsigned int)fmax(1, round(layout->dirty_chunks * sent_share));
 		for (i = 0; i < chunks; i++) {
 			since = own * (1 - (double)i / chunks);
 			sum += fmax(dirtied_in(s->chance, s->before + own) -

@@ -672,12 +672,28 @@ static int take_cycles(struct making *m, const struct live *live, __u64 age_ns)
 	return err;
 }
 
+/* Of what was sent meanwhile, if that was no first pass: zero pages that were dirtied */
+static void take_sent(struct forecast *f, const struct migration *before,
+		      const struct migration *now)
+{
+	__u64 normal = now->normal.number - before->normal.number;
+	__u64 zero = now->zero.number - before->zero.number;
+
+	if (before->syncs.number <= 1 || !before->normal.known || !now->normal.known ||
+	    !before->zero.known || !now->zero.known ||
+	    now->normal.number < before->normal.number || now->zero.number < before->zero.number)
+		return;
+	take_zero_share(f, zero, normal + zero, f->in.ram_pages);
+}
+
 /* How far it is now */
 static int ask_again(struct making *m)
 {
+	const struct migration before = m->migration;
 	int err = migration_read(&m->monitor, 0, &m->migration);
 
 	if (!err && migrates(m->forecast, &m->migration)) {
+		take_sent(m->forecast, &before, &m->migration);
 		take_progress(m->forecast, &m->migration);
 		take_left(m->forecast, &m->migration);
 		return 0;

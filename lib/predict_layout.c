@@ -54,7 +54,7 @@ static double table_at(const double *table, double share)
 	return table[step] + (table[step + 1] - table[step]) * (at - step);
 }
 
-/* In how much of RAM what is dirtied lies: all of it, or less if some parts have more than others */
+/* In how much of RAM what is dirtied lies: all, or less if some parts have more than others */
 static double dirty_share(const struct layout *layout)
 {
 	double squares = 0, here;

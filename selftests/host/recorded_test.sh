@@ -8,7 +8,7 @@
 tmp=$(mktemp -d)
 trap 'rm -r "$tmp"' EXIT
 
-cd "$top"
+cd "${top:?}" || exit
 make --no-print-directory -s -C selftests ../build/selftests/predict/replay >"$tmp/log" 2>&1 || {
 	case_is 1 "what forecasts them is built"
 	exit

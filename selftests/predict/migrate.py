@@ -557,4 +557,5 @@ def main(cases, guest, output, *names):
         say("%sok %d %s" % ("not " if wrong else "", nr, case["name"]))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -15,7 +15,7 @@ migration. table tells how good they are, cases lists them, pairs has those that
 dirty rings and with a log side by side, live those that were forecast while they ran. check has
 forecasts of inputs, which also say what happened, held against what docs/predict.md promises;
 output for tap. Curves are of what polls saw (polled), or of dirty_age_hist (aged), which is what
-kvmwatch takes. KEY=N goes into each input: link=629145600 device=0.015 zero_page=1.1e-6.
+kvmwatch takes. KEY=N goes into each input: link=629145600 device=0.015 zero_page=1.5e-6.
 """
 import hashlib
 import json

@@ -331,7 +331,7 @@ def check(inputs, forecasts):
     table(rows)
     claims = [
         ("each recording is forecast", [i["name"] for i in inputs] == [f["name"] for f in forecasts]
-         and len(rows) >= 30),
+         and len(rows) >= 60),
         ("total time is off by 3 % at most in half of them", off(rows, "time", .5) <= .03),
         ("and by 10 % in nine of ten", off(rows, "time", .9) <= .1),
         ("bytes are off by 3 % at most in half of them", off(rows, "bytes", .5) <= .03),

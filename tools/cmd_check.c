@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch check: which hooks a kvm.ko would get, and why, without loading anything. See judge.h.
+ * kvmwatch check: which hooks a kvm.ko would get, and why, without loading anything. See
+ * proof/judge.h.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,9 +11,10 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "judge.h"
+#include "kvm_file.h"
 #include "options.h"
 #include "output.h"
+#include "proof/judge.h"
 
 #define RUNNING_TYPES	"/sys/kernel/btf/vmlinux"
 #define MAX_PATH	4096
@@ -144,6 +146,17 @@ struct subject {
 	struct kvmw_btf btf;
 };
 
+/* Room for what kvmw_btf_index() marks in both parts */
+static bool make_marks(struct kvmw_btf *btf)
+{
+	size_t base = kvmw_btf_marks(&btf->base);
+
+	btf->base.marks = calloc(base + kvmw_btf_marks(&btf->split), sizeof(__u32));
+	if (btf->base.marks)
+		btf->split.marks = btf->base.marks + base;
+	return btf->base.marks;
+}
+
 static int index_types(struct subject *subject)
 {
 	struct kvmw_btf *btf = &subject->btf;
@@ -153,8 +166,7 @@ static int index_types(struct subject *subject)
 		return complain(subject->vmlinux_path, "its types (BTF) are broken");
 	if (!kvmw_btf_part(&btf->split, subject->kvm.types.data, subject->kvm.types.size))
 		return complain(subject->kvm_path, "its types (BTF) are broken");
-	btf->offsets = calloc(1 + (size_t)btf->base.nr + btf->split.nr, sizeof(*btf->offsets));
-	if (!btf->offsets)
+	if (!make_marks(btf))
 		return complain("check", "no memory");
 	wrong = kvmw_btf_index(btf);
 	if (wrong)
@@ -202,7 +214,7 @@ static int read_subject(struct subject *subject, const struct options *options)
 
 static void free_subject(struct subject *subject)
 {
-	free(subject->btf.offsets);
+	free(subject->btf.base.marks);
 	blob_free(&subject->vmlinux);
 	kvm_file_free(&subject->kvm);
 	free(subject);
@@ -210,7 +222,7 @@ static void free_subject(struct subject *subject)
 
 /* --- show ------------------------------------------------------------------ */
 
-static __u64 count(const struct judgement *judgement, enum trust trust)
+static __u64 count(const struct kvmw_judgement *judgement, enum kvmw_trust trust)
 {
 	__u64 nr = 0;
 	size_t i;
@@ -221,7 +233,7 @@ static __u64 count(const struct judgement *judgement, enum trust trust)
 }
 
 static void show_kernel(struct output *out, const struct subject *subject,
-			const struct judgement *judgement)
+			const struct kvmw_judgement *judgement)
 {
 	output_begin(out, NULL, kernel_columns, NR_COLS);
 	output_string(out, COL_KIND, "kernel");
@@ -230,33 +242,34 @@ static void show_kernel(struct output *out, const struct subject *subject,
 	output_string(out, COL_KVM, subject->kvm_path);
 	if (*subject->vmlinux_path)
 		output_string(out, COL_VMLINUX, subject->vmlinux_path);
-	output_u64(out, COL_PROVEN, count(judgement, TRUST_PROVEN), NULL);
-	output_u64(out, COL_TESTED, count(judgement, TRUST_TESTED), NULL);
-	output_u64(out, COL_ABSENT, count(judgement, TRUST_ABSENT), NULL);
-	output_u64(out, COL_UNAVAILABLE, count(judgement, TRUST_UNAVAILABLE), NULL);
+	output_u64(out, COL_PROVEN, count(judgement, KVMW_PROVEN), NULL);
+	output_u64(out, COL_TESTED, count(judgement, KVMW_TESTED), NULL);
+	output_u64(out, COL_ABSENT, count(judgement, KVMW_ABSENT), NULL);
+	output_u64(out, COL_UNAVAILABLE, count(judgement, KVMW_UNAVAILABLE), NULL);
 	output_row(out);
 	output_end(out);
 }
 
-static const char *via(const struct verdict *verdict)
+static const char *via(const struct subject *subject, const struct kvmw_verdict *verdict)
 {
 	if (verdict->event)
 		return "tracepoint";
 	if (verdict->whole)
 		return "kretprobe";
-	return verdict->traced ? "ftrace" : "kprobe";
+	return kvm_file_traced(&subject->kvm, verdict->symbol) ? "ftrace" : "kprobe";
 }
 
-static void show_verdict(struct output *out, const struct verdict *verdict)
+static void show_verdict(struct output *out, const struct subject *subject,
+			 const struct kvmw_verdict *verdict)
 {
 	output_string(out, COL_KIND, "hook");
 	output_string(out, COL_NAME, verdict->hook);
-	output_string(out, COL_TRUST, trust_name(verdict->trust));
+	output_string(out, COL_TRUST, kvmw_trust_name(verdict->trust));
 	if (verdict->symbol)
 		output_string(out, COL_FUNCTION, verdict->symbol);
-	if (verdict->trust >= TRUST_TESTED) {
+	if (verdict->trust >= KVMW_TESTED) {
 		output_string(out, COL_FORM, verdict->form);
-		output_string(out, COL_VIA, via(verdict));
+		output_string(out, COL_VIA, via(subject, verdict));
 		output_string(out, COL_BY, verdict->by);
 	} else {
 		output_string(out, COL_REASON, verdict->reason);
@@ -264,7 +277,7 @@ static void show_verdict(struct output *out, const struct verdict *verdict)
 	output_row(out);
 }
 
-static int show(const struct subject *subject, const struct judgement *judgement,
+static int show(const struct subject *subject, const struct kvmw_judgement *judgement,
 		const struct options *options)
 {
 	struct output out;
@@ -277,24 +290,34 @@ static int show(const struct subject *subject, const struct judgement *judgement
 	show_kernel(&out, subject, judgement);
 	output_begin(&out, NULL, hook_columns, NR_COLS);
 	for (i = 0; i < judgement->nr; i++)
-		show_verdict(&out, &judgement->verdicts[i]);
+		show_verdict(&out, subject, &judgement->verdicts[i]);
 	output_end(&out);
 	err = output_flush(&out);
 	if (err)
 		return complain_output(err);
-	return count(judgement, TRUST_UNAVAILABLE) ? EXIT_DOES_NOT : EXIT_DONE;
+	return count(judgement, KVMW_UNAVAILABLE) ? EXIT_DOES_NOT : EXIT_DONE;
 }
 
 static int check(struct subject *subject, const struct options *options)
 {
-	struct judgement judgement;
+	struct kvmw_subject judged = {
+		.release = subject->kvm.release,
+		.symbols = &subject->kvm.symbols,
+		.complete = true,
+		.untyped = "kvm.ko has no types (BTF)",
+	};
+	struct kvmw_judgement judgement;
 	const char *wrong;
 	int code;
 
 	code = read_subject(subject, options);
 	if (code)
 		return code;
-	wrong = judge(&judgement, &subject->kvm, subject->kvm.types.data ? &subject->btf : NULL);
+	judged.code = subject->kvm.code;
+	judged.nr_code = subject->kvm.nr_code;
+	if (subject->kvm.types.data)
+		judged.btf = &subject->btf;
+	wrong = kvmw_judge(&judgement, &judged);
 	if (wrong)
 		return complain(subject->kvm_path, "%s", wrong);
 	return show(subject, &judgement, options);

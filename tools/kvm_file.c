@@ -385,7 +385,7 @@ static const char *relocate_all(struct kvm_file *kvm, const struct layout *layou
 
 static int compare_symbols(const void *a, const void *b)
 {
-	const struct kvm_symbol *left = a, *right = b;
+	const struct kvmw_symbol *left = a, *right = b;
 
 	if (left->address != right->address)
 		return left->address > right->address ? 1 : -1;
@@ -396,25 +396,28 @@ static const char *read_symbols(struct kvm_file *kvm, const struct layout *layou
 				const GElf_Shdr *head, Elf_Data *data)
 {
 	size_t nr = head->sh_entsize ? head->sh_size / head->sh_entsize : 0, i;
-	struct kvm_symbol *to;
+	struct kvmw_symbols *symbols = &kvm->symbols;
+	struct kvmw_symbol *to;
 	const char *name;
 	GElf_Sym symbol;
 
-	kvm->symbols = calloc(nr + 1, sizeof(*kvm->symbols));
-	if (!kvm->symbols)
+	symbols->all = calloc(nr + 1, sizeof(*symbols->all));
+	symbols->next = calloc(nr + 1, sizeof(*symbols->next));
+	if (!symbols->all || !symbols->next)
 		return no_memory;
 	for (i = 0; i < nr && gelf_getsym(data, i, &symbol); i++) {
 		name = elf_strptr(kvm->elf, head->sh_link, symbol.st_name);
 		if (!name || !*name || symbol.st_shndx == SHN_UNDEF)
 			continue;
-		to = &kvm->symbols[kvm->nr_symbols++];
+		to = &symbols->all[symbols->nr++];
 		to->name = name;
 		to->size = symbol.st_size;
 		to->function = GELF_ST_TYPE(symbol.st_info) == STT_FUNC;
 		to->address = to->function ? symbol_address(layout, &symbol) : 0;
 		to->function = to->address;
 	}
-	qsort(kvm->symbols, kvm->nr_symbols, sizeof(*kvm->symbols), compare_symbols);
+	qsort(symbols->all, symbols->nr, sizeof(*symbols->all), compare_symbols);
+	kvmw_symbols_index(symbols);
 	return NULL;
 }
 
@@ -486,7 +489,8 @@ void kvm_file_free(struct kvm_file *kvm)
 	for (i = 0; i < kvm->nr_code; i++)
 		free((void *)kvm->code[i].bytes);
 	free(kvm->code);
-	free(kvm->symbols);
+	free(kvm->symbols.all);
+	free(kvm->symbols.next);
 	free(kvm->sites);
 	elf_end(kvm->elf);
 	blob_free(&kvm->file);
@@ -495,46 +499,6 @@ void kvm_file_free(struct kvm_file *kvm)
 
 /* --- questions ------------------------------------------------------------- */
 
-const struct kvm_symbol *kvm_file_function(const struct kvm_file *kvm, const char *name,
-					   bool *several)
-{
-	const struct kvm_symbol *found = NULL;
-	size_t i;
-
-	*several = false;
-	for (i = 0; i < kvm->nr_symbols; i++) {
-		if (!kvm->symbols[i].function || strcmp(kvm->symbols[i].name, name))
-			continue;
-		*several = found;
-		found = &kvm->symbols[i];
-	}
-	return *several ? NULL : found;
-}
-
-bool kvm_file_has(const struct kvm_file *kvm, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < kvm->nr_symbols; i++)
-		if (!strcmp(kvm->symbols[i].name, name))
-			return true;
-	return false;
-}
-
-const struct kvm_symbol *kvm_file_owner(const struct kvm_file *kvm, unsigned long address)
-{
-	const struct kvm_symbol *symbol;
-	size_t i;
-
-	for (i = 0; i < kvm->nr_symbols; i++) {
-		symbol = &kvm->symbols[i];
-		if (symbol->function && address >= symbol->address &&
-		    address - symbol->address < symbol->size)
-			return symbol;
-	}
-	return NULL;
-}
-
 static bool is_site(const struct kvm_file *kvm, unsigned long address)
 {
 	return kvm->sites && bsearch(&address, kvm->sites, kvm->nr_sites,
@@ -542,7 +506,11 @@ static bool is_site(const struct kvm_file *kvm, unsigned long address)
 }
 
 /* The site is its first instruction, or the one behind an ENDBR64. */
-bool kvm_file_traced(const struct kvm_file *kvm, const struct kvm_symbol *function)
+bool kvm_file_traced(const struct kvm_file *kvm, const char *function)
 {
-	return is_site(kvm, function->address) || is_site(kvm, function->address + 4);
+	const struct kvmw_symbol *symbol;
+	bool several;
+
+	symbol = kvmw_symbols_function(&kvm->symbols, function, &several);
+	return symbol && (is_site(kvm, symbol->address) || is_site(kvm, symbol->address + 4));
 }

@@ -11,17 +11,11 @@
 
 #include "proof/btf.h"
 #include "proof/code.h"
+#include "proof/symbols.h"
 
 struct blob {
 	void *data;
 	size_t size;
-};
-
-struct kvm_symbol {
-	const char *name;
-	unsigned long address;
-	size_t size;
-	bool function;		/* in a section with code */
 };
 
 /**
@@ -30,7 +24,6 @@ struct kvm_symbol {
  * @code:	its sections with code, each at an address of its own, with resolved calls
  * @nr_code:	number of @code
  * @symbols:	functions, sorted by address, and data, which has no address here
- * @nr_symbols:	number of @symbols
  * @sites:	addresses of functions that begin with an ftrace site, sorted
  * @nr_sites:	number of @sites
  * @types:	BTF; data NULL: the module has none
@@ -39,8 +32,7 @@ struct kvm_file {
 	char release[128];
 	struct kvmw_code *code;
 	size_t nr_code;
-	struct kvm_symbol *symbols;
-	size_t nr_symbols;
+	struct kvmw_symbols symbols;
 	unsigned long *sites;
 	size_t nr_sites;
 	struct blob types;
@@ -63,13 +55,7 @@ void kvm_file_free(struct kvm_file *kvm);
 /* Read the types of a vmlinux: from an image in /boot, from vmlinux, or from BTF. As above. */
 const char *vmlinux_types_read(struct blob *types, const char *path);
 
-/* Find a function by its exact name; NULL: there is none, or more than one (@several). */
-const struct kvm_symbol *kvm_file_function(const struct kvm_file *kvm, const char *name,
-					   bool *several);
-bool kvm_file_has(const struct kvm_file *kvm, const char *name);
-/* The function that contains an address; NULL: unknown. */
-const struct kvm_symbol *kvm_file_owner(const struct kvm_file *kvm, unsigned long address);
-/* Does the function begin with an ftrace site? */
-bool kvm_file_traced(const struct kvm_file *kvm, const struct kvm_symbol *function);
+/* Does the function of that name begin with an ftrace site? */
+bool kvm_file_traced(const struct kvm_file *kvm, const char *function);
 
 #endif /* KVMWATCH_KVM_FILE_H */

@@ -9,14 +9,7 @@
 #ifndef KVMW_PROOF_BTF_H
 #define KVMW_PROOF_BTF_H
 
-#include <linux/types.h>
-#ifdef __KERNEL__
-#include <linux/string.h>
-#else
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-#endif
+#include "proof/base.h"
 
 enum kvmw_btf_kind {
 	KVMW_BTF_VOID, KVMW_BTF_INT, KVMW_BTF_PTR, KVMW_BTF_ARRAY, KVMW_BTF_STRUCT,
@@ -33,11 +26,11 @@ struct kvmw_btf_part {
 	const char	*strings;
 	__u32		strings_size;
 	__u32		nr;		/* types, without void */
+	__u32		*marks;		/* where each 16th type is; the caller's */
 };
 
 struct kvmw_btf {
 	struct kvmw_btf_part base, split;
-	__u32		*offsets;	/* by number of type, in its part; the caller's */
 };
 
 /* A type; numbers mean what they mean for its kind. */
@@ -50,30 +43,44 @@ struct kvmw_btf_type {
 	const __u8	*more;		/* what stands behind it */
 };
 
-/*
- * Look at a part: false if it is none. @part->nr is how many types there are, with which the caller
- * knows what memory kvmw_btf_index() needs.
- */
+/* Look at a part: false if it is none. */
 bool kvmw_btf_part(struct kvmw_btf_part *part, const void *data, size_t size);
 
+/* How many numbers @part->marks needs room for, before kvmw_btf_index(). */
+size_t kvmw_btf_marks(const struct kvmw_btf_part *part);
+
 /*
- * Index both parts; @btf->offsets has room for 1 + base.nr + split.nr. NULL, or what is wrong: each
- * name of the second part must be a whole one, and each type there. Those that were made with
- * another vmlinux are not.
+ * Go through both parts, once. NULL, or what is wrong: each name of the second part must be a whole
+ * one, and each type there. Those that were made with another vmlinux are not.
  */
 const char *kvmw_btf_index(struct kvmw_btf *btf);
 
 /* False: there is no such type. */
 bool kvmw_btf_get(const struct kvmw_btf *btf, __u32 id, struct kvmw_btf_type *type);
 
+/* Types that are looked for, all in one go. */
+struct kvmw_btf_wanted {
+	__u32		kind;
+	const char	*name;
+	__u32		id;		/* 0: there is none */
+};
+
 /*
- * The type of that kind and name, or 0. kvm.ko has its own of a structure that vmlinux has only
- * declared, or has with other members: the module's come first. From @from on, if it is not 0.
+ * Find the first type of each kind and name that has no @id yet: in the second part, or else in the
+ * first. kvm.ko has its own of a structure that vmlinux has only declared, or has with other
+ * members.
  */
-__u32 kvmw_btf_find(const struct kvmw_btf *btf, __u32 kind, const char *name, __u32 from);
+void kvmw_btf_find(const struct kvmw_btf *btf, struct kvmw_btf_wanted *wanted, size_t nr);
+
+/* The next type of that kind in the second part, from @id on; 0: there is none. */
+__u32 kvmw_btf_next(const struct kvmw_btf *btf, __u32 kind, __u32 id,
+		    struct kvmw_btf_type *type);
 
 /* A type as it stands in C, without const: "struct kvm *", "gfn_t". Cut when it does not fit. */
 void kvmw_btf_print_type(const struct kvmw_btf *btf, __u32 id, char *buf, size_t size);
+
+/* The structure that the first parameter of a function points to, or 0. */
+__u32 kvmw_btf_first_structure(const struct kvmw_btf *btf, __u32 id);
 
 /* "void f(struct kvm *kvm, gfn_t gfn)" of a function or of the prototype of one */
 void kvmw_btf_print_function(const struct kvmw_btf *btf, __u32 id, char *buf, size_t size);

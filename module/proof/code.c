@@ -135,14 +135,24 @@ static bool is_address(const __u8 *at, size_t left, __u32 offset, unsigned int n
 	       is_counter(&operand, offset, nr);
 }
 
+/* Nearly all bytes are none of it, which this tells fast. @at is behind the first byte. */
+static bool may_be_here(const __u8 *at)
+{
+	return is_rex_w(at[0]) && (at[-1] == LOCK || at[-1] == UNLOCKED);
+}
+
 bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, unsigned int nr,
 		      struct kvmw_change *change)
 {
-	for (; at < code->size; at++) {
+	const __u8 *bytes = code->bytes;
+
+	for (; at + 1 < code->size; at++) {
 		change->at = at;
-		if (is_change(code->bytes + at, code->size - at, offset, nr, change))
+		if (may_be_here(bytes + at + 1) &&
+		    is_change(bytes + at, code->size - at, offset, nr, change))
 			return true;
-		if (is_address(code->bytes + at, code->size - at, offset, nr)) {
+		if (bytes[at + 1] == 0x8d &&
+		    is_address(bytes + at, code->size - at, offset, nr)) {
 			change->constant = false;
 			return true;
 		}
@@ -150,35 +160,65 @@ bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, uns
 	return false;
 }
 
-/* How far a call or jump leads from its end, whose distance is returned; 0: it is none. */
-static size_t branch_at(const __u8 *at, size_t left, __s32 *distance)
+/* A jump to near by */
+static bool is_short_jump(const struct kvmw_code *code, size_t at, unsigned long target)
 {
-	if (left >= 2 && (at[0] == 0xeb || (at[0] & 0xf0) == 0x70)) {
-		*distance = (__s8)at[1];
-		return 2;
-	}
-	if (left >= 5 && (at[0] == 0xe8 || at[0] == 0xe9)) {
-		*distance = number_at(at + 1);
-		return 5;
-	}
-	if (left >= 6 && at[0] == 0x0f && (at[1] & 0xf0) == 0x80) {
-		*distance = number_at(at + 2);
-		return 6;
-	}
-	return 0;
+	const __u8 *bytes = code->bytes + at;
+
+	return code->size - at >= 2 && (bytes[0] == 0xeb || (bytes[0] & 0xf0) == 0x70) &&
+	       code->address + at + 2 + (__s8)bytes[1] == target;
 }
+
+/* Four bytes that are how far it is from behind them to the target: of a call or jump? */
+static bool is_far(const struct kvmw_code *code, size_t from, size_t distance, size_t *found)
+{
+	const __u8 *bytes = code->bytes;
+
+	if (distance >= from + 1 && (bytes[distance - 1] & 0xfe) == 0xe8) {
+		*found = distance - 1;
+		return true;
+	}
+	if (distance >= from + 2 && bytes[distance - 2] == 0x0f &&
+	    (bytes[distance - 1] & 0xf0) == 0x80) {
+		*found = distance - 2;
+		return true;
+	}
+	return false;
+}
+
+static bool find_far(const struct kvmw_code *code, size_t from, unsigned long target,
+		     size_t *found)
+{
+	const __u32 wanted = target - code->address - 4;
+	size_t at;
+
+	for (at = from + 1; at + 4 <= code->size; at++)
+		if ((__u32)number_at(code->bytes + at) + (__u32)at == wanted &&
+		    is_far(code, from, at, found))
+			return true;
+	return false;
+}
+
+#define SHORT_MAX	130
 
 bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long target, size_t *found)
 {
-	__s32 distance;
-	size_t length;
+	unsigned long place = target - code->address;
+	size_t near = at, end = code->size;
+	bool is_found;
 
-	for (; at < code->size; at++) {
-		length = branch_at(code->bytes + at, code->size - at, &distance);
-		if (length && code->address + at + length + distance == target) {
-			*found = at;
+	is_found = find_far(code, at, target, found);
+	if (is_found)
+		end = *found;
+	if (place > code->size + SHORT_MAX)	/* in front of it, too */
+		return is_found;
+	if (place > SHORT_MAX && near < place - SHORT_MAX)
+		near = place - SHORT_MAX;
+	for (; near < end && near < place + SHORT_MAX; near++) {
+		if (is_short_jump(code, near, target)) {
+			*found = near;
 			return true;
 		}
 	}
-	return false;
+	return is_found;
 }

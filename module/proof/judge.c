@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What kvmwatch's hooks would be worth on a kvm.ko. See judge.h. */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "cmd.h"
-#include "judge.h"
+/* What kvmwatch's hooks are worth on a kvm.ko. See judge.h. */
+#include "proof/judge.h"
 #include "proof/rules.h"
 
 struct rule {
@@ -49,6 +44,8 @@ static const struct member_rule {
 #undef MEMBER
 };
 
+static const char nameless[] = "code without a symbol";
+
 static const char *const pages_hooks[] = {
 #define HOOK(hook)	#hook,
 	KVMW_PAGES_HOOKS(HOOK)
@@ -74,28 +71,34 @@ static const struct {
 #undef BUILD
 };
 
+/* Members' structures, then events' types, a row of event_rules each. */
+enum { MMU_PAGE, RMAP_HEAD, LIST_DESC, NR_STRUCTURES };
+#define NR_WANTED	(NR_STRUCTURES + NR(event_rules))
+
 /* What is judged, and what was found so far */
 struct court {
-	const struct kvm_file *kvm;
+	const struct kvmw_subject *subject;
+	const struct kvmw_symbols *symbols;
 	const struct kvmw_btf *btf;
-	struct judgement *judgement;
+	struct kvmw_judgement *judgement;
+	struct kvmw_btf_wanted wanted[NR_WANTED];
 };
 
-const char *trust_name(enum trust trust)
+const char *kvmw_trust_name(enum kvmw_trust trust)
 {
 	static const char *const names[] = {
-		[TRUST_UNAVAILABLE] = "unavailable", [TRUST_ABSENT] = "absent",
-		[TRUST_TESTED] = "tested", [TRUST_PROVEN] = "proven",
+		[KVMW_UNAVAILABLE] = "unavailable", [KVMW_ABSENT] = "absent",
+		[KVMW_TESTED] = "tested", [KVMW_PROVEN] = "proven",
 	};
 
 	return names[trust];
 }
 
-bool release_is(const char *release, const char *pattern)
+bool kvmw_release_is(const char *release, const char *pattern)
 {
 	size_t digits;
 
-	for (; *pattern; pattern++) {
+	for (; *pattern && *pattern != '*'; pattern++) {
 		if (*pattern != '#') {
 			if (*release++ != *pattern)
 				return false;
@@ -106,7 +109,7 @@ bool release_is(const char *release, const char *pattern)
 			return false;
 		release += digits;
 	}
-	return !*release;
+	return *pattern || !*release;
 }
 
 /* The forms on tested builds like this one, or NULL */
@@ -114,8 +117,8 @@ static const char *tested_forms(const char *release)
 {
 	size_t i;
 
-	for (i = 0; i < NR(tested_builds); i++)
-		if (release_is(release, tested_builds[i].pattern))
+	for (i = 0; release && i < NR(tested_builds); i++)
+		if (kvmw_release_is(release, tested_builds[i].pattern))
 			return tested_builds[i].forms;
 	return NULL;
 }
@@ -132,7 +135,8 @@ static bool is_among(const char *forms, const char *form)
 	return false;
 }
 
-static void __printf(3, 4) say(struct verdict *verdict, enum trust trust, const char *why, ...)
+static void __printf(3, 4) say(struct kvmw_verdict *verdict, enum kvmw_trust trust,
+			       const char *why, ...)
 {
 	va_list args;
 
@@ -142,7 +146,7 @@ static void __printf(3, 4) say(struct verdict *verdict, enum trust trust, const 
 	va_end(args);
 }
 
-static struct verdict *verdict_of(struct judgement *judgement, const char *hook)
+static struct kvmw_verdict *verdict_of(struct kvmw_judgement *judgement, const char *hook)
 {
 	size_t i;
 
@@ -152,9 +156,15 @@ static struct verdict *verdict_of(struct judgement *judgement, const char *hook)
 	return NULL;
 }
 
-static bool is_there(const struct verdict *verdict)
+const struct kvmw_verdict *kvmw_verdict_of(const struct kvmw_judgement *judgement,
+					   const char *hook)
 {
-	return verdict && verdict->trust >= TRUST_TESTED;
+	return verdict_of((struct kvmw_judgement *)judgement, hook);
+}
+
+static bool is_there(const struct kvmw_verdict *verdict)
+{
+	return verdict && verdict->trust >= KVMW_TESTED;
 }
 
 static const char *optional_why(const char *hook)
@@ -167,69 +177,55 @@ static const char *optional_why(const char *hook)
 	return NULL;
 }
 
-static void prove(struct verdict *verdict, const struct rule *rule, const char *by)
+static void prove(struct kvmw_verdict *verdict, const struct rule *rule, const char *by)
 {
-	verdict->trust = TRUST_PROVEN;
+	verdict->trust = KVMW_PROVEN;
 	verdict->form = rule->form;
 	verdict->by = by;
 }
 
-/* kvm.ko tells nothing: believed on builds that the tests were run on. */
-static void believe(const struct court *court, struct verdict *verdict, const struct rule *rule)
+/*
+ * kvm.ko tells nothing: proven where the compiler has compared with its public headers, believed
+ * on builds that the tests were run on.
+ */
+static void believe(const struct court *court, struct kvmw_verdict *verdict,
+		    const struct rule *rule)
 {
 	const char *forms = court->judgement->tested;
 
 	if (forms && is_among(forms, rule->form)) {
-		verdict->trust = TRUST_TESTED;
+		verdict->trust = KVMW_TESTED;
 		verdict->form = rule->form;
 		verdict->by = "release";
 		return;
 	}
-	say(verdict, TRUST_UNAVAILABLE,
-	    "kvm.ko has no types (BTF), and the tests were not run on such a build");
+	if (court->subject->declared && court->subject->declared(rule->hook, rule->form)) {
+		prove(verdict, rule, "headers");
+		return;
+	}
+	say(verdict, KVMW_UNAVAILABLE, "%s, and the tests were not run on such a build",
+	    court->subject->untyped);
 }
 
 /* --- functions ------------------------------------------------------------- */
 
-/* What the compiler made of a function besides it, or instead: what it calls it, or NULL. */
-static const char *clone_of(const struct kvm_file *kvm, const char *name)
-{
-	static const char *const suffixes[] = { ".part.", ".isra.", ".constprop.", ".llvm." };
-	size_t length = strlen(name), i, j;
-	const char *its;
-
-	for (i = 0; i < kvm->nr_symbols; i++) {
-		its = kvm->symbols[i].name;
-		if (!kvm->symbols[i].function || strncmp(its, name, length))
-			continue;
-		/* Its unlikely part is a part of it. */
-		if (strstr(its, ".cold"))
-			continue;
-		for (j = 0; j < NR(suffixes); j++)
-			if (!strncmp(its + length, suffixes[j], strlen(suffixes[j])))
-				return its;
-	}
-	return NULL;
-}
-
 /* Is the first function that the hook's rules name, and kvm.ko has, whole? */
-static bool is_whole(const struct court *court, struct verdict *verdict, const char *symbol)
+static bool is_whole(const struct court *court, struct kvmw_verdict *verdict, const char *symbol)
 {
-	const char *clone = clone_of(court->kvm, symbol);
-	const struct kvm_symbol *function;
+	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, symbol);
 	bool several;
 
-	function = kvm_file_function(court->kvm, symbol, &several);
+	kvmw_symbols_function(court->symbols, symbol, &several);
 	if (several) {
-		say(verdict, TRUST_UNAVAILABLE, "kvm.ko has more than one function %s", symbol);
+		say(verdict, KVMW_UNAVAILABLE, "kvm.ko has more than one function %s", symbol);
 		return false;
 	}
 	if (clone) {
-		say(verdict, TRUST_UNAVAILABLE,
-		    "the compiler made %s besides %s: some may call that", clone, symbol);
+		say(verdict, KVMW_UNAVAILABLE,
+		    "the compiler made %s besides %s: some may call that",
+		    clone->name, symbol);
 		return false;
 	}
-	verdict->traced = kvm_file_traced(court->kvm, function);
 	return true;
 }
 
@@ -237,19 +233,17 @@ static bool has_function(const struct court *court, const char *symbol)
 {
 	bool several;
 
-	return kvm_file_function(court->kvm, symbol, &several) || several;
+	return kvmw_symbols_function(court->symbols, symbol, &several) || several;
 }
+
+#define SEVERAL		0xffffffffU
 
 /* All functions of kvm.ko have their types there; of two with one name it is not known whose. */
 static __u32 function_type(const struct court *court, const char *symbol)
 {
-	__u32 first = court->btf->base.nr + 1, id, other;
+	const struct kvmw_symbol *found = kvmw_symbols_find(court->symbols, symbol);
 
-	id = kvmw_btf_find(court->btf, KVMW_BTF_FUNC, symbol, first);
-	if (!id)
-		return 0;
-	other = kvmw_btf_find(court->btf, KVMW_BTF_FUNC, symbol, id + 1);
-	return other ? 0 : id;
+	return found && found->type != SEVERAL ? found->type : 0;
 }
 
 static bool needs_no_arguments(const struct rule *rule)
@@ -257,7 +251,7 @@ static bool needs_no_arguments(const struct rule *rule)
 	return !strcmp(rule->prototype, "? (...)");
 }
 
-static void judge_arguments(const struct court *court, struct verdict *verdict,
+static void judge_arguments(const struct court *court, struct kvmw_verdict *verdict,
 			    const struct rule *rule)
 {
 	char found[200];
@@ -274,7 +268,7 @@ static void judge_arguments(const struct court *court, struct verdict *verdict,
 	}
 	id = function_type(court, rule->symbol);
 	if (!id) {
-		say(verdict, TRUST_UNAVAILABLE, "kvm.ko's types (BTF) have no function %s, or two",
+		say(verdict, KVMW_UNAVAILABLE, "kvm.ko's types (BTF) have no function %s, or two",
 		    rule->symbol);
 		return;
 	}
@@ -283,38 +277,39 @@ static void judge_arguments(const struct court *court, struct verdict *verdict,
 		return;
 	}
 	kvmw_btf_print_function(court->btf, id, found, sizeof(found));
-	say(verdict, TRUST_UNAVAILABLE, "it is not the function that kvmwatch knows: %s", found);
+	say(verdict, KVMW_UNAVAILABLE, "it is not the function that kvmwatch knows: %s", found);
 }
 
 /* No function of those names: is it known, by another name? */
-static void judge_missing(const struct court *court, struct verdict *verdict,
+static void judge_missing(const struct court *court, struct kvmw_verdict *verdict,
 			  const struct rule *rule)
 {
 	const char *optional = optional_why(rule->hook);
-	const char *clone = clone_of(court->kvm, rule->symbol);
+	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, rule->symbol);
 
 	if (clone)
-		say(verdict, TRUST_UNAVAILABLE,
-		    "kvm.ko has %s only as %s, which the compiler changed", rule->symbol, clone);
+		say(verdict, KVMW_UNAVAILABLE,
+		    "kvm.ko has %s only as %s, which the compiler changed", rule->symbol,
+		    clone->name);
 	else if (optional)
-		say(verdict, TRUST_ABSENT, "%s", optional);
+		say(verdict, KVMW_ABSENT, "%s", optional);
 	else
-		say(verdict, TRUST_UNAVAILABLE, "kvm.ko has no function %s", rule->symbol);
+		say(verdict, KVMW_UNAVAILABLE, "kvm.ko has no function %s", rule->symbol);
 }
 
 /*
  * The first rule that holds. What is said when none does is about the first function that is there.
  */
-static void judge_function(const struct court *court, struct verdict *verdict,
+static void judge_function(const struct court *court, struct kvmw_verdict *verdict,
 			   const struct rule *rule, const struct rule *end)
 {
 	const struct rule *first = rule;
-	struct verdict tried;
+	struct kvmw_verdict tried;
 
 	for (; rule < end && !strcmp(rule->hook, first->hook); rule++) {
 		if (!has_function(court, rule->symbol))
 			continue;
-		tried = (struct verdict){ .hook = verdict->hook, .symbol = rule->symbol };
+		tried = (struct kvmw_verdict){ .hook = verdict->hook, .symbol = rule->symbol };
 		if (is_whole(court, &tried, rule->symbol))
 			judge_arguments(court, &tried, rule);
 		if (!verdict->symbol || is_there(&tried))
@@ -328,20 +323,20 @@ static void judge_function(const struct court *court, struct verdict *verdict,
 
 /* --- events ---------------------------------------------------------------- */
 
-static void judge_event_types(const struct court *court, struct verdict *verdict,
+static void judge_event_types(const struct court *court, struct kvmw_verdict *verdict,
 			      const struct rule *rule)
 {
-	char name[96], found[200];
+	char found[200];
 	__u32 id;
 
 	if (!court->btf) {
 		believe(court, verdict, rule);
 		return;
 	}
-	snprintf(name, sizeof(name), "btf_trace_%s", rule->symbol);
-	id = kvmw_btf_find(court->btf, KVMW_BTF_TYPEDEF, name, court->btf->base.nr + 1);
+	id = court->wanted[NR_STRUCTURES + (rule - event_rules)].id;
 	if (!id) {
-		say(verdict, TRUST_UNAVAILABLE, "kvm.ko's types (BTF) have no %s", name);
+		say(verdict, KVMW_UNAVAILABLE, "kvm.ko's types (BTF) have no btf_trace_%s",
+		    rule->symbol);
 		return;
 	}
 	/* The first argument is the one that its handler was registered with. */
@@ -350,10 +345,10 @@ static void judge_event_types(const struct court *court, struct verdict *verdict
 		return;
 	}
 	kvmw_btf_print_function(court->btf, id, found, sizeof(found));
-	say(verdict, TRUST_UNAVAILABLE, "it is not the event that kvmwatch knows: %s", found);
+	say(verdict, KVMW_UNAVAILABLE, "it is not the event that kvmwatch knows: %s", found);
 }
 
-static void judge_event(const struct court *court, struct verdict *verdict,
+static void judge_event(const struct court *court, struct kvmw_verdict *verdict,
 			const struct rule *rule, const struct rule *end)
 {
 	const char *optional = optional_why(rule->hook);
@@ -362,11 +357,11 @@ static void judge_event(const struct court *court, struct verdict *verdict,
 
 	verdict->event = true;
 	snprintf(name, sizeof(name), "__tracepoint_%s", rule->symbol);
-	if (!kvm_file_has(court->kvm, name)) {
+	if (!kvmw_symbols_find(court->symbols, name)) {
 		if (optional)
-			say(verdict, TRUST_ABSENT, "%s", optional);
+			say(verdict, KVMW_ABSENT, "%s", optional);
 		else
-			say(verdict, TRUST_UNAVAILABLE, "kvm.ko has no tracepoint %s",
+			say(verdict, KVMW_UNAVAILABLE, "kvm.ko has no tracepoint %s",
 			    rule->symbol);
 		return;
 	}
@@ -379,27 +374,31 @@ static void judge_event(const struct court *court, struct verdict *verdict,
 
 /* --- structures ------------------------------------------------------------ */
 
-static void judge_member(const struct court *court, struct verdict *verdict,
+static void judge_member(const struct court *court, struct kvmw_verdict *verdict,
 			 const struct member_rule *rule)
 {
 	struct kvmw_btf_member member;
-	__u32 id = kvmw_btf_find(court->btf, KVMW_BTF_STRUCT, rule->structure, 0);
+	__u32 id = 0;
+	size_t i;
 
+	for (i = 0; i < NR_STRUCTURES; i++)
+		if (!strcmp(court->wanted[i].name, rule->structure))
+			id = court->wanted[i].id;
 	if (!id || !kvmw_btf_member(court->btf, id, rule->member, &member))
-		say(verdict, TRUST_UNAVAILABLE, "struct %s has no member %s", rule->structure,
+		say(verdict, KVMW_UNAVAILABLE, "struct %s has no member %s", rule->structure,
 		    rule->member);
 	else if (member.bit != 8 * rule->offset)
-		say(verdict, TRUST_UNAVAILABLE, "struct %s has %s at %u, not at %u",
+		say(verdict, KVMW_UNAVAILABLE, "struct %s has %s at %u, not at %u",
 		    rule->structure, rule->member, member.bit / 8, rule->offset);
 	else if (member.size != rule->size && member.size != rule->other_size)
-		say(verdict, TRUST_UNAVAILABLE, "%s of struct %s has %u bytes, not %u",
+		say(verdict, KVMW_UNAVAILABLE, "%s of struct %s has %u bytes, not %u",
 		    rule->member, rule->structure, member.size, rule->size);
 }
 
 static void judge_members(const struct court *court)
 {
 	const struct member_rule *rule;
-	struct verdict *verdict;
+	struct kvmw_verdict *verdict;
 
 	if (!court->btf)
 		return;
@@ -409,7 +408,7 @@ static void judge_members(const struct court *court)
 			continue;
 		judge_member(court, verdict, rule);
 		if (is_there(verdict))
-			verdict->by = "BTF, layout";
+			verdict->by = "BTF+layout";
 	}
 }
 
@@ -428,59 +427,71 @@ static bool is_pages_hook(const char *hook)
 /* Of all hooks on page tables: what one of them misses makes their sums wrong. */
 static void refuse_pages(const struct court *court, const char *why)
 {
-	struct verdict *verdict;
+	struct kvmw_verdict *verdict;
 	size_t i;
 
 	for (i = 0; i < NR(pages_hooks); i++) {
 		verdict = verdict_of(court->judgement, pages_hooks[i]);
 		if (is_there(verdict))
-			say(verdict, TRUST_UNAVAILABLE, "%s", why);
+			say(verdict, KVMW_UNAVAILABLE, "%s", why);
 	}
 }
 
-/* Where kvm->stat.pages[] is; false: there is no such thing, or one and another. */
-static bool find_pages(const struct kvmw_btf *btf, __u32 *offset)
+/*
+ * Where kvm->stat.pages[] is; false: there is no such thing, or one and another. Who links types at
+ * times keeps copies of one structure.
+ */
+static bool find_pages(const struct court *court, __u32 *offset)
 {
-	__u32 kvm = kvmw_btf_find(btf, KVMW_BTF_STRUCT, "kvm", 0), other;
-	__u32 stat = kvmw_btf_find(btf, KVMW_BTF_STRUCT, "kvm_vm_stat", 0);
+	__u32 kvm = kvmw_btf_first_structure(court->btf, function_type(court, "kvm_destroy_vm"));
 	struct kvmw_btf_member in_kvm, in_stat, again;
+	struct kvmw_btf_type type;
+	__u32 other = 0;
 
-	if (!kvm || !stat || !kvmw_btf_member(btf, kvm, "stat", &in_kvm) ||
-	    !kvmw_btf_member(btf, stat, "pages", &in_stat) ||
+	if (!kvm || !kvmw_btf_member(court->btf, kvm, "stat", &in_kvm) ||
+	    !kvmw_btf_member(court->btf, in_kvm.type, "pages", &in_stat) ||
 	    in_stat.size != 8 * KVMW_PAGES_LEVELS)
 		return false;
-	/* Linkers of types at times keep copies of one structure. */
-	for (other = kvm; other; other = kvmw_btf_find(btf, KVMW_BTF_STRUCT, "kvm", other + 1))
-		if (!kvmw_btf_member(btf, other, "stat", &again) || again.bit != in_kvm.bit)
+	while ((other = kvmw_btf_next(court->btf, KVMW_BTF_STRUCT, other + 1, &type))) {
+		if (strcmp(type.name, "kvm"))
+			continue;
+		if (!kvmw_btf_member(court->btf, other, "stat", &again) || again.bit != in_kvm.bit)
 			return false;
+	}
 	*offset = (in_kvm.bit + in_stat.bit) / 8;
 	return true;
 }
 
 /* Is an address in the function of that name, or in its unlikely part? */
-static bool is_in(const struct kvm_symbol *owner, const char *name)
+static bool is_in(const struct court *court, unsigned long address, const char *name)
 {
-	size_t length = strlen(name);
+	const struct kvmw_symbol *symbol;
+	char cold[96];
+	bool several;
 
-	return owner && !strncmp(owner->name, name, length) &&
-	       (!owner->name[length] || !strcmp(owner->name + length, ".cold"));
+	symbol = kvmw_symbols_function(court->symbols, name, &several);
+	if (symbol && kvmw_symbol_has(symbol, address))
+		return true;
+	snprintf(cold, sizeof(cold), "%s.cold", name);
+	symbol = kvmw_symbols_function(court->symbols, cold, &several);
+	return symbol && kvmw_symbol_has(symbol, address);
 }
 
 /* The hook of those on page tables whose function an address is in, or NULL. */
-static struct verdict *pages_hook_at(const struct court *court, const struct kvm_symbol *owner)
+static struct kvmw_verdict *pages_hook_at(const struct court *court, unsigned long address)
 {
-	struct verdict *verdict;
+	struct kvmw_verdict *verdict;
 	size_t i;
 
 	for (i = 0; i < NR(pages_hooks); i++) {
 		verdict = verdict_of(court->judgement, pages_hooks[i]);
-		if (is_there(verdict) && is_in(owner, verdict->symbol))
+		if (is_there(verdict) && is_in(court, address, verdict->symbol))
 			return verdict;
 	}
 	return NULL;
 }
 
-static bool is_split(const struct kvmw_change *change, const struct kvm_symbol *owner)
+static bool is_split(const struct kvmw_change *change, const struct kvmw_symbol *owner)
 {
 	return change->constant && change->by == KVMW_SPLIT_PARTS && owner &&
 	       !strncmp(owner->name, KVMW_SPLIT_FUNCTIONS, strlen(KVMW_SPLIT_FUNCTIONS));
@@ -488,28 +499,28 @@ static bool is_split(const struct kvmw_change *change, const struct kvm_symbol *
 
 /* Returns how many changes were in functions of hooks, or -1: others change it, too. */
 static int count_changes(const struct court *court, const struct kvmw_code *code, __u32 offset,
-			 bool seen[MAX_VERDICTS])
+			 bool seen[KVMW_MAX_VERDICTS])
 {
-	const struct kvm_symbol *owner;
+	const struct kvmw_symbol *owner;
 	struct kvmw_change change;
-	struct verdict *verdict;
+	struct kvmw_verdict *verdict;
 	char why[320];
 	size_t at = 0;
 	int nr = 0;
 
 	for (; kvmw_code_change(code, at, offset, KVMW_PAGES_LEVELS, &change); at = change.at + 1) {
-		owner = kvm_file_owner(court->kvm, code->address + change.at);
-		verdict = pages_hook_at(court, owner);
+		verdict = pages_hook_at(court, code->address + change.at);
 		if (verdict) {
 			seen[verdict - court->judgement->verdicts] = true;
 			nr++;
 			continue;
 		}
+		owner = kvmw_symbols_at(court->symbols, code->address + change.at);
 		if (is_split(&change, owner))
 			continue;
 		snprintf(why, sizeof(why),
 			 "%s changes kvm->stat.pages[], and is not one of the functions that are hooked",
-			 owner ? owner->name : "code without a symbol");
+			 owner ? owner->name : nameless);
 		refuse_pages(court, why);
 		return -1;
 	}
@@ -518,30 +529,30 @@ static int count_changes(const struct court *court, const struct kvmw_code *code
 
 static void judge_pages(const struct court *court)
 {
-	bool seen[MAX_VERDICTS] = { false };
-	struct verdict *verdict;
+	bool seen[KVMW_MAX_VERDICTS] = { false };
+	struct kvmw_verdict *verdict;
 	__u32 offset;
 	size_t i;
 
 	if (!court->btf)
 		return;
-	if (!find_pages(court->btf, &offset)) {
+	if (!find_pages(court, &offset)) {
 		refuse_pages(court,
 			     "KVM keeps no kvm->stat.pages[], so nothing proves that hooks see all");
 		return;
 	}
-	for (i = 0; i < court->kvm->nr_code; i++)
-		if (count_changes(court, &court->kvm->code[i], offset, seen) < 0)
+	for (i = 0; i < court->subject->nr_code; i++)
+		if (count_changes(court, &court->subject->code[i], offset, seen) < 0)
 			return;
 	for (i = 0; i < court->judgement->nr; i++) {
 		verdict = &court->judgement->verdicts[i];
 		if (!is_pages_hook(verdict->hook) || !is_there(verdict))
 			continue;
 		if (seen[i] || optional_why(verdict->hook))
-			verdict->by = !strcmp(verdict->by, "BTF") ? "BTF, census" :
-				      "BTF, layout, census";
+			verdict->by = !strcmp(verdict->by, "BTF") ? "BTF+census" :
+				      "BTF+layout+census";
 		else
-			say(verdict, TRUST_UNAVAILABLE, "%s does not change kvm->stat.pages[]",
+			say(verdict, KVMW_UNAVAILABLE, "%s does not change kvm->stat.pages[]",
 			    verdict->symbol);
 	}
 }
@@ -550,27 +561,33 @@ static void judge_pages(const struct court *court)
  * A caller of it that is neither the hook's function nor @other. Counts the calls of the hook's
  * function.
  */
-static const char *other_caller(const struct court *court, const struct verdict *verdict,
+static const char *other_caller(const struct court *court, const struct kvmw_verdict *verdict,
 				const char *called, const char *other, int *calls)
 {
-	const struct kvm_symbol *target, *owner;
+	const struct kvmw_subject *subject = court->subject;
+	const struct kvmw_symbol *target, *owner;
 	const struct kvmw_code *code;
+	unsigned long from;
 	bool several;
 	size_t at;
 
 	*calls = 0;
-	target = kvm_file_function(court->kvm, called, &several);
+	target = kvmw_symbols_function(court->symbols, called, &several);
 	if (!target)
 		return NULL;
-	for (code = court->kvm->code; code < court->kvm->code + court->kvm->nr_code; code++) {
+	for (code = subject->code; code < subject->code + subject->nr_code; code++) {
 		for (at = 0; kvmw_code_call(code, at, target->address, &at); at++) {
-			owner = kvm_file_owner(court->kvm, code->address + at);
-			if (owner == target)
+			from = code->address + at;
+			if (kvmw_symbol_has(target, from))
 				continue;
-			if (is_in(owner, verdict->symbol))
+			if (is_in(court, from, verdict->symbol)) {
 				++*calls;
-			else if (!other || !is_in(owner, other))
-				return owner ? owner->name : "code without a symbol";
+				continue;
+			}
+			if (other && is_in(court, from, other))
+				continue;
+			owner = kvmw_symbols_at(court->symbols, from);
+			return owner ? owner->name : nameless;
 		}
 	}
 	return NULL;
@@ -578,25 +595,25 @@ static const char *other_caller(const struct court *court, const struct verdict 
 
 static void judge_calls(const struct court *court)
 {
-	struct verdict *verdict;
+	struct kvmw_verdict *verdict;
 	const char *other;
 	size_t i;
 	int calls;
 
 	for (i = 0; i < NR(called_rules); i++) {
 		verdict = verdict_of(court->judgement, called_rules[i].hook);
-		if (!verdict || verdict->trust != TRUST_PROVEN)
+		if (!verdict || verdict->trust != KVMW_PROVEN)
 			continue;
 		other = other_caller(court, verdict, called_rules[i].called,
 				     called_rules[i].other, &calls);
 		if (other)
-			say(verdict, TRUST_UNAVAILABLE, "%s calls %s, as if it were %s", other,
+			say(verdict, KVMW_UNAVAILABLE, "%s calls %s, as if it were %s", other,
 			    called_rules[i].called, verdict->symbol);
 		else if (calls != 1)
-			say(verdict, TRUST_UNAVAILABLE, "%s calls %s %d times, not once",
+			say(verdict, KVMW_UNAVAILABLE, "%s calls %s %d times, not once",
 			    verdict->symbol, called_rules[i].called, calls);
 		else
-			verdict->by = "BTF, census";
+			verdict->by = court->btf ? "BTF+census" : "headers+census";
 	}
 }
 
@@ -606,7 +623,7 @@ static void judge_calls(const struct court *court)
 static void judge_marks(const struct court *court)
 {
 	static const char *const others[] = { "dirty_mark_vm", "dirty_mark_vcpu" };
-	struct verdict *mark = verdict_of(court->judgement, "dirty_mark"), *verdict;
+	struct kvmw_verdict *mark = verdict_of(court->judgement, "dirty_mark"), *verdict;
 	size_t i;
 
 	if (!mark->form || !strcmp(mark->form, "bare"))
@@ -616,20 +633,20 @@ static void judge_marks(const struct court *court)
 		verdict->symbol = NULL;
 		verdict->form = NULL;
 		verdict->by = NULL;
-		say(verdict, TRUST_ABSENT, "%s", optional_why(others[i]));
+		say(verdict, KVMW_ABSENT, "%s", optional_why(others[i]));
 	}
 }
 
 static void judge_all(const struct court *court, const struct rule *rules, size_t nr,
-		      void (*judge_one)(const struct court *court, struct verdict *verdict,
+		      void (*judge_one)(const struct court *court, struct kvmw_verdict *verdict,
 					const struct rule *rule, const struct rule *end))
 {
-	struct judgement *judgement = court->judgement;
-	struct verdict *verdict;
+	struct kvmw_judgement *judgement = court->judgement;
+	struct kvmw_verdict *verdict;
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		if (verdict_of(judgement, rules[i].hook) || judgement->nr == MAX_VERDICTS)
+		if (verdict_of(judgement, rules[i].hook) || judgement->nr == KVMW_MAX_VERDICTS)
 			continue;
 		verdict = &judgement->verdicts[judgement->nr++];
 		verdict->hook = rules[i].hook;
@@ -637,36 +654,81 @@ static void judge_all(const struct court *court, const struct rule *rules, size_
 	}
 }
 
-/* Are the types those of this kvm.ko? All functions that they have, it has, or changed. */
-static const char *foreign_function(const struct court *court)
+/*
+ * Have each function's symbol lead to its type. Are the types those of this kvm.ko? All functions
+ * that they have, it has, or changed. NULL, or one that it lacks.
+ */
+static const char *match_types(const struct court *court)
 {
 	struct kvmw_btf_type type;
-	__u32 id = court->btf->base.nr + 1;
+	const struct kvmw_symbol *found;
+	struct kvmw_symbol *symbol;
+	__u32 id = 0;
 
-	for (; id <= court->btf->base.nr + court->btf->split.nr; id++) {
-		kvmw_btf_get(court->btf, id, &type);
-		if (type.kind == KVMW_BTF_FUNC && !kvm_file_has(court->kvm, type.name) &&
-		    !clone_of(court->kvm, type.name))
+	while ((id = kvmw_btf_next(court->btf, KVMW_BTF_FUNC, id + 1, &type))) {
+		found = kvmw_symbols_find(court->symbols, type.name);
+		if (!found && court->subject->complete &&
+		    !kvmw_symbols_clone(court->symbols, type.name))
 			return type.name;
+		if (!found)
+			continue;
+		symbol = &court->symbols->all[found - court->symbols->all];
+		symbol->type = symbol->type ? SEVERAL : id;
 	}
 	return NULL;
 }
 
-const char *judge(struct judgement *judgement, const struct kvm_file *kvm,
-		  const struct kvmw_btf *btf)
+/* Structures, and events' types, which have a name each. */
+static void find_types(struct court *court)
 {
-	const struct court court = { kvm, btf, judgement };
+	static const char *const names[NR_STRUCTURES] = {
+		[MMU_PAGE] = "kvm_mmu_page", [RMAP_HEAD] = "kvm_rmap_head",
+		[LIST_DESC] = "pte_list_desc",
+	};
+	struct kvmw_btf_type type;
+	const char *behind;
+	__u32 id = 0;
+	size_t i;
+
+	for (i = 0; i < NR_STRUCTURES; i++) {
+		court->wanted[i].kind = KVMW_BTF_STRUCT;
+		court->wanted[i].name = names[i];
+	}
+	kvmw_btf_find(court->btf, court->wanted, NR_STRUCTURES);
+	while ((id = kvmw_btf_next(court->btf, KVMW_BTF_TYPEDEF, id + 1, &type))) {
+		if (strncmp(type.name, "btf_trace_", 10))
+			continue;
+		behind = type.name + 10;
+		for (i = 0; i < NR(event_rules); i++)
+			if (!strcmp(behind, event_rules[i].symbol))
+				court->wanted[NR_STRUCTURES + i].id = id;
+	}
+}
+
+static void judge_hooks(const struct court *court)
+{
+	judge_all(court, function_rules, NR(function_rules), judge_function);
+	judge_all(court, event_rules, NR(event_rules), judge_event);
+	judge_marks(court);
+	judge_members(court);
+	judge_pages(court);
+	judge_calls(court);
+}
+
+const char *kvmw_judge(struct kvmw_judgement *judgement, const struct kvmw_subject *subject)
+{
+	struct court court = {
+		.subject = subject, .symbols = subject->symbols, .btf = subject->btf,
+		.judgement = judgement,
+	};
 
 	memset(judgement, 0, sizeof(*judgement));
-	judgement->tested = tested_forms(kvm->release);
-	judgement->typed = btf;
-	if (btf && foreign_function(&court))
+	judgement->tested = tested_forms(subject->release);
+	judgement->typed = subject->btf;
+	if (court.btf && match_types(&court))
 		return "its types (BTF) are of another build: they have functions that it lacks";
-	judge_all(&court, function_rules, NR(function_rules), judge_function);
-	judge_all(&court, event_rules, NR(event_rules), judge_event);
-	judge_marks(&court);
-	judge_members(&court);
-	judge_pages(&court);
-	judge_calls(&court);
+	if (court.btf)
+		find_types(&court);
+	judge_hooks(&court);
 	return NULL;
 }

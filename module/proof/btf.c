@@ -5,6 +5,7 @@
 #define BTF_MAGIC	0xeb9f
 #define MAX_DEPTH	16	/* of pointers to pointers, and of unions in structures */
 #define MAX_MEMBERS	10000
+#define TYPES_A_MARK	16
 
 struct btf_head {
 	__u16	magic;
@@ -31,37 +32,16 @@ static __u32 number_at(const void *at)
 	return number;
 }
 
-/* How many bytes stand behind a type; -1: there is no such kind. */
-static int size_behind(__u32 kind, __u32 count)
-{
-	switch (kind) {
-	case KVMW_BTF_INT:
-	case KVMW_BTF_VAR:
-	case KVMW_BTF_DECL_TAG:
-		return 4;
-	case KVMW_BTF_ARRAY:
-		return 12;
-	case KVMW_BTF_STRUCT:
-	case KVMW_BTF_UNION:
-	case KVMW_BTF_DATASEC:
-	case KVMW_BTF_ENUM64:
-		return 12 * count;
-	case KVMW_BTF_ENUM:
-	case KVMW_BTF_FUNC_PROTO:
-		return 8 * count;
-	case KVMW_BTF_PTR:
-	case KVMW_BTF_FWD:
-	case KVMW_BTF_TYPEDEF:
-	case KVMW_BTF_VOLATILE:
-	case KVMW_BTF_CONST:
-	case KVMW_BTF_RESTRICT:
-	case KVMW_BTF_FUNC:
-	case KVMW_BTF_FLOAT:
-	case KVMW_BTF_TYPE_TAG:
-		return 0;
-	}
-	return -1;
-}
+/* How many bytes stand behind a type: so many, and so many for each of what it counts. */
+static const struct {
+	__u8 once, each;
+} behind[32] = {
+	[KVMW_BTF_INT] = { 4, 0 }, [KVMW_BTF_VAR] = { 4, 0 }, [KVMW_BTF_DECL_TAG] = { 4, 0 },
+	[KVMW_BTF_ARRAY] = { 12, 0 },
+	[KVMW_BTF_STRUCT] = { 0, 12 }, [KVMW_BTF_UNION] = { 0, 12 },
+	[KVMW_BTF_DATASEC] = { 0, 12 }, [KVMW_BTF_ENUM64] = { 0, 12 },
+	[KVMW_BTF_ENUM] = { 0, 8 }, [KVMW_BTF_FUNC_PROTO] = { 0, 8 },
+};
 
 static __u32 kind_of(__u32 info)
 {
@@ -73,20 +53,27 @@ static __u32 count_of(__u32 info)
 	return info & 0xffff;
 }
 
-/* The next type of a part, at *@offset, which is moved behind it. */
-static bool next_type(const struct kvmw_btf_part *part, __u32 *offset, struct btf_type *type)
+/* How many bytes a type takes, at @offset of a part; 0: it is none. */
+static __u32 size_at(const struct kvmw_btf_part *part, __u32 offset)
 {
-	__u32 left = part->types_size - *offset;
-	int behind;
+	__u32 left = part->types_size - offset, info, kind, size;
 
-	if (left < sizeof(*type))
-		return false;
-	memcpy(type, part->types + *offset, sizeof(*type));
-	behind = size_behind(kind_of(type->info), count_of(type->info));
-	if (behind < 0 || left - sizeof(*type) < (__u32)behind)
-		return false;
-	*offset += sizeof(*type) + behind;
-	return true;
+	if (left < sizeof(struct btf_type))
+		return 0;
+	info = number_at(part->types + offset + 4);
+	kind = kind_of(info);
+	size = sizeof(struct btf_type) + behind[kind].once + behind[kind].each * count_of(info);
+	return kind && kind < KVMW_BTF_NR_KINDS && size <= left ? size : 0;
+}
+
+/* Where a type is; @number counts from 0 in its part. */
+static __u32 offset_of(const struct kvmw_btf_part *part, __u32 number)
+{
+	__u32 offset = part->marks[number / TYPES_A_MARK], i;
+
+	for (i = number % TYPES_A_MARK; i; i--)
+		offset += size_at(part, offset);
+	return offset;
 }
 
 static bool is_inside(__u64 start, __u64 size, size_t all)
@@ -96,9 +83,7 @@ static bool is_inside(__u64 start, __u64 size, size_t all)
 
 bool kvmw_btf_part(struct kvmw_btf_part *part, const void *data, size_t size)
 {
-	struct btf_type type;
 	struct btf_head head;
-	__u32 offset = 0;
 
 	memset(part, 0, sizeof(*part));
 	if (size < sizeof(head))
@@ -113,12 +98,24 @@ bool kvmw_btf_part(struct kvmw_btf_part *part, const void *data, size_t size)
 	part->types_size = head.types_size;
 	part->strings = (const char *)data + head.size + head.strings;
 	part->strings_size = head.strings_size;
-	if (part->strings[part->strings_size - 1])
-		return false;
-	while (offset < part->types_size) {
-		if (!next_type(part, &offset, &type))
+	return !part->strings[part->strings_size - 1];
+}
+
+size_t kvmw_btf_marks(const struct kvmw_btf_part *part)
+{
+	return part->types_size / sizeof(struct btf_type) / TYPES_A_MARK + 1;
+}
+
+static bool count_types(struct kvmw_btf_part *part)
+{
+	__u32 offset = 0, size;
+
+	for (part->nr = 0; offset < part->types_size; part->nr++, offset += size) {
+		if (!(part->nr % TYPES_A_MARK))
+			part->marks[part->nr / TYPES_A_MARK] = offset;
+		size = size_at(part, offset);
+		if (!size)
 			return false;
-		part->nr++;
 	}
 	return true;
 }
@@ -164,17 +161,6 @@ static bool leads_on(__u32 kind)
 	return false;
 }
 
-static void index_part(struct kvmw_btf *btf, const struct kvmw_btf_part *part, __u32 id)
-{
-	struct btf_type type;
-	__u32 offset = 0, end = id + part->nr;
-
-	while (id < end) {
-		btf->offsets[id++] = offset;
-		next_type(part, &offset, &type);
-	}
-}
-
 static const char *look_at_members(const struct kvmw_btf *btf, const struct kvmw_btf_type *type)
 {
 	__u32 i, size = type->kind == KVMW_BTF_FUNC_PROTO ? 8 : 12;
@@ -186,13 +172,27 @@ static const char *look_at_members(const struct kvmw_btf *btf, const struct kvmw
 	return NULL;
 }
 
-static const char *look_at_type(const struct kvmw_btf *btf, __u32 id)
+static void read_type(const struct kvmw_btf *btf, const __u8 *at, struct kvmw_btf_type *type)
+{
+	__u32 info = number_at(at + 4);
+
+	type->name = string_at(btf, number_at(at));
+	if (!type->name)
+		type->name = "";
+	type->kind = kind_of(info);
+	type->count = count_of(info);
+	type->flag = info >> 31;
+	type->size_or_type = number_at(at + 8);
+	type->more = at + sizeof(struct btf_type);
+}
+
+static const char *look_at_type(const struct kvmw_btf *btf, __u32 offset)
 {
 	struct kvmw_btf_type type, to;
 
-	if (!kvmw_btf_get(btf, id, &type) ||
-	    !is_whole(btf, number_at(btf->split.types + btf->offsets[id])))
+	if (!is_whole(btf, number_at(btf->split.types + offset)))
 		return "its types are not based on these of vmlinux";
+	read_type(btf, btf->split.types + offset, &type);
 	if (leads_on(type.kind) && type.size_or_type > nr_types(btf))
 		return "its types are not based on these of vmlinux";
 	if (type.kind == KVMW_BTF_FUNC &&
@@ -207,62 +207,98 @@ static const char *look_at_type(const struct kvmw_btf *btf, __u32 id)
 const char *kvmw_btf_index(struct kvmw_btf *btf)
 {
 	const char *wrong = NULL;
-	__u32 id;
+	__u32 offset;
 
-	btf->offsets[0] = 0;
-	index_part(btf, &btf->base, 1);
-	index_part(btf, &btf->split, 1 + btf->base.nr);
-	for (id = 1 + btf->base.nr; id <= nr_types(btf) && !wrong; id++)
-		wrong = look_at_type(btf, id);
+	if (!count_types(&btf->base) || !count_types(&btf->split))
+		return "types are broken";
+	for (offset = 0; offset < btf->split.types_size && !wrong;
+	     offset += size_at(&btf->split, offset))
+		wrong = look_at_type(btf, offset);
 	return wrong;
 }
 
 bool kvmw_btf_get(const struct kvmw_btf *btf, __u32 id, struct kvmw_btf_type *type)
 {
-	const struct kvmw_btf_part *part = id > btf->base.nr ? &btf->split : &btf->base;
-	struct btf_type raw;
-	const __u8 *at;
-
 	memset(type, 0, sizeof(*type));
 	type->name = "";
 	if (!id)
 		return true;
 	if (id > nr_types(btf))
 		return false;
-	at = part->types + btf->offsets[id];
-	memcpy(&raw, at, sizeof(raw));
-	type->kind = kind_of(raw.info);
-	type->count = count_of(raw.info);
-	type->flag = raw.info >> 31;
-	type->size_or_type = raw.size_or_type;
-	type->more = at + sizeof(raw);
-	type->name = string_at(btf, raw.name);
-	if (!type->name)
-		type->name = "";
+	if (id > btf->base.nr)
+		read_type(btf, btf->split.types + offset_of(&btf->split, id - btf->base.nr - 1),
+			  type);
+	else
+		read_type(btf, btf->base.types + offset_of(&btf->base, id - 1), type);
 	return true;
 }
 
-static __u32 find_from(const struct kvmw_btf *btf, __u32 kind, const char *name, __u32 from,
-		       __u32 end)
+/* Is it one of those that are looked for? Returns whether it was the last of them. */
+static bool is_last(struct kvmw_btf_wanted *wanted, size_t nr, __u32 id, const char *name,
+		    __u32 kind)
 {
-	struct kvmw_btf_type type;
+	bool others = false;
+	size_t i;
 
-	for (; from <= end; from++)
-		if (kvmw_btf_get(btf, from, &type) && type.kind == kind &&
-		    !strcmp(type.name, name))
-			return from;
-	return 0;
+	for (i = 0; i < nr; i++) {
+		if (wanted[i].id)
+			continue;
+		if (wanted[i].kind == kind && !strcmp(wanted[i].name, name))
+			wanted[i].id = id;
+		else
+			others = true;
+	}
+	return !others;
 }
 
-__u32 kvmw_btf_find(const struct kvmw_btf *btf, __u32 kind, const char *name, __u32 from)
+static void find_in(const struct kvmw_btf *btf, const struct kvmw_btf_part *part, __u32 id,
+		    struct kvmw_btf_wanted *wanted, size_t nr)
 {
-	__u32 found;
+	__u32 offset, kind, kinds = 0;
+	const char *name;
+	size_t i;
 
-	if (from)
-		return find_from(btf, kind, name, from,
-				 from > btf->base.nr ? nr_types(btf) : btf->base.nr);
-	found = find_from(btf, kind, name, 1 + btf->base.nr, nr_types(btf));
-	return found ? found : find_from(btf, kind, name, 1, btf->base.nr);
+	for (i = 0; i < nr; i++)
+		if (!wanted[i].id)
+			kinds |= 1U << wanted[i].kind;
+	for (offset = 0; offset < part->types_size; offset += size_at(part, offset), id++) {
+		kind = kind_of(number_at(part->types + offset + 4));
+		if (!(kinds >> kind & 1))
+			continue;
+		name = string_at(btf, number_at(part->types + offset));
+		if (name && is_last(wanted, nr, id, name, kind))
+			return;
+	}
+}
+
+void kvmw_btf_find(const struct kvmw_btf *btf, struct kvmw_btf_wanted *wanted, size_t nr)
+{
+	size_t i;
+
+	find_in(btf, &btf->split, 1 + btf->base.nr, wanted, nr);
+	for (i = 0; i < nr && wanted[i].id; i++)
+		;
+	if (i < nr)
+		find_in(btf, &btf->base, 1, wanted, nr);
+}
+
+__u32 kvmw_btf_next(const struct kvmw_btf *btf, __u32 kind, __u32 id,
+		    struct kvmw_btf_type *type)
+{
+	__u32 offset;
+
+	if (id <= btf->base.nr)
+		id = 1 + btf->base.nr;
+	if (id > nr_types(btf))
+		return 0;
+	offset = offset_of(&btf->split, id - btf->base.nr - 1);
+	for (; offset < btf->split.types_size; offset += size_at(&btf->split, offset), id++) {
+		if (kind_of(number_at(btf->split.types + offset + 4)) != kind)
+			continue;
+		read_type(btf, btf->split.types + offset, type);
+		return id;
+	}
+	return 0;
 }
 
 /* --- in words -------------------------------------------------------------- */
@@ -376,6 +412,18 @@ static bool proto_of(const struct kvmw_btf *btf, __u32 id, struct kvmw_btf_type 
 		id = proto->size_or_type;
 	}
 	return false;
+}
+
+__u32 kvmw_btf_first_structure(const struct kvmw_btf *btf, __u32 id)
+{
+	struct kvmw_btf_type type;
+
+	if (!proto_of(btf, id, &type) || !type.count)
+		return 0;
+	if (!kvmw_btf_get(btf, number_at(type.more + 4), &type) || type.kind != KVMW_BTF_PTR)
+		return 0;
+	id = type.size_or_type;
+	return kvmw_btf_get(btf, id, &type) && type.kind == KVMW_BTF_STRUCT ? id : 0;
 }
 
 void kvmw_btf_print_function(const struct kvmw_btf *btf, __u32 id, char *buf, size_t size)

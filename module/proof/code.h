@@ -9,11 +9,7 @@
 #ifndef KVMW_PROOF_CODE_H
 #define KVMW_PROOF_CODE_H
 
-#include <linux/types.h>
-#ifndef __KERNEL__
-#include <stdbool.h>
-#include <stddef.h>
-#endif
+#include "proof/base.h"
 
 struct kvmw_code {
 	const __u8	*bytes;

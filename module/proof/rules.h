@@ -138,13 +138,18 @@
 	CALLED(dirty_mark, "kvm_dirty_ring_push", NULL)				\
 
 /*
- * Builds on which all of kvmwatch's tests pass, as their releases are written; # is a number. There
- * a kvm.ko that has no BTF is believed to be what it was in the tests: of these forms.
+ * Builds on which all of kvmwatch's tests pass, as their releases are written; # is a number, *
+ * all the rest. There a kvm.ko that has no BTF is believed to be what it was in the tests: of these forms.
  */
 #define KVMW_TESTED_BUILDS(BUILD)						\
 	BUILD("5.10.0-#-amd64", "plain mem as_id set bare block reason vcpu")	\
 	BUILD("6.1.0-#-amd64", "plain slots as_id rmap kvm halt short forced")	\
 	BUILD("6.12.#+deb12-amd64", "plain slots as_id rmap kvm halt short forced")	\
-	BUILD("7.2.#+deb14-amd64", "plain slots page rmap kvm halt short forced")
+	BUILD("7.2.#+deb14-amd64", "plain slots page rmap kvm halt short forced") \
+	/* Built here from Debian's sources, without types: see selftests/vm/kernels. */ \
+	BUILD("6.1.#-debug-*", "plain slots as_id rmap kvm halt short forced")	\
+	BUILD("6.1.#-kcsan-*", "plain slots as_id rmap kvm halt short forced")	\
+	BUILD("6.1.#-intel-*", "plain slots as_id rmap kvm halt short forced")	\
+	BUILD("6.12.#-debug-*", "plain slots as_id rmap kvm halt short forced")
 
 #endif /* KVMW_PROOF_RULES_H */

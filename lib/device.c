@@ -69,6 +69,8 @@ static const struct string {
 	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, target),
 	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, via),
 	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, reason),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, by),
+	STRING(KVMWATCH_KIND_HOOK, kvmwatch_hook, why),
 	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, name),
 	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, hooks),
 	STRING(KVMWATCH_KIND_STAT, kvmwatch_stat, help),

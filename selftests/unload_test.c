@@ -228,9 +228,9 @@ static int all_attached(void)
 	if (nr <= 0)
 		return 0;
 	while (nr--) {
-		if (watch_hook_may_miss(&hooks[nr]) || hooks[nr].flags == KVMWATCH_HOOK_ATTACHED)
+		if (watch_hook_may_miss(&hooks[nr]) || hooks[nr].flags & KVMWATCH_HOOK_ATTACHED)
 			continue;
-		fprintf(stderr, "# %s: %s\n", hooks[nr].name, hooks[nr].reason);
+		fprintf(stderr, "# %s: %s\n", hooks[nr].name, hooks[nr].why);
 		missing++;
 	}
 	free(hooks);

@@ -14,8 +14,8 @@
 
 /* One set of keys for both tables, so that they make one CSV file. */
 enum {
-	COL_TYPE, COL_OBJECT, COL_NAME, COL_TARGET, COL_VIA, COL_HITS, COL_MISSES, COL_NEEDS,
-	COL_REASON, NR_COLS
+	COL_TYPE, COL_OBJECT, COL_NAME, COL_TARGET, COL_VIA, COL_TRUST, COL_BY, COL_HITS,
+	COL_MISSES, COL_NEEDS, COL_REASON, NR_COLS
 };
 
 static const struct output_column hook_columns[NR_COLS] = {
@@ -24,10 +24,12 @@ static const struct output_column hook_columns[NR_COLS] = {
 	[COL_NAME]	= { "name",	"HOOK",		false },
 	[COL_TARGET]	= { "target",	"TARGET",	false },
 	[COL_VIA]	= { "via",	"VIA",		false },
+	[COL_TRUST]	= { "trust",	"TRUST",	false },
+	[COL_BY]	= { "by",	"BY",		false },
 	[COL_HITS]	= { "hits",	"HITS",		true },
 	[COL_MISSES]	= { "misses",	"MISSES",	true },
 	[COL_NEEDS]	= { "needs",	NULL,		false },
-	[COL_REASON]	= { "reason",	"REASON",	false },
+	[COL_REASON]	= { "reason",	"REASON",	false, 200 },
 };
 
 static const struct output_column stat_columns[NR_COLS] = {
@@ -36,11 +38,28 @@ static const struct output_column stat_columns[NR_COLS] = {
 	[COL_NAME]	= { "name",	"STATISTIC",	false },
 	[COL_TARGET]	= { "target",	NULL,		false },
 	[COL_VIA]	= { "via",	NULL,		false },
+	[COL_TRUST]	= { "trust",	NULL,		false },
+	[COL_BY]	= { "by",	NULL,		false },
 	[COL_HITS]	= { "hits",	NULL,		true },
 	[COL_MISSES]	= { "misses",	NULL,		true },
 	[COL_NEEDS]	= { "needs",	"NEEDS",	false },
 	[COL_REASON]	= { "reason",	"REASON",	false },
 };
+
+static const char *trust_of(const struct kvmwatch_hook *hook)
+{
+	if (hook->flags & KVMWATCH_HOOK_PROVEN)
+		return "proven";
+	return hook->flags & KVMWATCH_HOOK_TESTED ? "tested" : NULL;
+}
+
+/* An older module has only the short reason. */
+static const char *reason_of(const struct kvmwatch_hook *hook)
+{
+	if (*hook->why)
+		return hook->why;
+	return *hook->reason ? hook->reason : "not attached";
+}
 
 static void show_hook(struct output *out, const struct kvmwatch_hook *hook)
 {
@@ -52,13 +71,17 @@ static void show_hook(struct output *out, const struct kvmwatch_hook *hook)
 		output_string(out, COL_TARGET, hook->target);
 	if (*hook->via)
 		output_string(out, COL_VIA, hook->via);
+	if (trust_of(hook))
+		output_string(out, COL_TRUST, trust_of(hook));
+	if (*hook->by)
+		output_string(out, COL_BY, hook->by);
 	if (attached) {
 		output_u64(out, COL_HITS, hook->hits, NULL);
 		output_u64(out, COL_MISSES, hook->misses, NULL);
 	} else {
 		output_unknown(out, COL_HITS, "-");
 		output_unknown(out, COL_MISSES, "-");
-		output_string(out, COL_REASON, *hook->reason ? hook->reason : "not attached");
+		output_string(out, COL_REASON, reason_of(hook));
 	}
 	output_row(out);
 }
@@ -142,9 +165,10 @@ const struct cmd cmd_hooks = {
 	.name		= "hooks",
 	.summary	= "what is attached to KVM and what is not, and why",
 	.about		=
-		"Show each hook in KVM: where it is attached, by which mechanism, how often it was\n"
-		"reached and how often it could not be handled, or why it is not attached. Then the\n"
-		"statistics that are unavailable for that.",
+		"Show each hook in KVM: where it is attached, by which mechanism, why it is believed to\n"
+		"see what it says (proven: by the kvm.ko that runs, BY says how; tested: such builds\n"
+		"pass the tests), how often it was reached and how often it could not be handled, or\n"
+		"why it is not attached. Then the statistics that are unavailable for that.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

@@ -72,19 +72,12 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 	return *buf;
 }
 
-static bool begins_with(const char *s, const char *with)
-{
-	return !strncmp(s, with, strlen(with));
-}
-
 bool hook_is_missed(const struct kvmwatch_hook *hook)
 {
 	if (hook->flags & KVMWATCH_HOOK_ATTACHED)
 		return !strcmp(hook->via, "dropped");
-	if (begins_with(hook->reason, "not asked for"))
-		return false;
-	return !begins_with(hook->name, "ring_") ||
-	       !begins_with(hook->reason, "kvm.ko has no tracepoint");
+	return !(hook->flags & KVMWATCH_HOOK_ABSENT) &&
+	       strncmp(hook->reason, "not asked for", strlen("not asked for"));
 }
 
 const char *hooks_object(__u32 kind)

@@ -79,28 +79,34 @@ static void put_counters(struct seq_file *m)
 		   it.bytes, it.bytes_max, it.slots_max, it.without);
 }
 
+static const char *trust_of(const struct kvmwatch_hook *hook)
+{
+	return hook->flags & KVMWATCH_HOOK_PROVEN ? "proven" : "tested";
+}
+
 static int hooks_show(struct seq_file *m, void *unused)
 {
 	struct kvmwatch_hook hook;
 	int i;
 
 	kvmw_put_blind(m);
-	seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s %s\n", "hook", "via", "target", "hits",
-		   "misses", "state", "statistics");
+	seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s %-25s %s\n", "hook", "via", "target",
+		   "hits", "misses", "state", "trust", "statistics");
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		kvmw_hook_describe(i, &hook);
 		if (hook.flags & KVMWATCH_HOOK_ATTACHED)
-			seq_printf(m, "%-14s %-10s %-32s %12llu %8llu %-16s ", hook.name, hook.via,
-				   hook.target, hook.hits, hook.misses, "attached");
+			seq_printf(m, "%-14s %-10s %-32s %12llu %8llu %-16s %-6s:%-18s ", hook.name,
+				   hook.via, hook.target, hook.hits, hook.misses, "attached",
+				   trust_of(&hook), hook.by);
 		else
-			seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s ", hook.name, "-",
-				   hook.target, "-", "-", "missing");
+			seq_printf(m, "%-14s %-10s %-32s %12s %8s %-16s %-25s ", hook.name, "-",
+				   hook.target, "-", "-", "missing", "-");
 		put_dependants(m, i);
 	}
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		kvmw_hook_describe(i, &hook);
 		if (!(hook.flags & KVMWATCH_HOOK_ATTACHED))
-			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.reason);
+			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.why);
 	}
 	if (kvmw_no_reasons())
 		seq_printf(m, "# exit_reasons is unavailable: %s\n", kvmw_no_reasons());

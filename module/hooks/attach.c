@@ -18,6 +18,7 @@
 #include "hooks/hook.h"
 #include "hooks/hook_func.h"
 #include "hooks/hook_tp.h"
+#include "hooks/proof.h"
 #include "kernel/kvm_fit.h"
 #include "kernel/kvm_functions.h"
 #include "kernel/symbols.h"
@@ -56,8 +57,10 @@ static void set_reason_all(const char *reason)
 	int i;
 
 	strscpy(why_nothing, reason, sizeof(why_nothing));
-	for (i = 0; i < KVMW_NR_HOOKS; i++)
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		kvmw_hooks[i].symbol = NULL;
 		strscpy(kvmw_hooks[i].reason, reason, sizeof(kvmw_hooks[i].reason));
+	}
 }
 
 static void resolve_kvm(void)
@@ -69,7 +72,7 @@ static void resolve_kvm(void)
 }
 
 /* On return no handler runs any more, nor will until the next attach. */
-static void detach_all(const char *reason)
+static void let_go(void)
 {
 	int i;
 
@@ -83,7 +86,23 @@ static void detach_all(const char *reason)
 	kvmw_hits_reset();
 	memset(&kvmw_kvm, 0, sizeof(kvmw_kvm));
 	events->detached();
+}
+
+static void detach_all(const char *reason)
+{
+	let_go();
 	set_reason_all(reason);
+}
+
+/* Nothing is attached, for want of some: these have reasons of their own. */
+static void give_up(const char *reason)
+{
+	int i;
+
+	strscpy(why_nothing, reason, sizeof(why_nothing));
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (!kvmw_hooks[i].reason[0])
+			strscpy(kvmw_hooks[i].reason, reason, sizeof(kvmw_hooks[i].reason));
 }
 
 /* By what was found when each was attached: it may be another way by now. */
@@ -100,8 +119,9 @@ static bool any_switched_off(void)
 /* Why what is attached is of no use, or NULL: it is. */
 static const char *useless(u64 attached)
 {
-	static char reason[96];	/* under attach_sem */
+	static char reason[KVMW_WHY_SIZE];	/* under attach_sem */
 	char missing[80];
+	int i;
 
 	if (!kvmw_kvm.kvm_lock || !kvmw_kvm.vm_list)
 		return "kvm.ko has no kvm_lock and vm_list (CONFIG_KALLSYMS_ALL?)";
@@ -110,7 +130,9 @@ static const char *useless(u64 attached)
 	if (any_switched_off())
 		return KVMW_SWITCHED_OFF;
 	kvmw_hook_names(mandatory & ~attached, missing, sizeof(missing));
-	snprintf(reason, sizeof(reason), "nothing works without %s", missing);
+	i = __ffs64(mandatory & ~attached);
+	snprintf(reason, sizeof(reason), "nothing works without %s: %s", missing,
+		 kvmw_hooks[i].reason);
 	return reason;
 }
 
@@ -126,24 +148,24 @@ static u64 working(void)
 	return attached;
 }
 
-/* Nothing is attached before, and no record of a VM is left. */
-static void attach_all(struct module *kvm)
+static void attach_resolved(struct module *kvm)
 {
 	const char *unfit = kvmw_kvm_unfit();
 	u64 attached;
 	int i;
 
-	waiting = false;
 	if (unfit) {
 		pr_warn("nothing is watched: %s\n", unfit);
 		set_reason_all(unfit);
 		return;
 	}
 	resolve_kvm();
+	kvmw_hooks_prove(kvm);
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		struct kvmw_hook *hook = &kvmw_hooks[i];
 
-		hook->reason[0] = '\0';
+		if (hook->trust < KVMW_TESTED)
+			continue;
 		if (hook->tp_args)
 			kvmw_tp_attach(hook, kvm);
 		else
@@ -155,12 +177,25 @@ static void attach_all(struct module *kvm)
 	if (unfit) {
 		waiting = any_switched_off();
 		pr_warn("nothing is watched: %s\n", unfit);
-		detach_all(unfit);
+		let_go();
+		give_up(unfit);
 		return;
 	}
 	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
 	WRITE_ONCE(kvmw_hooks_attached, attached);
 	events->attached();
+}
+
+/* Nothing is attached before, and no record of a VM is left. */
+static void attach_all(struct module *kvm)
+{
+	waiting = false;
+	if (kvmw_symbols_read(kvm)) {
+		set_reason_all("no memory");
+		return;
+	}
+	attach_resolved(kvm);
+	kvmw_symbols_forget();
 }
 
 static int on_module(struct notifier_block *nb, unsigned long state, void *data)
@@ -173,7 +208,6 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 	down_write(&attach_sem);
 	if (state == MODULE_STATE_COMING) {
 		kvm_module = mod;
-		kvmw_symbols_of(mod);
 		/* It may be there already, and have VMs. */
 		events->coming(mod->state == MODULE_STATE_COMING);
 		attach_all(mod);
@@ -181,7 +215,6 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 		kvm_module = NULL;
 		waiting = false;
 		detach_all(KVM_IS_AWAY);
-		kvmw_symbols_of(NULL);
 	}
 	up_write(&attach_sem);
 	return NOTIFY_OK;
@@ -314,14 +347,19 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 	memset(out, 0, sizeof(*out));
 	strscpy(out->name, hook->name, sizeof(out->name));
 	kvmw_attach_lock();
-	strscpy(out->target, hook->target ?: hook->targets[0], sizeof(out->target));
+	strscpy(out->target, hook->symbol ?: hook->known, sizeof(out->target));
 	if (hook->target && !hook->off) {
-		out->flags = KVMWATCH_HOOK_ATTACHED;
+		out->flags = KVMWATCH_HOOK_ATTACHED | (hook->trust == KVMW_PROVEN ?
+			     KVMWATCH_HOOK_PROVEN : KVMWATCH_HOOK_TESTED);
+		strscpy(out->by, hook->by, sizeof(out->by));
 		out->hits = kvmw_hook_hits(id);
 		out->misses = kvmw_hook_misses(id);
 		strscpy(out->via, hook->via, sizeof(out->via));
 	} else {
+		if (kvmw_hooks_attached && hook->trust == KVMW_ABSENT)
+			out->flags = KVMWATCH_HOOK_ABSENT;
 		strscpy(out->reason, hook->reason, sizeof(out->reason));
+		strscpy(out->why, hook->reason, sizeof(out->why));
 	}
 	kvmw_attach_unlock();
 }

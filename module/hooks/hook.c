@@ -9,7 +9,7 @@
 
 #define FUNC_ROW(id, seldom, what, ...)					\
 	[KVMW_HOOK_##id] = {							\
-		.name = #id, .help = what, .targets = { __VA_ARGS__ },		\
+		.name = #id, .help = what, .known = __VA_ARGS__,		\
 		.rare = seldom,							\
 	},
 #define HOT_ROW(id, ...)	FUNC_ROW(id, false, __VA_ARGS__)
@@ -17,7 +17,7 @@
 #define RET_ROW(id, ...)	FUNC_ROW(id, false, __VA_ARGS__)
 #define TP_ROW(id, what, args, event)					\
 	[KVMW_HOOK_##id] = {							\
-		.name = #id, .help = what, .targets = { #event }, .tp_args = args, \
+		.name = #id, .help = what, .known = #event, .tp_args = args, \
 	},
 struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS] = {
 	KVMW_HOOKS(HOT_ROW, RARE_ROW, RET_ROW, TP_ROW, TP_ROW)

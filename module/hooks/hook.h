@@ -19,6 +19,7 @@
 #include "kernel/ftrace.h"
 #include "kernel/kvm_functions.h"
 #include "kernel/kvm_vcpu.h"
+#include "proof/judge.h"
 
 struct kvmw_hook;
 struct tracepoint;
@@ -33,8 +34,6 @@ enum kvmw_hook_id {
 /* A set of hooks, as a bit mask. */
 #define KVMW_HOOK_BIT(id)	BIT_ULL(KVMW_HOOK_##id)
 #define KVMW_ALL_HOOKS		GENMASK_ULL(KVMW_NR_HOOKS - 1, 0)
-
-#define KVMW_MAX_TARGETS	4
 
 /* The handlers of a row, by how it is hooked; NULL: it is never hooked in that way. */
 struct kvmw_handlers {
@@ -51,18 +50,20 @@ struct kvmw_hook {
 	/* From the table. */
 	const char	*name;
 	const char	*help;
-	const char	*targets[KVMW_MAX_TARGETS];
+	const char	*known;		/* what is hooked, as this kernel calls it */
 	bool		rare;
 	int		tp_args;	/* how many arguments the event has; 0: a function */
 
 	struct kvmw_handlers on;	/* from probes/ */
 
-	/* How it is attached; written under the attach lock. */
-	const char	*target;	/* one of targets[]; NULL: not attached */
+	/* What kvm.ko proves, and how it is attached; written under the attach lock. */
+	enum kvmw_trust	trust;
+	const char	*by;		/* what proves it */
+	const char	*symbol;	/* of kvm.ko; NULL: it has none of those that are known */
+	const char	*target;	/* the symbol when it is attached, or NULL */
 	const char	*via;
 	bool		off;		/* attached, but unreached: see attach.h */
-	char		reason[96];	/* why it is not attached, or off */
-	unsigned int	found;		/* index in targets[] of the one that kvm.ko has */
+	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
 	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
 	struct kprobe	kp;

@@ -16,7 +16,6 @@
 
 #include "hooks/hook.h"
 #include "hooks/hook_func.h"
-#include "hooks/proof.h"
 #include "kernel/ftrace.h"
 #include "kernel/symbols.h"
 
@@ -217,11 +216,11 @@ static int attach_ret(struct kvmw_hook *hook)
 	err = register_kretprobe(&hook->rp);
 	if (err) {
 		snprintf(hook->reason, sizeof(hook->reason), "%s: kretprobe: error %d",
-			 hook->targets[hook->found], err);
+			 hook->symbol, err);
 		return err;
 	}
 	hook->via = "kretprobe";
-	hook->target = hook->targets[hook->found];
+	hook->target = hook->symbol;
 	kvmw_hook_set_off(hook, !kprobe_armed(&hook->rp.kp));
 	return 0;
 }
@@ -249,7 +248,7 @@ bool kvmw_func_works(void)
 static void attached(struct kvmw_hook *hook, const char *how)
 {
 	hook->via = how;
-	hook->target = hook->targets[hook->found];
+	hook->target = hook->symbol;
 }
 
 /* Judged by the error, as hooks may work again by now. */
@@ -264,36 +263,17 @@ static int failed(struct kvmw_hook *hook, int err)
 		strscpy(hook->reason, KVMW_SWITCHED_OFF, sizeof(hook->reason));
 	else
 		snprintf(hook->reason, sizeof(hook->reason), "%s: via=%s: error %d",
-			 hook->targets[hook->found], via, err);
+			 hook->symbol, via, err);
 	return err;
-}
-
-static int resolve(struct kvmw_hook *hook)
-{
-	for (hook->found = 0; hook->targets[hook->found]; hook->found++) {
-		hook->addr = kvmw_symbol_addr(hook->targets[hook->found]);
-		if (hook->addr)
-			return 0;
-	}
-	snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no function %s",
-		 hook->targets[0]);
-	return -ENOENT;
 }
 
 int kvmw_func_attach(struct kvmw_hook *hook)
 {
-	const char *unproven = kvmw_hook_unproven(hook);
-	int err = resolve(hook);
+	int err;
 
-	if (err)
-		return err;
-	if (unproven) {
-		snprintf(hook->reason, sizeof(hook->reason), "%s: %s",
-			 hook->targets[hook->found], unproven);
-		return -EOPNOTSUPP;
-	}
+	hook->addr = kvmw_symbol_addr(hook->symbol);
 	if (kvmw_hook_drop(hook)) {
-		hook->target = hook->targets[hook->found];
+		hook->target = hook->symbol;
 		return 0;
 	}
 	if (hook->on.ret)

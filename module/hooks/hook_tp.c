@@ -16,7 +16,6 @@
 
 #include "hooks/hook.h"
 #include "hooks/hook_tp.h"
-#include "hooks/proof.h"
 
 static struct tracepoint *find_tracepoint(struct module *kvm, const char *name)
 {
@@ -54,42 +53,36 @@ static void *handler_for(const struct kvmw_hook *hook, int args)
 
 int kvmw_tp_attach(struct kvmw_hook *hook, struct module *kvm)
 {
-	struct tracepoint *tp = find_tracepoint(kvm, hook->targets[0]);
-	const char *unproven = kvmw_hook_unproven(hook);
+	struct tracepoint *tp = find_tracepoint(kvm, hook->symbol);
 	void *handler;
 	int args, err;
 
 	if (!tp) {
 		snprintf(hook->reason, sizeof(hook->reason), "kvm.ko has no tracepoint %s",
-			 hook->targets[0]);
+			 hook->symbol);
 		return -ENOENT;
-	}
-	if (unproven) {
-		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: %s",
-			 hook->targets[0], unproven);
-		return -EOPNOTSUPP;
 	}
 	args = tracepoint_args(kvm, tp);
 	handler = handler_for(hook, args);
 	if (!handler) {
 		snprintf(hook->reason, sizeof(hook->reason),
 			 "tracepoint %s has %d arguments, expected %d",
-			 hook->targets[0], args, hook->tp_args);
+			 hook->symbol, args, hook->tp_args);
 		return -EPROTO;
 	}
 	if (kvmw_hook_drop(hook)) {
-		hook->target = hook->targets[0];
+		hook->target = hook->symbol;
 		return 0;
 	}
 	err = tracepoint_probe_register(tp, handler, hook);
 	if (err) {
 		snprintf(hook->reason, sizeof(hook->reason), "tracepoint %s: error %d",
-			 hook->targets[0], err);
+			 hook->symbol, err);
 		return err;
 	}
 	hook->tp = tp;
 	hook->tp_handler = handler;
-	hook->target = hook->targets[0];
+	hook->target = hook->symbol;
 	hook->via = "tracepoint";
 	return 0;
 }

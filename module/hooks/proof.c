@@ -1,46 +1,133 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Handlers read the registers of a function whose prototype they only believe to know. If
- * a public header has it, the compiler compares. The others were read in KVM's source.
+ * Handlers read the registers of a function whose prototype they only believe to know. So kvm.ko is
+ * asked each time that hooks are attached to it: proof/judge.h says by what.
  */
+#include <linux/bug.h>
 #include <linux/compiler_types.h>
 #include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/string.h>
 #include <linux/types.h>
+#include <linux/utsname.h>
+#include <linux/version.h>
 
 #include "hooks/hook.h"
 #include "hooks/proof.h"
+#include "kernel/kvm_functions.h"
+#include "kernel/kvm_mmu.h"
 #include "kernel/kvm_prototypes.h"
-#include "kernel/version.h"
+#include "kernel/kvm_types.h"
+#include "kernel/symbols.h"
+#include "proof/judge.h"
 
-#define AGREES(id, function, ...)						\
-	[KVMW_HOOK_##id] = __builtin_types_compatible_p(typeof(function), __VA_ARGS__) ? YES : NO,
+/* --- what the compiler says ------------------------------------------------ */
 
-/* Does the compiler say so? 0: it cannot. */
-enum { YES = 1, NO };
-static const u8 compiler_says[KVMW_NR_HOOKS] = { KVMW_PROTOTYPES(AGREES) };
+/* Have public headers the prototype of the form that we know? */
+static const struct {
+	const char *hook;
+	const char *form;
+	bool agrees;
+} headers[] = {
+#define HEADER(id, form, function, ...)						\
+	{ #id, #form, __builtin_types_compatible_p(typeof(function), __VA_ARGS__) },
+	KVMW_PROTOTYPES(HEADER)
+	/* The compiler has compared these in probes/rows.c, or it would have failed. */
+#define EVENT(id)	{ #id, "plain", true },
+	EVENT(wakeup) EVENT(halt_poll) EVENT(user_exit)
+	EVENT(ring_push) EVENT(ring_full) EVENT(ring_reset)
+};
 
-static bool is_proven(const struct kvmw_hook *hook)
+static bool is_declared(const char *hook, const char *form)
 {
-	const unsigned int id = hook - kvmw_hooks;
+	int i;
 
-	if (compiler_says[id])
-		return compiler_says[id] == YES;
-	switch (id) {
-	case KVMW_HOOK_vm_destroy:	/* has had this one argument ever since there are VMs */
-	case KVMW_HOOK_load_cost:	/* nobody looks at their arguments */
-	case KVMW_HOOK_put_cost:
-		return true;
-	case KVMW_HOOK_exit:		/* these events are private to KVM */
-	case KVMW_HOOK_entry:
-		return KVMW_KNOWN_KERNEL;
-	}
-	/* Arguments of the other tracepoints are compared in probes/rows.c. */
-	return KVMW_KNOWN_KERNEL || hook->tp_args;
+	for (i = 0; i < ARRAY_SIZE(headers); i++)
+		if (!strcmp(headers[i].hook, hook) && !strcmp(headers[i].form, form))
+			return headers[i].agrees;
+	return false;
 }
 
-const char *kvmw_hook_unproven(const struct kvmw_hook *hook)
+/* --- what kvm.ko says -------------------------------------------------------- */
+
+/* Whose kernel it is: others give theirs numbers that say nothing about what is in them. */
+static const char *release(void)
 {
-	if (is_proven(hook))
-		return NULL;
-	return "its arguments are known on Linux " KVMW_KNOWN_KERNELS "only";
+#if defined(RHEL_RELEASE_CODE) || defined(CONFIG_SUSE_KERNEL)
+	return NULL;
+#else
+	return init_utsname()->release;
+#endif
+}
+
+static const char *judge(struct kvmw_judgement *judgement, const struct module *kvm)
+{
+	const struct kvmw_code code = kvmw_code_of(kvm);
+	char untyped[KVMW_UNTYPED_SIZE];
+	const struct kvmw_subject subject = {
+		.release = release(),
+		.symbols = kvmw_symbols(),
+		.complete = kvm->state == MODULE_STATE_COMING,
+		.code = &code,
+		.nr_code = 1,
+		.btf = kvmw_types_read(untyped),
+		.untyped = untyped,
+		.declared = is_declared,
+	};
+
+	return kvmw_judge(judgement, &subject);
+}
+
+/* --- what comes of it ------------------------------------------------------ */
+
+static bool has_handler(const struct kvmw_verdict *verdict)
+{
+	static const char *const forms[] = { KVMW_FORMS };
+	const char *form = verdict->form;
+	int i;
+
+	if (strstr(verdict->by, "layout") && !KVMW_SP_IS_AS_PROVEN)
+		return false;
+
+	for (i = 0; i < ARRAY_SIZE(forms); i++)
+		if (!strcmp(forms[i], form))
+			return true;
+	return false;
+}
+
+static void refuse(struct kvmw_hook *hook, const char *why)
+{
+	hook->trust = KVMW_UNAVAILABLE;
+	strscpy(hook->reason, why, sizeof(hook->reason));
+}
+
+static void note(struct kvmw_hook *hook, const struct kvmw_verdict *verdict)
+{
+	hook->trust = verdict->trust;
+	hook->by = verdict->by;
+	strscpy(hook->reason, verdict->reason, sizeof(hook->reason));
+	hook->symbol = verdict->symbol;
+	if (verdict->trust >= KVMW_TESTED && !has_handler(verdict))
+		refuse(hook, "kvmwatch was not built for what this kvm.ko has there");
+}
+
+void kvmw_hooks_prove(const struct module *kvm)
+{
+	struct kvmw_judgement *judgement = kvmalloc(sizeof(*judgement), GFP_KERNEL);
+	const struct kvmw_verdict *verdict;
+	const char *wrong = "no memory";
+	int i;
+
+	if (judgement)
+		wrong = judge(judgement, kvm);
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		verdict = wrong ? NULL : kvmw_verdict_of(judgement, kvmw_hooks[i].name);
+		if (verdict)
+			note(&kvmw_hooks[i], verdict);
+		else if (!WARN_ON_ONCE(!wrong))	/* each row of the table has a rule */
+			refuse(&kvmw_hooks[i], wrong);
+	}
+	kvmw_types_forget();
+	kvfree(judgement);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Does a hook get the arguments that its handler reads? */
+/* What kvm.ko proves of the functions and events that are hooked. */
 #ifndef KVMW_PROOF_H
 #define KVMW_PROOF_H
 
-struct kvmw_hook;
+struct module;
 
-/* NULL if so, or the reason why that is not proven. */
-const char *kvmw_hook_unproven(const struct kvmw_hook *hook);
+/*
+ * Judge kvm.ko, and note in each hook what it was found to be worth there. Context: task, attach
+ * lock held for write, symbols read.
+ */
+void kvmw_hooks_prove(const struct module *kvm);
 
 #endif /* KVMW_PROOF_H */

@@ -50,6 +50,15 @@
 #define KVMW_NEED_RMAP_KERNEL	0
 #endif
 
+/* Forms of proof/rules.h that handlers were built for. */
+#if !KVMW_SINCE(6, 1)
+#define KVMW_FORMS	"plain", "mem", "as_id", "set", "bare", "block", "reason", "vcpu"
+#elif !KVMW_SINCE(7, 2)
+#define KVMW_FORMS	"plain", "slots", "as_id", "rmap", "kvm", "halt", "short", "vcpu", "forced"
+#else
+#define KVMW_FORMS	"plain", "slots", "page", "rmap", "kvm", "halt", "short", "vcpu", "forced"
+#endif
+
 /* --- callers --------------------------------------------------------------- */
 
 /*

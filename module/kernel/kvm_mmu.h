@@ -3,6 +3,8 @@
 #ifndef KVMW_KVM_MMU_H
 #define KVMW_KVM_MMU_H
 
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -42,6 +44,11 @@ struct kvmw_sp {
 	u64			*translation;	/* by entry; see kvmw_sp_gfn() */
 };
 
+/* Is it laid out as in proof/rules.h? Then the types of kvm.ko prove it. */
+#define KVMW_SP_IS_AS_PROVEN							\
+	(offsetof(struct kvmw_sp, role) == 36 && offsetof(struct kvmw_sp, gfn) == 40 && \
+	 offsetof(struct kvmw_sp, spt) == 48 && offsetof(struct kvmw_sp, translation) == 56)
+
 /* The page table page that contains an entry, as KVM looks it up. */
 static inline struct kvmw_sp *kvmw_sp_of(const u64 *sptep)
 {
@@ -64,8 +71,11 @@ static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
 	if (sp->role.passthrough)
 		return sp->gfn;
 #endif
-	/* 5.10 stores gfns there; later kernels store them above the access rights. */
-	if (KVMW_SINCE(6, 12) ? !!sp->translation : !sp->role.direct)
+	/*
+	 * 5.10 stores gfns there. Later kernels store them above the access rights, and have no
+	 * array where they follow from each other.
+	 */
+	if (KVMW_SINCE(6, 1) ? !!sp->translation : !sp->role.direct)
 		return sp->translation[index] >> (KVMW_SINCE(6, 1) ? PAGE_SHIFT : 0);
 	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
 }
@@ -88,12 +98,8 @@ static inline unsigned int kvmw_rmap_desc_count(const struct kvmw_rmap_desc *des
 #else
 struct kvmw_rmap_desc {
 	struct kvmw_rmap_desc	*more;
-#if KVMW_SINCE(6, 12)
-	u32			count;
-	u32			tail_count;
-#else
-	u64			count;
-#endif
+	u32			count;	/* some kernels have 8 bytes for it */
+	u32			unused;
 	u64			*sptes[];
 };
 
@@ -104,16 +110,13 @@ static inline unsigned int kvmw_rmap_desc_count(const struct kvmw_rmap_desc *des
 #endif
 
 /*
- * A reverse map is 0, or points to one entry, or with bit 0 set to a chain of chunks. On 7.2 bit 1
- * is a lock.
+ * A reverse map is 0, or points to one entry, or with bit 0 set to a chain of chunks. Where it is
+ * atomic (later kernels), bit 1 is a lock.
  */
 static inline unsigned long kvmw_rmap_value(const struct kvm_rmap_head *rmap)
 {
-#if KVMW_SINCE(7, 2)
-	return atomic_long_read(&rmap->val) & ~2UL;
-#else
-	return rmap->val;
-#endif
+	BUILD_BUG_ON(sizeof(rmap->val) != sizeof(unsigned long));
+	return READ_ONCE(*(const unsigned long *)&rmap->val) & ~2UL;
 }
 
 /* The first chunk, or NULL if the map has no chunks. */

@@ -25,7 +25,7 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 
 /*
  * The compiler compares the prototypes of handlers with the kernel's trace events. kvm_exit and
- * kvm_entry are private to KVM: see kvmw_hook_unproven().
+ * kvm_entry are private to KVM.
  */
 static inline void check_prototypes(void)
 {

@@ -139,7 +139,8 @@
 
 /*
  * Builds on which all of kvmwatch's tests pass, as their releases are written; # is a number, *
- * all the rest. There a kvm.ko that has no BTF is believed to be what it was in the tests: of these forms.
+ * all the rest. There a kvm.ko that has no BTF is believed to be what it was in the tests: of
+ * these forms.
  */
 #define KVMW_TESTED_BUILDS(BUILD)						\
 	BUILD("5.10.0-#-amd64", "plain mem as_id set bare block reason vcpu")	\

@@ -128,8 +128,12 @@ static int device_list(struct kvmwatch_list *list)
 		{ .vm = 1, .base_gfn = 0x40000, .npages = 64, .userspace_addr = 0x7f0000000000,
 		  .id = 1, .flags = 1, .life = slot_life(1) },
 	};
-	static const struct kvmwatch_hook hook = {
-		.name = "load_cost", .target = "kvm_arch_vcpu_load", .reason = "not asked for",
+	static const struct kvmwatch_hook hooks[] = {
+		{ .name = "load_cost", .target = "kvm_arch_vcpu_load", .reason = "not asked for",
+		  .why = "not asked for: load it so" },
+		{ .name = "spte_change", .target = "__handle_changed_spte", .via = "ftrace",
+		  .flags = KVMWATCH_HOOK_ATTACHED | KVMWATCH_HOOK_PROVEN, .hits = 4001,
+		  .by = "BTF+census" },
 	};
 	static const struct kvmwatch_stat stat = {
 		.kind = KVMWATCH_KIND_VCPU, .name = "load_cost_ns", .hooks = "load_cost",
@@ -166,7 +170,7 @@ static int device_list(struct kvmwatch_list *list)
 	case KVMWATCH_KIND_SLOT:
 		return give_all(slots, sizeof(*slots), 2, list);
 	case KVMWATCH_KIND_HOOK:
-		return give(&hook, sizeof(hook), list);
+		return give_all(hooks, sizeof(*hooks), 2, list);
 	}
 	abort();
 }

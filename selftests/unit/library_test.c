@@ -232,6 +232,8 @@ TEST(unterminated_strings_of_lists_end)
 	EXPECT_EQ(sizeof(hooks->target) - 1, strlen(hooks[2].target));
 	EXPECT_EQ(sizeof(hooks->via) - 1, strlen(hooks[2].via));
 	EXPECT_EQ(sizeof(hooks->reason) - 1, strlen(hooks[2].reason));
+	EXPECT_EQ(sizeof(hooks->by) - 1, strlen(hooks[2].by));
+	EXPECT_EQ(sizeof(hooks->why) - 1, strlen(hooks[2].why));
 	ASSERT_EQ(0, kvmwatch_list_stats(0, &stats, &nr));
 	EXPECT_EQ(sizeof(stats->name) - 1, strlen(stats[2].name));
 	EXPECT_EQ(sizeof(stats->hooks) - 1, strlen(stats[2].hooks));

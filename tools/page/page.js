@@ -328,7 +328,7 @@ function showDetail(row) {
 // What keeps it from seeing all; empty: nothing.
 /* Why a hook that is not attached is nothing to worry about: as in KvmwatchHookMissing. */
 const NO_TROUBLE =
-	/^(not asked for|kvm.ko is not loaded|kvm.ko has no tracepoint kvm_dirty_ring_)/;
+	/^(not asked for|kvm.ko is not loaded|this KVM has no |its loop calls |calls the function of )/;
 
 function trouble() {
 	const down = samples(now.families, "down_info")[0];

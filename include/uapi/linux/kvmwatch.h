@@ -214,6 +214,14 @@ struct kvmwatch_slot {
 
 /* The hook is attached and counts. */
 #define KVMWATCH_HOOK_ATTACHED		(1U << 0)
+/*
+ * Why a hook that is in place is believed to see what it says: the kvm.ko that runs proves it, by
+ * what @by names; or it does not tell, but the tests passed on such builds. Exactly one of them.
+ */
+#define KVMWATCH_HOOK_PROVEN		(1U << 1)
+#define KVMWATCH_HOOK_TESTED		(1U << 2)
+/* It is not attached, and nothing is missing: this KVM has no such thing, or needs no such hook. */
+#define KVMWATCH_HOOK_ABSENT		(1U << 3)
 
 /**
  * struct kvmwatch_hook - a hook on KVM
@@ -224,7 +232,9 @@ struct kvmwatch_slot {
  * @name:	name of the hook
  * @target:	function or tracepoint of KVM to which it is attached
  * @via:	"ftrace", "kprobe" or "tracepoint"; empty if it is not attached
- * @reason:	why it is not attached; empty if it is
+ * @reason:	why it is not attached; empty if it is. Cut if it does not fit
+ * @by:		proofs of it, separated by "+"; empty if it is not attached
+ * @why:	@reason in full, with what was found in kvm.ko if that is the reason
  */
 struct kvmwatch_hook {
 	__u64 hits;
@@ -235,6 +245,8 @@ struct kvmwatch_hook {
 	char target[KVMWATCH_NAME_SIZE];
 	char via[16];
 	char reason[96];
+	char by[32];
+	char why[320];
 };
 
 /* All hooks that the statistic needs are attached. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "cmd_what_if.h"
 #include "output.h"
 #include "view.h"
 
@@ -99,8 +100,17 @@ static const struct view haltpoll = {
 
 static int run_haltpoll(const struct cmd *cmd, int argc, char **argv)
 {
+	const struct cmd *const cmds[] = { cmd, &cmd_what_if, NULL };
+
+	if (options_given(cmds, argc, argv, &opt_what_if))
+		return cmd_what_if.run(&cmd_what_if, argc, argv);
 	return run_view(cmd, argc, argv, &haltpoll);
 }
+
+static const struct opt *const haltpoll_options[] = {
+	&opt_vm, &opt_vcpu, &opt_time, &opt_buffer, OPTS_OUTPUT, &opt_log, &opt_raw, &opt_what_if,
+	&opt_help, NULL
+};
 
 const struct cmd cmd_haltpoll = {
 	.name		= "haltpoll",
@@ -109,7 +119,7 @@ const struct cmd cmd_haltpoll = {
 		"Show each change of the time that KVM polls before it lets a halted vCPU wait: that\n"
 		"it grew or shrank, or what KVM does without a word: was reset to 0, or clamped to\n"
 		"the limit.",
-	.options	= options,
+	.options	= haltpoll_options,
 	.tables		= haltpoll_tables,
 	.run		= run_haltpoll,
 };

@@ -6,7 +6,7 @@
 
 cd "$top" || exit
 schema=tools/kvmwatch.schema.json
-commands="list stat doctor exits vcpu wakeups haltpoll dirty collects pages statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
+commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
 
 # Does each line of a file keep to what the schema has for a command?
 valid() {
@@ -26,7 +26,7 @@ END
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..38"
+echo "1..40"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"

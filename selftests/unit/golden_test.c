@@ -24,6 +24,7 @@
 #include "all_file.h"
 #include "cmd.h"
 #include "cmd_dirty.h"
+#include "halt_poll.h"
 #include "libkvmwatch.h"
 #include "options.h"
 #include "played_catalog.h"
@@ -422,6 +423,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 static struct stream_spec stream_spec;
 static __u64 stream_was_lost;
 static char stream_filter[128];
+static bool stream_keeps_all;
 /* How often it is read before a signal comes; -1: it comes before that. */
 static int reads_before_signal;
 /* In which thread all happens */
@@ -501,7 +503,7 @@ int stream_read(struct stream *stream, stream_fn fn, void *arg)
 
 int stream_finish(struct stream *stream, stream_fn fn, void *arg)
 {
-	stream_was_lost = 3;
+	stream_was_lost = stream_keeps_all ? 0 : 3;
 	happen(true, fn, arg);
 	return 0;
 }
@@ -681,6 +683,32 @@ TEST(exits_compares_with_a_look_that_was_saved)
 	EXPECT_EQ(2, code_of(&cmd_exits, "-d /tmp/exits-saved.json -n 2"));
 	unlink(path);
 	EXPECT_EQ(1, code_of(&cmd_exits, "-d /tmp/exits-saved.json"));
+}
+
+int halt_poll_now(struct halt_poll_params *params)
+{
+	*params = (struct halt_poll_params){ 200000, 2, 0, 10000 };
+	return 0;
+}
+
+TEST(haltpoll_what_if_prints_what_it_always_did)
+{
+	static const char settings[] = "halt_poll_ns=5000000,grow_start=4000000";
+	const char *const asked[] = { "--what-if", settings, NULL };
+	const char *const wrong[] = { "--what-if", "halt_poll=5", NULL };
+	char *text;
+
+	stream_keeps_all = true;
+	EXPECT_TRUE(all_golden(&cmd_haltpoll, asked, "haltpoll-what-if"));
+	EXPECT_EQ(0, code_of(&cmd_haltpoll, "--what-if sweep --json"));
+	stream_keeps_all = false;
+	/* Of halts that are not all there is nothing to say. */
+	EXPECT_EQ(1, code_of(&cmd_haltpoll, "--what-if grow=4"));
+	text = print(&cmd_haltpoll, wrong, NULL);
+	EXPECT_STREQ("exit code", text);
+	EXPECT_EQ(2, exit_code);
+	free(text);
+	EXPECT_EQ(2, code_of(&cmd_haltpoll, "--what-if --help"));
 }
 
 TEST(stat_leaves_zeros_out_of_tables_when_asked_to)

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvmwatch haltpoll --what-if: what other parameters of halt polling would have cost and saved.
+ *
+ * For a while it records each halt of the VMs. Then it goes through KVM's algorithm with them, each
+ * vCPU for itself, with the parameters that KVM has, with those that are asked for, and with many.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "cmd_what_if.h"
+#include "halt_poll.h"
+#include "hooks.h"
+#include "interrupt.h"
+#include "output.h"
+#include "quantity.h"
+#include "repeat.h"
+#include "sample.h"
+#include "stream.h"
+#include "view.h"
+
+#define DEFAULT_TIME_NS	10000000000ULL
+/* Seldom, so as not to end a poll by running: an event takes 64 bytes of the buffer. */
+#define ROUND_NS	250000000ULL
+#define BUFFER_KB	4096
+/* Of all vCPUs together: 160 MB */
+#define MAX_HALTS	10000000
+#define SWEEP		"sweep"
+
+struct what_if_options {
+	struct view_options view;	/* first: options_parse() knows only its first part */
+	const char *spec;
+};
+
+/* The halts of a vCPU, and its window when that began. */
+struct track {
+	__u64 vm, vcpu;
+	__u32 window;
+	struct halt *halts;
+	size_t nr, room;
+};
+
+struct record {
+	const struct what_if_options *options;
+	struct view_choice choice;
+	struct stream *stream;
+	struct track *tracks;
+	size_t nr, room;
+	size_t nr_halts;
+	int err;
+	__u64 begin, ns;
+	struct halt_poll_params now, asked;
+};
+
+enum { FIELD_VM, FIELD_VCPU, FIELD_NS, FIELD_WAITED, FIELD_VALID, NR_FIELDS };
+
+static const char *const events[] = { "kvmwatch_halt", NULL };
+
+static const char *const fields[NR_FIELDS] = {
+	[FIELD_VM] = "vm", [FIELD_VCPU] = "vcpu", [FIELD_NS] = "ns", [FIELD_WAITED] = "waited",
+	[FIELD_VALID] = "valid",
+};
+
+enum {
+	COL_VM, COL_NAME, COL_SETTINGS, COL_MAX, COL_GROW, COL_SHRINK, COL_START, COL_HALTS,
+	COL_POLLS, COL_WON, COL_LOST, COL_POLLED, COL_VAIN, COL_SHARE, COL_QUICKER, COL_WINDOW,
+	COL_TIME, NR_COLS
+};
+
+static const struct output_column columns[NR_COLS] = {
+	[COL_VM]	= { "vm",		"VM",		true },
+	[COL_NAME]	= { "name",		NULL,		false },
+	[COL_SETTINGS]	= { "settings",		"SETTINGS",	false },
+	[COL_MAX]	= { "halt_poll_ns",	"HALT_POLL_NS",	true },
+	[COL_GROW]	= { "grow",		"GROW",		true },
+	[COL_SHRINK]	= { "shrink",		"SHRINK",	true },
+	[COL_START]	= { "grow_start",	"START",	true },
+	[COL_HALTS]	= { "halts",		"HALTS",	true },
+	[COL_POLLS]	= { "polls",		"POLLS",	true },
+	[COL_WON]	= { "won",		"WON",		true },
+	[COL_LOST]	= { "lost",		"LOST",		true },
+	[COL_POLLED]	= { "polled_ns",	"POLLED",	true },
+	[COL_VAIN]	= { "lost_ns",		"IN VAIN",	true },
+	[COL_SHARE]	= { "cpu_share",	"CPU",		true },
+	[COL_QUICKER]	= { "quicker",		"QUICKER",	true },
+	[COL_WINDOW]	= { "window_ns",	NULL,		true },
+	[COL_TIME]	= { "time_ns",		NULL,		true },
+};
+
+/* --- Record --------------------------------------------------------------- */
+
+static struct track *find_or_add(struct record *r, __u64 vm, __u64 vcpu)
+{
+	size_t room = r->room ? 2 * r->room : 16, i;
+	struct track *more;
+
+	for (i = 0; i < r->nr; i++) {
+		if (r->tracks[i].vm == vm && r->tracks[i].vcpu == vcpu)
+			return &r->tracks[i];
+	}
+	if (r->nr == r->room) {
+		more = realloc(r->tracks, room * sizeof(*more));
+		if (!more)
+			return NULL;
+		r->tracks = more;
+		r->room = room;
+	}
+	r->tracks[r->nr] = (struct track){ .vm = vm, .vcpu = vcpu };
+	return &r->tracks[r->nr++];
+}
+
+static int add_halt(struct record *r, const struct happening *h)
+{
+	struct track *track = find_or_add(r, h->values[FIELD_VM], h->values[FIELD_VCPU]);
+	struct halt *more;
+	size_t room;
+
+	if (!track)
+		return -ENOMEM;
+	if (r->nr_halts == MAX_HALTS)
+		return -E2BIG;
+	if (track->nr == track->room) {
+		room = track->room ? 2 * track->room : 256;
+		more = realloc(track->halts, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		track->halts = more;
+		track->room = room;
+	}
+	track->halts[track->nr++] = (struct halt){
+		.ns = h->values[FIELD_NS], .waited = h->values[FIELD_WAITED],
+		.valid = h->values[FIELD_VALID],
+	};
+	r->nr_halts++;
+	return 0;
+}
+
+static void happens(const struct happening *h, void *arg)
+{
+	struct record *r = arg;
+
+	if (!r->err)
+		r->err = add_halt(r, h);
+}
+
+/* Windows that vCPUs have now; one that comes has none. */
+static int find_windows(struct record *r, int dev)
+{
+	struct selection selection = { };
+	struct kvmwatch_all_item *it;
+	struct sample sample;
+	struct track *track;
+	struct maybe window;
+	size_t i;
+	int code;
+
+	code = sample_take_kind(dev, &selection, KVMWATCH_KIND_VCPU, KVMWATCH_OPEN_NO_HISTOGRAMS,
+				&sample);
+	if (code)
+		return code;
+	for (i = 0; i < sample.all->nr && !code; i++) {
+		it = (struct kvmwatch_all_item *)kvmwatch_all_at(sample.all, i);
+		window = sample_value(&sample, i, "halt_poll_ns");
+		if (!window.known || !window.number)
+			continue;
+		track = find_or_add(r, it->vm, it->number);
+		if (track)
+			track->window = window.number;
+		else
+			code = device_complain(-ENOMEM);
+	}
+	sample_free(&sample);
+	return code;
+}
+
+/* Do halts reach the module? */
+static int sees_halts(int dev)
+{
+	static const char name[] = "wakeups_wait";
+	const struct kvmwatch_stat *stat;
+	struct hooks hooks;
+	char why[160];
+	int err = hooks_get(dev, &hooks), code = EXIT_DONE;
+	size_t i;
+
+	if (err)
+		return device_complain(err);
+	for (i = 0; i < hooks.nr_stats; i++) {
+		stat = &hooks.stats[i];
+		if (stat->kind == KVMWATCH_KIND_VCPU && !strcmp(stat->name, name) &&
+		    hooks_missing(&hooks, stat, why, sizeof(why)))
+			code = complain("haltpoll", "%s; kvmwatch hooks says why", why);
+	}
+	hooks_put(&hooks);
+	return code;
+}
+
+static int complain_record(int err)
+{
+	if (err == -E2BIG)
+		return complain("haltpoll", "more than %d halts; record a shorter time (-t)",
+				MAX_HALTS);
+	if (err == -ENODEV)
+		return complain("haltpoll", "the module was unloaded");
+	return complain("haltpoll", "can't read events: %s", strerror(-err));
+}
+
+static int watch(struct record *r)
+{
+	__u64 time = r->options->view.time_ns ?: DEFAULT_TIME_NS, next = now_ns(), end;
+	int more = 0, finish;
+
+	r->begin = next;
+	end = r->begin + time;
+	while (more >= 0 && !r->err && !interrupted() && next < end) {
+		next = next + ROUND_NS < end ? next + ROUND_NS : end;
+		interrupt_sleep_until(next);
+		do {
+			more = stream_read(r->stream, happens, r);
+		} while (more > 0 && !r->err);
+	}
+	finish = stream_finish(r->stream, happens, r);
+	r->ns = now_ns() - r->begin;
+	if (more < 0 || finish < 0 || r->err)
+		return complain_record(more < 0 ? more : finish < 0 ? finish : r->err);
+	if (stream_lost(r->stream))
+		return complain("haltpoll", "%llu events were lost; give a larger --buffer",
+				stream_lost(r->stream));
+	return EXIT_DONE;
+}
+
+static int record(struct record *r)
+{
+	const struct stream_spec spec = {
+		.events = events, .fields = fields, .nr_fields = NR_FIELDS,
+		.filter = *r->choice.filter ? r->choice.filter : NULL,
+		.buffer_kb = r->options->view.buffer_kb ?: BUFFER_KB,
+	};
+	int code, dev = device_open();
+
+	if (dev < 0)
+		return EXIT_COULD_NOT;
+	code = sees_halts(dev);
+	if (!code)
+		code = find_windows(r, dev);
+	close(dev);
+	if (code)
+		return code;
+	interrupt_catch(true);
+	code = stream_open(&spec, &r->stream);
+	if (code)
+		return code;
+	code = watch(r);
+	stream_close(r->stream);
+	return code;
+}
+
+/* --- Replay --------------------------------------------------------------- */
+
+static struct halt_poll replay(const struct record *r, __u64 vm,
+			       const struct halt_poll_params *params)
+{
+	struct halt_poll sum = { };
+	const struct track *track;
+
+	for (track = r->tracks; track < r->tracks + r->nr; track++) {
+		if (track->vm != vm)
+			continue;
+		sum.window = track->window;
+		halt_poll_replay(params, track->halts, track->nr, &sum);
+	}
+	return sum;
+}
+
+static void begin_row(struct output *out, const struct record *r, const struct vm *vm,
+		      const char *settings)
+{
+	output_u64(out, COL_VM, vm->info.id, NULL);
+	output_string(out, COL_NAME, vm->info.name);
+	output_string(out, COL_SETTINGS, settings);
+	output_u64(out, COL_WINDOW, r->ns, NULL);
+	output_u64(out, COL_TIME, r->begin, NULL);
+}
+
+static void show_ns(struct output *out, int column, __u64 ns, bool raw)
+{
+	struct quantity q = quantity_ns(ns);
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
+	output_u64(out, column, ns, raw ? NULL : text);
+}
+
+static void show_replay(struct output *out, const struct record *r, const struct vm *vm,
+			const char *settings, const struct halt_poll_params *params)
+{
+	const struct halt_poll poll = replay(r, vm->info.id, params);
+	bool raw = r->options->view.common.raw;
+	double share = (double)poll.polled_ns / r->ns;
+	char text[32];
+
+	begin_row(out, r, vm, settings);
+	output_u64(out, COL_MAX, params->max, NULL);
+	output_u64(out, COL_GROW, params->grow, NULL);
+	output_u64(out, COL_SHRINK, params->shrink, NULL);
+	output_u64(out, COL_START, params->start, NULL);
+	output_u64(out, COL_HALTS, poll.halts, NULL);
+	output_u64(out, COL_POLLS, poll.polls, NULL);
+	output_u64(out, COL_WON, poll.won, NULL);
+	output_u64(out, COL_LOST, poll.lost, NULL);
+	show_ns(out, COL_POLLED, poll.polled_ns, raw);
+	show_ns(out, COL_VAIN, poll.lost_ns, raw);
+	snprintf(text, sizeof(text), "%.1f%%", share * 100);
+	output_real(out, COL_SHARE, share, text);
+	output_u64(out, COL_QUICKER, poll.quicker, NULL);
+	output_row(out);
+}
+
+/* What KVM did: events do not tell of polls that were lost. */
+static void show_recorded(struct output *out, const struct record *r, const struct vm *vm)
+{
+	const struct track *track;
+	__u64 halts = 0, won = 0;
+	size_t i;
+
+	for (track = r->tracks; track < r->tracks + r->nr; track++) {
+		for (i = 0; track->vm == vm->info.id && i < track->nr; i++) {
+			halts++;
+			won += !track->halts[i].waited;
+		}
+	}
+	begin_row(out, r, vm, "recorded");
+	output_u64(out, COL_HALTS, halts, NULL);
+	output_u64(out, COL_WON, won, NULL);
+	output_row(out);
+}
+
+/* --- the sweep ------------------------------------------------------------ */
+
+struct tried {
+	struct halt_poll_params params;
+	__u64 won, polled_ns;
+};
+
+static int compare(const void *x, const void *y)
+{
+	const struct tried *a = x, *b = y;
+
+	if (a->polled_ns != b->polled_ns)
+		return a->polled_ns < b->polled_ns ? -1 : 1;
+	return (a->won < b->won) - (a->won > b->won);
+}
+
+/* Those of which no other one wins as much for less. */
+static void show_sweep(struct output *out, const struct record *r, const struct vm *vm)
+{
+	static const __u32 maxima[] = {
+		0, 12500, 25000, 50000, 100000, 200000, 400000, 800000, 1600000, 3200000
+	};
+	static const __u32 grows[] = { 1, 2, 4 }, shrinks[] = { 0, 1, 2 };
+	static const __u32 starts[] = { 10000, 50000, 200000 };
+	enum { NR = 10 * 3 * 3 * 3 };
+	struct tried all[NR];
+	struct halt_poll poll;
+	__u64 most = 0;
+	size_t i;
+
+	for (i = 0; i < NR; i++) {
+		all[i].params = (struct halt_poll_params){
+			.max = maxima[i / 27], .grow = grows[i / 9 % 3],
+			.shrink = shrinks[i / 3 % 3], .start = starts[i % 3],
+		};
+		poll = replay(r, vm->info.id, &all[i].params);
+		all[i].won = poll.won;
+		all[i].polled_ns = poll.polled_ns;
+	}
+	qsort(all, NR, sizeof(*all), compare);
+	for (i = 0; i < NR; i++) {
+		if (i && all[i].won <= most)
+			continue;
+		most = all[i].won;
+		show_replay(out, r, vm, SWEEP, &all[i].params);
+	}
+}
+
+/* --- Show ----------------------------------------------------------------- */
+
+static int show(const struct record *r)
+{
+	const struct view_choice *choice = &r->choice;
+	bool sweep = !strcmp(r->options->spec, SWEEP);
+	struct output out;
+	size_t i;
+	int err;
+
+	err = options_output(&r->options->view.common, &out);
+	if (err)
+		return err;
+	output_begin(&out, NULL, columns, NR_COLS);
+	for (i = 0; i < choice->nr; i++) {
+		show_recorded(&out, r, &choice->vms[i]);
+		show_replay(&out, r, &choice->vms[i], "now", &r->now);
+		if (sweep)
+			show_sweep(&out, r, &choice->vms[i]);
+		else
+			show_replay(&out, r, &choice->vms[i], "what-if", &r->asked);
+	}
+	output_end(&out);
+	err = output_flush(&out);
+	return err ? complain_output(err) : EXIT_DONE;
+}
+
+static int run_choice(struct record *r)
+{
+	struct selection none = { };
+	int code = view_choose(&r->options->view, &r->choice);
+
+	if (code)
+		return code;
+	if (!r->choice.nr)
+		return vms_none(&none, "haltpoll");
+	code = record(r);
+	return code ?: show(r);
+}
+
+static int run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct what_if_options options = { };
+	struct record r = { .options = &options };
+	const char *wrong;
+	size_t i;
+	int code, err;
+
+	code = options_parse(cmd, argc, argv, &options.view.common);
+	if (code >= 0)
+		return code;
+	err = halt_poll_now(&r.now);
+	if (err)
+		return complain("haltpoll", "can't read KVM's parameters: %s", strerror(-err));
+	r.asked = r.now;
+	wrong = strcmp(options.spec, SWEEP) ? halt_poll_parse(options.spec, &r.asked) : NULL;
+	if (wrong) {
+		complain("haltpoll", "--what-if %s: %s", options.spec, wrong);
+		return EXIT_USAGE;
+	}
+	code = run_choice(&r);
+	view_choice_free(&r.choice);
+	for (i = 0; i < r.nr; i++)
+		free(r.tracks[i].halts);
+	free(r.tracks);
+	return code;
+}
+
+/* Abbreviations of the option lead to the live view, not here. */
+static const char *set_what_if(struct options *options, const char *arg)
+{
+	if (options->cmd != &cmd_what_if)
+		return "write it in full";
+	((struct what_if_options *)options)->spec = arg;
+	return NULL;
+}
+
+const struct opt opt_what_if = {
+	'W', "what-if", "SETTINGS", "other settings, see kvmwatch haltpoll --what-if sweep --help",
+	set_what_if
+};
+
+static const char *set_record_time(struct options *options, const char *arg)
+{
+	return opt_time.set(options, arg);
+}
+
+static const struct opt opt_record_time = {
+	't', "time", "SECONDS", "record so long; without it, 10 seconds", set_record_time
+};
+
+static const struct opt *const options[] = {
+	&opt_vm, &opt_vcpu, &opt_record_time, &opt_vcpu_buffer, OPTS_TABLE, &opt_raw,
+	&opt_what_if, &opt_help, NULL
+};
+
+static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
+
+const struct cmd cmd_what_if = {
+	.name		= "haltpoll --what-if",
+	.summary	= "halts with other settings of halt polling",
+	.about		=
+		"Record the halts of VMs for some time, and go through KVM's algorithm with them: with\n"
+		"the settings that KVM has now, and with SETTINGS: halt_poll_ns=N,grow=N,shrink=N,\n"
+		"grow_start=N, where what is left out is as now; or with many (sweep), of which those\n"
+		"are shown that nothing wins as much as for less CPU. WON ended while polling, LOST did\n"
+		"not; POLLED is what all of it took, IN VAIN the part of those that lost, CPU is its\n"
+		"part of one pCPU. QUICKER are wake-ups that waited and would have been won.",
+	.options	= options,
+	.tables		= tables,
+	.run		= run,
+};

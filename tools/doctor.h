@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What stands out in a VM, by rules with a limit each. A rule looks at numbers of an interval, or
- * at those of now. It says so when it lacks one.
+ * The rules of kvmwatch doctor. Each compares one number of a vCPU, a VM or the host with a limit.
+ * Without a number that it needs, the verdict is "unknown".
  */
 #ifndef KVMWATCH_DOCTOR_H
 #define KVMWATCH_DOCTOR_H
@@ -27,11 +27,11 @@ enum doctor_rule {
 #define DOCTOR_VM_RULES		DOCTOR_HOOKS
 
 /**
- * struct doctor_limit - what a rule is about
- * @name:	the rule's
- * @limit:	from here on it stands out
- * @text:	the same in words, with what else has to hold
- * @more:	the command that shows more, without its VM
+ * struct doctor_limit - a rule
+ * @name:	its name
+ * @limit:	the lowest value that stands out
+ * @text:	the limit in words, with further conditions
+ * @more:	the command that shows more, without its option --vm
  */
 struct doctor_limit {
 	const char *name;
@@ -47,8 +47,8 @@ enum doctor_state { DOCTOR_WELL, DOCTOR_UNKNOWN, DOCTOR_STANDS_OUT };
 /**
  * struct doctor_verdict - what a rule says
  * @state:	whether it stands out
- * @value:	what the limit is for, unless it is unknown
- * @seen:	a sentence of it: what is seen, or why it is unknown
+ * @value:	the number that the rule compares; 0 if unknown
+ * @seen:	what the rule saw, in words, or why that is unknown
  */
 struct doctor_verdict {
 	enum doctor_state state;
@@ -57,19 +57,19 @@ struct doctor_verdict {
 };
 
 /**
- * struct doctor_vcpu - what a vCPU did in the interval
- * @time:	nanoseconds that passed for it, of which are:
- * @preempted:	without the pCPU that the scheduler took from it
- * @delay:	of its thread, runnable without a pCPU
- * @load_entry:	from loads to entries
- * @entries:	how many of those
- * @blocked:	asleep in KVM without a halt
- * @poll:	polling in halts
- * @polled:	halts that ended so
- * @waited:	halts that did not
- * @polls:	whether it has a window to poll in
- * @reason:	the exit reason that took most time, halts left out; NULL: none has come
- * @exit:	that time
+ * struct doctor_vcpu - numbers of a vCPU over the interval; times in nanoseconds
+ * @time:	how long the vCPU existed in the interval
+ * @preempted:	time preempted, without a pCPU
+ * @delay:	run delay of its thread
+ * @load_entry:	time from loads to the entries behind them
+ * @entries:	number of these entries
+ * @blocked:	time asleep in KVM without a halt
+ * @poll:	time polling in halts
+ * @polled:	halts that ended while polling
+ * @waited:	halts that ended after blocking
+ * @polls:	not 0 if the vCPU had a polling window
+ * @reason:	the exit reason that took most time, halts left out; NULL: no exit came
+ * @exit:	the time of that reason
  */
 struct doctor_vcpu {
 	struct maybe time, preempted, delay, load_entry, entries, blocked, poll, polled, waited;
@@ -78,14 +78,14 @@ struct doctor_vcpu {
 };
 
 /**
- * struct doctor_vm - how a VM is
- * @mapped:	memory that is mapped, in bytes
- * @peak:	most that ever was
- * @small:	what of it is mapped by 4 KiB
- * @huge_gone:	what huge leaves mapped that are no more
- * @logged:	how much is logged
- * @collects:	how often the log was collected in the interval
- * @failures:	audits that failed
+ * struct doctor_vm - numbers of a VM; sizes in bytes
+ * @mapped:	mapped memory
+ * @peak:	the highest value of @mapped so far
+ * @small:	the part of @mapped in 4 KiB pages
+ * @huge_gone:	memory of all huge leaves that were unmapped so far
+ * @logged:	memory with dirty logging
+ * @collects:	collections of the dirty log in the interval
+ * @failures:	audits that failed so far
  */
 struct doctor_vm {
 	struct maybe mapped, peak, small, huge_gone;
@@ -93,14 +93,14 @@ struct doctor_vm {
 	struct maybe collects, failures;
 };
 
-/* @rule is one of vCPUs, of VMs. */
+/* Judge a vCPU or a VM by one rule of its kind, or the hooks. All fill @verdict. */
 void doctor_judge_vcpu(enum doctor_rule rule, const struct doctor_vcpu *vcpu,
 		       struct doctor_verdict *verdict);
 void doctor_judge_vm(enum doctor_rule rule, const struct doctor_vm *vm,
 		     struct doctor_verdict *verdict);
 void doctor_judge_hooks(const struct hooks *hooks, struct doctor_verdict *verdict);
 
-/* Does a vCPU halt by an exit of this reason? Then what that takes is no loss. */
+/* Is this the exit reason of a halt? The time of such exits is not lost. */
 bool doctor_is_halt(const char *reason);
 
 #endif /* KVMWATCH_DOCTOR_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A look at exits that was saved: what "kvmwatch exits --json" printed. */
+/* Read counts of exits from a file that "kvmwatch exits --json" wrote. */
 #ifndef KVMWATCH_EXIT_FILE_H
 #define KVMWATCH_EXIT_FILE_H
 
@@ -12,22 +12,25 @@
 struct exit_file;
 struct exit_saved;
 
-/* Read one, of which each object is there once or the last one counts. Returns an exit code. */
+/*
+ * Read a file. If it has several values of a VM or vCPU, the last one counts. Returns an exit code,
+ * and prints errors; with EXIT_DONE free @file with exit_file_free().
+ */
 int exit_file_read(const char *path, struct exit_file **file);
 void exit_file_free(struct exit_file *file);
 
-/* Which load of the module it is of; see struct kvmwatch_info. */
+/* The module's instance when the file was written; see struct kvmwatch_info. */
 __u64 exit_file_instance(const struct exit_file *file);
 
-/* The vCPU with this id, or VM @vm itself if that is 0; NULL: it is not in there. */
+/* Find the vCPU with kvmwatch id @id, or with 0 the VM @vm itself; NULL: not in the file. */
 struct exit_saved *exit_file_find(struct exit_file *file, __u64 vm, __u64 id);
 
-/* When that was read. */
+/* The time of these counts, by CLOCK_MONOTONIC. */
 __u64 exit_saved_ns(const struct exit_saved *saved);
 
 /*
- * Fill @value with the statistic of which @now is a value, with as many cells. It belongs to @saved.
- * False: it is not known.
+ * Fill @value with the saved value of the statistic that @now is a value of, with as many cells.
+ * The cells belong to @saved. Returns false if the file does not have it.
  */
 bool exit_saved_value(struct exit_saved *saved, const struct kvmwatch_value *now,
 		      struct kvmwatch_value *value);

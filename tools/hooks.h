@@ -27,8 +27,8 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size);
 
 /*
- * Is a hook missing that should be there? Not if it was not asked for, or is about dirty rings,
- * which KVM of 5.10 does not have. One that "drop" left out is.
+ * Is this hook missing though it should be attached? A hook that nobody asked for is not missing,
+ * nor one about dirty rings on 5.10, whose KVM has none. A hook that "drop" left out is missing.
  */
 bool hook_is_missed(const struct kvmwatch_hook *hook);
 

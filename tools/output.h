@@ -138,7 +138,7 @@ void output_begin(struct output *out, const char *title,
 /* The same for rows that are to be seen as they come: columns have a width, there is no end. */
 void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr);
 void output_row(struct output *out);
-/* Or leave the row out. */
+/* Drop the cells of the current row. */
 void output_drop(struct output *out);
 void output_end(struct output *out);
 
@@ -153,7 +153,7 @@ void output_unknown(struct output *out, size_t column, const char *text);
 /* Only in tables. */
 void output_text(struct output *out, size_t column, const char *text);
 
-/* A line below a table; not in CSV and JSON. */
+/* Print a line below a table; CSV and JSON do not have it. */
 void output_below(struct output *out, const char *line);
 
 /* A line of JSON that is more than a row; takes @object over, which may be NULL. */

@@ -342,6 +342,7 @@ static void table_begin(struct output *out, const char *title)
 {
 	const struct output_column *column;
 	char buf[OUTPUT_MAX_CELL];
+	const char *heading;
 	size_t i;
 	int flags;
 
@@ -362,8 +363,11 @@ static void table_begin(struct output *out, const char *title)
 	for (i = 0; i < out->nr_shown; i++) {
 		column = &out->columns[out->shown[i]];
 		flags = column->right ? SCOLS_FL_RIGHT : 0;
-		if (!scols_table_new_column(out->table, heading_of(column, buf, sizeof(buf)), 0,
-					    flags))
+		heading = heading_of(column, buf, sizeof(buf));
+		/* Older libsmartcols make a column as wide as a heading that they do not print. */
+		if (out->choice.no_headings)
+			heading = "";
+		if (!scols_table_new_column(out->table, heading, 0, flags))
 			note(out, -ENOMEM);
 	}
 }

@@ -15,6 +15,7 @@
 #include "kselftest_harness.h"
 #include "libkvmwatch.h"
 #include "listed.h"
+#include "machine.h"
 #include "oracle.h"
 #include "sys.h"
 #include "vendor.h"
@@ -454,6 +455,57 @@ TEST(vcpus_are_listed_as_they_come_with_number_and_thread)
 	EXPECT_EQ(KVMWATCH_TID_GONE, vcpus[2].flags);
 	EXPECT_EQ(0, vcpus[3].flags);
 	free(vcpus);
+	guest_free(g);
+}
+
+/* A child whose pid is @pid, or 0 if the kernel gave that to somebody else. */
+static pid_t fork_as(pid_t pid)
+{
+	pid_t child;
+	FILE *f;
+
+	f = fopen("/proc/sys/kernel/ns_last_pid", "we");
+	if (!f)
+		return 0;
+	fprintf(f, "%d", pid - 1);
+	fclose(f);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	if (child == pid)
+		return child;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return 0;
+}
+
+TEST(a_thread_that_ended_is_no_process_that_has_its_number_now)
+{
+	struct guest *g = guest_new(1, 0);
+	struct kvmwatch_vcpu *vcpus;
+	struct kvmwatch_vm vm = {};
+	pid_t tid, child = 0;
+	int i;
+
+	NEEDS_VM(return, "it chooses the number of the next process");
+	ASSERT_NE(NULL, g);
+	ASSERT_EQ(0, watch_find(g, &vm));
+	ASSERT_EQ(0, guest_start(g, 0, work_out(10)));
+	ASSERT_EQ(0, guest_wait(g, 0, 5000));
+	tid = guest_tid(g, 0);
+	guest_close_vcpu(g, 0);
+	for (i = 0; !child && i < 100; i++)
+		child = fork_as(tid);
+	if (!child)
+		SKIP(return, "the kernel does not let processes choose their number");
+	ASSERT_EQ(1, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
+	EXPECT_EQ(0, vcpus[0].tid);
+	EXPECT_EQ(KVMWATCH_TID_GONE, vcpus[0].flags);
+	free(vcpus);
+	kill(child, SIGKILL);
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
 	guest_free(g);
 }
 

@@ -4,6 +4,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <uapi/linux/kvmwatch.h>
 
 #include "exports/reader.h"
@@ -34,6 +35,21 @@ pid_t kvmw_reader_pid(const struct kvmw_vm *vm, u32 *flags)
 	return nr;
 }
 
+/*
+ * The thread of the number @tid, if the process @vmm has it. The thread that ran a vCPU may have ended,
+ * and another process may have its number. KVM lets only threads that share the VMM's memory run a
+ * vCPU: those of its process. Context: rcu_read_lock() held.
+ */
+static struct pid *thread_of(pid_t tid, struct pid *vmm)
+{
+	struct pid *pid = find_pid_ns(tid, &init_pid_ns);
+	struct task_struct *task = pid ? pid_task(pid, PIDTYPE_PID) : NULL;
+
+	if (!task || (vmm && task_tgid(task) != vmm))
+		return NULL;
+	return pid;
+}
+
 pid_t kvmw_reader_tid(const struct kvmw_vcpu *vcpu, u32 *flags)
 {
 	pid_t tid = READ_ONCE(vcpu->tid), nr;
@@ -41,7 +57,8 @@ pid_t kvmw_reader_tid(const struct kvmw_vcpu *vcpu, u32 *flags)
 	if (!tid)
 		return 0;	/* no thread has run it yet */
 	rcu_read_lock();
-	nr = number(find_pid_ns(tid, &init_pid_ns), KVMWATCH_TID_GONE, KVMWATCH_TID_HIDDEN, flags);
+	nr = number(thread_of(tid, vcpu->obj.vm->pid), KVMWATCH_TID_GONE, KVMWATCH_TID_HIDDEN,
+		    flags);
 	rcu_read_unlock();
 	return nr;
 }

@@ -382,7 +382,7 @@ static void set_owner(struct kvmw_vm *vm, struct kvm *kvm)
 	if (owner) {
 		vm->pid = get_pid(task_tgid(owner));
 		vm->tgid = owner->tgid;
-		strscpy(vm->comm, owner->comm, sizeof(vm->comm));
+		strscpy(vm->comm, owner->group_leader->comm, sizeof(vm->comm));
 	}
 	rcu_read_unlock();
 #endif

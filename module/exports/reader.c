@@ -36,9 +36,9 @@ pid_t kvmw_reader_pid(const struct kvmw_vm *vm, u32 *flags)
 }
 
 /*
- * The thread of the number @tid, if the process @vmm has it. The thread that ran a vCPU may have ended,
- * and another process may have its number. KVM lets only threads that share the VMM's memory run a
- * vCPU: those of its process. Context: rcu_read_lock() held.
+ * The thread of the number @tid, if the process @vmm has it. The thread that ran a vCPU may have
+ * ended, and another process may have its number. KVM lets only threads that share the VMM's memory
+ * run a vCPU: those of its process. Context: rcu_read_lock() held.
  */
 static struct pid *thread_of(pid_t tid, struct pid *vmm)
 {

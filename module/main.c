@@ -80,7 +80,8 @@ static int __init kvmwatch_init(void)
 	err = kvmw_dev_init();
 	if (err)
 		goto exit_debugfs;
-	err = kvmw_hooks_init(kvmw_handlers, &attach_events);	/* KVM calls us from now on */
+	/* KVM calls us from now on. */
+	err = kvmw_hooks_init(kvmw_handlers, kvmw_form_handlers, &attach_events);
 	if (err)
 		goto exit_dev;
 	kvmw_housekeep();		/* adopts the VMs that run already */

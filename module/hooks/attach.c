@@ -77,6 +77,7 @@ static void let_go(void)
 	int i;
 
 	WRITE_ONCE(kvmw_hooks_attached, 0);
+	WRITE_ONCE(kvmw_hooks_needless, 0);
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
 		if (kvmw_hooks[i].tp_args && kvmw_hooks[i].target)
 			kvmw_tp_detach(&kvmw_hooks[i]);
@@ -181,6 +182,8 @@ static void attach_resolved(struct module *kvm)
 		give_up(unfit);
 		return;
 	}
+	/* Since the same release as this function */
+	kvmw_kvm.marks_alone = kvmw_symbol_addr(KVMW_SYM_MARKS_ALONE);
 	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
 	WRITE_ONCE(kvmw_hooks_attached, attached);
 	events->attached();
@@ -366,12 +369,12 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 
 /* --- start and end --------------------------------------------------------- */
 
-int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_attach_events *ours)
+int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_form_handlers *forms,
+		    const struct kvmw_attach_events *ours)
 {
-	int err, i;
+	int err;
 
-	for (i = 0; i < KVMW_NR_HOOKS; i++)
-		kvmw_hooks[i].on = handlers[i];
+	kvmw_proof_init(handlers, forms);
 	events = ours;
 	if (IS_BUILTIN(CONFIG_KVM))
 		pr_warn("nothing is watched: " KVM_IS_BUILT_IN "\n");

@@ -22,8 +22,9 @@ struct kvmw_attach_events {
 	void	(*vendor_gone)(void);
 };
 
-/* @handlers: of each row. */
-int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_attach_events *events);
+/* @handlers: of each row; @forms: of other forms. */
+int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_form_handlers *forms,
+		    const struct kvmw_attach_events *events);
 void kvmw_hooks_exit(void);
 
 /*
@@ -39,6 +40,7 @@ struct kvmw_kvm_syms {
 	struct list_head	*vm_list;
 	void			*vm_release;	/* kvm_vm_release() */
 	void			*vcpu_release;	/* kvm_vcpu_release() */
+	bool			marks_alone;	/* kept without a vCPU, in the bitmap */
 	bool			ends_told;	/* no VM can end without a hit, says ftrace */
 };
 

@@ -40,40 +40,46 @@ static __always_inline void kvmw_hit(enum kvmw_hook_id id)
  * The ftrace callback needs no recursion guard: its ops filters one function of
  * KVM, and no handler calls KVM. RCU is watching wherever KVM's code of ours runs.
  */
-#define KVMW_FUNC_HANDLER(id, handler)						\
-void notrace kvmw_ftrace_##id(KVMW_FTRACE_ARGS)					\
+#define KVMW_FUNC_HANDLER(id, handler)	KVMW_FUNC_FORM(id, id, handler)
+
+/* @name: of the entry points, where a hook has several handlers. */
+#define KVMW_FUNC_FORM(id, name, handler)					\
+void notrace kvmw_ftrace_##name(KVMW_FTRACE_ARGS)				\
 {										\
 	preempt_disable_notrace();						\
 	kvmw_hit(KVMW_HOOK_##id);						\
 	handler(kvmw_ftrace_args(fregs), caller);				\
 	preempt_enable_notrace();						\
 }										\
-KVMW_KPROBE_HANDLER(id, handler)
+KVMW_KPROBE_HANDLER(id, name, handler)
 
 /* The same for a function that KVM calls with preemption off, always. */
-#define KVMW_PINNED_HANDLER(id, handler)					\
-void notrace kvmw_ftrace_##id(KVMW_FTRACE_ARGS)					\
+#define KVMW_PINNED_HANDLER(id, handler)	KVMW_PINNED_FORM(id, id, handler)
+
+#define KVMW_PINNED_FORM(id, name, handler)					\
+void notrace kvmw_ftrace_##name(KVMW_FTRACE_ARGS)				\
 {										\
 	kvmw_hit(KVMW_HOOK_##id);						\
 	handler(kvmw_ftrace_args(fregs), caller);				\
 }										\
-KVMW_KPROBE_HANDLER(id, handler)
+KVMW_KPROBE_HANDLER(id, name, handler)
 
 /* Or under a spinlock, with preemption off where spinlocks do that. */
 #ifdef CONFIG_PREEMPT_RT
-#define KVMW_LOCKED_HANDLER	KVMW_FUNC_HANDLER
+#define KVMW_LOCKED_FORM	KVMW_FUNC_FORM
 #else
-#define KVMW_LOCKED_HANDLER	KVMW_PINNED_HANDLER
+#define KVMW_LOCKED_FORM	KVMW_PINNED_FORM
 #endif
+#define KVMW_LOCKED_HANDLER(id, handler)	KVMW_LOCKED_FORM(id, id, handler)
 
-#define KVMW_KPROBE_HANDLER(id, handler)					\
-int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs)			\
+#define KVMW_KPROBE_HANDLER(id, name, handler)					\
+int kvmw_kprobe_##name(struct kprobe *kp, struct pt_regs *regs)			\
 {										\
 	kvmw_hit(KVMW_HOOK_##id);						\
 	handler(regs, regs_get_kernel_stack_nth(regs, 0));			\
 	return 0;								\
 }										\
-NOKPROBE_SYMBOL(kvmw_kprobe_##id)
+NOKPROBE_SYMBOL(kvmw_kprobe_##name)
 
 /*
  * The same for a function from its entry to its return: @handler(ticks) is called at the

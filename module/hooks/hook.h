@@ -46,6 +46,13 @@ struct kvmw_handlers {
 	void	*tp_more;	/* where the event has one argument more */
 };
 
+/* Handlers of a row for another form of proof/rules.h than KVMW_FORMS has. */
+struct kvmw_form_handlers {
+	enum kvmw_hook_id	id;
+	const char		*form;
+	struct kvmw_handlers	on;
+};
+
 struct kvmw_hook {
 	/* From the table. */
 	const char	*name;
@@ -74,8 +81,11 @@ struct kvmw_hook {
 
 extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
 
-/* The hooks that count now. Changes only under the attach lock. */
-extern u64 kvmw_hooks_attached;
+/*
+ * The hooks that count now; and those that this kvm.ko needs not, as others count it all. Changes
+ * only under the attach lock.
+ */
+extern u64 kvmw_hooks_attached, kvmw_hooks_needless;
 
 /* How often each was hit. Each CPU writes its own. */
 DECLARE_PER_CPU(u64[KVMW_NR_HOOKS], kvmw_hits);

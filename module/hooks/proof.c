@@ -81,19 +81,33 @@ static const char *judge(struct kvmw_judgement *judgement, const struct module *
 
 /* --- what comes of it ------------------------------------------------------ */
 
-static bool has_handler(const struct kvmw_verdict *verdict)
+/* Of each row, and of other forms. */
+static const struct kvmw_handlers *usual;
+static const struct kvmw_form_handlers *others;
+
+void kvmw_proof_init(const struct kvmw_handlers *handlers, const struct kvmw_form_handlers *forms)
+{
+	usual = handlers;
+	others = forms;
+}
+
+/* NULL: there are none for what was proven. */
+static const struct kvmw_handlers *handlers_for(enum kvmw_hook_id id,
+						const struct kvmw_verdict *verdict)
 {
 	static const char *const forms[] = { KVMW_FORMS };
-	const char *form = verdict->form;
+	const struct kvmw_form_handlers *other;
 	int i;
 
 	if (strstr(verdict->by, "layout") && !KVMW_SP_IS_AS_PROVEN)
-		return false;
-
+		return NULL;
+	for (other = others; other->form; other++)
+		if (other->id == id && !strcmp(other->form, verdict->form))
+			return &other->on;
 	for (i = 0; i < ARRAY_SIZE(forms); i++)
-		if (!strcmp(forms[i], form))
-			return true;
-	return false;
+		if (!strcmp(forms[i], verdict->form))
+			return &usual[id];
+	return NULL;
 }
 
 static void refuse(struct kvmw_hook *hook, const char *why)
@@ -102,13 +116,23 @@ static void refuse(struct kvmw_hook *hook, const char *why)
 	strscpy(hook->reason, why, sizeof(hook->reason));
 }
 
-static void note(struct kvmw_hook *hook, const struct kvmw_verdict *verdict)
+static void note(enum kvmw_hook_id id, const struct kvmw_verdict *verdict)
 {
+	struct kvmw_hook *hook = &kvmw_hooks[id];
+	const struct kvmw_handlers *handlers;
+
 	hook->trust = verdict->trust;
 	hook->by = verdict->by;
 	strscpy(hook->reason, verdict->reason, sizeof(hook->reason));
 	hook->symbol = verdict->symbol;
-	if (verdict->trust >= KVMW_TESTED && !has_handler(verdict))
+	if (verdict->needless)
+		WRITE_ONCE(kvmw_hooks_needless, kvmw_hooks_needless | BIT_ULL(id));
+	if (verdict->trust < KVMW_TESTED)
+		return;
+	handlers = handlers_for(id, verdict);
+	if (handlers)
+		hook->on = *handlers;
+	else
 		refuse(hook, "kvmwatch was not built for what this kvm.ko has there");
 }
 
@@ -124,7 +148,7 @@ void kvmw_hooks_prove(const struct module *kvm)
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		verdict = wrong ? NULL : kvmw_verdict_of(judgement, kvmw_hooks[i].name);
 		if (verdict)
-			note(&kvmw_hooks[i], verdict);
+			note(i, verdict);
 		else if (!WARN_ON_ONCE(!wrong))	/* each row of the table has a rule */
 			refuse(&kvmw_hooks[i], wrong);
 	}

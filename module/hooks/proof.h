@@ -3,7 +3,11 @@
 #ifndef KVMW_PROOF_H
 #define KVMW_PROOF_H
 
+#include "hooks/hook.h"
+
 struct module;
+
+void kvmw_proof_init(const struct kvmw_handlers *handlers, const struct kvmw_form_handlers *forms);
 
 /*
  * Judge kvm.ko, and note in each hook what it was found to be worth there. Context: task, attach

@@ -33,30 +33,23 @@
 #define KVMW_SYM_HALT		"kvm_vcpu_halt"
 #define KVMW_SYM_RMAP_ADD	"__rmap_add"
 #define KVMW_NEED_DIRTY_KERNEL	0
+#define KVMW_HOOKS_KERNEL(HOT, RARE)						\
+	HOT(rmap_zap_all, "all leaves that map a page are cleared",		\
+	    "kvm_zap_all_rmap_sptes")
+#define KVMW_HOOK_ROW_rmap_zap_all
+#define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_zap_all)
 #endif
 #if KVMW_SINCE(6, 12) && !KVMW_SINCE(7, 2)
 #define KVMW_SYM_SPTE_CHANGE	"handle_changed_spte"
 #else	/* here handle_changed_spte(), if it exists, is only a caller of this one */
 #define KVMW_SYM_SPTE_CHANGE	"__handle_changed_spte"
 #endif
-#if KVMW_SINCE(7, 2)
-#define KVMW_HOOKS_KERNEL(HOT, RARE)						\
-	HOT(rmap_zap_all, "all leaves that map a page are cleared",		\
-	    "kvm_zap_all_rmap_sptes")
-#define KVMW_HOOK_ROW_rmap_zap_all
-#define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_zap_all)
-#elif KVMW_SINCE(6, 1)
-#define KVMW_HOOKS_KERNEL(HOT, RARE)
-#define KVMW_NEED_RMAP_KERNEL	0
-#endif
 
-/* Forms of proof/rules.h that handlers were built for. */
+/* Forms of proof/rules.h that handlers were built for; probes/rows.c has more of some hooks. */
 #if !KVMW_SINCE(6, 1)
 #define KVMW_FORMS	"plain", "mem", "as_id", "set", "bare", "block", "reason", "vcpu"
-#elif !KVMW_SINCE(7, 2)
-#define KVMW_FORMS	"plain", "slots", "as_id", "rmap", "kvm", "halt", "short", "vcpu", "forced"
 #else
-#define KVMW_FORMS	"plain", "slots", "page", "rmap", "kvm", "halt", "short", "vcpu", "forced"
+#define KVMW_FORMS	"plain", "slots", "as_id", "rmap", "kvm", "halt", "short", "vcpu", "forced"
 #endif
 
 /* --- callers --------------------------------------------------------------- */
@@ -89,7 +82,6 @@
  * hook on mmu_spte_clear_track_bits(). See on_rmap_zap().
  */
 #define KVMW_RMAP_TELLERS	"kvm_set_pte_rmapp", "kvm_zap_all_rmap_sptes"
-#define KVMW_HAS_RMAP_TELLERS	(!KVMW_SINCE(6, 1) || KVMW_SINCE(7, 2))
 
 /*
  * Functions on whose behalf leaves change, X(name, cause) with a cause of probes/causes.h. The
@@ -126,6 +118,8 @@
 #define KVMW_SYM_VM_LIST	"vm_list"
 #define KVMW_SYM_VM_RELEASE	"kvm_vm_release"
 #define KVMW_SYM_VCPU_RELEASE	"kvm_vcpu_release"
+/* A kvm.ko with this function keeps a mark without a vCPU, in the bitmap. */
+#define KVMW_SYM_MARKS_ALONE	"kvm_use_dirty_bitmap"
 /* A symbol that every kvm.ko has */
 #define KVMW_SYM_ANY		"kvm:kvm_init"
 

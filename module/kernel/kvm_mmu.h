@@ -142,10 +142,10 @@ static inline unsigned long kvmw_rmap_count(const struct kvm_rmap_head *rmap)
 
 /* --- changes of page tables ------------------------------------------------ */
 
-/* Address space of __handle_changed_spte(): argument 2 is its id or, on 7.2, the kvm_mmu_page. */
-static __always_inline unsigned int kvmw_spte_change_as(const struct pt_regs *regs)
+/* Address space of __handle_changed_spte(): argument 2 is its id or (@of_page) the kvm_mmu_page. */
+static __always_inline unsigned int kvmw_spte_change_as(const struct pt_regs *regs, bool of_page)
 {
-	if (!KVMW_SINCE(7, 2))
+	if (!of_page)
 		return (u32)KVMW_ARG2(regs);
 	return ((const struct kvmw_sp *)KVMW_ARG2(regs))->role.smm;
 }

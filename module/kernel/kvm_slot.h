@@ -100,14 +100,15 @@ static __always_inline bool kvmw_logged(const struct kvm_memory_slot *kslot)
 
 /*
  * Does KVM keep a mark made while no vCPU is loaded on this CPU, or one of another VM (@foreign)?
- * 5.10 keeps every mark. 6.1 keeps none of these. 6.12 and later keep a mark without a vCPU, in the
- * bitmap.
+ * Later kernels (@alone) keep a mark without a vCPU, in the bitmap. Others keep every mark before
+ * 5.17, and none of these from then on.
  */
-static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *kslot, bool foreign)
+static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *kslot, bool foreign,
+						bool alone)
 {
-	if (KVMW_SINCE(6, 12))
+	if (alone)
 		return !foreign && kslot->dirty_bitmap;
-	return !KVMW_SINCE(6, 1);
+	return !KVMW_SINCE(5, 17);
 }
 
 #endif /* KVMW_KVM_SLOT_H */

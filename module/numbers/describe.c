@@ -251,7 +251,7 @@ static u64 met_by(const struct kvmw_object *obj)
 
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
 {
-	u64 met = READ_ONCE(kvmw_hooks_attached);
+	u64 met = READ_ONCE(kvmw_hooks_attached) | READ_ONCE(kvmw_hooks_needless);
 
 	if (obj)
 		met = (met & ~READ_ONCE(obj->vm->missed)) | met_by(obj);

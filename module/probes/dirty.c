@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 
+#include "hooks/attach.h"
 #include "hooks/handler.h"
 #include "kernel/clock.h"
 #include "kernel/kvm_functions.h"
@@ -116,7 +117,7 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 	foreign = vcpu && vcpu->obj.vm != slot->obj.vm;
 	if (foreign)
 		vcpu = NULL;
-	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign))
+	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign, kvmw_kvm.marks_alone))
 		return;
 
 	count(slot, vcpu, kslot, gfn, who->cause);

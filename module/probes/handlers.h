@@ -20,6 +20,7 @@ int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
 KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)
+KVMW_DECLARE_FUNC(spte_change_page)
 #undef KVMW_DECLARE_FUNC
 #undef KVMW_DECLARE_RET
 #undef KVMW_DECLARE_TP

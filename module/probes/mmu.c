@@ -110,14 +110,13 @@ static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn,
 }
 
 /* __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it */
-static noinline void spte_change_unusual(const struct pt_regs *regs)
+static noinline void spte_change_unusual(const struct pt_regs *regs, unsigned int as_id)
 {
 	u64 old = KVMW_ARG4(regs), new = KVMW_ARG5(regs);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	gfn_t gfn = KVMW_ARG3(regs);
 	int level = KVMW_ARG6(regs);
 	bool was = kvmw_spte_leaf(old, level), is = kvmw_spte_leaf(new, level);
-	unsigned int as_id = kvmw_spte_change_as(regs);
 	struct kvmw_slot *slot;
 
 	if (was == is || unlikely(level > KVMW_NR_LEVELS))
@@ -144,7 +143,7 @@ static noinline void spte_change_unusual(const struct pt_regs *regs)
 }
 
 /* The fast path is for a 4K leaf in the same slot as the last one on this CPU. */
-static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
+static __always_inline void spte_change(const struct pt_regs *regs, bool of_page)
 {
 	bool is = kvmw_spte_present(KVMW_ARG5(regs));
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
@@ -155,7 +154,7 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 		goto unusual;
 	if (kvmw_spte_present(KVMW_ARG4(regs)) == is)
 		return;
-	slot = kvmw_slot_cached(kvm, kvmw_spte_change_as(regs), KVMW_ARG3(regs));
+	slot = kvmw_slot_cached(kvm, kvmw_spte_change_as(regs, of_page), KVMW_ARG3(regs));
 	if (unlikely(!slot))
 		goto unusual;
 	if (is) {
@@ -171,7 +170,18 @@ static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned 
 	count_unmap(slot, PG_LEVEL_4K);
 	return;
 unusual:
-	spte_change_unusual(regs);
+	spte_change_unusual(regs, kvmw_spte_change_as(regs, of_page));
+}
+
+static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)
+{
+	spte_change(regs, false);
+}
+
+/* The same, with the page table page in place of the address space */
+static __always_inline void on_spte_change_page(const struct pt_regs *regs, unsigned long caller)
+{
+	spte_change(regs, true);
 }
 
 /* A leaf of a shadow page table becomes present; see kvmw_rmap_add_leaf() for the function. */
@@ -208,7 +218,7 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
  * and reads it. A per-CPU flag would be wrong: between the two hooks, a PREEMPT_RT kernel may move
  * the holder to another CPU, or run the holder of another VM's lock on this one.
  */
-static void __maybe_unused tell_zaps(const struct kvm *kvm, bool counted)
+static void tell_zaps(const struct kvm *kvm, bool counted)
 {
 	struct kvmw_vm *vm = kvmw_vm_find(kvm);
 
@@ -238,13 +248,13 @@ static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned lon
 
 	if (!kvmw_rmap_zap_leaf(regs, &leaf, is_known))
 		return;
-	if (KVMW_HAS_RMAP_TELLERS &&
-	    kvmw_caller_of(caller)->teller && zaps_counted(leaf.kvm))
+	if (kvmw_caller_of(caller)->teller && zaps_counted(leaf.kvm))
 		return;
 	count_zap(&leaf);
 }
 
 KVMW_LOCKED_HANDLER(spte_change, on_spte_change);
+KVMW_LOCKED_FORM(spte_change, spte_change_page, on_spte_change_page);
 KVMW_LOCKED_HANDLER(rmap_add, on_rmap_add);
 KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
 

@@ -23,6 +23,12 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 	KVMW_HOOKS(FUNC_ROW, FUNC_ROW, RET_ROW, TP_ROW, MORE_ROW)
 };
 
+const struct kvmw_form_handlers kvmw_form_handlers[] = {
+	{ KVMW_HOOK_spte_change, "page",
+	  { .ftrace = kvmw_ftrace_spte_change_page, .kprobe = kvmw_kprobe_spte_change_page } },
+	{ .form = NULL }
+};
+
 /*
  * The compiler compares the prototypes of handlers with the kernel's trace events. kvm_exit and
  * kvm_entry are private to KVM.

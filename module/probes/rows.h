@@ -6,5 +6,7 @@
 #include "hooks/hook.h"
 
 extern const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS];
+/* Those of other forms; the last one has no name. */
+extern const struct kvmw_form_handlers kvmw_form_handlers[];
 
 #endif /* KVMW_ROWS_H */

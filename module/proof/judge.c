@@ -19,9 +19,10 @@ static const struct rule event_rules[] = { KVMW_EVENT_RULES(RULE) };
 
 static const struct {
 	const char *hook;
+	bool needless;
 	const char *why;
 } optional_hooks[] = {
-#define HOOK(hook, why)	{ #hook, why },
+#define HOOK(hook, needless, why)	{ #hook, needless, why },
 	KVMW_OPTIONAL_HOOKS(HOOK)
 #undef HOOK
 };
@@ -167,14 +168,27 @@ static bool is_there(const struct kvmw_verdict *verdict)
 	return verdict && verdict->trust >= KVMW_TESTED;
 }
 
-static const char *optional_why(const char *hook)
+/* False: it is not one of those that a kvm.ko can do without. */
+static bool is_optional(const char *hook)
 {
 	size_t i;
 
 	for (i = 0; i < NR(optional_hooks); i++)
 		if (!strcmp(optional_hooks[i].hook, hook))
-			return optional_hooks[i].why;
-	return NULL;
+			return true;
+	return false;
+}
+
+static void be_absent(struct kvmw_verdict *verdict)
+{
+	size_t i;
+
+	for (i = 0; i < NR(optional_hooks); i++) {
+		if (strcmp(optional_hooks[i].hook, verdict->hook))
+			continue;
+		verdict->needless = optional_hooks[i].needless;
+		say(verdict, KVMW_ABSENT, "%s", optional_hooks[i].why);
+	}
 }
 
 static void prove(struct kvmw_verdict *verdict, const struct rule *rule, const char *by)
@@ -284,15 +298,14 @@ static void judge_arguments(const struct court *court, struct kvmw_verdict *verd
 static void judge_missing(const struct court *court, struct kvmw_verdict *verdict,
 			  const struct rule *rule)
 {
-	const char *optional = optional_why(rule->hook);
 	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, rule->symbol);
 
 	if (clone)
 		say(verdict, KVMW_UNAVAILABLE,
 		    "kvm.ko has %s only as %s, which the compiler changed", rule->symbol,
 		    clone->name);
-	else if (optional)
-		say(verdict, KVMW_ABSENT, "%s", optional);
+	else if (is_optional(rule->hook))
+		be_absent(verdict);
 	else
 		say(verdict, KVMW_UNAVAILABLE, "kvm.ko has no function %s", rule->symbol);
 }
@@ -351,15 +364,14 @@ static void judge_event_types(const struct court *court, struct kvmw_verdict *ve
 static void judge_event(const struct court *court, struct kvmw_verdict *verdict,
 			const struct rule *rule, const struct rule *end)
 {
-	const char *optional = optional_why(rule->hook);
 	const struct rule *first = rule;
 	char name[96];
 
 	verdict->event = true;
 	snprintf(name, sizeof(name), "__tracepoint_%s", rule->symbol);
 	if (!kvmw_symbols_find(court->symbols, name)) {
-		if (optional)
-			say(verdict, KVMW_ABSENT, "%s", optional);
+		if (is_optional(rule->hook))
+			be_absent(verdict);
 		else
 			say(verdict, KVMW_UNAVAILABLE, "kvm.ko has no tracepoint %s",
 			    rule->symbol);
@@ -548,7 +560,7 @@ static void judge_pages(const struct court *court)
 		verdict = &court->judgement->verdicts[i];
 		if (!is_pages_hook(verdict->hook) || !is_there(verdict))
 			continue;
-		if (seen[i] || optional_why(verdict->hook))
+		if (seen[i] || is_optional(verdict->hook))
 			verdict->by = !strcmp(verdict->by, "BTF") ? "BTF+census" :
 				      "BTF+layout+census";
 		else
@@ -633,7 +645,7 @@ static void judge_marks(const struct court *court)
 		verdict->symbol = NULL;
 		verdict->form = NULL;
 		verdict->by = NULL;
-		say(verdict, KVMW_ABSENT, "%s", optional_why(others[i]));
+		be_absent(verdict);
 	}
 }
 

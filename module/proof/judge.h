@@ -27,6 +27,7 @@ struct kvmw_verdict {
 	const char *form;	/* which handler's; NULL: unknown */
 	const char *by;		/* what proves it */
 	bool whole;		/* from its entry to its return */
+	bool needless;		/* absent, as others see it all */
 	char reason[KVMW_WHY_SIZE];
 };
 

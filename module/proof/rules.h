@@ -85,17 +85,17 @@
 	RULE(ring_reset, plain, "kvm_dirty_ring_reset", "void (struct kvm_dirty_ring *)")
 
 /*
- * Hooks that a kvm.ko can do without: HOOK(hook, why). Each must be there where it is needed, which
- * the census tells; see below.
+ * Hooks that a kvm.ko can do without: HOOK(hook, needless, why). What a needless one would see,
+ * others see. Each must be there where it is needed, which the census tells; see below.
  */
 #define KVMW_OPTIONAL_HOOKS(HOOK)						\
-	HOOK(rmap_zap_all, "its loop calls the function of rmap_zap")		\
-	HOOK(rmap_repoint, "this KVM has no such function")			\
-	HOOK(dirty_mark_vm, "calls the function of dirty_mark")			\
-	HOOK(dirty_mark_vcpu, "calls the function of dirty_mark")		\
-	HOOK(ring_push, "this KVM has no dirty rings")				\
-	HOOK(ring_full, "this KVM has no dirty rings")				\
-	HOOK(ring_reset, "this KVM has no dirty rings")
+	HOOK(rmap_zap_all, true, "its loop calls the function of rmap_zap")	\
+	HOOK(rmap_repoint, true, "this KVM has no such function")		\
+	HOOK(dirty_mark_vm, true, "calls the function of dirty_mark")		\
+	HOOK(dirty_mark_vcpu, true, "calls the function of dirty_mark")		\
+	HOOK(ring_push, false, "this KVM has no dirty rings")			\
+	HOOK(ring_full, false, "this KVM has no dirty rings")			\
+	HOOK(ring_reset, false, "this KVM has no dirty rings")
 
 /*
  * Members of KVM's private structures that handlers of a hook read:

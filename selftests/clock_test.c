@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x86intrin.h>
 
 #include "kselftest_harness.h"
 #include "machine.h"
@@ -61,10 +60,18 @@ struct look {
 	__u64 tsc;		/* at @before */
 };
 
+static __u64 rdtsc(void)
+{
+	__u32 low, high;
+
+	asm volatile("rdtsc" : "=a" (low), "=d" (high));
+	return (__u64)high << 32 | low;
+}
+
 static struct look take_look(int fd)
 {
 	struct look look = {
-		.before = clock_ns(CLOCK_MONOTONIC_RAW), .tsc = __rdtsc(), .total = -1,
+		.before = clock_ns(CLOCK_MONOTONIC_RAW), .tsc = rdtsc(), .total = -1,
 	};
 	void *all = oracle_snapshot(fd, NULL);
 	const __u64 *on, *off;

@@ -4,9 +4,9 @@
  * the module uses the one interface that this folder provides.
  *
  * A version number is not enough, as Debian's stable kernels contain backports, and vendors'
- * kernels more of them. The compiler compares what public headers declare. What is private to KVM, such as
- * the arguments of its static functions, kvm.ko proves when hooks are attached (hooks/proof.c): the
- * version only decides which handlers are built.
+ * kernels more of them. The compiler compares what public headers declare. What is private to KVM,
+ * such as the arguments of its static functions, kvm.ko proves when hooks are attached
+ * (hooks/proof.c): the version only decides which handlers are built.
  */
 #ifndef KVMW_VERSION_H
 #define KVMW_VERSION_H

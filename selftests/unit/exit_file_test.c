@@ -42,8 +42,7 @@ static __u64 cell(__u64 id, const char *name, unsigned int size, unsigned int at
 
 TEST(numbers_are_where_they_belong)
 {
-	ASSERT_EQ(0, read_text(VM "\"reason\":\"npf\",\"number\":2,\"count\":5,"
-				  "\"exit_time_ns\":70}\n"
+	ASSERT_EQ(0, read_text(VM "\"reason\":\"npf\",\"number\":2,\"count\":5,\"exit_time_ns\":70}\n"
 			       VM "\"reason\":\"other\",\"count\":6,\"exit_time_ns\":71}\n"
 			       VM "\"reason\":\"all\",\"count\":11,\"exit_time_ns\":141}\n"
 			       VCPU "\"reason\":\"hlt\",\"number\":1,\"count\":4}\n"

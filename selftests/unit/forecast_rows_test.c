@@ -81,7 +81,8 @@ static const struct forecast forecasts[] = {
 		},
 	},
 	{	/* unknown */
-		.vm = &vms[3], .pages_s = NONE, .zero_share = NONE, .has_out = true, .memory = 256 << 20,
+		.vm = &vms[3], .pages_s = NONE, .zero_share = NONE, .has_out = true,
+		.memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.downtime_min = NONE, .downtime_maybe = NONE, .bandwidth_min = NONE,
 		.why = "nobody knows how fast it dirties pages: --sample, --measure",

@@ -42,11 +42,14 @@ static __u64 cell(__u64 id, const char *name, unsigned int size, unsigned int at
 
 TEST(numbers_are_where_they_belong)
 {
-	ASSERT_EQ(0, read_text(VM "\"reason\":\"npf\",\"number\":2,\"count\":5,\"exit_time_ns\":70}\n"
-			       VM "\"reason\":\"other\",\"count\":6,\"exit_time_ns\":71}\n"
-			       VM "\"reason\":\"all\",\"count\":11,\"exit_time_ns\":141}\n"
-			       VCPU "\"reason\":\"hlt\",\"number\":1,\"count\":4}\n"
-			       VCPU "\"reason\":\"all\",\"count\":4}\n"));
+	static const char text[] =
+		VM "\"reason\":\"npf\",\"number\":2,\"count\":5,\"exit_time_ns\":70}\n"
+		VM "\"reason\":\"other\",\"count\":6,\"exit_time_ns\":71}\n"
+		VM "\"reason\":\"all\",\"count\":11,\"exit_time_ns\":141}\n"
+		VCPU "\"reason\":\"hlt\",\"number\":1,\"count\":4}\n"
+		VCPU "\"reason\":\"all\",\"count\":4}\n";
+
+	ASSERT_EQ(0, read_text(text));
 	EXPECT_EQ(9, exit_file_instance(file));
 	EXPECT_EQ(50, exit_saved_ns(exit_file_find(file, 3, 0)));
 	EXPECT_EQ(5, cell(0, "exit_reasons", 5, 2));

@@ -3,39 +3,102 @@
  * The types of the kvm.ko that runs. The kernel keeps them, and offers modules no look-up but the
  * files that everybody reads. They are there before we are told of kvm.ko.
  */
+#include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/kernel.h>
-#include <linux/kernel_read_file.h>
-#include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/path.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "kernel/kvm_types.h"
+#include "kernel/version.h"
 
 #define VMLINUX_PATH	"/sys/kernel/btf/vmlinux"
 #define KVM_PATH	"/sys/kernel/btf/kvm"
+#define MAX_BYTES	(256 << 20)
 
 /* Under attach_sem. */
 static struct kvmw_btf types;
 static void *vmlinux_file, *kvm_file;
 
+/* A file of the first process, as kvm.ko may be loaded in a chroot without /sys. */
+static struct file *open_for_init(const char *path)
+{
+	struct file *file;
+	struct path root;
+
+	task_lock(&init_task);
+	get_fs_root(init_task.fs, &root);
+	task_unlock(&init_task);
+#if KVMW_SINCE(5, 13)
+	file = file_open_root(&root, path, O_RDONLY, 0);
+#else
+	file = file_open_root(root.dentry, root.mnt, path, O_RDONLY, 0);
+#endif
+	path_put(&root);
+	return file;
+}
+
+static int read_all(struct file *file, void *to, size_t size)
+{
+	loff_t pos = 0;
+	ssize_t got;
+
+	while (pos < size) {
+		got = kernel_read(file, to + pos, size - pos, &pos);
+		if (got <= 0)
+			return got ?: -EIO;
+	}
+	return 0;
+}
+
+/*
+ * All of a file. kernel_read_file() has a reason to be given, which security modules know; this one
+ * they do not: IPE warns of each that is new to it, and LoadPin wants a disk behind the file. The
+ * caller frees *@to. Returns its size, or -errno.
+ */
+static ssize_t read_file(const char *path, void **to)
+{
+	struct file *file = open_for_init(path);
+	ssize_t size, err;
+
+	*to = NULL;
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	size = i_size_read(file_inode(file));
+	err = size > 0 && size <= MAX_BYTES ? 0 : -EFBIG;
+	if (!err) {
+		*to = vmalloc(size);
+		err = *to ? read_all(file, *to, size) : -ENOMEM;
+	}
+	fput(file);
+	if (!err)
+		return size;
+	vfree(*to);
+	*to = NULL;
+	return err;
+}
+
 static bool read_part(struct kvmw_btf_part *part, void **file, const char *path, char *why)
 {
-	size_t size = 0;
-	int err;
+	ssize_t size = read_file(path, file);
 
-	err = kernel_read_file_from_path_initns(path, 0, file, INT_MAX, &size, READING_UNKNOWN);
-	if (err < 0) {
-		*file = NULL;
-		if (err == -ENOENT)
-			snprintf(why, KVMW_UNTYPED_SIZE, "there are no types (BTF): no %s", path);
-		else
-			snprintf(why, KVMW_UNTYPED_SIZE,
-				 "types (BTF) cannot be read: %s: error %d", path, err);
+	if (size == -ENOENT) {
+		snprintf(why, KVMW_UNTYPED_SIZE, "there are no types (BTF): no %s", path);
 		return false;
 	}
-	if (kvmw_btf_part(part, *file, err))
+	if (size < 0) {
+		snprintf(why, KVMW_UNTYPED_SIZE, "types (BTF) cannot be read: %s: error %zd", path,
+			 size);
+		return false;
+	}
+	if (kvmw_btf_part(part, *file, size))
 		return true;
 	snprintf(why, KVMW_UNTYPED_SIZE, "types (BTF) are broken: %s", path);
 	return false;

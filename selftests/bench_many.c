@@ -120,7 +120,7 @@ static void open_all(void)
 		all_fds[arg.kind] = check("KVMWATCH_OPEN_ALL",
 					  ioctl(dev, KVMWATCH_OPEN_ALL, &arg));
 	close(dev);
-	all_size = 65536 + nr_vms * SLOTS * 8192;
+	all_size = 65536 + nr_vms * SLOTS * 16384;
 	all_items = malloc(all_size);
 }
 

@@ -19,7 +19,7 @@ DEVICE = "/dev/kvmwatch"
 OPEN_NO_HISTOGRAMS = 1 << 1
 INFO_BLIND = 1 << 0
 STAT_AVAILABLE = 1 << 0
-HOOK_ATTACHED = 1 << 0
+HOOK_ATTACHED, HOOK_PROVEN, HOOK_TESTED, HOOK_ABSENT = (1 << bit for bit in range(4))
 VENDOR_VMX, VENDOR_SVM = 1, 2
 WITHDRAWN = (1 << 64) - 1
 
@@ -71,7 +71,8 @@ class Slot(_Struct):
 class Hook(_Struct):
     _fields_ = [("hits", _U64), ("misses", _U64), ("flags", _U32), ("reserved", _U32),
                 ("name", _NAME), ("target", _NAME), ("via", ctypes.c_char * 16),
-                ("reason", ctypes.c_char * 96)]
+                ("reason", ctypes.c_char * 96), ("by", ctypes.c_char * 32),
+                ("why", ctypes.c_char * 320)]
 
 
 class Stat(_Struct):

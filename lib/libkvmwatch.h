@@ -294,9 +294,9 @@ int kvmwatch_mapping_make(int fd, const struct kvmwatch_stats *stats,
  * @head: filled if it is not NULL: when the copy was made, and whether it is the last
  * @size: bytes of @head
  *
- * Return: 0; -ENODATA: the kernel has not made the first copy yet; -EAGAIN: the kernel is making a
- * copy. In both cases try again later, or use kvmwatch_stats_update(). -EINVAL: @stats is of
- * another object.
+ * Return: 0; -ENODATA if the kernel has not made the first copy yet; -EAGAIN if the kernel is
+ * writing a copy. After either, try again later, or call kvmwatch_stats_update(). -EINVAL if @stats
+ * is of another object.
  */
 int kvmwatch_mapping_read_sized(const struct kvmwatch_mapping *mapping,
 				struct kvmwatch_stats *stats, struct kvmwatch_map *head,

@@ -189,7 +189,7 @@ struct speed {
 };
 
 /**
- * struct plan - a migration that is asked for
+ * struct plan - the migration to forecast
  * @in:		the input, with defaults filled in
  * @layout:	of RAM
  * @whole:	of pages that are all sent whole

@@ -170,7 +170,9 @@ static void judge_huge(const struct doctor_vm *vm, struct doctor_verdict *verdic
 
 	if (!vm->mapped.known || !vm->small.known || !vm->huge_gone.known)
 		return not_known(verdict);
-	if (!vm->logged.known || share(vm->logged.bytes, vm->logged.memory) >= limit) {
+	if (!vm->logged.known)
+		return not_known(verdict);
+	if (share(vm->logged.bytes, vm->logged.memory) >= limit) {
 		verdict->state = DOCTOR_UNKNOWN;
 		see(verdict, "unknown: dirty logging needs pages of 4 KiB");
 		return;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dice.h"
 #include "played_migration.h"
 
 #define DATA_BYTES	4104	/* of a page on the wire */
@@ -14,17 +15,9 @@
 
 /* --- the guest --------------------------------------------------------------- */
 
-static __u64 roll(struct played_guest *guest)
-{
-	guest->seed ^= guest->seed << 13;
-	guest->seed ^= guest->seed >> 7;
-	guest->seed ^= guest->seed << 17;
-	return guest->seed;
-}
-
 static double even(struct played_guest *guest)
 {
-	return (double)(roll(guest) >> 11) / 0x1p53;
+	return (double)(roll_of(&guest->seed) >> 11) / 0x1p53;
 }
 
 void played_boot(struct played_guest *guest, unsigned int base, unsigned int data)
@@ -39,7 +32,7 @@ void played_boot(struct played_guest *guest, unsigned int base, unsigned int dat
 		guest->has_data[base + i] = true;
 	for (i = 0; i < guest->nr_workers; i++) {
 		guest->owed[i] = even(guest);
-		guest->next[i] = roll(guest) % guest->worker[i].pages;
+		guest->next[i] = roll_of(&guest->seed) % guest->worker[i].pages;
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "kselftest_harness.h"
 
+#include "dice.h"
 #include "libkvmwatch_predict.h"
 #include "played_migration.h"
 
@@ -21,21 +22,6 @@
 #define CYCLES	4
 #define POINTS	16
 #define PARTS	64
-
-static __u64 dice;
-
-static __u64 roll(void)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return dice;
-}
-
-static double between(double low, double high)
-{
-	return low + (high - low) * (double)(roll() >> 11) / 0x1p53;
-}
 
 /* --- guests and migrations at random ------------------------------------------- */
 

@@ -8,6 +8,7 @@
 
 #include <kselftest_harness.h>
 
+#include "dice.h"
 #include "libkvmwatch_predict.h"
 
 #define MIB	(1024.0 * 1024)
@@ -344,21 +345,6 @@ TEST(without_cycles_the_bound_is_known_alone)
 }
 
 /* --- What must hold for any input ----------------------------------------- */
-
-static __u64 dice = 1;
-
-static __u64 roll(void)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return dice;
-}
-
-static double between(double low, double high)
-{
-	return low + (high - low) * (double)(roll() >> 11) / 0x1p53;
-}
 
 /* So that numbers of each size come */
 static double decades(double low, double high)

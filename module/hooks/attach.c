@@ -63,6 +63,13 @@ static void set_reason_all(const char *reason)
 	}
 }
 
+/* Nothing is attached. */
+static void watch_nothing(const char *why)
+{
+	pr_warn("nothing is watched: %s\n", why);
+	set_reason_all(why);
+}
+
 static void resolve_kvm(void)
 {
 	kvmw_kvm.kvm_lock = (struct mutex *)kvmw_symbol_addr(KVMW_SYM_LOCK);
@@ -156,8 +163,7 @@ static void attach_resolved(struct module *kvm)
 	int i;
 
 	if (unfit) {
-		pr_warn("nothing is watched: %s\n", unfit);
-		set_reason_all(unfit);
+		watch_nothing(unfit);
 		return;
 	}
 	resolve_kvm();
@@ -194,7 +200,7 @@ static void attach_all(struct module *kvm)
 {
 	waiting = false;
 	if (kvmw_symbols_read(kvm)) {
-		set_reason_all("no memory");
+		watch_nothing("no memory");
 		return;
 	}
 	attach_resolved(kvm);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Numbers at random, the same ones in each run: Marsaglia's xorshift. */
+/* Numbers at random, the same ones in each run. */
 #ifndef UNIT_DICE_H
 #define UNIT_DICE_H
 

@@ -15,7 +15,7 @@
 /* One set of keys for both tables, so that they make one CSV file. */
 enum {
 	COL_TYPE, COL_OBJECT, COL_NAME, COL_TARGET, COL_VIA, COL_TRUST, COL_BY, COL_HITS,
-	COL_MISSES, COL_NEEDS, COL_REASON, NR_COLS
+	COL_MISSES, COL_NEEDS, COL_REASON, COL_TIME, NR_COLS
 };
 
 static const struct output_column hook_columns[NR_COLS] = {
@@ -30,6 +30,7 @@ static const struct output_column hook_columns[NR_COLS] = {
 	[COL_MISSES]	= { "misses",	"MISSES",	true },
 	[COL_NEEDS]	= { "needs",	NULL,		false },
 	[COL_REASON]	= { "reason",	"REASON",	false, 200 },
+	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
 static const struct output_column stat_columns[NR_COLS] = {
@@ -44,6 +45,7 @@ static const struct output_column stat_columns[NR_COLS] = {
 	[COL_MISSES]	= { "misses",	NULL,		true },
 	[COL_NEEDS]	= { "needs",	"NEEDS",	false },
 	[COL_REASON]	= { "reason",	"REASON",	false },
+	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
 static const char *trust_of(const struct kvmwatch_hook *hook)
@@ -61,7 +63,7 @@ static const char *reason_of(const struct kvmwatch_hook *hook)
 	return *hook->reason ? hook->reason : "not attached";
 }
 
-static void show_hook(struct output *out, const struct kvmwatch_hook *hook)
+static void show_hook(struct output *out, const struct kvmwatch_hook *hook, __u64 time_ns)
 {
 	bool attached = hook->flags & KVMWATCH_HOOK_ATTACHED;
 
@@ -83,11 +85,12 @@ static void show_hook(struct output *out, const struct kvmwatch_hook *hook)
 		output_unknown(out, COL_MISSES, "-");
 		output_string(out, COL_REASON, reason_of(hook));
 	}
+	output_u64(out, COL_TIME, time_ns, NULL);
 	output_row(out);
 }
 
 static void show_stat(struct output *out, const struct hooks *hooks,
-		      const struct kvmwatch_stat *stat)
+		      const struct kvmwatch_stat *stat, __u64 time_ns)
 {
 	char reason[160];
 
@@ -99,6 +102,7 @@ static void show_stat(struct output *out, const struct hooks *hooks,
 		output_string(out, COL_REASON, reason);
 	else
 		output_string(out, COL_REASON, "withdrawn, or not available on this kernel");
+	output_u64(out, COL_TIME, time_ns, NULL);
 	output_row(out);
 }
 
@@ -109,6 +113,7 @@ static bool is_available(const struct kvmwatch_stat *stat)
 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
+	const __u64 time_ns = now_ns();
 	const int *dev = arg;
 	struct hooks hooks;
 	bool begun = false;
@@ -122,7 +127,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 
 	output_begin(out, NULL, hook_columns, NR_COLS);
 	for (i = 0; i < hooks.nr_hooks; i++)
-		show_hook(out, &hooks.hooks[i]);
+		show_hook(out, &hooks.hooks[i], time_ns);
 	output_end(out);
 
 	for (i = 0; i < hooks.nr_stats; i++) {
@@ -131,7 +136,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		if (!begun)
 			output_begin(out, "Unavailable statistics:", stat_columns, NR_COLS);
 		begun = true;
-		show_stat(out, &hooks, &hooks.stats[i]);
+		show_stat(out, &hooks, &hooks.stats[i], time_ns);
 	}
 	if (begun)
 		output_end(out);

@@ -73,7 +73,7 @@ struct family {
 	size_t nr;
 };
 
-enum { COL_VM, COL_VM_NAME, COL_OBJECT, COL_STAT, COL_VALUE, COL_UNIT, NR_COLS };
+enum { COL_VM, COL_VM_NAME, COL_OBJECT, COL_STAT, COL_VALUE, COL_UNIT, COL_TIME, NR_COLS };
 
 static const struct output_column columns[NR_COLS] = {
 	[COL_VM]	= { "vm",	NULL,		false, 0, true },
@@ -82,6 +82,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_STAT]	= { "stat",	"STATISTIC",	false },
 	[COL_VALUE]	= { "value",	"VALUE",	true },
 	[COL_UNIT]	= { NULL,	"UNIT",		false },
+	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
 /* Addresses and masks, which nobody reads in decimal. */
@@ -464,6 +465,7 @@ static void show_object(struct output *out, const struct stat *stat, const struc
 		output_string(out, COL_OBJECT, name);
 		output_string(out, COL_STAT, value.name);
 		show_value(out, &value, stat->options->options.raw);
+		output_u64(out, COL_TIME, object->sample->all->begin_ns, NULL);
 		output_row(out);
 	}
 	if (out->format == OUTPUT_TEXT)

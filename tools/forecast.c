@@ -947,6 +947,7 @@ int forecast_make(int dev, const struct vm *vm, const struct forecast_options *o
 	forecast->in.ram_pages = vm->info.memory / PAGE_BYTES;
 	set_parameters(&m);
 	err = collect(&m);
+	forecast->time_ns = now_ns();
 	if (!err)
 		err = predict(forecast);
 	if (!err && !forecast->in.nr_cycles)

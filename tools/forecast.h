@@ -105,6 +105,7 @@ void forecast_options_init(struct forecast_options *options);
  * @vmm_pages_s: and what the VMM says of that
  * @zero_share:	share of the pages that were dirtied whose contents are zero; negative: not known
  * @why:	what keeps it from being better known; "": nothing
+ * @time_ns:	when the last of its numbers was read, by CLOCK_MONOTONIC
  *
  * The rest belongs to forecast.c.
  */
@@ -124,6 +125,7 @@ struct forecast {
 	struct maybe elapsed_ms, looks, vmm_pages_s;
 	double pages_s, zero_share;
 	char why[FORECAST_WORDS];
+	__u64 time_ns;
 
 	struct kvmwatch_cycle *cycles;
 	struct kvmwatch_curve_point *points;

@@ -18,7 +18,8 @@ enum {
 	COL_MIN, COL_MAYBE, COL_BANDWIDTH_MIN,
 	COL_DIRTIED, COL_MAPPED, COL_DATA, COL_ZERO, COL_ZERO_SHARE,
 	COL_WINDOW, COL_SOURCE,
-	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY, NR_COLS
+	COL_ELAPSED, COL_LOOKS, COL_RATE, COL_VMM_RATE, COL_REASON, COL_WHY,
+	COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -56,6 +57,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_VMM_RATE]		= { "vmm_pages_per_second",	NULL,			true },
 	[COL_REASON]		= { "reason",			NULL,			false },
 	[COL_WHY]		= { "why",			"",			false },
+	[COL_TIME]		= { "time_ns",			NULL,			true },
 };
 
 /* The same without what only one of the two commands shows. */
@@ -310,6 +312,7 @@ void forecast_row(struct output *out, const struct forecast *f, bool needs)
 	show_needs(out, f);
 	show_inputs(out, f);
 	show_why(out, f, needs);
+	output_u64(out, COL_TIME, f->time_ns, NULL);
 	output_row(out);
 }
 

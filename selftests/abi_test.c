@@ -224,7 +224,7 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	EXPECT_EQ(2, header->nr);
 	EXPECT_EQ(1, header->filled);
 	EXPECT_EQ(KVMWATCH_ALL_MORE, header->flags & KVMWATCH_ALL_MORE);
-	/* The other one. */
+	/* The second of the two VMs. */
 	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
 	EXPECT_EQ(1, header->nr);
 	EXPECT_EQ(1, header->filled);
@@ -283,7 +283,7 @@ TEST_F(abi, reads_go_on_behind_the_last_object_while_slots_change)
 		if (item->number < ARRAY_SIZE(seen))
 			seen[item->number]++;
 		flags = head->flags;
-		if (item->number == 4) {	/* it, one behind it, and a new one */
+		if (item->number == 4) {	/* slots 4 and 5 go, 7 comes */
 			ASSERT_EQ(0, guest_slot_del(self->g, 4));
 			ASSERT_EQ(0, guest_slot_del(self->g, 5));
 			ASSERT_EQ(0, guest_slot_add(self->g, 7, 0x900000000ULL, 1, GUEST_MEM_4K,
@@ -294,7 +294,7 @@ TEST_F(abi, reads_go_on_behind_the_last_object_while_slots_change)
 		EXPECT_EQ(i != 5, seen[i])
 			TH_LOG("slot %u", i);
 	EXPECT_EQ(KVMWATCH_ALL_CHANGED, flags);
-	/* From the beginning, in the midst of it. */
+	/* Go back to the beginning in the middle of a round. */
 	ASSERT_EQ(size, read(fd, head, size));
 	EXPECT_EQ(vendor_slots(6), head->nr);
 	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
@@ -581,7 +581,7 @@ TEST_F(abi, lists_tell_how_much_of_an_item_is_known)
 			EXPECT_EQ(GUARD, items[list.item_size]);
 			if (more[j] > 0)
 				EXPECT_EQ(0, items[kinds[i].size]);
-			/* Without room, too. */
+			/* The sizes are also returned if the caller has no room for items. */
 			list.nr = 0;
 			list.item_filled = 0;
 			ASSERT_EQ(0, ioctl(self->dev, KVMWATCH_LIST, &list));
@@ -730,7 +730,7 @@ static size_t data_size(const struct kvmwatch_stats *stats)
 	return size;
 }
 
-/* All numbers, one behind the other. */
+/* Copy the values of all statistics to @to. */
 static void keep_data(const struct kvmwatch_stats *stats, __u64 *to)
 {
 	size_t i;
@@ -898,8 +898,8 @@ struct reader {
 	unsigned int vcpus, rounds;
 	const char *(*check)(const struct kvmwatch_stats *s, unsigned int vcpus);
 	unsigned int reads;
-	unsigned int copies;	/* that were in the mapping */
-	__u64 ns, cpu_ns, kernel_ns;	/* that it took: all, on a CPU, and there in the kernel */
+	unsigned int copies;	/* how many copies the mapping showed */
+	__u64 ns, cpu_ns, kernel_ns;	/* elapsed, on a CPU, and in the kernel */
 	const char *torn, *backward;
 	bool done;
 };
@@ -916,8 +916,8 @@ static bool is_done(const struct reader *r)
 }
 
 /*
- * Read as fast as possible and without a pause, for more reads than at any fixed rate. Read a
- * mapping until it has had some copies, too.
+ * Read without a pause, so faster than a reader at any fixed rate, until there are @rounds
+ * reads. Read a mapping until it has also shown some copies.
  */
 static void *read_on(void *arg)
 {
@@ -939,7 +939,7 @@ static void *read_on(void *arg)
 		keep_data(stats, before);
 		if (r->maps ? kvmwatch_mapping_read(mapping, stats, &map) :
 			      kvmwatch_stats_update(r->fd, stats)) {
-			sched_yield();	/* no copy yet, or just being made */
+			sched_yield();	/* no copy yet, or one is being made */
 			continue;
 		}
 		/* The first of a mapping may be older than what was read before. */
@@ -953,7 +953,7 @@ static void *read_on(void *arg)
 	}
 	r->ns = clock_ns(CLOCK_MONOTONIC) - begin;
 	r->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-	getrusage(RUSAGE_THREAD, &usage);	/* the thread has done nothing else */
+	getrusage(RUSAGE_THREAD, &usage);	/* this thread does nothing but read */
 	r->kernel_ns = usage.ru_stime.tv_sec * 1000000000ULL + usage.ru_stime.tv_usec * 1000ULL;
 	kvmwatch_mapping_free(mapping);
 	kvmwatch_stats_free(stats);
@@ -961,7 +961,7 @@ static void *read_on(void *arg)
 	return end_of(r);
 }
 
-/* An emulator's second is as long as it likes, so this is for people. */
+/* Reads per second, to print. An emulator's seconds vary, so no test compares this number. */
 static __u64 a_second(const struct reader *r, __u64 ns)
 {
 	return ns ? r->reads * 1000000000ULL / ns : 0;
@@ -1047,7 +1047,7 @@ static const char *torn_all(int fd)
 	return torn;
 }
 
-/* Two vCPUs write to pages, which the host discards, and whose dirty log it collects. */
+/* Two vCPUs write to pages, which the host discards, and the test collects their dirty log. */
 TEST_F_TIMEOUT(abi, numbers_of_slots_keep_to_each_other_while_pages_come_and_go, 120)
 {
 	int vm = guest_vm_fd(self->g), all;
@@ -1071,7 +1071,7 @@ TEST_F_TIMEOUT(abi, numbers_of_slots_keep_to_each_other_while_pages_come_and_go,
 		ASSERT_LE(0, readers[i].fd);
 		ASSERT_EQ(0, pthread_create(&readers[i].thread, NULL, read_on, &readers[i]));
 	}
-	/* Until all have read, and as many marks came meanwhile, whoever was quicker. */
+	/* Go on until all readers have read, and that many marks were made in the meantime. */
 	for (i = 0; i < ARRAY_SIZE(readers) || marked <= 10 * PAGES;
 	     i += i < ARRAY_SIZE(readers) && is_done(&readers[i])) {
 		ASSERT_EQ(NULL, torn_all(all));

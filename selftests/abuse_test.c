@@ -33,7 +33,7 @@
 #define FUZZ_SECONDS	5
 #define FUZZ_SEED	20261121
 
-/* --- the guest that nothing happens to --------------------------------------- */
+/* --- a guest that does nothing --------------------------------------------- */
 
 #define MAX_STATS	96
 
@@ -69,7 +69,7 @@ static int list(int dev, unsigned int kind, __u64 vm, void *items, __u32 item_si
 	return err;
 }
 
-/* Times grow by themselves, including those by exit reason. Counts in histograms do not. */
+/* Times grow while nothing happens, those by exit reason too. Counts in histograms do not. */
 static bool is_time(const struct oracle_desc *desc)
 {
 	return (desc->flags & KVMWATCH_STATS_UNIT_MASK) == KVMWATCH_STATS_SECONDS &&
@@ -84,7 +84,7 @@ static void take_counts(int fd, __u64 *counts)
 	for (i = 0; i < MAX_STATS && !oracle_desc(fd, i, &desc); i++) {
 		counts[i] = 0;
 		if (!strcmp(desc.name, "audits"))
-			continue;	/* one a minute by itself */
+			continue;	/* kvmwatch audits once a minute */
 		if (is_time(&desc))
 			continue;
 		if (desc.size > 1)
@@ -94,7 +94,7 @@ static void take_counts(int fd, __u64 *counts)
 	}
 }
 
-/* The statistic that is not as it was; NULL: none. */
+/* The first statistic whose value changed; NULL: none. */
 static const char *changed(int fd, const __u64 *before, const __u64 *after)
 {
 	static struct oracle_desc desc;
@@ -178,7 +178,7 @@ FIXTURE_TEARDOWN(abuse)
 			TH_LOG("%s", name);
 	}
 	EXPECT_EQ(self->before.refs, after.refs);
-	/* Still in working order. */
+	/* The guest still runs, and its work is counted. */
 	EXPECT_EQ(0, guest_run(self->g, 0, work_write(GPA, 20, GUEST_PAGE, 1)));
 	EXPECT_EQ(20, watch_slot_stat(self->g, SLOT, "mapped_4k"));
 	EXPECT_EQ(20, watch_slot_stat(self->g, SLOT, "dirty_marks_new"));
@@ -254,7 +254,7 @@ TEST_F(abuse, other_operations_on_the_device_and_fds_fail)
 static const struct command {
 	unsigned long cmd;
 	__u32 size;
-	__u32 least;		/* what older callers have */
+	__u32 least;		/* size in older headers */
 	bool answers;		/* writes its argument back */
 } commands[] = {
 	{ KVMWATCH_INFO, sizeof(struct kvmwatch_info), 24, true },
@@ -264,7 +264,7 @@ static const struct command {
 	{ KVMWATCH_OPEN_HEAT, sizeof(struct kvmwatch_open), 32, false },
 };
 
-/* A correct argument at @at; the caller has @size bytes there. */
+/* Write a valid argument to @at; the caller's structure has @size bytes. */
 static void good_arg(const struct command *command, void *at, __u32 size, struct guest *g)
 {
 	struct kvmwatch_list *list = at;
@@ -284,7 +284,7 @@ static void good_arg(const struct command *command, void *at, __u32 size, struct
 	*(__u32 *)at = size;
 }
 
-/* As do_ioctl(), but a new fd is closed: 0. */
+/* do_ioctl(), but if the result is a new fd, close it and return 0. */
 static int try(int dev, const struct command *command, void *arg)
 {
 	int ret = do_ioctl(dev, command->cmd, arg);
@@ -311,7 +311,7 @@ TEST_F(abuse, rejects_short_sizes_and_unknown_fields)
 		}
 		for (; size < c->size; size++) {
 			good_arg(c, arg, size, self->g);
-			arg[size] = 'x';	/* the caller's, behind the structure */
+			arg[size] = 'x';	/* the caller's memory behind the structure */
 			EXPECT_EQ(0, try(self->dev, c, arg))
 				TH_LOG("command %#lx size %u", c->cmd, size);
 			EXPECT_EQ('x', arg[size]);
@@ -359,16 +359,16 @@ TEST_F(abuse, bad_addresses_fail_with_efault)
 			EXPECT_EQ(-EFAULT, try(self->dev, c, at))
 				TH_LOG("command %#lx at %p", c->cmd, at);
 		}
-		/* The size can be read, but not all of the rest. */
+		/* The size can be read, but only a part of the rest. */
 		for (part = 4; part < c->size; part += 4) {
 			memset(end - part, 0, part);
 			*(__u32 *)(end - part) = c->size;
 			EXPECT_EQ(-EFAULT, try(self->dev, c, end - part));
 		}
-		/* The last bytes of the page will do. */
+		/* The structure may end where the page ends. */
 		good_arg(c, end - c->size, c->size, self->g);
 		EXPECT_EQ(0, try(self->dev, c, end - c->size));
-		/* What is not aligned as well. */
+		/* An unaligned structure is accepted as well. */
 		good_arg(c, self->page + 1, c->size, self->g);
 		EXPECT_EQ(0, try(self->dev, c, self->page + 1));
 
@@ -447,7 +447,7 @@ TEST_F(abuse, no_more_items_are_written_than_fit)
 	char *end = self->page + GUEST_PAGE;
 	size_t i;
 
-	/* No room: no address is looked at. */
+	/* With no room for items the address is not used. */
 	EXPECT_EQ(0, list(self->dev, KVMWATCH_KIND_HOOK, 0, (void *)-8, size, &all));
 	EXPECT_LT(4, all);
 	for (nr = 1; nr <= 4; nr++) {
@@ -459,7 +459,7 @@ TEST_F(abuse, no_more_items_are_written_than_fit)
 		for (i = nr * size; i < GUEST_PAGE; i++)
 			ASSERT_EQ((char)0xaa, self->page[i]);
 
-		/* At the very end of the page, and one byte too far. */
+		/* Items may end where the page ends, but not one byte later. */
 		room = nr;
 		EXPECT_EQ(0, list(self->dev, KVMWATCH_KIND_HOOK, 0, end - nr * size, size, &room));
 		room = nr;
@@ -483,7 +483,7 @@ TEST_F(abuse, no_more_items_are_written_than_fit)
 
 /* --- KVMWATCH_OPEN ---------------------------------------------------------- */
 
-/* Opens and closes again; 0 or -errno. */
+/* Open and close. Returns 0 or -errno. */
 static int open_with(int dev, struct kvmwatch_open arg)
 {
 	int fd;
@@ -565,7 +565,7 @@ TEST_F(abuse, takes_only_fds_of_kvm_each_as_its_kind)
 	__u32 kind;
 	size_t i;
 
-	if (kvms_stats == -ENOTTY)	/* 5.10 */
+	if (kvms_stats == -ENOTTY)	/* Linux 5.10 returns this */
 		kvms_stats = dup(null);
 	ASSERT_EQ(0, pipe(pipes));
 	path = open("/dev/kvm", O_PATH | O_CLOEXEC);
@@ -647,7 +647,7 @@ TEST_F(abuse, a_stats_fd_reads_the_same_in_any_pieces)
 	struct iovec iov[3];
 	ssize_t got;
 
-	/* The slot's, in which no time runs. */
+	/* The slot's fd, as a slot has no times. */
 	int fd = self->fds[2];
 
 	EXPECT_EQ(0, oracle_check(fd, &why))
@@ -665,7 +665,7 @@ TEST_F(abuse, a_stats_fd_reads_the_same_in_any_pieces)
 		EXPECT_EQ(0, memcmp(whole, pieces, length));
 		EXPECT_EQ((char)0xaa, pieces[length]);
 	}
-	/* read() goes on where it ended, once through. */
+	/* read() goes on where the last one ended, up to the end. */
 	memset(pieces, 0xaa, sizeof(pieces));
 	for (at = 0; at < sizeof(pieces); at += got) {
 		got = read(fd, pieces + at, 100);
@@ -716,7 +716,7 @@ TEST_F(abuse, reads_beside_the_numbers_return_nothing_or_an_error)
 		EXPECT_EQ(EFAULT, errno);
 		EXPECT_EQ(-1, pread(fd, end, 8, length - 8));
 		EXPECT_EQ(EFAULT, errno);
-		/* Header on the page, data beyond. */
+		/* The header is on the page, the data is behind it. */
 		EXPECT_EQ(-1, pread(fd, end - 24, length, 0));
 		EXPECT_EQ(EFAULT, errno);
 		EXPECT_EQ(24, pread(fd, end - 24, 24, 0));
@@ -735,7 +735,7 @@ FIXTURE(permission)
 
 FIXTURE_VARIANT(permission)
 {
-	int capability;		/* that nobody has; -1: none */
+	int capability;		/* which one nobody gets; -1: none */
 	bool sees_all;
 };
 
@@ -758,7 +758,9 @@ FIXTURE_SETUP(permission)
 	free(vcpus);
 	self->dev = watch_device();
 	ASSERT_LE(0, self->dev);
-	/* The test VM's root directory is root's alone: not what is tested here. */
+	/*
+	 * chmod, as nobody cannot pass the test VM's root directory, which this test is not about.
+	 */
 }
 
 FIXTURE_TEARDOWN(permission)
@@ -769,7 +771,7 @@ FIXTURE_TEARDOWN(permission)
 	guest_free(self->g);
 }
 
-/* Drop rights until seteuid(0). Only effective capabilities count, not permitted ones. */
+/* Become nobody until seteuid(0). Effective capabilities count, not permitted ones. */
 static int become_nobody(int capability)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -858,7 +860,7 @@ static __u64 any(__u64 below)
 	return (fuzz_state * 0x2545f4914f6cdd1dULL >> 11) % below;
 }
 
-/* A number that may mean something. */
+/* A number that is an edge case, or that the module may know. */
 static __u64 odd_number(const __u64 *known, unsigned int nr)
 {
 	static const __u64 edges[] = {
@@ -882,9 +884,9 @@ static __u64 odd_number(const __u64 *known, unsigned int nr)
 struct fuzz {
 	int device;
 	int vm, vcpu;
-	int ours[OURS];		/* stats fds so far */
+	int ours[OURS];		/* open stats fds */
 	__u64 known[8];
-	/* A page for arguments, one for what is read; behind each, nothing for long. */
+	/* One page for arguments, one for results, each followed by a large unmapped area. */
 	char *arg, *out;
 	int null;
 	struct region {
@@ -902,7 +904,7 @@ static char *lonely_page(void)
 	return page;
 }
 
-/* Never memory of the test's own but the two pages. */
+/* An address, which is in no memory of the test but these two pages. */
 static void *odd_address(char *page)
 {
 	switch (any(8)) {
@@ -961,7 +963,7 @@ static void odd_ioctl(struct fuzz *f)
 	}
 	if (!any(16))
 		cmd ^= 1UL << any(32);
-	/* FIOCLEX and the like are the kernel's, and harmless; so is any of KVM's here. */
+	/* The kernel handles FIOCLEX and the like, and no KVM ioctl does harm here. */
 	ret = ioctl(fd, cmd, arg);
 	if (ret > 2 && (cmd == KVMWATCH_OPEN || cmd == KVMWATCH_OPEN_ALL ||
 			cmd == KVMWATCH_OPEN_HEAT)) {
@@ -994,7 +996,7 @@ static void odd_read(struct fuzz *f)
 	}
 }
 
-/* Map, look, and often leave it mapped when the fd is closed. */
+/* Map and read; often leave the mapping in place when the fd is closed. */
 static void odd_map(struct fuzz *f)
 {
 	static const int prots[] = { PROT_READ, PROT_READ, PROT_NONE, PROT_READ | PROT_WRITE };
@@ -1012,7 +1014,7 @@ static void odd_map(struct fuzz *f)
 		r->at = NULL;
 		return;
 	}
-	/* Through the kernel, which finds out what cannot be read. */
+	/* write() reads the memory in the kernel, and returns an error where it cannot. */
 	(void)!write(f->null, r->at, r->size);
 	(void)mprotect(r->at, r->size, prots[any(ARRAY_SIZE(prots))]);
 }
@@ -1031,7 +1033,7 @@ static unsigned long number_of(const char *variable, unsigned long other)
 	return value ? strtoul(value, NULL, 10) : other;
 }
 
-/* @fds: one of each kind to begin with. */
+/* @fds: a VM's, a vCPU's and a slot's. */
 static void fuzz(struct __test_metadata *_metadata, struct fuzz f, const int fds[3])
 {
 	unsigned long calls = 0, seed = number_of("vm_fuzz_seed", 0) ?: FUZZ_SEED;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dirty_age_hist: how long a slot's log had been clear when a page became dirty. The guest writes
- * known pages; the test looks at the clock before and after each write and each clearing, so it
- * knows between which two ages each page is, however slow the machine.
+ * dirty_age_hist: how long ago a slot's log was cleared when a page became dirty. The guest writes
+ * known pages. The test reads the clock before and after each write and each clearing, so it knows
+ * the least and the greatest age of each page, however slow the machine is.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@
 #define UNKNOWN		(~0ULL)
 #define SOURCE		"/sys/devices/system/clocksource/clocksource0/"
 
-/* Something happened between these two moments. */
+/* An event happened between these two times. */
 struct moment {
 	__u64	from, to;
 };
@@ -168,7 +168,7 @@ TEST_F(age, a_page_counts_once_until_the_log_is_cleared)
 	EXPECT_EQ(51ULL, watch_slot_stat(self->g, 1, "dirty_marks_new"));
 }
 
-/* Looking at the log does not change its age. */
+/* Fetching the log does not change its age. */
 TEST_F(age, only_clearing_the_log_resets_its_age)
 {
 	if (!variant->manual)
@@ -176,12 +176,12 @@ TEST_F(age, only_clearing_the_log_resets_its_age)
 	usleep(100000);
 	ASSERT_EQ(0, guest_dirty_get(self->g, 1, NULL));
 	EXPECT_AGES(0, 7);
-	/* One word of four. */
+	/* Clear one of the four words. */
 	self->clear.from = now();
 	ASSERT_EQ(0, guest_dirty_clear(self->g, 1, 64, 64, NULL));
 	self->clear.to = now();
 	EXPECT_AGES(7, 7);
-	/* KVM refuses it. */
+	/* KVM refuses an unaligned clearing, so the age goes on. */
 	usleep(20000);
 	EXPECT_GT(0, guest_dirty_clear(self->g, 1, 1, 64, NULL));
 	EXPECT_AGES(14, 7);
@@ -217,7 +217,7 @@ TEST_F(age, of_a_vm_is_the_sum_of_its_slots)
 		EXPECT_EQ(one.in[i] + two.in[i], vm.in[i]);
 }
 
-/* kvmwatch cannot know when such a log was last cleared. */
+/* kvmwatch cannot know when a log from before insmod was last cleared. */
 TEST_F_TIMEOUT(age, is_unknown_for_a_log_from_before_insmod, 60)
 {
 	struct ages ages;
@@ -254,7 +254,10 @@ TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 	if (!clock_is("TSC") || machine_put(SOURCE "current_clocksource", "acpi_pm"))
 		SKIP(return, "the kernel has no TSC and another clock to go by");
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("the kernel's")));
-	/* A log that began with the TSC, and one that did not. */
+	/*
+	 * kvmwatch has the start of this log from the TSC; after the clearing, from the kernel's
+	 * clock.
+	 */
 	EXPECT_AGES(0, 20);
 	EXPECT_EQ(0, clear_log(self->g, variant->manual, &self->clear));
 	EXPECT_AGES(0, 20);
@@ -262,13 +265,16 @@ TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 	EXPECT_AGES(20, 20);
 	EXPECT_EQ(0, machine_put(SOURCE "current_clocksource", "tsc"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
-	/* Across the change, and with the TSC again. */
+	/*
+	 * The log's age spans the change back to the TSC; after the clearing it is by the TSC
+	 * alone.
+	 */
 	EXPECT_AGES(40, 20);
 	EXPECT_EQ(0, clear_log(self->g, variant->manual, &self->clear));
 	EXPECT_AGES(0, 20);
 }
 
-/* Rings are reset together, for all slots: each mark counts from there. */
+/* KVM resets the rings of all slots together: the age of each mark counts from that reset. */
 FIXTURE(ring_age) {
 	struct guest *g;
 	struct moment clear;

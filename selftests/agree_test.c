@@ -26,7 +26,7 @@
 #define PAGES_HUGE	1024
 #define NOTHING		(~0ULL)
 
-/* A guest that has done something of everything: slot 1 is logged, slot 2 is not. */
+/* A guest that has done each kind of work: slot 1 is logged, slot 2 is not. */
 static struct guest *busy_guest(void)
 {
 	struct guest *g = guest_new(2, 0);
@@ -109,7 +109,7 @@ FIXTURE_TEARDOWN(object)
 	guest_free(self->g);
 }
 
-/* Cells of a file against two snapshots, from before and from after it was read. */
+/* Compare the cells of a file with snapshots from before and after it was read. */
 static void check_cells(struct __test_metadata *_metadata, const char *name, const char *text,
 			const void *before, const void *after)
 {
@@ -161,7 +161,7 @@ static int nr_stats(__u32 kind, int *available)
 	return found;
 }
 
-/* How many files a directory has. */
+/* Number of files in a directory. */
 static int nr_files(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -183,7 +183,7 @@ TEST_F(object, each_file_equals_the_stats_fd)
 	int nr = 0, available;
 	DIR *dir;
 
-	/* The housekeeper makes the directory, and then file after file. */
+	/* The housekeeper makes the directory first, then the files one by one. */
 	snprintf(path, sizeof(path), WATCH_DEBUGFS "/vm/%s%s", guest_name(self->g), variant->dir);
 	EXPECT_TRUE(WATCH_EVENTUALLY(nr_files(path) ==
 				     nr_stats(variant->kind, &available)));
@@ -262,7 +262,7 @@ TEST_F(object, a_strict_reader_of_kvms_format_accepts_the_stats_fd)
 	ASSERT_EQ(0, oracle_id(self->fd, id, sizeof(id)));
 	EXPECT_EQ(0, strncmp("kvm", id, 3));
 
-	/* The blocks follow each other, and so do the values. */
+	/* The blocks lie one behind the other, and so do the values. */
 	header = oracle_snapshot(self->fd, &size);
 	ASSERT_NE(NULL, header);
 	EXPECT_EQ(sizeof(*header), header->id_offset);
@@ -338,7 +338,7 @@ static int split(char *line, char **cells)
 	return nr;
 }
 
-/* As awk sees it. Lines with '#' are remarks. */
+/* Split a table as awk does. Lines that begin with '#' are comments. */
 static int read_table(const char *file, struct table *t)
 {
 	char *save, *line;
@@ -558,7 +558,7 @@ TEST_F(tables, slots_has_a_row_for_each_slot)
 		EXPECT_EQ(watch_slot_stat(self->a, slots[i].id, "dirty_marks"),
 			  number_of(t, row, "dirty_marks"));
 	}
-	/* Unknown is not 0. */
+	/* Unknown is shown as "-", not as 0. */
 	EXPECT_STREQ("-", cell_of(t, row_of(t, self->a, "slot", 2), "dirty_pages"));
 	EXPECT_EQ(PAGES / 2, number_of(t, row_of(t, self->a, "slot", 1), "dirty_pages"));
 }
@@ -589,7 +589,7 @@ TEST_F(tables, hooks_has_a_row_for_each_listed_hook)
 		EXPECT_EQ(KVMWATCH_HOOK_ATTACHED, hooks[i].flags & KVMWATCH_HOOK_ATTACHED) {
 			TH_LOG("%s: %s", hooks[i].name, hooks[i].why);
 		}
-		/* 5.10's kvm.ko has no types, nor have those that are built here. */
+		/* 5.10's kvm.ko has no BTF, nor do the kernels that are built here. */
 		proven = !access("/sys/kernel/btf/kvm", R_OK) ||
 			 !strcmp(hooks[i].by, "symbol");
 		EXPECT_EQ(proven ? KVMWATCH_HOOK_PROVEN : KVMWATCH_HOOK_TESTED,
@@ -661,7 +661,7 @@ TEST(the_lists_equal_the_set_up_of_the_guest)
 	first = generation();
 	g = guest_new(2, 0);
 	ASSERT_NE(NULL, g);
-	ASSERT_EQ(0, watch_find(g, &vm));	/* from here on it is shown */
+	ASSERT_EQ(0, watch_find(g, &vm));	/* the list shows it from now on */
 	second = generation();
 	EXPECT_NE(first, second);
 	EXPECT_EQ(second, generation());
@@ -848,7 +848,10 @@ static void check_vcpu_events(struct __test_metadata *_metadata, const struct wa
 		EXPECT_EQ(vcpu_grew(w, i, "preemptions"),
 			  watch_trace_count(" kvmwatch_vcpu_put: ", w->vm, vcpu, " preempted",
 					    NULL));
-		/* They are stopped at both ends, so no stretch on a pCPU is cut. */
+		/*
+		 * The traced time begins and ends with the vCPU stopped, so that all stretches are
+		 * complete.
+		 */
 		traced = watch_trace_sum("on_ns", " kvmwatch_vcpu_put: ", w->vm, vcpu, NULL);
 		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "on_cpu_ns"), traced,
 					       vcpu_grew(w, i, "puts")));
@@ -895,7 +898,9 @@ TEST(the_events_of_a_guest_add_up_to_its_numbers)
 	watch_begin(_metadata, &w, g);
 	ASSERT_EQ(0, watch_trace_start());
 
-	/* Map, and map huge pages; log, which splits these; unmap; slots come and go. */
+	/*
+	 * Map pages, huge ones too; split them by logging; unmap; create, change and delete slots.
+	 */
 	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA_HUGE, PAGES_HUGE, GUEST_PAGE, 1)));
 	ASSERT_EQ(0, guest_dirty_log(g, 2, 1));
 	ASSERT_EQ(0, guest_run(g, 1, work_write(GPA_HUGE, 100, GUEST_PAGE, 2)));
@@ -909,7 +914,7 @@ TEST(the_events_of_a_guest_add_up_to_its_numbers)
 	ASSERT_EQ(0, guest_run(g, 0, work_read(GPA_HUGE * 2, 16, GUEST_PAGE)));
 	ASSERT_EQ(0, guest_slot_del(g, 3));
 	ASSERT_EQ(0, guest_dirty_log(g, 2, 0));
-	/* And what vCPUs do with their time. */
+	/* Events of vCPUs. */
 	ASSERT_EQ(0, guest_run(g, 0, work_out(50)));
 	ASSERT_EQ(0, guest_pin(g, 1, 0));
 	ASSERT_EQ(0, guest_halt_asleep(g, 1, 3));
@@ -935,12 +940,12 @@ TEST(the_events_of_a_guest_add_up_to_its_numbers)
 			  watch_trace_count(" kvmwatch_dirty: ", w.vm, slot, NULL));
 		close(slots[i]);
 	}
-	/* Slot 3 came and went, slot 2 got other flags twice. */
+	/* Slot 3 was created and deleted, and slot 2's flags changed twice. */
 	EXPECT_EQ(1, watch_trace_count(" kvmwatch_slot: ", w.vm, " slot 0:3 create ", NULL));
 	EXPECT_EQ(1, watch_trace_count(" kvmwatch_slot: ", w.vm, " slot 0:3 delete ", NULL));
 	EXPECT_EQ(2, watch_trace_count(" kvmwatch_slot: ", w.vm, " slot 0:2 flags ", NULL));
 	EXPECT_EQ(4, watch_trace_count(" kvmwatch_slot: ", NULL));
-	/* Nobody else did anything. */
+	/* There is no event of another VM. */
 	EXPECT_EQ(watch_trace_count(" kvmwatch_", NULL),
 		  watch_trace_count(" kvmwatch_", w.vm, NULL));
 	watch_trace_end();

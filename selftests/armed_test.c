@@ -31,7 +31,7 @@
 
 static const char off_reason[] = "switched off";
 
-/* --- what is asked ---------------------------------------------------------------- */
+/* --- state of kvmwatch ------------------------------------------------------------ */
 
 static int load_with(const char *args)
 {
@@ -89,7 +89,7 @@ static bool sees(void)
 	return info(&it) && !it.flags && !*it.why;
 }
 
-/* How many hooks count, or with @name whether that one does. */
+/* Number of attached hooks; or with @name, 1 if that hook is attached. */
 static int attached(const char *name)
 {
 	struct kvmwatch_hook *hooks;
@@ -129,7 +129,7 @@ static bool table_says(const char *table, const char *what)
 	return says;
 }
 
-/* Number of lines of the kernel's log that contain both. */
+/* Number of lines of the kernel's log that contain both strings. */
 static int told(const char *what, const char *more)
 {
 	static char log[1 << 18];
@@ -198,7 +198,7 @@ static bool view_has_begun(void)
 	return on == '1';
 }
 
-/* A live view of a VM, which has begun when this returns. */
+/* Start a live view of a VM. When this returns, the view records events. */
 static FILE *begin_view(struct guest *g)
 {
 	char command[128];
@@ -216,7 +216,7 @@ static FILE *begin_view(struct guest *g)
 	return NULL;
 }
 
-/* What it says when it ends, which it does by itself. */
+/* Wait until the view ends by itself. Returns its output. */
 static const char *end_of_view(FILE *view, int *status)
 {
 	static char said[512];
@@ -229,7 +229,7 @@ static const char *end_of_view(FILE *view, int *status)
 
 static void forget_messages(void)
 {
-	klogctl(5 /* clear */, NULL, 0);
+	klogctl(5 /* clear the log */, NULL, 0);
 }
 
 static int switch_all(const char *to)
@@ -239,7 +239,7 @@ static int switch_all(const char *to)
 	return machine_put(KPROBES, to) ?: err;
 }
 
-/* --- before kvmwatch comes, or while it is there ---------------------------------------- */
+/* --- hooks that are off when kvmwatch is loaded, or are switched off later --------------- */
 
 FIXTURE(off) {
 	struct guest *g;
@@ -247,7 +247,7 @@ FIXTURE(off) {
 
 FIXTURE_VARIANT(off) {
 	const char *via;
-	const char *file;	/* which switches them off */
+	const char *file;	/* "0" to it switches them off */
 };
 
 FIXTURE_VARIANT_ADD(off, auto_ftrace) { .via = "auto", .file = FTRACE };
@@ -355,12 +355,12 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	ASSERT_NE(NULL, other);
 	ASSERT_EQ(0, touch(self->g, 110, 90));
 	EXPECT_BLIND();
-	/* A live view says that there are no events, and not that the VM has ended. */
+	/* The live view says that a hook is missing, and not that the VM has ended. */
 	said = end_of_view(view, &status);
 	EXPECT_EQ(1, WEXITSTATUS(status));
 	EXPECT_NE(NULL, strstr(said, "hook missing: spte_change"));
 	EXPECT_EQ(NULL, strstr(said, "has ended"));
-	/* An open fd says that the numbers are wrong. */
+	/* A read of an open fd says that its numbers are withdrawn. */
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "mapped_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(vcpu, "loads"));
@@ -374,7 +374,7 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	EXPECT_TRUE(WATCH_EVENTUALLY(sees()));
 	EXPECT_EQ(1, vms());
 	EXPECT_SEEN(self->g, 200ULL);
-	/* Another record than before, that has counted since. */
+	/* The VM has a new record, whose counts begin when hooks work again. */
 	EXPECT_LT(id, id_of(self->g));
 	EXPECT_EQ(0, watch_vm_stat(self->g, "map_4k"));
 	ASSERT_EQ(0, touch(self->g, 200, 20));
@@ -386,7 +386,7 @@ out:
 	close(vcpu);
 }
 
-/* No hook sees the end of a VM while hooks are off: kvmwatch must not read its memory then. */
+/* No hook sees a VM end while hooks are off. kvmwatch must not read its memory then. */
 TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_read, 200)
 {
 	struct guest *many[8];
@@ -395,7 +395,7 @@ TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_read, 200)
 	if (strcmp(variant->via, "kprobe"))
 		SKIP(return, "these cannot be switched off");
 	for (round = 0; round < 3; round++) {
-		/* Before anybody has looked, or after. */
+		/* In round 0 no audit notices that hooks are off, in the others one does. */
 		ASSERT_EQ(0, LOAD(round ? "" : "audit_seconds=600"));
 		forget_messages();
 		for (i = 0; i < 8; i++)
@@ -406,8 +406,8 @@ TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_read, 200)
 		free(watch_debugfs_table("vms"));
 		free(watch_debugfs_table("slots"));
 		/*
-		 * A kernel whose ftrace is switched on while kprobes go because it was off may warn
-		 * in ftrace_shutdown(), and has no ftrace any more: wait until they have gone.
+		 * A kernel may warn in ftrace_shutdown(), and lose ftrace, if ftrace is switched on
+		 * while kprobes are removed that were off. So wait until they are removed.
 		 */
 		if (round) {
 			EXPECT_TRUE(WATCH_EVENTUALLY(told("nothing is watched", off_reason)));
@@ -419,9 +419,12 @@ TEST_F_TIMEOUT(off, vms_that_end_meanwhile_are_not_read, 200)
 	}
 }
 
-/* --- a kvm.ko that the kernel does not tell of ------------------------------------------- */
+/* --- a kvm.ko whose tracepoints the kernel does not announce ------------------------------ */
 
-/* As with insmod -f, which taints kernel and module: no tracepoints are offered in that then. */
+/*
+ * Load KVM as insmod -f does. That taints the kernel and the module, and the kernel announces no
+ * tracepoints of a tainted module.
+ */
 static int load_kvm_by_force(void)
 {
 	int fd, err;
@@ -520,7 +523,7 @@ TEST_F_TIMEOUT(costs, of_load_are_withdrawn_alone, 200)
 	ASSERT_EQ(0, machine_put(KPROBES, "1"));
 	EXPECT_TRUE(WATCH_EVENTUALLY(attached("load_cost")));
 	EXPECT_EQ(id, id_of(self->g));
-	/* It has missed what nobody can make up for. */
+	/* Nobody can count the loads that were missed. */
 	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "load_cost_ns"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "load_cost_ns"));
 	young = new_guest(10);

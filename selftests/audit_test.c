@@ -41,7 +41,7 @@ static struct guest *new_guest(void)
 	return g;
 }
 
-/* One number of a stats fd, also of a VM that is gone. */
+/* A number of a stats fd; the VM may have ended. */
 static __u64 number(int fd, const char *name)
 {
 	__u64 value;
@@ -49,13 +49,16 @@ static __u64 number(int fd, const char *name)
 	return oracle_read(fd, name, &value) ? UNAVAILABLE : value;
 }
 
-/* Tell the runner to ignore the expected messages of the kernel. */
+/* Tell the runner that the kernel's messages so far were expected. */
 static void forget_messages(void)
 {
 	machine_expected_messages();
 }
 
-/* With other parameters. No audits come by themselves unless @more says so: they are counted. */
+/*
+ * Load kvmwatch with other parameters. Tests count audits, so none run by themselves unless @more
+ * says so.
+ */
 static int load_with(const char *more)
 {
 	char args[160];
@@ -81,7 +84,9 @@ static bool parameter_is(const char *name, const char *value)
 	return !strcmp(is, value);
 }
 
-/* No audits come by themselves and no hook is left out. Loading it again takes a second. */
+/*
+ * Load kvmwatch with all hooks and without audits by itself, if that is not so: it takes a second.
+ */
 static int load_without_audits(void)
 {
 	if (parameter_is("audit_seconds", "0") && parameter_is("drop", ""))
@@ -114,7 +119,7 @@ TEST_F(audit, each_is_counted_and_agrees)
 	ASSERT_EQ(0, touch(self->g, 100, 50));
 	ASSERT_EQ(0, guest_slot_discard(self->g, 1, 20, 30));
 	ASSERT_EQ(1, watch_audit(self->g, &then));
-	EXPECT_EQ(first.audits + 2, then.audits);	/* leaves and vCPUs */
+	EXPECT_EQ(first.audits + 2, then.audits);	/* one of leaves, one of vCPUs */
 	EXPECT_EQ(0, then.failures);
 	EXPECT_EQ(then.audits, watch_vm_stat(self->g, "audits"));
 	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
@@ -195,7 +200,7 @@ FIXTURE(dropped) {
 	struct guest *g;
 };
 
-/* A hook that is not there, and how KVM keeps the page tables that it is about. */
+/* A dropped hook, and which MMU it is needed for. */
 FIXTURE_VARIANT(dropped) {
 	const char *hook;
 	int tdp_mmu;
@@ -215,7 +220,7 @@ static int has_tdp_mmu(void)
 	return !system("grep -qs Y /sys/module/kvm/parameters/tdp_mmu");
 }
 
-/* A fixture that skips runs its test all the same, so the tests have to ask. */
+/* The harness runs a test even if its fixture skips, so the tests check it. */
 static const char no_guest[] = "KVM does not use a TDP MMU here";
 
 FIXTURE_SETUP(dropped)
@@ -247,7 +252,7 @@ FIXTURE_TEARDOWN(dropped)
 	forget_messages();
 }
 
-/* Do what only the missing hook would have seen. */
+/* Map and unmap pages, which only the dropped hook sees. */
 static int go_wrong(struct guest *g, int round)
 {
 	int err = touch(g, round * 200, 100);
@@ -269,18 +274,18 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 		ASSERT_EQ(0, go_wrong(self->g, round));
 		ASSERT_EQ(0, watch_audit(self->g, &answer));
 		EXPECT_EQ(round + 1ULL, answer.failures);
-		/* What is counted from the page tables is right again, and comes back. */
+		/* kvmwatch counts the page tables again, and mapped_4k is available again. */
 		ASSERT_TRUE(WATCH_EVENTUALLY(watch_vm_stat(self->g, "mapped_4k") != UNAVAILABLE));
 		EXPECT_EQ(1, watch_audit(self->g, NULL));
 		EXPECT_LE(60ULL * (round + 1), watch_vm_stat(self->g, "mapped_4k"));
 		EXPECT_EQ(60ULL * (round + 1), watch_slot_stat(self->g, 1, "mapped_4k"));
 	}
 	EXPECT_EQ(3, watch_vm_stat(self->g, "audit_failures"));
-	/* Counts of maps and unmaps are unknown from now on. */
+	/* The missed maps and unmaps are unknown from now on. */
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "huge_splits"));
 	EXPECT_EQ(UNAVAILABLE, watch_vm_stat(self->g, "mapped_bytes_peak"));
-	/* Also for who has it open: */
+	/* An fd that was open says so too. */
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "map_4k"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "huge_splits"));
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, "mapped_bytes_peak"));
@@ -288,7 +293,7 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 	EXPECT_EQ(3, number(fd, "audit_failures"));
 	close(fd);
 
-	/* Of another VM, that is not audited while it lives: */
+	/* A VM that is audited only at its end: */
 	guest_free(self->g);
 	self->g = new_guest();
 	ASSERT_NE(NULL, self->g);
@@ -299,12 +304,12 @@ TEST_F(dropped, fails_the_audit_and_the_one_at_the_vms_end)
 	self->g = NULL;
 	ASSERT_EQ(0, watch_wait_ended(fd));
 	EXPECT_EQ(2, number(fd, "audits"));
-	/* Without that hook neither coming nor going leaves were counted: right at the end. */
+	/* Without spte_change neither maps nor unmaps are counted: at the end, 0 is right. */
 	EXPECT_EQ(strcmp(variant->hook, "spte_change") ? 1 : 0, number(fd, "audit_failures"));
 	close(fd);
 }
 
-/* --- VMs whose page tables say nothing ------------------------------------------- */
+/* --- VMs whose page tables kvmwatch cannot read ---------------------------------- */
 
 /*
  * The test machine has no TDX, so the module treats ordinary VMs as TDX VMs. Statistics that are
@@ -342,7 +347,7 @@ TEST(vms_with_opaque_page_tables_are_not_audited)
 		EXPECT_EQ(0, watch_vm_stat(g[i], "audit_failures"));
 	}
 	guest_free(g[1]);
-	/* And for others it changes nothing. */
+	/* kvmwatch audits the VM if VMs of another type than its are opaque. */
 	ASSERT_EQ(0, load_with("opaque_type=5"));
 	ASSERT_TRUE(WATCH_EVENTUALLY(watch_audit(g[0], NULL) == 1));
 	EXPECT_LE(300, watch_vm_stat(g[0], "mapped_4k"));
@@ -353,7 +358,7 @@ TEST(vms_with_opaque_page_tables_are_not_audited)
 
 /* --- dirty marks --------------------------------------------------------------- */
 
-/* How the VMM collects. */
+/* Whether the VMM clears the log by a call of its own. */
 FIXTURE(marks) {
 	struct guest *g;
 };
@@ -382,7 +387,7 @@ static struct guest *new_logged(__u64 manual, unsigned int vcpus)
 	return g;
 }
 
-/* Collect all; with KVM_CLEAR_DIRTY_LOG in three parts. */
+/* Collect the whole log; by KVM_CLEAR_DIRTY_LOG in three parts. */
 static int collect(struct guest *g, __u64 manual)
 {
 	long got = guest_dirty_get(g, 1, NULL);
@@ -456,7 +461,7 @@ TEST_F(marks, of_a_log_from_before_insmod_agree)
 	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
 }
 
-/* The hook that sees marks by faults: 5.10 has one of their own. */
+/* The hook that sees marks by faults: 5.10 has a separate one. */
 static const char *hook_of_faults(void)
 {
 	struct kvmwatch_hook *hooks = NULL;
@@ -503,7 +508,7 @@ TEST_F(marks, that_a_hook_misses_are_found)
 	}
 	EXPECT_EQ(UNAVAILABLE, watch_vcpu_stat(self->g, 0, "dirty_marks"));
 	EXPECT_EQ(UNAVAILABLE, watch_slot_stat(self->g, 1, "dirty_marks_new"));
-	/* Numbers that KVM has, or that other hooks count, stay. */
+	/* Numbers that KVM keeps, or that other hooks count, stay available. */
 	EXPECT_EQ(400, watch_slot_stat(self->g, 1, "dirty_pages"));
 	EXPECT_LE(PAGES, watch_vm_stat(self->g, "mapped_4k"));
 	EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, "map_4k"));
@@ -585,7 +590,7 @@ TEST_F(vcpus, agree_on_so_many_exits_and_halts)
 	ASSERT_EQ(1, watch_audit(self->g, &then));
 	EXPECT_EQ(first.audits + 2, then.audits);
 	EXPECT_EQ(0, then.failures);
-	/* What they have agreed on: */
+	/* The audits agreed on these numbers, which are those of the work. */
 	EXPECT_LE(exits + EXITS + HALTS, watch_vm_stat(self->g, "exits"));
 	EXPECT_EQ(hlts + HALTS, kvms(self->g, "halt_exits"));
 	EXPECT_EQ(waits + HALTS, watch_vm_stat(self->g, "wakeups_wait"));
@@ -615,7 +620,7 @@ TEST_F_TIMEOUT(vcpus, at_any_moment_of_guests_at_work_agree, 120)
 	audits = watch_vm_stat(self->g, "audits");
 	for (i = 0; i < 200; i++)
 		EXPECT_EQ(1, watch_audit(self->g, NULL));
-	/* Leaves are compared each time; so the others are audits of vCPUs. */
+	/* Each audit compares leaves; those above 200 compared vCPUs. */
 	EXPECT_LT(audits + 200, watch_vm_stat(self->g, "audits"));
 	EXPECT_EQ(0, stop_both(self->g));
 	EXPECT_EQ(1, watch_audit(self->g, NULL));
@@ -639,7 +644,7 @@ TEST_F_TIMEOUT(vcpus, from_before_insmod_agree, 120)
 	}
 }
 
-/* Of all vCPUs of the VM. */
+/* Set a count of KVM to 0 for all vCPUs of the VM. */
 static int set_kvms_to_0(struct guest *g, const char *name)
 {
 	char path[128];
@@ -675,7 +680,7 @@ TEST_F(vcpus, agree_when_somebody_sets_kvms_counts_to_0)
 	EXPECT_LE(EXITS, watch_vm_stat(self->g, "exits"));
 }
 
-/* What a hook misses is found. */
+/* Audits find out what a dropped hook missed. */
 FIXTURE(missed) {
 	struct guest *g;
 };
@@ -724,10 +729,10 @@ FIXTURE_TEARDOWN(missed)
 	forget_messages();
 }
 
-/* On VMX it is exits for I/O that KVM counts; on 5.10 it is halts in which it polls. */
+/* On VMX, KVM counts exits for I/O, and on 5.10 only halts in which it polls. So do both. */
 static int work_of_all_kinds(struct guest *g)
 {
-	/* A halt that is shorter than this has the next one poll. */
+	/* Let KVM poll after a halt shorter than this. */
 	struct kvm_enable_cap poll = { .cap = KVM_CAP_HALT_POLL, .args = { 2000000000 } };
 
 	if (ioctl(guest_vm_fd(g), KVM_ENABLE_CAP, &poll))
@@ -757,7 +762,7 @@ TEST_F(missed, fails_the_audit_and_the_one_at_the_vms_end)
 		EXPECT_NE(UNAVAILABLE, watch_vm_stat(self->g, variant->stays[i]));
 	close(fd);
 
-	/* Of another VM, that is not audited while it lives: */
+	/* A VM that is audited only at its end: */
 	guest_free(self->g);
 	self->g = guest_new(1, 0);
 	ASSERT_NE(NULL, self->g);

@@ -34,7 +34,7 @@ static bool file_has(const char *path, const char *word)
 	return strstr(text, word);
 }
 
-/* Is this what the file hooks says of the clock? */
+/* Does the file hooks name this clock? */
 static bool clock_is(const char *name)
 {
 	char *hooks = watch_debugfs_table("hooks"), line[80];
@@ -57,7 +57,7 @@ static const char *other_source(void)
 struct look {
 	long long before, after;
 	long long total;
-	__u64 tsc;		/* at @before */
+	__u64 tsc;		/* the TSC at @before */
 };
 
 static __u64 rdtsc(void)
@@ -153,7 +153,7 @@ TEST_F(clock, returns_to_the_tsc_with_the_kernels_clocksource)
 	last = take_look(self->fd);
 	EXPECT_TRUE_TO_TIME(slow, last, 0);
 	EXPECT_TRUE_TO_TIME(first, last, drift);
-	/* A hit's stretches are measured by the same clock. */
+	/* Stretches that begin in a new run are measured by the same clock. */
 	ASSERT_EQ(0, guest_stop(self->g, 0));
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
@@ -161,7 +161,7 @@ TEST_F(clock, returns_to_the_tsc_with_the_kernels_clocksource)
 	EXPECT_TRUE_TO_TIME(first, last, drift);
 }
 
-/* Suspend in part: with pm_test "freezer" the kernel only calls the notifiers that prepare. */
+/* Prepare to suspend: with pm_test "freezer" the kernel only calls the notifiers of that. */
 static int suspend(const char *depth)
 {
 	int err = machine_put(PM_TEST, depth);

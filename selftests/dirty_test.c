@@ -24,7 +24,7 @@
 #define GPA_A		(1 * GIB)
 #define GPA_B		(2 * GIB)
 #define GPA_C		(3 * GIB)
-#define PAGES		256	/* of each slot */
+#define PAGES		256	/* pages of each slot */
 
 #define LOG		KVM_MEM_LOG_DIRTY_PAGES
 #define UNKNOWN		(~0ULL)
@@ -34,7 +34,7 @@
 #define MSR_STEAL_TIME	0x4b564d03
 #define MSR_ENABLE	1
 
-/* Some pages from number @first on. */
+/* Write to @pages pages from page @first of the slot at @gpa. */
 static int dirty(struct guest *g, unsigned int vcpu, __u64 gpa, __u64 first, __u64 pages)
 {
 	return guest_run(g, vcpu, work_write(gpa + first * GUEST_PAGE, pages, GUEST_PAGE, 1));
@@ -55,7 +55,7 @@ static __u64 vm(struct guest *g, const char *name)
 	return watch_vm_stat(g, name);
 }
 
-/* What is always true. */
+/* Relations that hold at any time. */
 #define EXPECT_CONSISTENT(g) do {						\
 	EXPECT_EQ(watch_slots_sum(g, "dirty_marks"), vm(g, "dirty_marks"));	\
 	EXPECT_EQ(watch_slots_sum(g, "dirty_marks_new"), vm(g, "dirty_marks_new"));	\
@@ -182,7 +182,7 @@ TEST_F(dirty, dirty_pages_are_those_not_collected)
 	EXPECT_EQ(5ULL, watch_slot_stat(g, 1, "dirty_pages"));
 }
 
-/* Of slots 0, 1 and 2; nothing of this depends on what the guest writes. */
+/* Bytes of the logged slots among 0, 1 and 2. They do not depend on what the guest writes. */
 TEST_F(dirty, logged_bytes_are_the_size_of_logged_slots)
 {
 	struct guest *g = self->g;
@@ -202,14 +202,14 @@ TEST_F(dirty, logged_bytes_are_the_size_of_logged_slots)
 	ASSERT_EQ(0, guest_dirty_log(g, 0, 1));
 	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
 
-	/* Address space 1 shows the same memory: it is not more for that. */
+	/* A slot of address space 1 shows the same memory, which counts only once. */
 	if (guest_slot_add(g, GUEST_SMM_SLOT(4), GPA_C, PAGES, GUEST_MEM_4K, LOG))
 		return;
 	EXPECT_EQ(GUEST_SLOT0_PAGES * GUEST_PAGE, vm(g, "dirty_logged_bytes"));
 	EXPECT_EQ(2ULL, vm(g, "dirty_logged_slots"));
 }
 
-/* KVM calls its marking function for its own writes, with the log on or off. */
+/* KVM calls its marking function for its own writes also when the log is off. */
 TEST_F(dirty, nothing_counts_with_logging_off)
 {
 	struct guest *g = self->g;
@@ -234,7 +234,7 @@ TEST_F(dirty, nothing_counts_with_logging_off)
 	EXPECT_EQ(12ULL, marks_new(g, 1));
 	EXPECT_EQ(12ULL, watch_slot_stat(g, 1, "dirty_pages"));
 
-	/* Off again: the counts stay, and do not grow. */
+	/* With the log off again, the counts stay and do not grow. */
 	ASSERT_EQ(0, guest_dirty_log(g, 1, 0));
 	before = marks(g, 1);
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 100, 100));
@@ -252,7 +252,7 @@ TEST_F(dirty, guest_writes_count_as_faults_or_by_pml)
 	__u64 pml = vendor_has_pml() ? 64 : 0;
 	struct guest *g = self->g;
 
-	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 64));	/* not mapped yet */
+	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 64));	/* the page is not mapped yet */
 	ASSERT_EQ(64L, guest_dirty_get(g, 1, NULL));
 	EXPECT_EQ(64ULL, vm(g, "dirty_marks_fault"));
 	ASSERT_EQ(0, dirty(g, 1, GPA_A, 0, 64));
@@ -263,7 +263,7 @@ TEST_F(dirty, guest_writes_count_as_faults_or_by_pml)
 	EXPECT_CONSISTENT(g);
 }
 
-/* Exits so far of a guest that wrote where it was not allowed to, or filled the PML buffer. */
+/* Exits of a guest because it wrote where it may not, or filled the PML buffer. */
 static __u64 exits_for_writes(int vcpu_fd)
 {
 	void *snapshot = oracle_snapshot(vcpu_fd, NULL);
@@ -278,10 +278,10 @@ static __u64 exits_for_writes(int vcpu_fd)
 	return exits;
 }
 
-#define PML_ENTRIES	512	/* of the processor's buffer */
+#define PML_ENTRIES	512	/* entries of the processor's buffer */
 #define MANY		(4 * PML_ENTRIES)
 
-/* One exit for each page; or, with PML, one for each full buffer. */
+/* There is one exit for each page; or with PML, one for each full buffer. */
 TEST_F(dirty, marks_count_each_page_singly_and_in_batches)
 {
 	__u64 pml = vendor_has_pml() ? MANY : 0, before, exits;
@@ -302,7 +302,7 @@ TEST_F(dirty, marks_count_each_page_singly_and_in_batches)
 	EXPECT_EQ(2 * MANY, marks_new(g, 3));
 	EXPECT_EQ(2 * MANY, watch_vcpu_stat(g, 0, "dirty_marks"));
 	EXPECT_EQ(MANY, guest_dirty_get(g, 3, NULL));
-	/* Whatever else leaves the guest empties the buffer, too. */
+	/* Any other exit empties the PML buffer too, so there may be fewer exits for it. */
 	EXPECT_LE(pml ? 0 : MANY, exits);
 	EXPECT_GE(pml ? MANY / PML_ENTRIES : UNKNOWN - 1, exits);
 	EXPECT_CONSISTENT(g);
@@ -330,7 +330,7 @@ TEST_F(dirty, kvms_own_writes_count_as_kvms)
 	EXPECT_EQ(1L, guest_dirty_get(g, 2, bitmap));
 	EXPECT_EQ(1ULL << 5, bitmap[0]);
 
-	/* With writes of the guest among them. */
+	/* Writes of the guest count beside those of KVM. */
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 10, 33));
 	EXPECT_EQ(33ULL, vm(g, "dirty_marks_fault"));
 	EXPECT_CONSISTENT(g);
@@ -424,7 +424,9 @@ TEST_F(dirty, new_marks_of_parallel_writers_are_at_most_their_marks)
 	EXPECT_CONSISTENT(g);
 }
 
-/* Collect the log while the guest writes: each bit was a new mark before, and none is lost. */
+/*
+ * Collect the log while the guest writes: each bit that is set was a new mark, and no mark is lost.
+ */
 TEST_F(dirty, collections_meanwhile_lose_nothing)
 {
 	struct guest *g = self->g;
@@ -458,7 +460,7 @@ TEST_F(dirty, marks_of_a_deleted_slot_stay_in_its_vm)
 	EXPECT_EQ(17ULL, watch_slots_sum(g, "dirty_marks"));
 	EXPECT_EQ(34ULL, watch_vcpu_stat(g, 0, "dirty_marks"));
 
-	/* A new slot of that number starts at nothing. */
+	/* A new slot of the same number begins with counts of 0. */
 	ASSERT_EQ(0, guest_slot_add(g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
 	EXPECT_EQ(0ULL, marks(g, 1));
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 8));
@@ -491,13 +493,13 @@ TEST_F(dirty, collections_that_fail_do_not_count)
 	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
 }
 
-/* --- switched on and off, while vCPUs write -------------------------------------------- */
+/* --- logging switched on and off while vCPUs write --------------------------------------- */
 
 #define HUGE_SLOT	3
 #define GPA_HUGE	GPA_C
-#define HUGE_LOGGED	1024	/* pages of that slot */
+#define HUGE_LOGGED	1024	/* small pages of that slot */
 
-/* Each vCPU has a slot to write to, so that no two mark the same page at once. */
+/* Each vCPU writes to a slot of its own, so that no two mark the same page at once. */
 static int start_writing(struct guest *g)
 {
 	return guest_start(g, 0, work_write(GPA_A, PAGES, GUEST_PAGE, GUEST_FOREVER)) ?:
@@ -511,7 +513,7 @@ static int stop_writing(struct guest *g)
 	return guest_wait(g, 0, -1) ?: guest_wait(g, 1, -1);
 }
 
-/* Until it has written to every page once more. */
+/* Wait until the vCPU has written to every page once more. */
 static int wait_a_round(struct guest *g)
 {
 	return guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 30000) ?:
@@ -520,7 +522,7 @@ static int wait_a_round(struct guest *g)
 
 /*
  * A log begins empty, each new mark sets a bit, and only a collection clears bits. Huge pages are
- * split while logging is on, and come back when it is off. Nothing is marked when it is off.
+ * split while logging is on, and whole again when it is off. Nothing is marked when it is off.
  */
 TEST_F_TIMEOUT(dirty, logs_that_come_and_go_have_each_new_mark, 60)
 {
@@ -564,7 +566,7 @@ TEST_F_TIMEOUT(dirty, logs_that_come_and_go_have_each_new_mark, 60)
 	EXPECT_CONSISTENT(g);
 }
 
-/* --- however the processor finds them ------------------------------------------------- */
+/* --- each way in which KVM finds dirty pages --------------------------------------------- */
 
 FIXTURE(ways) {
 	struct guest *g;
@@ -597,7 +599,7 @@ TEST_F_TIMEOUT(ways, have_the_same_marks, 90)
 		ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
 		ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_B, PAGES, GUEST_MEM_4K, LOG));
 		play_rounds(_metadata, self->g);
-		/* The first round's pages again, and a few that two rounds wrote to. */
+		/* With PML the processor logs writes to mapped pages; all other marks are faults. */
 		pml = vm(self->g, "dirty_marks_pml");
 		EXPECT_EQ(vendor_has_pml(), pml > 0);
 		EXPECT_EQ(marks(self->g, 1) + marks(self->g, 2) - pml,
@@ -647,7 +649,7 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	EXPECT_EQ(100ULL, marks(g, 1));
 	EXPECT_EQ(first ?: 100, watch_slot_stat(g, 1, "dirty_pages"));
 
-	/* To look at the log does not clear it. */
+	/* Fetching the log does not clear it. */
 	EXPECT_EQ(first ?: 100, guest_dirty_get(g, 1, NULL));
 	EXPECT_EQ(first ?: 100, watch_slot_stat(g, 1, "dirty_pages"));
 	EXPECT_EQ(1ULL, vm(g, "dirty_collects"));
@@ -659,7 +661,7 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
 	EXPECT_EQ(100ULL, marks_new(g, 1) - first);
 
-	/* 8 pages cleared of the 100 that are marked: only they can be new. */
+	/* Of the 100 marked pages, 8 are cleared: only these can be marked anew. */
 	ASSERT_EQ(0, guest_dirty_clear(g, 1, 64, 64, &some));
 	EXPECT_EQ(92ULL, watch_slot_stat(g, 1, "dirty_pages"));
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 101));
@@ -684,7 +686,7 @@ TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 1, 30000));
 		ASSERT_LE(0, guest_dirty_get(g, 1, bitmap));
-		/* All, or the second quarter. */
+		/* Clear everything, or in every other round the second quarter. */
 		if (i % 2) {
 			cleared += __builtin_popcountll(bitmap[1]);
 			ASSERT_EQ(0, guest_dirty_clear(g, 1, 64, 64, bitmap + 1));
@@ -703,7 +705,7 @@ TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
 	EXPECT_CONSISTENT(g);
 }
 
-/* Rings tell which pages, but not which of them are new. */
+/* Rings list the marked pages, but not whether the mark was new. */
 TEST(with_dirty_rings_marks_equal_the_entries_of_the_rings)
 {
 	struct guest *g = guest_new(0, 0);
@@ -727,7 +729,7 @@ TEST(with_dirty_rings_marks_equal_the_entries_of_the_rings)
 	guest_free(g);
 }
 
-/* --- kvmwatch comes while all of this goes on ----------------------------------------- */
+/* --- kvmwatch is loaded while vCPUs write and the log is collected ------------------------ */
 
 TEST_F_TIMEOUT(dirty, a_vm_from_before_insmod_counts_from_then_on, 60)
 {
@@ -742,7 +744,7 @@ TEST_F_TIMEOUT(dirty, a_vm_from_before_insmod_counts_from_then_on, 60)
 	EXPECT_EQ(0ULL, vm(g, "dirty_marks"));
 	EXPECT_EQ(100ULL, watch_slot_stat(g, 1, "dirty_pages"));
 
-	/* What was marked before is not new. */
+	/* Pages that were marked before insmod are not new. */
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 90, 20));
 	EXPECT_EQ(10ULL, marks_new(g, 1));
 	EXPECT_EQ(10ULL, watch_vcpu_stat(g, 0, "dirty_marks"));

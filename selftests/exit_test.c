@@ -32,10 +32,10 @@
 #define PAGES		256
 #define NOTHING		(~0ULL)
 
-/* A reason, by its name of each vendor. */
+/* An exit reason: its number on each vendor's processors, and its name. */
 struct why {
 	unsigned int svm, vmx;
-	const char *svm_traced, *vmx_traced;	/* by KVM's event */
+	const char *svm_traced, *vmx_traced;	/* name in KVM's event */
 };
 
 static const struct why why_io = {
@@ -52,7 +52,7 @@ static const struct why why_irq = {
 	SVM_EXIT_INTR, EXIT_REASON_EXTERNAL_INTERRUPT, "interrupt", "EXTERNAL_INTERRUPT"
 };
 
-/* All that is counted of a vCPU, at one moment. */
+/* All numbers of a vCPU about exits, at one time. */
 struct numbers {
 	void *snapshot;
 	__u64 exits, exit_time_ns, user_exits, run_delay_ns, loads, on_cpu_ns, off_cpu_ns;
@@ -179,8 +179,8 @@ FIXTURE_VARIANT(exit_work)
 {
 	struct guest_work work;
 	const struct why *why;
-	__u64 times;		/* that it exits for this reason, and ... */
-	__u64 done;		/* ... for the port write at the end, if that is another */
+	__u64 times;		/* exits for @why */
+	__u64 done;		/* exits for the port write at the end, if that is another reason */
 };
 
 #define ROUNDS	300
@@ -260,13 +260,13 @@ TEST_F(exit_work, counts_each_by_its_reason)
 	io = because(&n, why_io) - because(&n0, why_io);
 	EXPECT_EQ(variant->done ?: variant->times, io);
 	EXPECT_EQ(n.exits, sum(n.reasons, n.nr_reasons));
-	/* KVM knows nothing that would be in here. */
+	/* KVM never exits for a reason that has no bucket of its own. */
 	EXPECT_EQ(0, n.reasons[n.nr_reasons - 1]);
 	free(n0.snapshot);
 	free(n.snapshot);
 }
 
-/* Of all vCPUs, but there is only one. */
+/* KVM's sum over all vCPUs of the VM, which has one. */
 static __u64 kvms(struct guest *g, const char *name)
 {
 	__u64 value;
@@ -311,7 +311,9 @@ TEST_F(exit_work, agrees_with_kvms_events)
 	ASSERT_EQ(0, watch_trace_stop());
 	ASSERT_EQ(0, watch_trace_lost());
 
-	/* Every exit leads to an entry, but for the last, and the first follows an exit. */
+	/*
+	 * Each exit but the last is followed by an entry, and each entry but the first by an exit.
+	 */
 	EXPECT_EQ(n.exits - n0.exits, watch_trace_count(tid, "kvm_entry:", NULL));
 	EXPECT_EQ(n.user_exits - n0.user_exits,
 		  watch_trace_count(tid, "kvm_userspace_exit:", NULL));
@@ -345,7 +347,7 @@ TEST_F(exits, each_return_of_kvm_run_is_a_user_exit_by_its_reason)
 	mmio0 = guest_exits(self->g, 0, KVM_EXIT_MMIO);
 	ASSERT_EQ(0, guest_run(self->g, 0, work_out(50)));
 	ASSERT_EQ(0, guest_run(self->g, 0, work_cpuid(50)));
-	/* Nothing is there. */
+	/* The guest reads where no slot is. */
 	ASSERT_EQ(-EFAULT, guest_run(self->g, 0, work_read(GPA + PAGES * GUEST_PAGE, 3,
 							   GUEST_PAGE)));
 	mmio = guest_exits(self->g, 0, KVM_EXIT_MMIO) - mmio0;
@@ -369,7 +371,7 @@ TEST_F(exits, each_return_of_kvm_run_is_a_user_exit_by_its_reason)
 
 /*
  * KVM's event of the exit to userspace comes after the put, and names no vCPU. kvmwatch must find
- * the vCPU whatever else the thread has run, and on whatever pCPU.
+ * the vCPU, whatever else the thread has run, on any pCPU.
  */
 TEST(a_thread_that_runs_two_vcpus_on_two_cpus_exits_from_the_right_one)
 {
@@ -391,7 +393,9 @@ TEST(a_thread_that_runs_two_vcpus_on_two_cpus_exits_from_the_right_one)
 	}
 	for (i = 0; i < 2; i++) {
 		n[i] = numbers(fd[i]);
-		/* As many as it was told, and one at the end of each of 30 commands. */
+		/*
+		 * Each write to the port is an exit, and so is the end of each of the 30 commands.
+		 */
 		EXPECT_EQ(30 * (1 + i) + 30, user_because(&n[i], &n0[i], KVM_EXIT_IO));
 		free(n0[i].snapshot);
 		free(n[i].snapshot);
@@ -408,7 +412,7 @@ TEST(no_user_exit_is_lost_when_the_scheduler_switches_before_it)
 	int i;
 
 	ASSERT_NE(NULL, g);
-	/* All on one CPU: they are switched at any point. */
+	/* All vCPUs are on one CPU, which may switch between them at any point. */
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(0, guest_pin(g, i, 1));
 		ASSERT_EQ(0, guest_start(g, i, work_out(2000 + i)));
@@ -433,14 +437,16 @@ TEST_F(exits, a_vcpu_in_userspace_is_out_of_guest_mode_for_as_long_as_it_is_off_
 	usleep(20000);
 	n = numbers(self->fd);
 	EXPECT_LT(n0.off_cpu_ns, n.off_cpu_ns);
-	/* Each is rounded down to a nanosecond. */
+	/* Both times are rounded down to a nanosecond. */
 	EXPECT_GE(1, llabs((long long)(n.off_cpu_ns - n0.off_cpu_ns) -
 			   (long long)(n.exit_time_ns - n0.exit_time_ns)));
 	free(n0.snapshot);
 	free(n.snapshot);
 }
 
-/* Time off its pCPU is time out of guest mode, and the rest of that is on its pCPU. */
+/*
+ * A vCPU that is off its pCPU is out of guest mode. It may also be out of guest mode on its pCPU.
+ */
 TEST_F(exits, time_out_of_guest_mode_grows_and_is_between_off_cpu_and_all)
 {
 	struct guest_work works[] = { work_spin(), work_cpuid(GUEST_FOREVER),
@@ -471,7 +477,7 @@ TEST_F(exits, time_out_of_guest_mode_grows_and_is_between_off_cpu_and_all)
 		guest_stop(self->g, 0);
 		ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
 		n = numbers(self->fd);
-		/* The guest has had some time too. */
+		/* The guest ran for some time, too. */
 		EXPECT_LT(n.exit_time_ns - first.exit_time_ns,
 			  n.off_cpu_ns - first.off_cpu_ns + n.on_cpu_ns - first.on_cpu_ns);
 		free(first.snapshot);
@@ -490,7 +496,7 @@ static void *burn(void *unused)
 	return NULL;
 }
 
-/* Set the kernel's preemption mode; the old mode goes to @was, of 16 bytes. */
+/* Set the kernel's preemption mode, and write the old mode to @was, of 16 bytes. */
 static bool set_preemption(const char *mode, char *was)
 {
 	FILE *f = machine_is_ours() ? fopen("/sys/kernel/debug/sched/preempt", "r+") : NULL;
@@ -499,7 +505,7 @@ static bool set_preemption(const char *mode, char *was)
 
 	if (!f)
 		return false;
-	/* "none (voluntary) full": what is in brackets. */
+	/* the words are "none (voluntary) full", with the mode in brackets */
 	done = fgets(line, sizeof(line), f) && strchr(line, '(') &&
 	       sscanf(strchr(line, '('), "(%15[^)]", was) == 1;
 	rewind(f);
@@ -596,7 +602,7 @@ TEST(the_last_exit_of_a_vcpu_lasts_to_its_end)
 
 /* --- waiting for a pCPU ------------------------------------------------------ */
 
-/* Time that the calling thread has waited on runqueues, by the kernel. */
+/* Time that the calling thread has waited on runqueues, by the kernel's count. */
 static __u64 waited(void)
 {
 	__u64 ns = NOTHING;
@@ -633,7 +639,9 @@ TEST(run_delay_is_what_the_kernel_says_of_the_thread)
 
 	stop_burning = false;
 	ASSERT_EQ(0, pthread_create(&burner, NULL, burn, NULL));
-	/* Where exits take little time that is over before the scheduler's turn. */
+	/*
+	 * Where exits take little time, a command may end before the scheduler gives the CPU away.
+	 */
 	for (i = 0; i < 50 && waited() == most0; i++)
 		ASSERT_EQ(0, guest_run(g, 0, work_cpuid(8000)));
 	stop_burning = true;
@@ -670,7 +678,10 @@ TEST(run_delay_of_a_vcpu_that_another_thread_looks_at_goes_on)
 	r0 = watch_vcpu_stat(g, 0, "run_delay_ns");
 	stop_burning = false;
 	ASSERT_EQ(0, pthread_create(&burner, NULL, burn, NULL));
-	/* Each command starts with a wait for the pCPU that burns, and the load that tells. */
+	/*
+	 * In each command the vCPU waits for the pCPU that the other thread burns, and a load
+	 * counts that.
+	 */
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, ioctl(guest_vcpu_fd(g, 0), KVM_GET_MP_STATE, &state));
 		ASSERT_EQ(0, guest_run(g, 0, work_out(1)));
@@ -778,8 +789,9 @@ TEST(load_and_put_cost_have_each_load_and_put)
 	EXPECT_LE(loads, watch_vcpu_stat(g, 0, "load_cost_ns"));
 	EXPECT_LE(puts, watch_vcpu_stat(g, 0, "put_cost_ns"));
 	/*
-	 * A vCPU is in one of them at a time, since the test began. (An interrupt may come between
-	 * the start of a load and that of the time on a pCPU, so these do not compare.)
+	 * A vCPU is in a load or in a put, not in both at once, so their sum is at most the time
+	 * since the test began. (An interrupt may come between the start of a load and the start of
+	 * the time on a pCPU, so on_cpu_ns is no limit.)
 	 */
 	ns = clock_ns(CLOCK_MONOTONIC_RAW) - begin;
 	EXPECT_GE(ns + sum_slack(ns, 0),

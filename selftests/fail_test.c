@@ -27,7 +27,7 @@
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		40
-#define NONE		1000000	/* no one thing that is done has so many allocations */
+#define NONE		1000000	/* more allocations than any tested operation has */
 
 static bool is_short(void)
 {
@@ -59,8 +59,8 @@ static int injectors_init(void)
 }
 
 /*
- * Do @what with what is number @nth failing. Returns how many were left until that: 0 means
- * it has failed.
+ * Do @what, with its allocation number @nth failing. Returns how many allocations were left before
+ * that; 0 means it has failed.
  */
 static unsigned int with_failure(int (*what)(void *), void *arg, unsigned int nth, int *answer)
 {
@@ -78,13 +78,13 @@ static unsigned int with_failure(int (*what)(void *), void *arg, unsigned int nt
 	*answer = what(arg);
 	memset(left, 0, sizeof(left));
 	if (pread(fd, left, sizeof(left) - 1, 0) < 0)
-		left[0] = '0';	/* its own copy was the one that failed */
+		left[0] = '0';	/* the copy of this read() failed */
 	sys_put(FAIL_NTH, "0");
 	close(fd);
 	return atoi(left);
 }
 
-/* The kernel's workers that are bound to no CPU; kvmwatch's work is done by one of them. */
+/* Kernel workers that are bound to no CPU. One of them does kvmwatch's work. */
 struct workers {
 	pid_t		pids[64];
 	unsigned int	nr;
@@ -125,7 +125,7 @@ static void workers_put(struct workers *w, const char *file, const char *text)
 		closedir(proc);
 }
 
-/* Number @nth of each of them is to fail, from now on. */
+/* From now on, make allocation @nth of each worker fail. */
 static void workers_fail(struct workers *w, unsigned int nth)
 {
 	char text[16];
@@ -134,7 +134,7 @@ static void workers_fail(struct workers *w, unsigned int nth)
 	workers_put(w, "fail-nth", text);
 }
 
-/* Each and every one is to fail. */
+/* Make all allocations of the workers fail. */
 static int workers_fail_all(struct workers *w)
 {
 	workers_put(w, "make-it-fail", "1");
@@ -143,7 +143,7 @@ static int workers_fail_all(struct workers *w)
 	       injectors_put("probability", "100");
 }
 
-/* How many are left until the next failure; 0: there was one. */
+/* How many allocations are left until the next failure; 0: one has failed. */
 static unsigned int workers_left(const struct workers *w)
 {
 	unsigned int least = NONE, i;
@@ -154,7 +154,7 @@ static unsigned int workers_left(const struct workers *w)
 		snprintf(path, sizeof(path), "/proc/%d/fail-nth", w->pids[i]);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			continue;	/* idle for long: it has ended */
+			continue;	/* a worker that was idle for long has ended */
 		memset(left, 0, sizeof(left));
 		if (read(fd, left, sizeof(left) - 1) > 0 && atoi(left) < (int)least)
 			least = atoi(left);
@@ -178,9 +178,9 @@ static void workers_stop(const struct workers *w)
 	}
 }
 
-/* --- what is done ---------------------------------------------------------- */
+/* --- the tested operations --------------------------------------------------- */
 
-/* Small pools, as allocations for further records are all alike. */
+/* Load kvmwatch with small pools, as allocations of further records are all alike. */
 static int load(void *unused)
 {
 	char args[256];
@@ -189,7 +189,7 @@ static int load(void *unused)
 	return watch_load(args);
 }
 
-/* All that the kernel does for a module before that begins. */
+/* Load with an invalid parameter: this has the allocations of the kernel's own part of insmod. */
 static int load_refused(void *unused)
 {
 	return watch_load("via=nothing") == -EINVAL ? 0 : -EPROTO;
@@ -239,7 +239,7 @@ static int map_stats(void *arg)
 		err = -errno;
 	else if (!__atomic_load_n(&map->data_size, __ATOMIC_RELAXED))
 		err = -EPROTO;
-	/* To unmap takes memory as well; the next try has it. */
+	/* munmap() allocates memory as well, and may fail; the next one does not. */
 	if (map != MAP_FAILED && munmap(map, GUEST_PAGE)) {
 		err = -errno;
 		munmap(map, GUEST_PAGE);
@@ -265,7 +265,7 @@ static int read_all(void *arg)
 	return err;
 }
 
-/* As much as one read has of what is counted of each page. */
+/* Read as much of the counts of pages as one read() returns. */
 static int read_heat(void *arg)
 {
 	struct kvmwatch_open open = {
@@ -362,7 +362,7 @@ static int make_vm(void *arg)
 	return 0;
 }
 
-/* --- while a guest is at work ----------------------------------------------- */
+/* --- each allocation fails, while a guest works ----------------------------- */
 
 static struct guest *new_guest(void)
 {
@@ -379,7 +379,7 @@ static struct guest *new_guest(void)
 	return NULL;
 }
 
-/* And one that goes on writing. */
+/* A guest as new_guest() makes it, whose vCPU 1 goes on writing. */
 static struct guest *busy_guest(void)
 {
 	struct guest *g = new_guest();
@@ -391,7 +391,7 @@ static struct guest *busy_guest(void)
 	return NULL;
 }
 
-/* Is there a file for each statistic of the guest, a vCPU of it and a slot? */
+/* Is there a file for each statistic of the guest, of a vCPU and of a slot? */
 static bool has_files(struct guest *g)
 {
 	static const char *const dirs[] = {
@@ -422,7 +422,7 @@ static bool is_listed(struct guest *g)
 	return !watch_find(g, &vm) && vm.vcpus == 2 && vm.slots == vendor_slots(2);
 }
 
-/* What @g is and has mapped is known, and stays so when asked of KVM. */
+/* All of @g is listed and has files, its mapped pages are right, and an audit finds the same. */
 static bool is_exact(struct guest *g)
 {
 	return WATCH_EVENTUALLY(is_listed(g) && has_files(g) &&
@@ -431,7 +431,7 @@ static bool is_exact(struct guest *g)
 	       watch_audit(g, NULL) == 1 && watch_vm_stat(g, "audit_failures") == 0;
 }
 
-/* With a hook missing for want of memory, it says that it is; what it has is right. */
+/* Either a hook is missing for want of memory, and says so, or all numbers of @g are right. */
 static bool is_honest(struct guest *g)
 {
 	struct kvmwatch_hook *hooks;
@@ -448,7 +448,7 @@ static bool is_honest(struct guest *g)
 	return missing || is_exact(g);
 }
 
-/* Kernel memory of a guest's records, and how many there are: a VM, two vCPUs, two slots. */
+/* The records of a guest are a VM, two vCPUs and two slots, and take as many bytes as before. */
 static bool is_all_there_is(struct guest *g, unsigned long bytes)
 {
 	struct kvmwatch_vm vm;
@@ -471,8 +471,8 @@ FIXTURE(failing)
 FIXTURE_VARIANT(failing)
 {
 	int (*run)(void *guest);
-	unsigned int least;	/* so many it has at least */
-	unsigned int tries;	/* so many of them in a short run */
+	unsigned int least;	/* the operation has at least so many allocations */
+	unsigned int tries;	/* a short run lets so many of them fail */
 	bool load;
 };
 
@@ -491,24 +491,24 @@ FIXTURE_SETUP(failing)
 {
 	NEEDS_VM(FROM_SETUP, "it makes allocations of the kernel fail");
 	ASSERT_EQ(0, injectors_init());
-	/* An idle VM causes no event that makes kvmwatch look for it. */
+	/* A busy guest causes events, which make a new kvmwatch look for it. */
 	self->g = variant->load ? new_guest() : busy_guest();
 	ASSERT_NE(NULL, self->g);
 }
 
 FIXTURE_TEARDOWN(failing)
 {
-	watch_load(NULL);	/* unless it is */
+	watch_load(NULL);	/* load it if a test left it unloaded */
 	guest_free(self->g);
 }
 
-/* Out of memory, in the words of those who ask for it. */
+/* The errors by which system calls say that memory was short. */
 static bool is_clear(int answer)
 {
 	return answer == -ENOMEM || answer == -EFAULT || answer == -EAGAIN;
 }
 
-/* In a short run not each of them, and others each time. */
+/* In a short run only every so many-th allocation fails; which ones, differs from run to run. */
 static unsigned int stride(unsigned int all, unsigned int tries)
 {
 	return is_short() && all > tries ? all / tries : 1;
@@ -529,7 +529,10 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 		first = NONE - with_failure(load_refused, NULL, NONE, &answer);
 		ASSERT_EQ(0, answer);
 	}
-	/* As many as it has each time; what it finds in caches needs no page of its own. */
+	/*
+	 * The operation has as many allocations each time, but pages that it finds in caches need
+	 * none. Take the least of three.
+	 */
 	all = NONE;
 	for (i = 0; i < 3; i++) {
 		if (variant->load && watch_refs() >= 0)
@@ -548,13 +551,16 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 		refused += answer != 0;
 		if (answer) {
 			EXPECT_TRUE(is_clear(answer)) TH_LOG("number %u: error %d", nth, answer);
-			guest_slot_del(self->g, SLOT + 1);	/* what is left of a half */
+			guest_slot_del(self->g, SLOT + 1);	/* left by a failed operation */
 		} else {
 			EXPECT_TRUE(!variant->load || is_honest(self->g)) TH_LOG("number %u", nth);
 		}
 		if (failed || !variant->load)
 			continue;
-		/* The housekeeper was first to make directories: insmod has fewer, tried closer. */
+		/*
+		 * If the housekeeper made directories before insmod did, insmod has fewer
+		 * allocations. Those that are left are tried in smaller steps.
+		 */
 		all = nth - 1;
 		if (step > 1) {
 			step = stride(all - first, variant->tries);
@@ -571,19 +577,22 @@ TEST_F_TIMEOUT(failing, answers_and_all_is_exact, 390)
 		ASSERT_EQ(0, load(NULL));
 	}
 	EXPECT_TRUE(is_exact(self->g));
-	/* No more is there than was, also of what no list shows; and nobody has it open. */
+	/*
+	 * There are no more records than before, nor more memory in them, and no fd pins the
+	 * module.
+	 */
 	EXPECT_TRUE(WATCH_EVENTUALLY(is_all_there_is(self->g, bytes))) {
 		TH_LOG("%d records, %lu bytes, were %lu", watch_records(), footprint(self->g),
 		       bytes);
 	}
 	EXPECT_EQ(0, watch_refs());
-	/* And nobody's fd that did not come about keeps what is gone. */
+	/* No fd that could not be opened keeps records of a VM that has ended. */
 	guest_free(self->g);
 	self->g = NULL;
 	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records())) TH_LOG("%d records", watch_records());
 }
 
-/* --- what is done behind it ------------------------------------------------------ */
+/* --- work items ----------------------------------------------------------------- */
 
 FIXTURE(worker)
 {
@@ -607,7 +616,7 @@ FIXTURE_TEARDOWN(worker)
 	watch_load(NULL);
 }
 
-/* Events that found no VM's record. */
+/* Number of events of VMs without a record. */
 static unsigned long lost(void)
 {
 	char *hooks = watch_debugfs_table("hooks"), *line;
@@ -620,7 +629,7 @@ static unsigned long lost(void)
 	return events;
 }
 
-/* What its vCPU has done is what was counted of it; or that some was not is known. */
+/* All exits of the vCPU were counted, or kvmwatch has counted lost events. */
 static bool is_counted(struct guest *g, unsigned long lost_before)
 {
 	__u64 exits = watch_vcpu_stat(g, 0, "user_exits"), runs = guest_runs(g, 0);
@@ -629,7 +638,7 @@ static bool is_counted(struct guest *g, unsigned long lost_before)
 	       (exits < runs && (watch_vm_stat(g, "lost_events") > 0 || lost() > lost_before));
 }
 
-/* From here on nothing is lost. */
+/* From here on no exit is lost. */
 static bool counts_on(struct guest *g)
 {
 	__u64 exits = watch_vcpu_stat(g, 0, "user_exits"), runs = guest_runs(g, 0);
@@ -639,8 +648,8 @@ static bool counts_on(struct guest *g)
 }
 
 /*
- * A VM comes when one record of each kind is ready. The others, its directories and what is
- * ready for the next are made behind it; what of that fails is made good without anybody's help.
+ * A VM is listed when one record of each kind is ready. A work item makes the other records, the
+ * VM's directories and the records for the next VM. It retries, by itself, what fails of that.
  */
 TEST_F_TIMEOUT(worker, retries_failed_allocations_for_a_new_vm, 390)
 {
@@ -710,7 +719,7 @@ TEST_F_TIMEOUT(worker, unloads_before_it_has_retried, 120)
 	EXPECT_LT(0, incomplete);
 }
 
-/* A worker makes mapped copies too, and tries again after a failed allocation. */
+/* A work item makes mapped copies too, and retries after a failed allocation. */
 TEST_F(worker, retries_a_failed_copy)
 {
 	struct kvmwatch_map *map;
@@ -734,7 +743,7 @@ TEST_F(worker, retries_a_failed_copy)
 	EXPECT_TRUE(WATCH_EVENTUALLY(watch_refs() == 0));
 }
 
-/* An audit of all VMs that has no memory for the list of them is left out, and the next is not. */
+/* An audit of all VMs is left out if there is no memory for the list of VMs. The next one runs. */
 TEST_F(worker, audits_again_after_a_failed_audit)
 {
 	unsigned long audits;

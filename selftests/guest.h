@@ -6,16 +6,16 @@
  * Each command is a struct guest_work; it runs in the caller's thread or in that of the vCPU, and
  * ends with a port write. The work that a command causes in KVM is known:
  *
- *   KVM_RUN ioctls	1, and one more for each exit to userspace on the way.
- *			guest_runs() has the number really made
- *   slot 0		all of its GUEST_SLOT0_PAGES pages have been read when a
- *			command ends, so that each is mapped once, as 4K
+ *   KVM_RUN ioctls	1, and one more for each exit to userspace before the end.
+ *			guest_runs() returns the actual number
+ *   slot 0		a command reads all of its GUEST_SLOT0_PAGES pages before it ends,
+ *			so that each is mapped once, as 4K
  *   other slots	exactly the pages that the command names. KVM's shadow MMU
  *			(npt=0, ept=0, 5.10) may map more 4K pages: of each 8 in a
- *			row, those that the host has at the moment of a fault
+ *			row, those that are present in the host at a fault
  *
- * After a slot was deleted or moved KVM may have dropped all mappings, slot 0's
- * too; they come back with the next command.
+ * When a slot is deleted or moved KVM may drop all mappings, slot 0's too. The next command brings
+ * these back.
  *
  * Functions that return int or long return 0 or a count, else -errno. They never exit or print.
  * @vcpu is an index, counted from 0, and the vCPU's id.
@@ -35,10 +35,10 @@
 #define GUEST_MAX_VCPUS		8
 #define GUEST_MAX_SLOTS		64	/* slot 0 included */
 
-/* Slots may lie in so many different GiB, all below 512 GiB; slot 0 in the first. */
+/* How many different GiB slots may lie in, all below 512 GiB; slot 0 lies in the first. */
 #define GUEST_MAX_GIBS		16
 
-/* Slot 0 is the guest's own: code, tables, mailboxes, from address 0. */
+/* Slot 0, from address 0 on, has the guest's code, page tables and mailboxes. */
 #define GUEST_SLOT0_PAGES	(4 + GUEST_MAX_VCPUS + GUEST_MAX_GIBS)
 
 #define GUEST_FOREVER		(~0ULL)
@@ -48,12 +48,12 @@ struct guest;
 /* --- life ------------------------------------------------------------------ */
 
 /*
- * No interrupt controller and timer in KVM: a halt is an exit to userspace, and
- * nothing can wake it but KVM_RUN. Without this flag all of them are in KVM.
+ * Without interrupt controller and timer in KVM: a halt is an exit to userspace, which only another
+ * KVM_RUN ends. Without this flag KVM has these devices.
  */
 #define GUEST_NO_IRQCHIP	0x1
 
-/* Its vCPUs can have guests of their own, see guest_nest(). AMD only, with nested=1. */
+/* The vCPUs can have nested guests, see guest_nest(). AMD only, with nested=1. */
 #define GUEST_NESTED		0x2
 
 /*
@@ -111,11 +111,11 @@ enum guest_mem {
 int guest_slot_add(struct guest *g, unsigned int id, __u64 gpa, __u64 pages,
 		   enum guest_mem mem, __u32 flags);
 /*
- * Add slot @id with the memory and address of slot @of, as a VMM does for SMM. It has to go
- * first.
+ * Add slot @id with the memory and address of slot @of, as a VMM does for SMM. It must be deleted
+ * before slot @of.
  */
 int guest_slot_alias(struct guest *g, unsigned int id, unsigned int of, __u32 flags);
-/* Same memory at another guest address. */
+/* Show the same memory at another guest address. */
 int guest_slot_move(struct guest *g, unsigned int id, __u64 gpa);
 /* Change the KVM_MEM_* flags; KVM allows that for KVM_MEM_LOG_DIRTY_PAGES. */
 int guest_slot_flags(struct guest *g, unsigned int id, __u32 flags);
@@ -128,10 +128,10 @@ void *guest_slot_host(const struct guest *g, unsigned int id);
 int guest_slot_populate(struct guest *g, unsigned int id);
 /* Give pages back to the host: madvise(MADV_DONTNEED). */
 int guest_slot_discard(struct guest *g, unsigned int id, __u64 first, __u64 pages);
-/* How many bytes of it are in huge pages of the host now. */
+/* How many bytes of the slot the host has in huge pages now. */
 long long guest_slot_huge(const struct guest *g, unsigned int id);
 
-/* --- the guest's guest ----------------------------------------------------- */
+/* --- nested guests --------------------------------------------------------- */
 
 /*
  * With GUEST_NESTED, each vCPU can run work in a guest of its own: work_nested(). That guest sees
@@ -145,7 +145,7 @@ long long guest_slot_huge(const struct guest *g, unsigned int id);
  */
 #define GUEST_NEST_PAGES	64
 
-/* Make slot @id with what it takes. Call it when all vCPUs are there. */
+/* Make slot @id with these tables and VMCBs. Call it after all vCPUs were added. */
 int guest_nest(struct guest *g, unsigned int id, __u64 gpa);
 /*
  * Map the guest's pages from @gpa on at @at for the nested guest, as 4K or 2M pages. Existing
@@ -155,23 +155,22 @@ int guest_nest(struct guest *g, unsigned int id, __u64 gpa);
  */
 int guest_nest_map(struct guest *g, __u64 at, __u64 gpa, __u64 pages, bool huge);
 /*
- * Where in the tables its entry is, of 8 bytes, for 4K or 2M at @at: for work_store() in the
- * guest. What goes into one is an address and GUEST_NEST_ENTRY, or 0.
+ * Address of the table entry (8 bytes) for the 4K or 2M page at @at, for work_store() in the guest.
+ * The entry is an address and GUEST_NEST_ENTRY, or 0.
  */
 __u64 guest_nest_entry(struct guest *g, __u64 at, bool huge);
-#define GUEST_NEST_ENTRY	0x67	/* present, writable, for all, accessed, dirty */
+#define GUEST_NEST_ENTRY	0x67	/* present, writable, user, accessed, dirty */
 
 /* --- SMM ------------------------------------------------------------------- */
 
 /*
- * The slots that a vCPU in SMM sees have numbers of their own. guest_smm() makes number 0,
- * with the handler of SMIs; of it each SMI has touched two pages. -EOPNOTSUPP: not in this
- * kernel.
+ * The slots that a vCPU in SMM sees have numbers of their own. guest_smm() makes slot 0 with the
+ * handler of SMIs. Each SMI touches two pages of it. -EOPNOTSUPP: this kernel has no SMM.
  */
 #define GUEST_SMM_SLOT(id)	(0x10000U | (id))
 
 int guest_smm(struct guest *g);
-/* An SMI, whose handler writes to @pages from @gpa, below 4G. */
+/* Send an SMI, whose handler writes to @pages pages from @gpa on, below 4G. */
 int guest_smi(struct guest *g, unsigned int vcpu, __u64 gpa, unsigned int pages);
 
 /* --- dirty log ------------------------------------------------------------- */
@@ -191,8 +190,8 @@ size_t guest_bitmap_size(const struct guest *g, unsigned int id);
  */
 int guest_dirty_manual(struct guest *g, __u64 flags);
 /*
- * KVM_CLEAR_DIRTY_LOG of @pages from @first, both multiples of 64 (@pages not
- * at the slot's end). Bit 0 of @bitmap is page @first; NULL: all set.
+ * KVM_CLEAR_DIRTY_LOG of @pages pages from @first on, both multiples of 64 (@pages may be none at
+ * the slot's end). Bit 0 of @bitmap is page @first; NULL: all bits set.
  */
 int guest_dirty_clear(struct guest *g, unsigned int id, __u64 first, __u64 pages,
 		      const __u64 *bitmap);
@@ -205,14 +204,14 @@ int guest_dirty_clear(struct guest *g, unsigned int id, __u64 first, __u64 pages
  */
 int guest_ring_enable(struct guest *g, __u32 bytes);
 /*
- * Take what is in the vCPU's ring; how many entries since the last call, those
- * taken on the spot included. A write that finds the ring full is logged twice,
- * so each of guest_ring_full() adds one.
+ * Take all entries of the vCPU's ring. Returns how many entries there were since the last call,
+ * including those taken on the spot. A write that finds the ring full is logged twice, so each of
+ * guest_ring_full() adds one.
  */
 long guest_ring_harvest(struct guest *g, unsigned int vcpu);
 /* KVM_RESET_DIRTY_RINGS; how many entries KVM took back. */
 int guest_ring_reset(struct guest *g);
-/* Exits because the ring was full, so far. */
+/* Number of exits so far because the ring was full. */
 __u64 guest_ring_full(const struct guest *g, unsigned int vcpu);
 
 /* --- work ------------------------------------------------------------------ */
@@ -273,7 +272,7 @@ static inline struct guest_work work_write(__u64 gpa, __u64 pages, __u64 stride,
 	};
 }
 
-/* Write @value, once to each of @count places. */
+/* Write @value once to each of @count addresses. */
 static inline struct guest_work work_store(__u64 gpa, __u64 count, __u64 stride, __u64 value)
 {
 	struct guest_work work = work_write(gpa, count, stride, 1);
@@ -282,7 +281,7 @@ static inline struct guest_work work_store(__u64 gpa, __u64 count, __u64 stride,
 	return work;
 }
 
-/* Call the code at @gpa, @gpa + @stride, ...: @calls of them. It is to return at once. */
+/* Call the code at @gpa, @gpa + @stride, ...: @calls calls. The code must return at once. */
 static inline struct guest_work work_call(__u64 gpa, __u64 calls, __u64 stride)
 {
 	struct guest_work work = work_read(gpa, calls, stride);
@@ -291,21 +290,21 @@ static inline struct guest_work work_call(__u64 gpa, __u64 calls, __u64 stride)
 	return work;
 }
 
-/* Count as fast as it can, with no exit, until guest_stop(). */
+/* Count without exits until guest_stop(). */
 static inline struct guest_work work_spin(void)
 {
 	return (struct guest_work){ .op = GUEST_SPIN, .rounds = GUEST_FOREVER };
 }
 
 /*
- * Halt @halts times. The HLT instructions are exactly as many; interrupts left
- * over from before are taken first. While it runs, guest_progress() is the
- * number of the halt that it is about to do or does, from 1.
+ * Halt @halts times, with exactly as many HLT instructions. The guest first takes interrupts that
+ * are pending. While it runs, guest_progress() is the number of the halt that comes next or goes on,
+ * from 1.
  *
- * @period_ns is for the timers. LAPIC: time from arming to the interrupt, below
- * 4.29 s. PIT: time between ticks, 200 us (KVM makes it longer if it is shorter)
- * to 54.9 ms. A tick that comes while the guest is awake ends its next halt at
- * once. Under emulation short ticks may keep a CPU busy for good: use the LAPIC.
+ * @period_ns is for the timers. LAPIC: time from arming to the interrupt, below 4.29 s. PIT: time
+ * between ticks, 200 us (KVM lengthens a shorter one) to 54.9 ms. A tick that comes while the guest
+ * is awake ends its next halt at once. Under emulation short ticks may keep a CPU busy for good: use
+ * the LAPIC.
  */
 static inline struct guest_work work_halt(__u64 halts, enum guest_wake wake,
 					  __u64 period_ns)
@@ -331,8 +330,8 @@ static inline struct guest_work work_cpuid(__u64 exits)
 }
 
 /*
- * Have the guest's guest do it. Each round is a VMRUN, and ends with a VMMCALL, or if it is a
- * halt (GUEST_WAKE_USER only) with the interrupt that ends that.
+ * Do the work in the nested guest. Each round is a VMRUN. It ends with a VMMCALL, or, for a halt
+ * (GUEST_WAKE_USER only), with the interrupt that ends the halt.
  */
 static inline struct guest_work work_nested(struct guest_work work)
 {
@@ -341,25 +340,24 @@ static inline struct guest_work work_nested(struct guest_work work)
 }
 
 /*
- * Do the work, and return when it is done. In the caller's thread, unless the
- * vCPU has its own. Errors:
- *   -EINVAL	work that makes no sense, or not with this VM
- *   -EBUSY	the vCPU is at work, or the PIT at another vCPU's
- *   -EFAULT	it touched an address outside all slots; done all the same, but
- *		only the round in which that happened. Or the guest's guest did, outside
- *		of what it has: that round is not done
- *   -EPROTO	the guest's guest ended in another way
+ * Do the work, and return when it is done. The vCPU's thread does it, or the caller's if the vCPU
+ * has none. Errors:
+ *   -EINVAL	the work is not valid, or not for this VM
+ *   -EBUSY	the vCPU is at work, or another vCPU uses the PIT
+ *   -EFAULT	the guest touched an address outside all slots: the work ends with that round. Or
+ *		the nested guest touched an address that it has not mapped: that round is not done
+ *   -EPROTO	the nested guest ended in another way
  *   -EIO	the guest crashed: guest_kvm_run() tells how. The vCPU is lost
  *   -ECANCELED	guest_free() or guest_close_vcpu() came first
- *   others	what KVM_RUN answered
- * Writes to a KVM_MEM_READONLY slot are dropped: exits to userspace, no error.
+ *   others	errors of KVM_RUN
+ * A write to a KVM_MEM_READONLY slot is dropped: it is an exit to userspace, and no error.
  */
 int guest_run(struct guest *g, unsigned int vcpu, struct guest_work work);
 
 /* Let the vCPU's own thread do the work. Every guest_start() needs a guest_wait(). */
 int guest_start(struct guest *g, unsigned int vcpu, struct guest_work work);
 /*
- * Wait for it, at most @timeout_ms (-1: for ever). Its result as of guest_run();
+ * Wait for the end of the work, at most @timeout_ms (-1: for ever). Returns what guest_run() would;
  * -ETIMEDOUT: it is still at work; -ECHILD: nothing was started.
  */
 int guest_wait(struct guest *g, unsigned int vcpu, int timeout_ms);
@@ -381,7 +379,7 @@ int guest_pin(struct guest *g, unsigned int vcpu, int cpu);
 /* The vCPU's thread; 0: it has none. */
 int guest_tid(const struct guest *g, unsigned int vcpu);
 
-/* Rounds of the present or last work that are done; for halts see work_halt(). */
+/* Rounds done of the present or last work; for halts see work_halt(). */
 __u64 guest_progress(const struct guest *g, unsigned int vcpu);
 /* Wait until guest_progress() is @progress or more. -ETIMEDOUT. */
 int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
@@ -393,8 +391,8 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
 int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
 		      int timeout_ms);
 /*
- * Halt @halts times, each woken from here after it has gone to sleep. None of
- * them ends while polling.
+ * Halt @halts times. Wake each halt from here after the vCPU's thread has gone to sleep, so that
+ * none ends while polling.
  */
 int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts);
 

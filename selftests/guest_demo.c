@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest to look at: does a known amount of work, says so, and stays.
- *
- * All of a round's work is done by vCPU 0, but halts and exits, which each vCPU
- * does. Nothing else happens in between, so a counter that moves is wrong.
+ * A guest to look at: it does a known amount of work, prints it, and stays. vCPU 0 does all work of
+ * a round, except that every vCPU halts and exits. Nothing else happens between rounds, so a
+ * counter that grows then is wrong.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -35,7 +34,7 @@ struct options {
 	unsigned long halt_us;
 	unsigned long exits;
 	unsigned long rounds;
-	long seconds;			/* -1: until a signal */
+	long seconds;			/* -1: until a signal comes */
 	bool keep_log;
 	bool rings;
 	bool spin;
@@ -96,7 +95,7 @@ static int write_pages(struct guest *g, const struct options *o)
 	return 0;
 }
 
-/* How many pages were logged since the last time, or -errno. */
+/* Number of pages that the log has had since the last call, or -errno. */
 static long collect(struct guest *g, const struct options *o)
 {
 	long logged;
@@ -138,7 +137,7 @@ static int dirty_rounds(struct guest *g, const struct options *o)
 	return err ? fail(o, "can't switch dirty logging off", err) : 0;
 }
 
-/* On all vCPUs at once. */
+/* Every vCPU does this work at the same time. */
 static int run_all(struct guest *g, const struct options *o, struct guest_work work)
 {
 	int err = 0, ret;
@@ -229,7 +228,7 @@ static struct guest *start(const struct options *o)
 	return g;
 }
 
-/* Until the guest ends. */
+/* Have all vCPUs spin until the guest ends. */
 static int spin(struct guest *g, const struct options *o)
 {
 	unsigned int i;
@@ -243,7 +242,7 @@ static int spin(struct guest *g, const struct options *o)
 	return 0;
 }
 
-/* Rounds and signals, until it is time. */
+/* Do rounds, one more at each signal, until the time is over. */
 static int work(struct guest *g, const struct options *o, const sigset_t *signals)
 {
 	const struct timespec at_once = { 0 };
@@ -380,7 +379,7 @@ int main(int argc, char **argv)
 		.pages_2m = 8,
 		.dirty_rounds = 3,
 		.halts = 200,
-		.halt_us = 300 * slow_times(),	/* or it never comes to a halt */
+		.halt_us = 300 * slow_times(),	/* a shorter timer ends before HLT */
 		.exits = 1000,
 		.rounds = 1,
 		.seconds = -1,

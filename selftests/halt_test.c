@@ -23,14 +23,14 @@
 
 #define NOTHING		(~0ULL)
 
-/* A limit of the polling window that no halt here is as long as: 4 s. */
+/* A limit of the polling window, 4 s, that no halt here is as long as. */
 #define LIMIT_HUGE	4000000000U
-/* KVM's default: the first window, and by what it grows. */
+/* KVM's defaults: the first window, and the factor by which it grows. */
 #define GROW_START	10000
 #define GROW_FACTOR	2
 
 #define PARAMETER	"/sys/module/kvm/parameters/halt_poll_ns"
-/* By what it shrinks; 0 (the default before 6.11): to nothing. */
+/* The divisor by which the window shrinks; with 0 (the default before 6.11) it shrinks to 0. */
 #define SHRINK		"/sys/module/kvm/parameters/halt_poll_ns_shrink"
 
 static void stay_on(int cpu)
@@ -50,7 +50,7 @@ static int limit_window(struct guest *g, unsigned int ns)
 	return ioctl(guest_vm_fd(g), KVM_ENABLE_CAP, &cap) ? -errno : 0;
 }
 
-/* Limit the window of all VMs that have no limit of their own; the limit before it. */
+/* Limit the window of all VMs that have no limit of their own. Returns the old limit. */
 static long limit_all(unsigned int ns)
 {
 	char text[32] = "";
@@ -68,7 +68,7 @@ static long limit_all(unsigned int ns)
 	return was;
 }
 
-/* What KVM shrinks a window to. */
+/* The window after KVM has shrunk @window. */
 static __u64 shrunk(__u64 window)
 {
 	FILE *f = fopen(SHRINK, "re");
@@ -129,8 +129,8 @@ static int reset_window(struct guest *g)
 }
 
 /*
- * Halts that a timer ends: a hundred, and again with times twice as long until KVM has counted
- * @name, as on a busy machine each timer may be over before its HLT. Returns how many HLTs.
+ * Do a hundred halts that a timer ends. Do them again with times twice as long until KVM has
+ * counted @name: on a busy machine a timer may be over before its HLT. Returns the number of HLTs.
  */
 static int halt_by_timer(struct guest *g, const struct oracle *kvm, const char *name)
 {
@@ -148,7 +148,7 @@ static int halt_by_timer(struct guest *g, const struct oracle *kvm, const char *
 	return -ETIMEDOUT;
 }
 
-/* One that 5.10 does not keep: @instead there. */
+/* A number of KVM's; @instead if the kernel, like 5.10, does not keep it. */
 static __u64 kvms_or(const struct oracle *kvm, const char *name, __u64 instead)
 {
 	__u64 value;
@@ -196,8 +196,8 @@ static struct halts halts_of(int fd, const struct oracle *kvm)
 FIXTURE(halt)
 {
 	struct guest *g;
-	int fd;			/* of the vCPU: kvmwatch's */
-	struct oracle kvm;	/* KVM's */
+	int fd;			/* kvmwatch's fd of the vCPU */
+	struct oracle kvm;	/* KVM's numbers */
 };
 
 FIXTURE_SETUP(halt)
@@ -233,8 +233,8 @@ FIXTURE_VARIANT(asleep)
 {
 	bool limited;
 	unsigned int limit;
-	__u64 halts;		/* the window doubles with each: not too many */
-	__u64 polls;		/* those that polled first, all but NOTHING is known */
+	__u64 halts;		/* few, as the window doubles with each halt */
+	__u64 polls;		/* halts that polled first; NOTHING: all but the first may */
 };
 
 FIXTURE_VARIANT_ADD(asleep, without_polling)
@@ -289,16 +289,18 @@ TEST_F(asleep, each_halt_that_sleeps_is_one_and_ended_by_a_valid_wakeup)
 	EXPECT_EQ(h.kvm_waits, h.wait);
 	EXPECT_EQ(h.kvm_polls, h.poll);
 	EXPECT_LE(h.kvm_ns, h.time_ns);
-	/* A machine that stands still for longer than LIMIT_HUGE closes the window. */
+	/* A machine that stands still for longer than LIMIT_HUGE resets the window. */
 	if (variant->polls != NOTHING && !h.shrink)
 		EXPECT_EQ(variant->polls, h.kvm_attempts);
 }
 
 /*
- * The window only grows here, so it is longer than the halts soon: they end while
- * polling. It is open from the second halt on. KVM counts a HLT that finds an interrupt
- * pending as well, but does not halt for it. A halt that ends between polling and sleep is
- * no successful poll of KVM's, though its event says "poll", and so do we.
+ * The window is open from the second halt on and only grows here, so it is soon longer than the
+ * halts, which then end while polling.
+ *
+ * KVM counts a HLT that finds an interrupt pending as well, but does not halt for it. If a halt
+ * ends between polling and sleep, KVM counts no successful poll, though its event says "poll".
+ * kvmwatch does the same.
  */
 TEST_F(halt, halts_that_end_while_polling_are_those_that_kvm_counts)
 {
@@ -317,7 +319,7 @@ TEST_F(halt, halts_that_end_while_polling_are_those_that_kvm_counts)
 
 	EXPECT_EQ(hlts, h.kvm_exits - h0.kvm_exits);
 	EXPECT_GE(hlts, h.halts - h0.halts);
-	/* A machine that stands still for longer than LIMIT_HUGE closes the window. */
+	/* A machine that stands still for longer than LIMIT_HUGE resets the window. */
 	EXPECT_TRUE(h.shrink != h0.shrink ||
 		    h.kvm_attempts - h0.kvm_attempts == h.halts - h0.halts)
 		TH_LOG("%llu halts, %llu polled", h.halts - h0.halts,
@@ -463,7 +465,7 @@ TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
 				       h.halts - h0.halts));
 	EXPECT_EQ(h.halts - h0.halts, watch_trace_count("kvmwatch_halt: ", " vcpu 0 ", NULL));
 
-	/* And KVM's own event says the same, but for the way into the halt and out of it. */
+	/* KVM's own event says the same. Its time excludes the way into the halt and out of it. */
 	EXPECT_EQ(h.wait - h0.wait, watch_trace_count(" kvm_vcpu_wakeup: wait ", NULL));
 	EXPECT_EQ(h.poll - h0.poll, watch_trace_count(" kvm_vcpu_wakeup: poll ", NULL));
 	EXPECT_EQ(h.valid - h0.valid,
@@ -471,7 +473,7 @@ TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
 	EXPECT_GE(h.time_ns - h0.time_ns, watch_trace_sum("time", " kvm_vcpu_wakeup: ", NULL));
 }
 
-/* A change of the window, as an event tells it. */
+/* A change of the window in an event. */
 struct change {
 	char type[8];
 	__u64 old, new;
@@ -479,7 +481,7 @@ struct change {
 
 #define MAX_CHANGES	1024
 
-/* Those that kvmwatch or KVM recorded, in their order; how many. */
+/* Read the changes that kvmwatch or KVM recorded, in order. Returns how many. */
 static int changes_of(const char *event, struct change *changes)
 {
 	const char *line, *end, *at;
@@ -590,7 +592,10 @@ TEST_F(halt, a_window_that_shrinks_keeps_its_highest_value)
 		start_recording(_metadata);
 		h0 = halts_of(self->fd, &self->kvm);
 		err = halt_shortly(self->g, 3, LIMIT_HUGE);
-		/* Not below the window, so it stays; but the halt is longer than that. */
+		/*
+		 * The limit is not below the window, which stays as it is; but the halt is longer
+		 * than the limit.
+		 */
 		ASSERT_EQ(0, limit_window(self->g, GROW_START * GROW_FACTOR * GROW_FACTOR));
 		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));
 		h = halts_of(self->fd, &self->kvm);
@@ -608,7 +613,7 @@ TEST_F(halt, a_window_that_shrinks_keeps_its_highest_value)
 
 TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
 {
-	/* Those that follow clamp a window that is longer, but 5.10 does so only with 0. */
+	/* Limits below the window clamp it, but 5.10 does so only for 0. */
 	static const unsigned int limits[] = { 15000, 30000, 0, 60000, 120000 };
 	struct halts h0, h;
 	int i;
@@ -619,7 +624,7 @@ TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
 		ASSERT_EQ(0, limit_window(self->g, LIMIT_HUGE));
 		ASSERT_EQ(0, guest_run(self->g, 0, work_halt(20, GUEST_WAKE_LAPIC, 50000)));
 		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
-		/* The window is 20 us at least. */
+		/* The window is at least 20 us here. */
 		ASSERT_EQ(0, limit_window(self->g, limits[i % ARRAY_SIZE(limits)]));
 		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));
 		ASSERT_EQ(0, guest_run(self->g, 0, work_halt(20, GUEST_WAKE_LAPIC, 300000)));
@@ -635,7 +640,7 @@ TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
 
 /* --- silent changes ---------------------------------------------------------- */
 
-/* The window is GROW_START * 4 when the limit is lowered; then there is one more halt. */
+/* The window is GROW_START * 4 when the limit is lowered; the vCPU halts once more after that. */
 FIXTURE(lower)
 {
 	struct guest *g;
@@ -646,15 +651,15 @@ FIXTURE(lower)
 
 FIXTURE_VARIANT(lower)
 {
-	bool all;		/* by the parameter of kvm.ko, for all VMs */
-	bool asleep;		/* while the vCPU sleeps */
+	bool all;		/* lower kvm.ko's parameter, which is for all VMs */
+	bool asleep;		/* lower it while the vCPU sleeps */
 	unsigned int limit;
 	__u64 silent, grow, shrink, window;
 };
 
 /*
- * KVM clamps it when the halt begins; there is no polling, so no event either. 5.10 has
- * only the reset at the halt's end, which is as silent.
+ * KVM clamps the window when the halt begins. It does not poll, so it has no event. 5.10 only
+ * resets the window when the halt ends, also without an event.
  */
 FIXTURE_VARIANT_ADD(lower, to_zero)
 {
@@ -666,7 +671,7 @@ FIXTURE_VARIANT_ADD(lower, to_zero_for_all)
 	.all = true, .limit = 0, .silent = 1,
 };
 
-/* KVM resets it when the halt ends. */
+/* KVM resets the window when the halt ends, without an event. */
 FIXTURE_VARIANT_ADD(lower, to_zero_while_asleep)
 {
 	.asleep = true, .limit = 0, .silent = 1,
@@ -677,7 +682,10 @@ FIXTURE_VARIANT_ADD(lower, to_zero_for_all_while_asleep)
 	.all = true, .asleep = true, .limit = 0, .silent = 1,
 };
 
-/* Clamped when the halt begins, and as that is longer than the limit, shrunk at its end. */
+/*
+ * KVM clamps the window when the halt begins. As the halt is longer than the limit, KVM shrinks the
+ * window when it ends.
+ */
 FIXTURE_VARIANT_ADD(lower, below_the_window)
 {
 	.limit = GROW_START * 3, .silent = 1, .shrink = 1,
@@ -688,7 +696,7 @@ FIXTURE_VARIANT_ADD(lower, below_the_window_for_all)
 	.all = true, .limit = GROW_START * 3, .silent = 1, .shrink = 1,
 };
 
-/* Not clamped, for the halt has begun. */
+/* KVM does not clamp the window, as the halt has begun. */
 FIXTURE_VARIANT_ADD(lower, below_the_window_while_asleep)
 {
 	.asleep = true, .limit = GROW_START * 3, .shrink = 1,
@@ -745,8 +753,8 @@ static int lower_limit(struct guest *g, bool all, unsigned int limit)
 }
 
 /*
- * What is said before the limit is lowered and after the halt that shows it. -EAGAIN: a halt may
- * have been as long as the limits that are not to matter.
+ * Record the events from before the limit is lowered until the halt that shows it has ended.
+ * -EAGAIN: a halt may have been longer than a limit that must not matter here.
  */
 static int lower_and_halt(struct __test_metadata *_metadata, struct _test_data_lower *self,
 			  const struct _fixture_variant_lower *variant, struct halts *h0,
@@ -782,7 +790,7 @@ TEST_F(lower, a_change_without_an_event_is_silent)
 	 * halt has ended.
 	 */
 	bool old_kvm = self->kvm.stats_fd < 0;
-	/* The window when the halt ends. */
+	/* the window at the end of the halt */
 	__u64 limit = variant->silent ? variant->limit : GROW_START * 4, window;
 	struct halts h0, h;
 	int err;
@@ -864,7 +872,7 @@ TEST_F(early, a_halt_that_began_before_insmod_counts_when_it_ends)
 	EXPECT_EQ(1, h.wait);
 	EXPECT_EQ(1, h.valid);
 	EXPECT_EQ(1, h.hist);
-	/* On a slow machine loading takes longer than KVM would ever poll. */
+	/* On a slow machine, loading may take longer than any polling window. */
 	EXPECT_EQ(h.time_ns < LIMIT_HUGE, h.grow);
 	EXPECT_EQ(0, h.silent);
 	EXPECT_LE(h.kvm_ns, h.time_ns);

@@ -37,16 +37,16 @@
 
 /* --- reading ------------------------------------------------------------- */
 
-/* What an fd says of one slot: @item is all zero if it is not there. */
+/* What an fd shows of one slot; @item is all zero if it does not show the slot. */
 struct view {
 	struct kvmwatch_heat_header head;
 	struct kvmwatch_heat_slot item;
 	__u64 distinct[WINDOWS];
 	struct kvmwatch_heat_page pages[PAGES];
-	__u64 counts;	/* of all its pages together */
+	__u64 counts;	/* sum over all pages */
 };
 
-/* The first that is called so, or, if it comes twice, the one that is gone or not. */
+/* Find the slot of address space 0 with this number; the first, if the fd shows several. */
 static int look(int fd, unsigned int id, struct view *view)
 {
 	struct kvmwatch_heat *heat;
@@ -101,7 +101,7 @@ FIXTURE_SETUP(heat)
 		SKIP(return, "no /dev/kvm: %s", strerror(errno));
 	ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
 	ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_B, PAGES, GUEST_MEM_4K, LOG));
-	/* From before heat is on: not counted. */
+	/* These marks come before heat counts, so they are not counted. */
 	ASSERT_EQ(0, dirty(self->g, 0, GPA_A, 0, 10));
 	ASSERT_LE(0, guest_dirty_get(self->g, 1, NULL));
 	self->dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
@@ -117,7 +117,7 @@ FIXTURE_TEARDOWN(heat)
 	guest_free(self->g);
 }
 
-/* How often each page was in the log, by KVM. */
+/* Fetch the log; add 1 to @rounds for each page in it. Returns the number of pages. */
 static long add_log(struct guest *g, unsigned int slot, __u32 *rounds)
 {
 	__u64 bitmap[PAGES / 64];
@@ -165,7 +165,7 @@ TEST_F(heat, counts_are_the_rounds_that_a_page_was_in_the_log)
 	EXPECT_EQ(24, v->head.collects);
 	EXPECT_EQ(0, v->head.flags);
 	EXPECT_EQ(0, v->head.uncovered);
-	/* What is not logged has no marks, and says why. */
+	/* A slot that is not logged has no marks, and its flags show that. */
 	ASSERT_EQ(0, look(self->fd, 0, v));
 	EXPECT_EQ(GUEST_SLOT0_PAGES, v->item.npages);
 	EXPECT_EQ(0, v->counts);
@@ -228,7 +228,7 @@ TEST_F(heat, a_slot_s_fd_is_about_that_slot)
 
 #define MAX_MARKS	8192
 
-/* Each mark, as (page, tick), in the order of the rounds. */
+/* Each mark as a page and a tick, in the order of the rounds. */
 struct history {
 	int nr;
 	struct {
@@ -240,7 +240,7 @@ struct history {
 /* Distinct pages in all windows of 2^@i ticks that ended before tick @now. */
 static __u64 distinct_in(const struct history *h, unsigned int i, __u64 now)
 {
-	__u32 last[PAGES] = {};	/* window that a page was in last, from 1 */
+	__u32 last[PAGES] = {};	/* the last window that has the page, from 1 on */
 	__u64 sum = 0;
 	int n;
 
@@ -255,7 +255,7 @@ static __u64 distinct_in(const struct history *h, unsigned int i, __u64 now)
 	return sum;
 }
 
-/* Is there a length of window of which pages were marked more than once in one? */
+/* Is there a window length for which a page was marked twice in one window, in different ticks? */
 static bool tells_lengths_apart(const struct history *h, __u64 now)
 {
 	__u64 ticks = distinct_in(h, 0, now), pages;
@@ -284,7 +284,7 @@ TEST_F_TIMEOUT(heat, windows_have_the_distinct_pages_that_were_marked_in_them, 6
 
 	ASSERT_EQ(0, guest_pin(g, 0, 0));
 	ASSERT_EQ(0, guest_pin(g, 1, 1));
-	/* How many rounds come in one tick, and ticks in one round, is a matter of luck. */
+	/* How many rounds fall into one tick, or ticks into one round, depends on the machine. */
 	for (round = 0; round < MAX_MARKS / 30 &&
 	     (ticks < 20 || !tells_lengths_apart(&h, ticks)); round++) {
 		ASSERT_EQ(0, guest_start(g, 0, work_write(GPA_A, 1 + round % 9, GUEST_PAGE, 1)));
@@ -409,7 +409,7 @@ TEST_F(heat, a_deleted_slot_keeps_its_counts_and_a_new_one_is_not_covered)
 	EXPECT_EQ(0, v->head.uncovered);
 	ASSERT_EQ(0, look(self->fd, 1, v));
 	EXPECT_EQ(70, v->head.uncovered);
-	/* With those that were not covered gone, too. */
+	/* The slots that were not covered are deleted, too. */
 	ASSERT_EQ(0, guest_slot_del(g, 1));
 	ASSERT_EQ(0, guest_slot_del(g, 3));
 	ASSERT_EQ(0, look(self->fd, 2, v));
@@ -580,7 +580,7 @@ static int receive_fd(int from)
 	return fd;
 }
 
-/* The module counts as long as the fd is open, even while a socket holds it. */
+/* The module counts as long as the fd is open, even if only a message in a socket holds it. */
 TEST_F(heat, an_fd_may_be_passed_on)
 {
 	struct view *v = &self->view;
@@ -660,7 +660,7 @@ TEST_F(heat, any_part_can_be_read_alone)
 	ASSERT_EQ(size, read(self->fd, part, 2 * size));
 	EXPECT_EQ(0, read(self->fd, part, 1));
 	EXPECT_EQ(0, memcmp(whole + head, part + head, size - head));
-	/* The head goes with the time, but the pages stay. */
+	/* The head changes with time, but the pages stay. */
 	for (at = head; at < size; at += got, step = step * 5 % 1009) {
 		got = pread(self->fd, part, step, at);
 		ASSERT_EQ(step < size - at ? step : size - at, got);
@@ -752,9 +752,9 @@ static long long vmalloc_used(void)
 }
 
 #define MIB		1048576
-#define BIG		131072	/* pages: 1 MiB of heat */
+#define BIG		131072	/* pages, for which heat takes 1 MiB */
 
-/* 1 MiB each time, so that what is not freed is seen above all else. */
+/* Heat takes 1 MiB each time, so memory that is not freed stands out. */
 TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 {
 	struct kvmwatch_vm vm = {}, with = {};
@@ -768,7 +768,7 @@ TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 	ASSERT_LT(0, used);
 	fd = kvmwatch_open_heat_slot_fd(self->dev, guest_vm_fd(g), 0, 3);
 	ASSERT_LE(0, fd);
-	/* Stacks of threads that ended before are given back meanwhile. */
+	/* Meanwhile the kernel may free stacks of threads that have ended. */
 	if (machine_is_ours())
 		EXPECT_LE(used + MIB - MIB / 8, vmalloc_used());
 	ASSERT_EQ(0, watch_find(g, &with));
@@ -782,7 +782,7 @@ TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 		ASSERT_LE(0, fd);
 		close(fd);
 	}
-	/* Others on a machine need memory, too. */
+	/* On a shared machine other programs allocate memory, too. */
 	if (machine_is_ours()) {
 		EXPECT_GT(used + 2 * MIB, vmalloc_used());
 		EXPECT_GE(percpu + 16384, watch_percpu());
@@ -791,7 +791,7 @@ TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 	EXPECT_EQ(vm.footprint, with.footprint);
 }
 
-/* Load it with a limit of 4 MiB: 1 MiB for those without rights. */
+/* Load kvmwatch with a limit of 4 MiB, of which 1 MiB is for those without rights. */
 TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 {
 	struct kvmwatch_info info;
@@ -810,7 +810,7 @@ TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 	dev = kvmwatch_device_open(KVMWATCH_DEVICE, &info);
 	ASSERT_LE(0, dev);
 
-	/* 4.5 MiB; and nothing of a try that failed stays charged. */
+	/* The VM would take 4.5 MiB. A call that failed leaves nothing charged. */
 	for (i = 0; i < 10; i++)
 		EXPECT_EQ(-ENOSPC, kvmwatch_open_heat_vm_fd(dev, guest_vm_fd(g)));
 	for (i = 1; i <= 3; i++) {
@@ -818,7 +818,7 @@ TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 		EXPECT_LE(0, fds[i]);
 	}
 	EXPECT_EQ(-ENOSPC, kvmwatch_open_heat_slot_fd(dev, guest_vm_fd(g), 0, 4));
-	/* What is counted already takes no more. */
+	/* A slot that has heat already takes no more memory for another fd. */
 	EXPECT_EQ(0, BY_FD(.kind = KVMWATCH_KIND_SLOT, .fd = guest_vm_fd(g), .slot = 1));
 	close(fds[2]);
 	fds[2] = kvmwatch_open_heat_slot_fd(dev, guest_vm_fd(g), 0, 4);
@@ -841,7 +841,10 @@ TEST(memory_is_limited_apart_for_those_with_rights_and_those_without)
 	ASSERT_EQ(0, watch_load(NULL));
 }
 
-/* Their marks are counted with the VM's, so an fd of the VM tells that it does not show them. */
+/*
+ * Marks of slots without counters are in the VM's counts, so an fd of the VM says that it does not
+ * show them.
+ */
 TEST(slots_without_counters_are_covered_by_an_fd_of_their_own_only)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -890,10 +893,10 @@ struct storm {
 	int dev;
 	int stop;
 	__u64 opened;
-	int bad;	/* what a read showed that cannot be */
+	int bad;	/* a read showed something that cannot be */
 };
 
-/* Slot 3 comes, is written to by nobody, and goes; slot 1's log is fetched. */
+/* Create slot 3, which nobody writes to, and delete it; fetch slot 1's log. */
 static void *change_slots(void *arg)
 {
 	struct storm *s = arg;
@@ -941,8 +944,8 @@ static void *open_and_close(void *arg)
 }
 
 /*
- * Open and close heat fds of a VM while it dirties pages, and slots are created and deleted. Slots
- * with an fd of their own during all that time lose no mark.
+ * Open and close heat fds of a VM while its pages are dirtied, and slots are created and deleted. A
+ * slot whose fd is open all that time loses no mark.
  */
 TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 {
@@ -953,7 +956,7 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 	struct guest *g = self->g;
 	int fd, i;
 
-	/* One slot has heat from first to last; of the other it begins and ends. */
+	/* Slot 1 has heat all the time; heat of the VM begins and ends. */
 	close(self->fd);
 	self->fd = -1;
 	fd = kvmwatch_open_heat_slot_fd(self->dev, guest_vm_fd(g), 0, 1);
@@ -983,7 +986,10 @@ TEST_F_TIMEOUT(heat, opened_and_closed_under_fire, 900)
 	close(fd);
 }
 
-/* All that a VM marks is in its pages or said to be in none, whatever its slots do. */
+/*
+ * Each mark of a VM is in the count of a page, or in the count of uncovered marks, whatever happens
+ * to slots.
+ */
 TEST_F_TIMEOUT(heat, counts_and_uncovered_marks_add_up_to_all_marks, 60)
 {
 	__u64 before = watch_vm_stat(self->g, "dirty_marks"), counts = 0;
@@ -1013,7 +1019,8 @@ TEST_F_TIMEOUT(heat, counts_and_uncovered_marks_add_up_to_all_marks, 60)
 /* --- before the housekeeper was there ------------------------------------ */
 
 /*
- * The housekeeper gets no CPU, so a slot's record is on no list yet: its marks count all the same.
+ * The housekeeper gets no CPU, so the slot's record is on no list yet. kvmwatch counts its marks as
+ * uncovered.
  */
 TEST_F(heat, marks_of_a_slot_that_was_just_born_are_not_covered)
 {

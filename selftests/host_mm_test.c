@@ -39,20 +39,20 @@
 #define SYS_COMPACT	"/proc/sys/vm/compact_memory"
 #define SYS_NX		"/sys/module/kvm/parameters/nx_huge_pages"
 
-#define SMALL		1	/* slots */
+#define SMALL		1	/* slot numbers */
 #define HUGE		2
-#define PAGES		256	/* of SMALL, at GPA_A */
-#define NR_HUGE		4	/* of HUGE, at GPA_B */
+#define PAGES		256	/* pages of SMALL, at GPA_A */
+#define NR_HUGE		4	/* huge pages of HUGE, at GPA_B */
 
 FIXTURE(host_mm) {
 	struct subject s;
-	char *small;		/* where the slots' memory is */
+	char *small;		/* host address of SMALL's memory */
 	char *huge;
 };
 
 FIXTURE_VARIANT(host_mm) {
-	bool other;		/* the MMU is not KVM's default */
-	bool paging;		/* without NPT or EPT */
+	bool other;		/* with the MMU that is not KVM's default */
+	bool paging;		/* with the guest's own page tables shadowed, without NPT or EPT */
 };
 
 FIXTURE_VARIANT_ADD(host_mm, default_mmu) { };
@@ -82,7 +82,7 @@ FIXTURE_TEARDOWN(host_mm)
 {
 	guest_free(self->s.g);
 	machine_put_back();
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
 }
@@ -92,13 +92,13 @@ static char *small_page(char *small, unsigned int number)
 	return small + number * GUEST_PAGE;
 }
 
-/* Everything is mapped: all of SMALL, and HUGE by pages as large as they get. */
+/* Map everything: all pages of SMALL, and HUGE by pages as large as KVM can use. */
 static int map_all(struct subject *s)
 {
 	return touch(s, GPA_A, PAGES) ?: touch_huge(s, GPA_B, NR_HUGE);
 }
 
-/* Memory with nothing in it yet, perhaps in the place of other memory. */
+/* Map new memory that has no pages yet, perhaps in place of other memory. */
 static void *fresh(char *addr, unsigned int pages, int advice)
 {
 	addr = mmap(addr, pages * GUEST_PAGE, PROT_READ | PROT_WRITE,
@@ -112,7 +112,7 @@ static void *fresh_small(char *addr, unsigned int pages)
 	return fresh(addr, pages, MADV_NOHUGEPAGE);
 }
 
-/* The same, and the host has huge pages again, whatever was done to them. */
+/* Give the host new memory for HUGE, so that it uses huge pages again, and map everything. */
 static int map_all_again(struct subject *s)
 {
 	fresh(guest_slot_host(s->g, HUGE), NR_HUGE * HUGE_PAGES, MADV_HUGEPAGE);
@@ -125,7 +125,7 @@ static int map_all_again(struct subject *s)
 	EXPECT_MAPPED(s, HUGE, 0, NR_HUGE);					\
 } while (0)
 
-/* After a part of SMALL has gone, and comes back when it is touched. */
+/* A part of SMALL was unmapped. It is mapped again when the guest touches it. */
 #define EXPECT_GONE(s, pages) do {						\
 	EXPECT_STREQ("", untrue(s));						\
 	EXPECT_MAPPED(s, SMALL, PAGES - (pages), 0);				\
@@ -151,14 +151,14 @@ static unsigned int present(const char *addr, unsigned int pages)
 	return n;
 }
 
-/* A page that somebody else looks at for a moment stays: then once more. */
+/* Retry: a page stays if some kernel thread holds it for a moment. */
 static bool page_out(char *addr, unsigned int pages)
 {
 	return WATCH_EVENTUALLY(!madvise(addr, pages * GUEST_PAGE, MADV_PAGEOUT) &&
 				!present(addr, pages));
 }
 
-/* Memory that swap is on; false: the kernel has none to offer, or the machine is not the VM. */
+/* Use a RAM disk for swap. False: the kernel has no RAM disk, or the machine is not the test VM. */
 static bool swap_on(void)
 {
 	return machine_is_vm() &&
@@ -184,7 +184,10 @@ static void giving_back(struct __test_metadata *_metadata, struct subject *s, ch
 	EXPECT_GONE(s, 40);
 	ASSERT_EQ(0, madvise(small_page(small, 80), 8 * GUEST_PAGE, MADV_DONTNEED));
 	EXPECT_GONE(s, 8);
-	/* Not any more, and then written again without a fault of the guest's. */
+	/*
+	 * Forbid access for a moment: KVM unmaps the pages, and the guest's next writes map them
+	 * again.
+	 */
 	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_NONE));
 	ASSERT_EQ(0, mprotect(small_page(small, 16), 24 * GUEST_PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_GONE(s, 24);
@@ -201,7 +204,7 @@ static void moving_away(struct __test_metadata *_metadata, struct subject *s, ch
 	ASSERT_EQ(place, fresh_small(place, 32));
 	EXPECT_GONE(s, 32);
 
-	/* Back again, over what is there. */
+	/* Move the memory back, in place of the new memory. */
 	ASSERT_EQ(place, mremap(away, 32 * GUEST_PAGE, 32 * GUEST_PAGE,
 				MREMAP_MAYMOVE | MREMAP_FIXED, place));
 	EXPECT_GONE(s, 32);
@@ -213,10 +216,10 @@ static void moving_away(struct __test_metadata *_metadata, struct subject *s, ch
 	EXPECT_GONE(s, 32);
 }
 
-/* A page that the host moves elsewhere, its content with it. */
+/* The host moves the content of a page to another page. */
 static void migrating(struct __test_metadata *_metadata, struct subject *s, char *small)
 {
-	/* The kernel never uses again what it moves away from. */
+	/* The kernel does not use the old page again, so do this in the test VM only. */
 	if (!machine_is_vm() ||
 	    madvise(small_page(small, 200), 8 * GUEST_PAGE, MADV_SOFT_OFFLINE))
 		TH_LOG("single pages are not moved here: left out");
@@ -228,7 +231,7 @@ static void migrating(struct __test_metadata *_metadata, struct subject *s, char
 	EXPECT_ALL_MAPPED(s);
 }
 
-/* Parent and child share all pages, so none may be written: KVM lets go of all. */
+/* After a fork, parent and child share all pages read-only, so KVM unmaps all of them. */
 static void forking(struct __test_metadata *_metadata, struct subject *s)
 {
 	pid_t child = fork();
@@ -257,7 +260,7 @@ static void forking(struct __test_metadata *_metadata, struct subject *s)
 	EXPECT_ALL_MAPPED(s);
 }
 
-/* The host splits a huge page, or only how it has it mapped, and makes a new one of it. */
+/* The host splits a huge page, or only its own mapping of it, and makes a new huge page of it. */
 static void splitting(struct __test_metadata *_metadata, struct subject *s, char *huge)
 {
 	char where[96];
@@ -315,7 +318,9 @@ static void executing(struct __test_metadata *_metadata, struct subject *s, char
 	ASSERT_EQ(0, guest_run(s->g, 0, work_call(code, 1, GUEST_PAGE)));
 	EXPECT_STREQ("", untrue(s));
 	small = watch_slot_stat(s->g, HUGE, "mapped_4k");
-	/* The one page, the eight around it, or all. */
+	/*
+	 * KVM maps the page of the fetch, the eight pages around it, or all pages of the huge page.
+	 */
 	EXPECT_TRUE(small == 1 || small == 8 || small == HUGE_PAGES);
 	EXPECT_MAPPED(s, HUGE, small, NR_HUGE - 1);
 	ASSERT_EQ(0, guest_run(s->g, 0, work_call(code, 64, GUEST_PAGE)));
@@ -340,7 +345,7 @@ static void executing(struct __test_metadata *_metadata, struct subject *s, char
 	EXPECT_ALL_MAPPED(s);
 }
 
-/* All of that, to all that is mapped. */
+/* Do all of these to a guest with everything mapped. */
 static void busy_host(struct __test_metadata *_metadata, struct subject *s, char *small, char *huge)
 {
 	ASSERT_EQ(0, map_all(s));
@@ -363,19 +368,22 @@ TEST_F_TIMEOUT(host_mm, each_change_by_the_host_is_counted, 180)
 		return;
 	busy_host(_metadata, s, self->small, self->huge);
 
-	/* Now it is a VM from before insmod. */
+	/* From here on, treat the guest as a VM from before insmod. */
 	s->early = true;
 	s->peak = 0;
 	note_base(s);
 	busy_host(_metadata, s, self->small, self->huge);
 }
 
-/* --- why: what each event says ------------------------------------------------- */
+/* --- the cause in each event --------------------------------------------------- */
 
-/* A VM, and by the counters how many leaves came and went while it was traced. */
+/*
+ * A VM, and how many leaves were mapped and unmapped while its events were recorded, by its
+ * counters.
+ */
 struct told {
 	char vm[64];
-	__u64 maps0, unmaps0;		/* before */
+	__u64 maps0, unmaps0;		/* the counters when the recording began */
 	__u64 maps, unmaps;
 };
 
@@ -427,7 +435,7 @@ static __u64 unmapped_for(const struct told *t, const char *cause)
 	return watch_trace_count(" kvmwatch_unmap: ", t->vm, what, NULL);
 }
 
-/* What the guest touches comes by its faults, and in the shadow MMU with neighbours. */
+/* The guest's faults map what it touches; with the shadow MMU, its neighbours as well. */
 static void come_back(struct __test_metadata *_metadata, struct subject *s, unsigned int pages)
 {
 	struct told t;
@@ -480,7 +488,10 @@ static void why_by_the_host(struct __test_metadata *_metadata, struct subject *s
 	ASSERT_EQ(0, map_all(s));
 }
 
-/* Logging splits huge pages, or a write to them does; without it they are whole again. */
+/*
+ * Logging, or the first write under logging, splits huge pages. Without logging they become whole
+ * again.
+ */
 static void why_by_logging(struct __test_metadata *_metadata, struct subject *s)
 {
 	struct told t;
@@ -538,8 +549,8 @@ static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char
 }
 
 /*
- * A slot that goes takes leaves of others with it, as a rule all. The pages stay in the host, so
- * that the shadow MMU maps the 7 below one that is touched (5.10 none above it).
+ * When a slot is deleted KVM unmaps leaves of other slots too, usually all. The pages stay in the
+ * host, so the shadow MMU maps the 7 pages below one that is touched (5.10 maps none above it).
  */
 static void why_by_a_slot(struct __test_metadata *_metadata, struct subject *s)
 {
@@ -593,15 +604,15 @@ TEST_F_TIMEOUT(host_mm, events_of_leaves_name_the_cause, 90)
 
 /* --- a page of 1 GiB ------------------------------------------------------------- */
 
-#define GIANT		3	/* a slot, at GPA_C */
+#define GIANT		3	/* slot number, at GPA_C */
 
 FIXTURE(giant) {
 	struct subject s;
 };
 
 FIXTURE_VARIANT(giant) {
-	bool other;		/* the MMU is not KVM's default */
-	bool early;		/* the VM ran before kvmwatch came */
+	bool other;		/* with the MMU that is not KVM's default */
+	bool early;		/* the VM ran before kvmwatch was loaded */
 };
 
 FIXTURE_VARIANT_ADD(giant, default_mmu) { };
@@ -631,7 +642,7 @@ FIXTURE_SETUP(giant)
 FIXTURE_TEARDOWN(giant)
 {
 	guest_free(self->s.g);
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	if (variant->other)
 		EXPECT_EQ(0, reload_kvm("", ""));
 	watch_trace_end();
@@ -654,7 +665,9 @@ TEST_F_TIMEOUT(giant, leaves_are_counted_and_traced_through_split_collapse_and_e
 	ASSERT_EQ(1ULL, watch_vm_stat(s->g, "mapped_1g"));
 	ASSERT_EQ(0ULL, watch_vm_stat(s->g, "audit_failures"));
 
-	/* The log splits it, or the next write lets small ones take its place. */
+	/*
+	 * When logging begins, KVM splits the 1G leaf, or the next write replaces it by small ones.
+	 */
 	listen(_metadata, s, &t);
 	ASSERT_EQ(0, guest_dirty_log(s->g, GIANT, 1));
 	ASSERT_EQ(0, touch(s, GPA_C + 8 * HUGE_SIZE, 8));
@@ -671,7 +684,7 @@ TEST_F_TIMEOUT(giant, leaves_are_counted_and_traced_through_split_collapse_and_e
 	EXPECT_LEAVES(s, GIANT, 0, 0, 1);
 	EXPECT_EQ(1, watch_audit(s->g, NULL));
 
-	/* The host takes it away for a moment. (5.10 discards no page of hugetlb.) */
+	/* Forbid access for a moment. (5.10 discards no page of hugetlb.) */
 	listen(_metadata, s, &t);
 	ASSERT_EQ(0, mprotect(guest_slot_host(s->g, GIANT), GIB, PROT_NONE));
 	ASSERT_EQ(0, mprotect(guest_slot_host(s->g, GIANT), GIB, PROT_READ | PROT_WRITE));

@@ -18,13 +18,13 @@
 #define GPA		0x40000000ULL
 #define PAGES		64
 #define VCPUS		3
-#define STEPS		20	/* of each vCPU, for which a pCPU stays as it is */
+#define STEPS		20	/* rounds of work of each vCPU between two changes of a pCPU */
 
 static atomic_bool stop;
 static atomic_int went_back;
 static atomic_ulong reads;
 
-/* Bring pCPU 1 up or down. */
+/* Take pCPU 1 offline or online. */
 static int set_online(int on)
 {
 	return machine_put("/sys/devices/system/cpu/cpu1/online", on ? "1" : "0");
@@ -125,7 +125,10 @@ static int rest(struct guest *g)
 	return err;
 }
 
-/* All of them get on, and pages come and go meanwhile; how many were marked, or an error. */
+/*
+ * Let all vCPUs do some rounds while pages are unmapped and mapped. Returns the number of pages in
+ * the log, or -errno.
+ */
 static long go_on(struct guest *g)
 {
 	__u64 from[VCPUS];
@@ -153,7 +156,7 @@ static void begin(struct __test_metadata *_metadata, struct _test_data_hotplug *
 	ASSERT_EQ(0, work(self->g));
 }
 
-/* After rest(): all that was done was counted, wherever it was done. */
+/* After rest(): the counts have all that was done, on any pCPU. */
 static void end(struct __test_metadata *_metadata, struct _test_data_hotplug *self)
 {
 	__u64 loads, preemptions;
@@ -167,7 +170,7 @@ static void end(struct __test_metadata *_metadata, struct _test_data_hotplug *se
 		loads -= self->loads[i];
 		preemptions = watch_vcpu_stat(self->g, i, "preemptions") - self->preemptions[i];
 		EXPECT_LE(guest_runs(self->g, i) - self->runs[i], loads - preemptions);
-		/* In KVM_RUN, one that neither faults nor halts only leaves by a preemption. */
+		/* The third vCPU neither faults nor halts: in KVM_RUN only a preemption puts it. */
 		if (i < 2)
 			continue;
 		EXPECT_EQ(guest_runs(self->g, i) - self->runs[i], loads - preemptions)

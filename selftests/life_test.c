@@ -28,7 +28,7 @@
 
 /* --- VMs ------------------------------------------------------------------- */
 
-/* Are at least so many records of each kind ready? The housekeeper makes them when it has time. */
+/* Are at least @nr records of each kind ready? The housekeeper makes them when it gets to run. */
 static bool are_ready(unsigned int nr)
 {
 	char *hooks = watch_debugfs_table("hooks"), *line;
@@ -42,7 +42,7 @@ static bool are_ready(unsigned int nr)
 	return vms >= nr && vcpus >= nr && slots >= nr;
 }
 
-/* The whole data block of a stats fd; how long it is. */
+/* Read the whole data block of a stats fd. Returns its length. */
 static ssize_t read_data(int fd, void *data, size_t size)
 {
 	struct kvmwatch_stats_header header;
@@ -133,7 +133,7 @@ TEST(creations_that_fail_are_not_listed)
 	EXPECT_EQ(0, listed_count(KVMWATCH_KIND_VM, 0));
 }
 
-/* Only readers make kvmwatch look for these. */
+/* No other event makes kvmwatch look for this VM, but readers do. */
 TEST(a_new_vm_s_files_come_by_themselves)
 {
 	struct guest *g;
@@ -230,7 +230,7 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 			EXPECT_LE(before[i][j], now)
 				TH_LOG("%s of fd %d", counts[i][j], i);
 		}
-		/* And nothing goes on. */
+		/* And no number changes any more. */
 		size = read_data(fds[i], first, sizeof(first));
 		EXPECT_LT(0, size);
 		usleep(20000);
@@ -246,7 +246,7 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 		close(fds[i]);
 }
 
-/* A reader of a table holds references only to what it has not shown yet. */
+/* A reader of a table holds references only to the VMs that it has not shown yet. */
 TEST(a_table_has_the_vms_that_there_were_when_its_reader_began)
 {
 	struct guest *g = guest_new(2, 0);
@@ -259,7 +259,7 @@ TEST(a_table_has_the_vms_that_there_were_when_its_reader_began)
 	ASSERT_TRUE(is_listed(g));
 	fd = open(WATCH_DEBUGFS "/vms", O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(1, read(fd, text, 1));	/* the table's head is ready, no row is */
+	ASSERT_EQ(1, read(fd, text, 1));	/* fills the buffer with the head and no row */
 	guest_free(g);
 
 	EXPECT_TRUE(WATCH_EVENTUALLY(watch_records() <= 1))
@@ -290,7 +290,7 @@ TEST(a_vm_without_its_fd_lives_as_long_as_its_vcpus)
 	EXPECT_EQ(0, guest_run(g, 1, work_out(10)));
 	EXPECT_LE(loads + 11, watch_vcpu_stat(g, 1, "loads"));
 
-	/* The next VM gets the same fd, and KVM has no name left for it. */
+	/* The next VM gets the same fd number, and KVM cannot give it that name. */
 	close(room);
 	same_fd = guest_new(1, 0);
 	ASSERT_NE(NULL, same_fd);
@@ -310,7 +310,7 @@ TEST(a_vm_without_its_fd_lives_as_long_as_its_vcpus)
 
 /* --- vCPUs and slots ------------------------------------------------------- */
 
-/* Threads that run one vCPU in turn, each on the other pCPU than the one before. */
+/* Threads that take turns in running one vCPU, each on the other pCPU than the thread before. */
 struct turns {
 	struct guest *g;
 	__u64 vm;
@@ -382,7 +382,7 @@ TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
 	for (i = 0; i < TURN_THREADS; i++)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	EXPECT_EQ(0, turns.wrong);
-	/* A thread that was joined may be on its way out for a moment. */
+	/* A thread that was joined may still be ending. */
 	EXPECT_TRUE(WATCH_EVENTUALLY(!tid_of_vcpu(vm.id)));
 	end[0] = clock_ns(CLOCK_MONOTONIC_RAW);
 	all = oracle_snapshot(fd, NULL);
@@ -397,8 +397,8 @@ TEST(a_vcpu_that_threads_run_in_turn_counts_as_one)
 	EXPECT_LT(TURNS / 2, *oracle_in(all, "load_migrations", NULL));
 
 	/*
-	 * On and off a pCPU without a gap, whoever runs it. The clock is the same one, but not read
-	 * at the same moment.
+	 * Together these two times have no gap, whichever thread runs the vCPU. The test cannot
+	 * read its clock at the same time as kvmwatch does.
 	 */
 	ns = *oracle_in(all, "on_cpu_ns", NULL) + *oracle_in(all, "off_cpu_ns", NULL) - ns;
 	slack = sum_slack(end[1] - begin[0], 2 * loads + 2);
@@ -448,7 +448,7 @@ TEST(vcpus_are_listed_as_they_come_with_number_and_thread)
 	EXPECT_EQ(0, guest_wait(g, 2, 5000));
 	EXPECT_EQ(0, guest_wait(g, 3, 5000));
 
-	/* Without its fd and its thread a vCPU is there until its VM ends. */
+	/* A vCPU whose fd is closed and whose thread has ended exists until its VM ends. */
 	guest_close_vcpu(g, 2);
 	ASSERT_EQ(4, watch_list(KVMWATCH_KIND_VCPU, vm.id, (void **)&vcpus, sizeof(*vcpus)));
 	EXPECT_EQ(0, vcpus[2].tid);
@@ -458,7 +458,7 @@ TEST(vcpus_are_listed_as_they_come_with_number_and_thread)
 	guest_free(g);
 }
 
-/* A child whose pid is @pid, or 0 if the kernel gave that to somebody else. */
+/* Fork a child with pid @pid. Returns 0 if the kernel gave that pid to somebody else. */
 static pid_t fork_as(pid_t pid)
 {
 	pid_t child;
@@ -565,7 +565,7 @@ TEST(slots_are_listed_as_they_come_move_change_and_go)
 	guest_free(g);
 }
 
-/* What a VM of ours is called whose number is not @not: its id, or 0. */
+/* Name and id of a VM of this process whose id is not @not; 0: there is none. */
 static __u64 other_vm(__u64 not, char *name, size_t size)
 {
 	struct kvmwatch_vm *vms;
@@ -615,7 +615,7 @@ TEST(a_vm_without_a_directory_of_kvms_is_called_by_its_id)
 	close(kvm);
 }
 
-/* The id in the item of a slot, of all items of a VM's slots; 0: none has this number. */
+/* The id in the item of slot @number, in a read of all items of a VM's slots; 0: there is none. */
 static __u64 item_id(__u64 vm, __u32 number)
 {
 	int dev = watch_device(), fd = kvmwatch_open_all(dev, KVMWATCH_KIND_SLOT, vm, 0);
@@ -659,7 +659,7 @@ TEST(each_life_of_a_slot_has_an_id_of_its_own)
 		EXPECT_EQ(slot.life, item_id(vm.id, SLOT));
 		last = slot.life;
 
-		/* It is moved, and logged: still the same slot. */
+		/* A slot that is moved, or logged, is still the same slot. */
 		ASSERT_EQ(0, guest_slot_move(g, SLOT, OTHER_GPA));
 		ASSERT_EQ(0, guest_slot_flags(g, SLOT, KVM_MEM_LOG_DIRTY_PAGES));
 		ASSERT_EQ(0, listed_slot(vm.id, SLOT, &slot));
@@ -701,27 +701,27 @@ TEST(a_slot_made_again_starts_from_nothing)
 		old = watch_slot(g, 0, SLOT);
 		ASSERT_EQ(0, guest_slot_del(g, SLOT));
 	}
-	/* The VM keeps what the slots before counted, and so do their open fds. */
+	/* The VM keeps the counts of the earlier slots, and so do fds of them that are open. */
 	EXPECT_EQ(dirty, watch_vm_stat(g, "dirty_marks_new"));
 	EXPECT_EQ(19, stat_of(old, "dirty_marks_new"));
 	EXPECT_EQ(PAGES, stat_of(old, "npages"));
 	EXPECT_EQ(GPA / GUEST_PAGE, stat_of(old, "base_gfn"));
 	EXPECT_TRUE(watch_mapped_is_kvms(g));
 	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
-	/* Under one name there were 20: the files are those of the last. */
+	/* There were 20 slots of this number: the files are those of the last one. */
 	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_debugfs(g, "slot0-1/mapped_4k", &value) &&
 				     value == 20));
 	close(old);
 	guest_free(g);
 }
 
-/* How often the kernel's log has @text. */
+/* How often @text is in the kernel's log. */
 static int kernel_said(const char *text)
 {
-	int size = klogctl(10 /* size of the buffer */, NULL, 0), nr = 0;
+	int size = klogctl(10 /* get the size of the buffer */, NULL, 0), nr = 0;
 	char *log = calloc(1, size + 1), *at = log;
 
-	klogctl(3 /* read all */, log, size);
+	klogctl(3 /* read the whole log */, log, size);
 	for (; (at = strstr(at, text)); at++)
 		nr++;
 	free(log);
@@ -729,15 +729,15 @@ static int kernel_said(const char *text)
 }
 
 /*
- * debugfs complains in the kernel's log when somebody makes a directory under a name that it has
- * already, in words that depend on the kernel.
+ * debugfs logs a complaint, whose words depend on the kernel, when a directory is created under a
+ * name that exists.
  */
 static int debugfs_complaints(void)
 {
 	return kernel_said("already present") + kernel_said("already exists");
 }
 
-/* A BIOS makes QEMU delete a slot and make another of the same number at once. */
+/* A BIOS makes QEMU delete a slot and at once create another one of the same number. */
 TEST(a_slot_made_again_at_once_gets_its_own_directory_without_a_complaint)
 {
 	int before = debugfs_complaints(), round;
@@ -748,7 +748,7 @@ TEST(a_slot_made_again_at_once_gets_its_own_directory_without_a_complaint)
 	for (round = 1; round <= 100; round++) {
 		ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, round, GUEST_MEM_4K, 0));
 		ASSERT_EQ(0, guest_slot_add(g, SLOT + 1, OTHER_GPA, round, GUEST_MEM_4K, 0));
-		/* Now and then the slot lives long enough to get a directory. */
+		/* In some rounds the slot lives long enough to get a directory. */
 		if (round % 5 == 0) {
 			ASSERT_EQ(0, watch_debugfs(g, "slot0-1/npages", &value));
 			EXPECT_EQ(round, value);
@@ -766,7 +766,7 @@ TEST(a_slot_made_again_at_once_gets_its_own_directory_without_a_complaint)
 	guest_free(g);
 }
 
-/* A VMM that starts its VM again gets the same fds, so that KVM calls the VM as before. */
+/* A VMM that starts its VM anew gets the same fd, so KVM gives the VM the same name. */
 TEST(a_vm_made_again_at_once_gets_its_own_directory_without_a_complaint)
 {
 	int before = debugfs_complaints(), round;
@@ -793,10 +793,10 @@ TEST(a_vm_made_again_at_once_gets_its_own_directory_without_a_complaint)
 	EXPECT_TRUE(WATCH_EVENTUALLY(!has_dir(name)));
 }
 
-/* A reader never sees a change of the list without a change of the generation. */
+/* A reader of the list and its generation sees no change of the list without a new generation. */
 TEST(the_list_changes_only_with_its_generation)
 {
-	/* Of VMs and vCPUs the id alone: what else is said of them changes as they run. */
+	/* Compare only the ids of VMs and vCPUs, as the rest of an item changes while they run. */
 	static const __u32 sizes[] = {
 		[KVMWATCH_KIND_VM] = sizeof(__u64), [KVMWATCH_KIND_VCPU] = sizeof(__u64),
 		[KVMWATCH_KIND_SLOT] = sizeof(struct kvmwatch_slot),
@@ -826,7 +826,7 @@ TEST(the_list_changes_only_with_its_generation)
 		}
 		if (list[0].generation != list[1].generation || list[0].state | list[1].state)
 			continue;
-		/* All of it happened in one generation. */
+		/* The generation was the same before and after, so both lists must be equal. */
 		compared++;
 		differ += list[0].nr != list[1].nr || memcmp(items[0], items[1], sizeof(*items));
 	}

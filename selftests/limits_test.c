@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beyond the limits: more VMs, vCPUs and slots at once than the pools have records, and more slots
- * than may have counters of their own. Missed events are counted, and the numbers of VMs are right.
+ * More VMs, vCPUs and slots at once than the pools have records for, and more slots than may have
+ * counters of their own. kvmwatch counts the events that it missed, and the numbers of VMs are
+ * right.
  */
 #include <stdio.h>
 
@@ -26,7 +27,7 @@ FIXTURE(burst)
 FIXTURE_VARIANT(burst)
 {
 	const char *pool;
-	int lost;	/* at least: with a record ready, a quick housekeeper is in time */
+	int lost;	/* at least; a pool of one is perhaps refilled in time */
 };
 
 FIXTURE_VARIANT_ADD(burst, one_of_each) { "pool=1,1,1", 0 };
@@ -90,7 +91,7 @@ TEST_F(burst, objects_without_a_record_are_counted_as_lost_and_adopted)
 		lost += watch_vm_stat(self->guests[i], "lost_events");
 	EXPECT_LE(variant->lost, lost);
 
-	/* From then on as any other. */
+	/* From then on the VM is counted like any other. */
 	for (i = 0; i < 6; i++) {
 		ASSERT_EQ(0, guest_run(self->guests[i], 3, work_write(GPA + 0x10000000ULL, PAGES,
 								      GUEST_PAGE, 1)));
@@ -99,7 +100,7 @@ TEST_F(burst, objects_without_a_record_are_counted_as_lost_and_adopted)
 	}
 }
 
-/* Nothing else happens to these that would tell of them. */
+/* After their creation these VMs cause no event that makes kvmwatch look for them. */
 TEST_F(burst, vms_without_vcpus_and_slots_are_found)
 {
 	int fds[20], i;
@@ -122,11 +123,11 @@ FIXTURE(few_counters)
 	struct guest *g;
 };
 
-/* @adopted: the module is loaded when all is there */
+/* @adopted: the module is loaded after the VM was created */
 FIXTURE_VARIANT(few_counters)
 {
 	const char *limit;
-	int slots;	/* that have counters, beside those of KVM itself; -1: none at all */
+	int slots;	/* slots with counters, without KVM's own; -1: no slot has any */
 	int adopted;
 };
 
@@ -178,7 +179,10 @@ static unsigned int slots_without_counters(void)
 	return nr;
 }
 
-/* A slot with so many pages written. Its size and its log are KVM's, whoever counts. */
+/*
+ * Check a slot to which @pages pages were written. Its size and its log are known to KVM, so they
+ * are shown for a slot without counters too.
+ */
 static void few_check(struct __test_metadata *_metadata, struct guest *g, int slot, __u64 pages,
 		      int counted, int marks)
 {
@@ -225,7 +229,7 @@ TEST_F(few_counters, slots_beyond_count_with_their_vm)
 		marks = 0;
 	}
 
-	/* Slots of a VM from before come in any order: how many have counters is what counts. */
+	/* kvmwatch adopts slots in no certain order: check only how many have counters. */
 	if (adopted && with > 0) {
 		EXPECT_EQ(FEW_SLOTS + 1 - variant->slots, slots_without_counters());
 	} else {
@@ -237,7 +241,7 @@ TEST_F(few_counters, slots_beyond_count_with_their_vm)
 	EXPECT_EQ(vendor_slots(FEW_SLOTS + 1), watch_vm_stat(g, "slots"));
 	EXPECT_EQ(1, watch_audit(g, NULL));
 
-	/* All count on, with the slot or with the VM. */
+	/* All slots go on counting, in their own counters or in the VM's. */
 	for (slot = 1; slot <= FEW_SLOTS; slot++) {
 		ASSERT_EQ(0, guest_run(g, 0, work_write(few_gpa(slot), PAGES, GUEST_PAGE, 1)));
 		mapped += PAGES - slot;
@@ -248,8 +252,8 @@ TEST_F(few_counters, slots_beyond_count_with_their_vm)
 	EXPECT_EQ(1, watch_audit(g, NULL));
 
 	/*
-	 * What a slot had stays in the VM's numbers, and what it counted with is free again. With
-	 * a slot, some kernels clear all that is mapped.
+	 * The VM's numbers keep the counts of a deleted slot, and its counters become free. Some
+	 * kernels unmap all of the VM when a slot is deleted.
 	 */
 	for (slot = 1; slot <= FEW_SLOTS; slot++) {
 		ASSERT_EQ(0, guest_slot_del(g, slot));

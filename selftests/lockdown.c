@@ -44,7 +44,7 @@ static int insmod_ours(void)
 	return watch_unload_patiently() ?: watch_load(NULL);
 }
 
-/* kvmwatch.ko with the mark at its end cut off, by which the kernel knows a signature. */
+/* Load kvmwatch.ko without the mark at its end, by which the kernel finds a signature. */
 static int insmod_unsigned(void)
 {
 	int err = watch_unload_patiently(), fd;
@@ -115,10 +115,10 @@ static int kvms_events(void)
 static int kprobe_events(void)
 {
 	return sys_put(TRACEFS "kprobe_events", "p:lockdown kvm_arch_vcpu_load") ?:
-	       sys_put(TRACEFS "kprobe_events", "");	/* which takes it away */
+	       sys_put(TRACEFS "kprobe_events", "");	/* remove the event */
 }
 
-/* A program that could be attached to KVM's functions and follow its pointers. */
+/* Load a BPF program that could be attached to KVM's functions and read kernel memory. */
 static int bpf(void)
 {
 	const struct bpf_insn insns[] = {
@@ -147,7 +147,7 @@ static int bpf(void)
 static const struct {
 	const char *name;
 	int (*try)(void);
-	int levels;	/* up to this one it has to work */
+	int levels;	/* it has to work up to this level */
 } ways[] = {
 	{ "insmod of kvmwatch, signed", insmod_ours, 3 },
 	{ "/dev/kvmwatch", device, 3 },

@@ -66,7 +66,7 @@ static struct setting {
 
 static unsigned int nr_changed;
 
-/* Of "always [madvise] never" and "none (voluntary) full": the word that holds. */
+/* Keep only the current choice of "always [madvise] never" or "none (voluntary) full". */
 static void strip_choices(char *value)
 {
 	char *from = strpbrk(value, "[("), *to = from ? strpbrk(from, "])") : NULL;
@@ -94,7 +94,7 @@ static int read_value(const char *path, char *value, size_t size)
 	return 0;
 }
 
-/* Remember what a setting is, before the first change. */
+/* Remember the value of a setting before its first change. */
 static int remember(const char *path)
 {
 	struct setting *s;
@@ -109,7 +109,7 @@ static int remember(const char *path)
 	s = &changed[nr_changed];
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	err = read_value(path, s->value, sizeof(s->value));
-	/* What cannot be read is a command, like drop_caches: nothing to put back. */
+	/* A file that cannot be read is a command, like drop_caches, and needs no restoring. */
 	if (err == -EACCES || err == -EIO)
 		return 0;
 	if (!err)

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mapped pages: kvmwatch's counts against KVM's own, after every kind of change to the
- * second-level page tables. Each kind is a scenario in two parts. For a VM that kvmwatch
- * saw from its first moment, the parts follow each other. For VMs that worked before
- * kvmwatch came, it comes in between. And both again with the other of KVM's two MMUs: the
- * shadow MMU is 5.10's default, and later KVM's for those who say tdp_mmu=0; and with the
- * shadow MMU doing what it is called for, shadowing the guest's tables, for processors
+ * Mapped pages: kvmwatch's counts against KVM's own, after every kind of change to the second-level
+ * page tables.
+ *
+ * Each kind is a scenario in two parts. For a VM that kvmwatch saw from its creation, the parts
+ * follow each other. For VMs from before insmod, kvmwatch is loaded between them. Both are repeated
+ * with the other of KVM's two MMUs (5.10 uses the shadow MMU by default, later kernels with
+ * tdp_mmu=0), and with the shadow MMU shadowing the guest's own page tables, as on processors
  * without EPT or NPT.
  *
- * 5.10's KVM does not count. There, and elsewhere as well, what is mapped is known from
- * what the guest touched, and compared with what the page tables hold: a kvmwatch that
- * comes anew counts that.
- *
- * The shadow MMU maps pages around one that faults, within the same 8, if they are
- * present in the host. So what is touched among such pages here is a multiple of 8.
+ * 5.10's KVM keeps no counts. So on each kernel the counts are also compared with what the guest
+ * touched, and with the page tables, which kvmwatch counts when it is loaded anew. The shadow MMU
+ * also maps the neighbours of a faulting page, within the same 8, if they are present in the host.
+ * So the guest touches such pages in multiples of 8.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +73,7 @@ struct scenario {
 
 #define NR_HUGETLB	4
 
-/* What is missing, in words; NULL: nothing. */
+/* What the machine lacks for this, in words; NULL: nothing. */
 static const char *missing(enum needs needs)
 {
 	switch (needs) {
@@ -113,13 +112,13 @@ FIXTURE_SETUP(mapped)
 FIXTURE_TEARDOWN(mapped)
 {
 	guest_free(self->s.g);
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	machine_put_back();
 }
 
 /*
- * SCENARIO_FIRST(name) is what a VM does at first, kvmwatch there or not, and
- * SCENARIO_THEN(name, needs) what is true then, and goes on. It is a test, too.
+ * SCENARIO_FIRST(name) is the first part of a scenario, with kvmwatch loaded or not.
+ * SCENARIO_THEN(name, needs) checks the result, goes on, and is also a test of its own.
  */
 #define SCENARIO_FIRST(name)							\
 static void name##_first(struct __test_metadata *_metadata, struct subject *s)
@@ -153,7 +152,7 @@ SCENARIO_THEN(touched_4k_pages_are_mapped, NEEDS_NOTHING)
 	EXPECT_MAPPED(s, 1, 700, 0);
 	EXPECT_MAPPED(s, 2, 9, 0);
 
-	/* Pages that are there already do not count again, those only read do. */
+	/* A page that is mapped does not count again; a page that is only read counts. */
 	ASSERT_EQ(0, touch(s, GPA_A, 700));
 	ASSERT_EQ(0, guest_run(s->g, 0, work_read(GPA_A + 600 * GUEST_PAGE, 300, GUEST_PAGE)));
 	ASSERT_EQ(0, guest_run(s->g, 1, work_read(GPA_B + GUEST_PAGE, 45, 20 * GUEST_PAGE)));
@@ -196,7 +195,7 @@ SCENARIO_THEN(touched_hugetlb_pages_are_mapped, NEEDS_HUGETLB)
 	EXPECT_MAPPED(s, 1, 0, 4);
 }
 
-/* A slot that is huge in part: a page given back makes the host split one of its own. */
+/* A slot that is huge in part: discarding a small page makes the host split a huge page. */
 SCENARIO_FIRST(small_and_huge_pages_are_told_apart)
 {
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 300, GUEST_MEM_4K, 0));
@@ -268,7 +267,7 @@ SCENARIO_THEN(a_1g_page_is_mapped_and_split, NEEDS_1G)
 
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_EQ(s->paging ? 0ULL : 1ULL, watch_vm_stat(s->g, "mapped_1g"));
-	if (s->paging)		/* the guest's own tables have no page as large */
+	if (s->paging)		/* no page of the guest's own tables is that large */
 		return;
 	EXPECT_LEAVES(s, 1, 0, 0, 1);
 	EXPECT_EQ(1, watch_audit(s->g, NULL));
@@ -282,13 +281,13 @@ SCENARIO_THEN(a_1g_page_is_mapped_and_split, NEEDS_1G)
 	EXPECT_LEAVES(s, 1, s->eager ? small : 8, 0, 0);
 	EXPECT_EQ(1, watch_audit(s->g, NULL));
 
-	/* KVM lets go of the small ones, or makes the large one of them at once. */
+	/* KVM zaps the small leaves, or replaces them by the large one at once. */
 	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 0));
 	EXPECT_STREQ("", untrue(s));
 	ASSERT_EQ(0, touch(s, GPA_A, 1));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_LEAVES(s, 1, 0, 0, 1);
-	/* The host takes it away for a moment. (5.10 discards no page of hugetlb.) */
+	/* Forbid access for a moment. (5.10 discards no page of hugetlb.) */
 	ASSERT_EQ(0, mprotect(guest_slot_host(s->g, 1), GIB, PROT_NONE));
 	ASSERT_EQ(0, mprotect(guest_slot_host(s->g, 1), GIB, PROT_READ | PROT_WRITE));
 	EXPECT_STREQ("", untrue(s));
@@ -381,7 +380,7 @@ SCENARIO_THEN(writes_to_logged_huge_pages_replace_them, NEEDS_THP_AND_EAGER_OFF)
 	EXPECT_SPLITS(s, split ? splits + 1 : 0);
 }
 
-/* KVM_CLEAR_DIRTY_LOG splits, in the part that is cleared, or waits for a write. */
+/* KVM_CLEAR_DIRTY_LOG splits huge pages in the part that it clears, or at the next write there. */
 SCENARIO_FIRST(clearing_the_dirty_log_splits)
 {
 	ASSERT_EQ(0, guest_dirty_manual(s->g, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
@@ -408,7 +407,7 @@ SCENARIO_THEN(clearing_the_dirty_log_splits, NEEDS_THP)
 	EXPECT_SPLITS(s, s->eager ? before + 2 : 0);
 }
 
-/* KVM zaps all leaves of the VM, and the guest's next accesses bring some back. */
+/* KVM zaps all leaves of the VM. The guest's next accesses bring some back. */
 SCENARIO_FIRST(deleting_a_slot_unmaps_everything)
 {
 	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 200, GUEST_MEM_4K, 0));
@@ -438,7 +437,7 @@ SCENARIO_THEN(deleting_a_slot_unmaps_everything, NEEDS_NOTHING)
 	EXPECT_MAPPED(s, 1, 24, 0);
 	EXPECT_MAPPED(s, 3, 0, 0);
 
-	/* A new slot of the old number, with none of the old one's pages. */
+	/* A new slot of the same number has none of the old slot's pages. */
 	ASSERT_EQ(0, guest_slot_add(s->g, 2, GPA_B, 50, GUEST_MEM_4K, 0));
 	EXPECT_MAPPED(s, 2, 0, 0);
 	ASSERT_EQ(0, touch(s, GPA_B, 11));
@@ -464,14 +463,14 @@ SCENARIO_THEN(moving_a_slot_unmaps_it, NEEDS_NOTHING)
 	EXPECT_MAPPED(s, 1, 0, 0);
 	EXPECT_EQ(GPA_C / GUEST_PAGE, watch_slot_stat(s->g, 1, "base_gfn"));
 
-	/* Its memory is present, but the guest finds it elsewhere. */
+	/* The memory of the slot is present, but at another guest address. */
 	ASSERT_EQ(0, touch(s, GPA_C + 96 * GUEST_PAGE, 64));
 	ASSERT_EQ(0, touch(s, GPA_B, 8));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 1, 64, 0);
 	EXPECT_MAPPED(s, 2, 8, 0);
 
-	/* Where slot 1 was is slot 2 now. */
+	/* Move slot 2 to where slot 1 was. */
 	ASSERT_EQ(0, guest_slot_move(s->g, 2, GPA_A));
 	ASSERT_EQ(0, touch(s, GPA_A, 42));
 	EXPECT_STREQ("", untrue(s));
@@ -479,7 +478,7 @@ SCENARIO_THEN(moving_a_slot_unmaps_it, NEEDS_NOTHING)
 	EXPECT_MAPPED(s, 2, 42, 0);
 }
 
-/* Slots that touch each other, lie across a GiB's boundary, or far away. */
+/* Slots that adjoin, lie across the boundary of a GiB, or are far apart. */
 SCENARIO_FIRST(slots_all_over_the_address_space_count_each_their_own)
 {
 	unsigned int i;
@@ -533,7 +532,7 @@ SCENARIO_THEN(vcpus_that_fault_at_once_count_each_page_once, NEEDS_NOTHING)
 	EXPECT_MAPPED(s, 1, 1024, 0);
 	EXPECT_MAPPED(s, 2, 512, 0);
 
-	/* The same pages at the same time. */
+	/* Both vCPUs touch the same pages at the same time. */
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, guest_slot_discard(s->g, 1, 0, 2048));
 		ASSERT_EQ(0, guest_start(s->g, 0, work_write(GPA_A, 2048, GUEST_PAGE, 1)));
@@ -636,7 +635,7 @@ TEST_F(mapped, pages_that_ksm_merges_are_mapped_when_kvm_has_them_mapped)
 	note_base(s);
 	s->peak = 0;
 
-	/* All of them are there when they were read; a write takes its page's copy. */
+	/* Each page is mapped after a read; a write makes the host copy the page. */
 	ASSERT_EQ(0, guest_run(s->g, 0, work_read(GPA_A, MERGED, GUEST_PAGE)));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 1, 2 * MERGED, 0);
@@ -649,7 +648,7 @@ TEST_F(mapped, pages_that_ksm_merges_are_mapped_when_kvm_has_them_mapped)
 	EXPECT_STREQ(before, picture(s, after, sizeof(after)));
 }
 
-/* --- all of them ----------------------------------------------------------------- */
+/* --- each scenario --------------------------------------------------------------- */
 
 static const struct scenario *const scenarios[] = {
 	&touched_4k_pages_are_mapped,
@@ -676,8 +675,8 @@ FIXTURE(all_scenarios) {
 
 FIXTURE_VARIANT(all_scenarios) {
 	bool early;
-	bool other;		/* the MMU is not KVM's default */
-	bool paging;		/* without NPT or EPT */
+	bool other;		/* with the MMU that is not KVM's default */
+	bool paging;		/* with the guest's own page tables shadowed, without NPT or EPT */
 };
 
 FIXTURE_VARIANT_ADD(all_scenarios, vms_from_before_insmod) { .early = true };
@@ -705,7 +704,7 @@ FIXTURE_TEARDOWN(all_scenarios)
 
 	for (i = 0; i < NR_SCENARIOS; i++)
 		guest_free(self->s[i].g);
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
 	machine_put_back();
@@ -746,7 +745,7 @@ TEST_F_TIMEOUT(all_scenarios, have_true_counts, 120)
 	EXPECT_STREQ("", untrue_after_reload(self->s, NR_SCENARIOS));
 }
 
-/* --- kvmwatch comes while a guest works ------------------------------------------ */
+/* --- kvmwatch is loaded while a guest works --------------------------------------- */
 
 FIXTURE(adoption) {
 	struct subject s;
@@ -764,7 +763,7 @@ FIXTURE_TEARDOWN(adoption)
 	watch_load(NULL);
 }
 
-/* GiBs that kvmwatch counts one after the other lie across the second slot. */
+/* The second slot lies across a GiB's boundary, as kvmwatch counts GiB by GiB. */
 #define GPA_ACROSS	(GPA_C - 120 * GUEST_PAGE)
 
 struct discarder {
@@ -779,7 +778,7 @@ static void *discard_again_and_again(void *arg)
 	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
 		guest_slot_discard(d->g, 1, 0, 200);
 		guest_slot_discard(d->g, 2, 100, 20);
-		usleep(500);	/* the others want the CPU, too */
+		usleep(500);	/* leave the CPU to the others */
 	}
 	return NULL;
 }

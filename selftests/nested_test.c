@@ -29,13 +29,13 @@
 #define PAGES		1024	/* of DATA, at GPA_A */
 #define NR_HUGE		4	/* of HUGE, at GPA_B */
 
-/* Where the guest's guest has a single page of DATA many times. */
+/* The nested guest has one page of DATA at TIMES addresses. */
 #define SHARED		512
 #define GPA_SHARED	(GPA_A + SHARED * GUEST_PAGE)
 #define AT_SHARED	(GPA_A + GIB / 2)
 #define TIMES		40
 
-/* A guest with all slots, and a guest's guest that has done nothing yet. */
+/* Create a guest with all slots, and a nested guest that has not run yet. */
 static int nest(struct subject *s, bool early)
 {
 	unsigned int i;
@@ -53,8 +53,8 @@ static int nest(struct subject *s, bool early)
 }
 
 /*
- * SCENARIO_FIRST(name) is what a guest does at first, kvmwatch there or not, and
- * SCENARIO_THEN(name) what is true then, and goes on.
+ * SCENARIO_FIRST(name) is the first part of a scenario, with kvmwatch loaded or not.
+ * SCENARIO_THEN(name) checks the result and goes on.
  */
 struct scenario {
 	const char *name;
@@ -75,7 +75,7 @@ static int nested_touch(struct subject *s, __u64 gpa, __u64 pages)
 	return guest_run(s->g, 0, work_nested(work_write(gpa, pages, GUEST_PAGE, 1)));
 }
 
-/* The guest writes entries of the tables. */
+/* Have the guest write entries of the nested guest's tables. */
 static int guest_sets(struct subject *s, __u64 at, unsigned int entries, __u64 value, bool huge)
 {
 	return guest_run(s->g, 0, work_store(guest_nest_entry(s->g, at, huge), entries, 8, value));
@@ -96,7 +96,7 @@ SCENARIO_THEN(what_both_guests_touch_is_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 0, 2 * GUEST_SLOT0_PAGES, 0);
 	EXPECT_MAPPED(s, DATA, 64, 0);
-	/* The page that the VMCB is in; the shadow MMU may have those around it, too. */
+	/* The page of the VMCB is mapped; with the shadow MMU perhaps its neighbours too. */
 	if (!s->shadow)
 		EXPECT_MAPPED(s, TABLES, 1, 0);
 
@@ -105,12 +105,12 @@ SCENARIO_THEN(what_both_guests_touch_is_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, DATA, 128, 0);
 
-	/* The host takes pages back, from both. */
+	/* The host discards pages, which unmaps them for both guests. */
 	ASSERT_EQ(0, guest_slot_discard(s->g, DATA, 0, 32));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, DATA, 64, 0);
 
-	/* The second vCPU's guest finds them mapped. */
+	/* The nested guest of the second vCPU finds the pages mapped. */
 	ASSERT_EQ(0, guest_run(s->g, 1, work_nested(work_write(page(32), 32, GUEST_PAGE, 3))));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, 0, 2 * GUEST_SLOT0_PAGES, 0);
@@ -133,7 +133,7 @@ SCENARIO_THEN(huge_pages_of_both_are_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, HUGE, 0, 3 + NR_HUGE);
 
-	/* Twice there, twice gone. */
+	/* A page that both have mapped is unmapped twice. */
 	ASSERT_EQ(0, guest_slot_discard(s->g, HUGE, HUGE_PAGES + 7, 1));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, HUGE, 0, 1 + NR_HUGE);
@@ -176,7 +176,7 @@ SCENARIO_THEN(what_the_guest_takes_from_its_guest_is_not_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, DATA, 72, 0);
 
-	/* KVM looks at the tables when the guest's guest runs again. */
+	/* KVM updates its tables when the nested guest runs again. */
 	ASSERT_EQ(0, guest_sets(s, page(16), 16, 0, false));
 	EXPECT_STREQ("", untrue(s));
 	ASSERT_EQ(0, nested_touch(s, page(0), 8));
@@ -186,7 +186,7 @@ SCENARIO_THEN(what_the_guest_takes_from_its_guest_is_not_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, DATA, 56, 0);
 
-	/* Another page there, and another one instead of one that was mapped. */
+	/* Map another page where none is mapped, and another page in place of a mapped one. */
 	ASSERT_EQ(0, guest_sets(s, page(16), 1, page(104) | GUEST_NEST_ENTRY, false));
 	ASSERT_EQ(0, guest_sets(s, page(40), 1, page(112) | GUEST_NEST_ENTRY, false));
 	ASSERT_EQ(0, nested_touch(s, page(16), 1));
@@ -194,7 +194,9 @@ SCENARIO_THEN(what_the_guest_takes_from_its_guest_is_not_mapped)
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_MAPPED(s, DATA, 57, 0);
 
-	/* A whole table: KVM may keep what it made of it, out of the guest's sight. */
+	/*
+	 * Clear the entry of a whole table. KVM may keep its own table, which the guest cannot see.
+	 */
 	ASSERT_EQ(0, guest_sets(s, page(0), 1, 0, true));
 	EXPECT_STREQ("", untrue(s));
 	EXPECT_EQ(-EFAULT, nested_touch(s, page(0), 1));
@@ -267,7 +269,7 @@ SCENARIO_THEN(what_both_write_is_marked_dirty)
 {
 	__u64 before = s->early ? 0 : 8, fault;
 
-	/* Pages that it had, and pages that are new to it. */
+	/* Some of these pages are mapped already, some are not. */
 	ASSERT_EQ(0, nested_touch(s, page(0), 64));
 	EXPECT_EQ(before + 64, marks(s, "dirty_marks_new"));
 	EXPECT_EQ(64ULL, marks(s, "dirty_pages"));
@@ -275,7 +277,7 @@ SCENARIO_THEN(what_both_write_is_marked_dirty)
 	EXPECT_EQ(marks(s, "dirty_marks"), watch_vm_stat(s->g, "dirty_marks_fault"));
 	EXPECT_EQ(0ULL, watch_vm_stat(s->g, "dirty_marks_kvm"));
 
-	/* The same page, by both: KVM maps it for each, and marks it for each. */
+	/* KVM maps and marks the same page once for each of the two guests. */
 	fault = marks(s, "dirty_marks");
 	ASSERT_EQ(0, nested_touch(s, page(0), 32));
 	EXPECT_EQ(fault + 32, marks(s, "dirty_marks"));
@@ -289,7 +291,7 @@ SCENARIO_THEN(what_both_write_is_marked_dirty)
 	EXPECT_STREQ("", untrue(s));
 }
 
-/* It has the guest's guest's state in there. */
+/* KVM writes the state of the nested guest into it. */
 SCENARIO_FIRST(kvm_marks_the_vmcb)
 {
 }
@@ -342,7 +344,7 @@ SCENARIO_THEN(exits_of_both_count)
 	EXPECT_EQ(vmrun, vmmcall);
 	EXPECT_EQ(0ULL, cpuid);
 
-	/* CPUID is the host's to answer, from either. */
+	/* The host handles CPUID of both guests. */
 	ASSERT_EQ(0, guest_run(s->g, 0, work_nested(work_cpuid(ROUNDS))));
 	ASSERT_EQ(0, guest_run(s->g, 0, work_cpuid(7)));
 	EXPECT_EQ(vmrun + ROUNDS, reason(fd, SVM_EXIT_VMRUN));
@@ -385,7 +387,7 @@ SCENARIO_THEN(halts_of_the_guests_guest_count)
 	close(fd);
 }
 
-/* --- kvmwatch comes while the guest's guest works ------------------------------------- */
+/* --- kvmwatch is loaded while the nested guest works ---------------------------------- */
 
 struct discarder {
 	struct guest *g;
@@ -399,7 +401,7 @@ static void *discard_again_and_again(void *arg)
 	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
 		guest_slot_discard(d->g, DATA, 0, 200);
 		guest_slot_discard(d->g, DATA, SHARED, 1);
-		usleep(500);	/* the others want the CPU, too */
+		usleep(500);	/* leave the CPU to the others */
 	}
 	return NULL;
 }
@@ -434,7 +436,7 @@ static void adopt_at_work(struct __test_metadata *_metadata, struct subject *s)
 	EXPECT_MAPPED(s, DATA, 256 + TIMES, 0);
 }
 
-/* --- all of it ------------------------------------------------------------------------ */
+/* --- each scenario --------------------------------------------------------------------- */
 
 static const struct scenario *const scenarios[] = {
 	&what_both_guests_touch_is_mapped,
@@ -457,8 +459,8 @@ FIXTURE(nested) {
 
 FIXTURE_VARIANT(nested) {
 	bool early;
-	bool other;		/* the MMU is not KVM's default */
-	bool paging;		/* without NPT */
+	bool other;		/* with the MMU that is not KVM's default */
+	bool paging;		/* with the guest's own page tables shadowed, without NPT */
 };
 
 FIXTURE_VARIANT_ADD(nested, vms_that_kvmwatch_saw_begin) { };
@@ -472,7 +474,7 @@ FIXTURE_SETUP(nested)
 {
 	sys_no_khugepaged();
 	if (vendor_is_intel())
-		return;	/* (harnesses before 6.3 would go on to the test after a SKIP here.) */
+		return;	/* harnesses before 6.3 run the test after a SKIP here */
 	if (!sys_has_thp())
 		SKIP(return, "the host gives no transparent huge pages");
 	if (variant->other || variant->paging)
@@ -490,7 +492,7 @@ FIXTURE_TEARDOWN(nested)
 	for (i = 0; i < ARRAY_SIZE(self->s); i++)
 		guest_free(self->s[i].g);
 	machine_put_back();
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	if (variant->other || variant->paging)
 		EXPECT_EQ(0, reload_kvm("", ""));
 }

@@ -117,7 +117,7 @@ int oracle_open(int kvm_fd)
 	int fd;
 
 	fd = ioctl(kvm_fd, KVM_GET_STATS_FD, NULL);
-	if (fd < 0 && errno == EINVAL)	/* what a vCPU of 5.10 says */
+	if (fd < 0 && errno == EINVAL)	/* 5.10 says this of a vCPU */
 		return -ENOTTY;
 	return fd < 0 ? -errno : fd;
 }

@@ -40,15 +40,18 @@ int oracle_hist_sum(int stats_fd, const char *name, __u64 *sum);
  * freed. NULL: errno tells. @size may be NULL.
  */
 void *oracle_snapshot(int stats_fd, size_t *size);
-/* The values of a statistic in a snapshot; NULL: not there. @cells may be NULL: how many. */
+/*
+ * The values of a statistic in a snapshot; NULL: it is not there. *@cells gets how many there are;
+ * @cells may be NULL.
+ */
 const __u64 *oracle_in(const void *snapshot, const char *name, unsigned int *cells);
 /* Descriptor number @index. -ENOENT: past the last. */
 int oracle_desc(int stats_fd, unsigned int index, struct oracle_desc *desc);
 /* The id string. */
 int oracle_id(int stats_fd, char *id, size_t size);
 /*
- * Is the layout what KVM's documentation and its readers ask for? 0: yes. Else
- * -EPROTO, and *@why says in words what is wrong.
+ * Is the layout as KVM's documentation says and its readers expect? Returns 0 if so, else -EPROTO,
+ * and *@why says in words what is wrong.
  */
 int oracle_check(int stats_fd, const char **why);
 
@@ -70,16 +73,16 @@ int oracle_debugfs_vms(void);
  */
 struct oracle {
 	int stats_fd;		/* negative: KVM has none */
-	char vm[32];		/* its directory; "": that does not tell */
+	char vm[32];		/* its debugfs directory; "": not the same numbers */
 };
 
-/* Do that while the vCPU is not in KVM_RUN. oracle_close() takes a struct of zeros, too. */
+/* Call these while the vCPU is not in KVM_RUN. oracle_close() accepts a struct of zeros. */
 int oracle_of_vm(struct oracle *o, struct guest *g);
 int oracle_of_vcpu(struct oracle *o, struct guest *g, unsigned int vcpu);
 void oracle_close(struct oracle *o);
 /*
- * One of them; of a histogram all buckets together. -EOPNOTSUPP: KVM has no stats fds and
- * no such number elsewhere. Where it has stats fds, one that is missing is -ENOENT.
+ * A number; of a histogram, the sum of its buckets. -EOPNOTSUPP: KVM has neither stats fds nor this
+ * number in debugfs. If KVM has stats fds without this number: -ENOENT.
  */
 int oracle_number(const struct oracle *o, const char *name, __u64 *value);
 

@@ -19,7 +19,7 @@
 #define GPA		0x40000000ULL
 #define PAGES		64
 
-/* A VMM that makes a VM, leaves its fd to a child, and ends; @end is closed to end that. */
+/* A VMM creates a VM and ends. Its child has the VM's fd, and ends when @end is closed. */
 static void vmm_with_heir(int ready, int end)
 {
 	struct guest *g = guest_new(1, 0);
@@ -73,14 +73,14 @@ TEST(a_vm_whose_fd_a_child_inherited_outlives_its_maker)
 	ASSERT_TRUE(find_name(name, &vm));
 	EXPECT_EQ(vmm, vm.pid);
 
-	/* One byte for whoever is first: let it be the VMM. */
+	/* Parent and child both wait for @end: end the VMM first. */
 	kill(vmm, SIGKILL);
 	ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
 	ASSERT_TRUE(find_name(name, &vm))
 		TH_LOG("%s is not listed", name);
 	EXPECT_EQ(0, vm.pid);
 	EXPECT_EQ(1, vm.vcpus);
-	/* Its memory went with the VMM, as KVM says too if it counts. */
+	/* The VM's memory went with the VMM. If KVM counts mapped pages, it says so too. */
 	if (oracle_debugfs(name, "pages_4k", &mapped) != -ENOENT)
 		EXPECT_EQ(0, mapped);
 	status = open_by_id(KVMWATCH_KIND_VM, vm.id, 0);
@@ -162,7 +162,7 @@ TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 	EXPECT_EQ(11, stat_of(stats, "user_exits"));
 	EXPECT_EQ(GUEST_SLOT0_PAGES, stat_of(stats, "mapped_4k"));
 
-	/* The maker goes, with its threads, its vCPUs' fds and the memory. */
+	/* The process that created the VM ends, with its threads, its vCPUs' fds and the memory. */
 	close(pair[0]);
 	ASSERT_EQ(maker, waitpid(maker, NULL, 0));
 	ASSERT_TRUE(find_name(name, &vm));
@@ -185,7 +185,7 @@ TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 	close(stats);
 }
 
-/* A VMM that forks shares its memory with the child, page by page until one of them writes. */
+/* After a fork of the VMM, parent and child share each page until one of them writes to it. */
 TEST(a_vmm_that_forks_is_one_vm_with_its_pages)
 {
 	struct guest *g = guest_new(1, 0);
@@ -219,7 +219,7 @@ TEST(a_vmm_that_forks_is_one_vm_with_its_pages)
 	ASSERT_EQ(0, watch_find(g, &vm));
 	EXPECT_EQ(getpid(), vm.pid);
 
-	/* The child has the fds, too. */
+	/* The child has the VM's fds, too. */
 	guest_free(g);
 	EXPECT_TRUE(id_is_listed(vm.id));
 	close(end[1]);
@@ -229,7 +229,7 @@ TEST(a_vmm_that_forks_is_one_vm_with_its_pages)
 	close(end[0]);
 }
 
-/* The first process of a pid namespace, which has a VM; what is wrong with what it sees. */
+/* The first process of a pid namespace, with a VM. Returns what it sees wrong, 0 for nothing. */
 static int vmm_in_namespace(int sock)
 {
 	struct guest *g = guest_new(1, 0);
@@ -250,7 +250,7 @@ static int vmm_in_namespace(int sock)
 	return 0;
 }
 
-/* In a namespace below, nobody is there whom the pid could name. */
+/* A process in a child namespace cannot name the VMM, so it reads no pid. */
 static int reader_in_namespace(void)
 {
 	struct kvmwatch_vm *vms;
@@ -276,7 +276,7 @@ TEST(a_vm_in_a_pid_namespace_has_kvm_s_name_and_the_reader_s_pid)
 	pid_t vmm, reader;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
-	ASSERT_EQ(0, unshare(CLONE_NEWPID));	/* for children */
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));	/* this moves the children to come */
 	vmm = fork();
 	if (!vmm) {
 		close(pair[0]);

@@ -29,7 +29,7 @@ static int rounds(void)
 	return getenv("vm_short") ? 2 : 20;
 }
 
-/* A new guest is seen with what it did. */
+/* Is a new guest listed, with what it did? */
 static bool works(void)
 {
 	struct guest *g = guest_new(1, 0);
@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(race)
 	guest_free(self->g);
 	if (access("/dev/kvm", F_OK) && vendor_load(""))
 		TH_LOG("KVM is away");
-	watch_load(NULL);	/* unless it is */
+	watch_load(NULL);	/* load it if a test left it unloaded */
 }
 
 /* --- two insmods ------------------------------------------------------------ */
@@ -70,7 +70,10 @@ static void *insmod(void *unused)
 	return (void *)(long)watch_load(NULL);
 }
 
-/* Newer kernels tell all who load one file at a time what came of the first. */
+/*
+ * Newer kernels load a file once for all who load it at the same time, and give all the same
+ * answer.
+ */
 TEST_F_TIMEOUT(race, one_of_several_insmods_loads_it, 180)
 {
 	pthread_t threads[3];
@@ -96,7 +99,7 @@ TEST_F_TIMEOUT(race, one_of_several_insmods_loads_it, 180)
 	EXPECT_TRUE(works());
 }
 
-/* --- kvm.ko ends as kvmwatch does --------------------------------------------- */
+/* --- KVM is reloaded while kvmwatch is ---------------------------------------- */
 
 static void *reload_kvm(void *unused)
 {
@@ -115,7 +118,7 @@ TEST_F_TIMEOUT(race, kvm_and_kvmwatch_unload_together_and_come_back, 180)
 	for (round = 0; round < rounds(); round++) {
 		ASSERT_EQ(0, pthread_create(&thread, NULL, reload_kvm, NULL));
 		pthread_barrier_wait(&start);
-		/* Later each time, so that the two meet at different places. */
+		/* Wait longer in each round, so that the two meet at different places. */
 		usleep(round * 20000 % 200000);
 		EXPECT_EQ(0, watch_unload_patiently());
 		EXPECT_EQ(0, watch_load(NULL));
@@ -125,12 +128,12 @@ TEST_F_TIMEOUT(race, kvm_and_kvmwatch_unload_together_and_come_back, 180)
 	}
 }
 
-/* --- kvmwatch ends, and there are those who open what it has ----------------------- */
+/* --- kvmwatch is unloaded while processes open its files --------------------------- */
 
 static atomic_bool stop;
 static atomic_ulong opened;
 
-/* By each of the ways in; what is not there is not there. */
+/* Open each interface; any of them may be missing. */
 static void *open_and_look(void *guest)
 {
 	struct guest *g = guest;
@@ -185,7 +188,7 @@ TEST_F_TIMEOUT(race, kvmwatch_unloads_between_opens_and_mmaps, 180)
 	EXPECT_TRUE(works());
 }
 
-/* What was opened, of every kind, holds it; so does a mapping whose fd was closed. */
+/* An open fd of any kind pins the module, and so does a mapping whose fd is closed. */
 TEST_F(race, kvmwatch_stays_while_it_is_open_or_mapped)
 {
 	struct kvmwatch_open_all all = { .size = sizeof(all), .kind = KVMWATCH_KIND_VM };
@@ -216,7 +219,7 @@ TEST_F(race, kvmwatch_stays_while_it_is_open_or_mapped)
 	EXPECT_TRUE(WATCH_EVENTUALLY(watch_refs() == 0));
 }
 
-/* --- what is due later ------------------------------------------------------------ */
+/* --- delayed work ----------------------------------------------------------------- */
 
 static bool is_copied(struct guest *g)
 {
@@ -235,7 +238,7 @@ static bool is_copied(struct guest *g)
 	return copied;
 }
 
-/* The next audit and the next copy come two seconds later: when kvmwatch is gone, they don't. */
+/* The next audit and the next copy are due two seconds later. Unloading cancels both. */
 TEST_F(race, unloading_cancels_delayed_work)
 {
 	char args[256];
@@ -254,7 +257,7 @@ TEST_F(race, unloading_cancels_delayed_work)
 
 /* --- parameters --------------------------------------------------------------- */
 
-/* None may change under those who read it: the kernel lets nobody write one. */
+/* Code reads parameters without locks, so the kernel must not let anybody write them. */
 TEST_F(race, no_parameter_can_be_changed_while_it_is_loaded)
 {
 	DIR *parameters = opendir(PARAMETERS);
@@ -274,13 +277,16 @@ TEST_F(race, no_parameter_can_be_changed_while_it_is_loaded)
 	EXPECT_LE(7, nr);
 }
 
-/* --- creations that fail, beside readers --------------------------------------- */
+/* --- creations of VMs that fail, beside readers --------------------------------- */
 
 static void take_signal(int unused)
 {
 }
 
-/* KVM refuses the type after it has told of the VM, and a signal stops it later. */
+/*
+ * Create VMs that fail, or are closed at once. KVM refuses type 0x12345, and gives up a VM of type 0
+ * at a signal, after the event of the VM's creation.
+ */
 static void create_in_vain(unsigned long type)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm;

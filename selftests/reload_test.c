@@ -18,13 +18,13 @@
 #include "watch.h"
 
 /*
- * All rounds, or on a slow machine those that fit into the time, or a short run's; the least in any
- * case. With vm_storm_seconds in the environment, as many as fit into those.
+ * ROUNDS rounds; on a slow machine as many as fit into SECONDS, but ROUNDS_MIN at least. A short
+ * run has ROUNDS_MIN. With vm_storm_seconds in the environment, as many rounds as fit into that.
  */
 #define ROUNDS		50
 #define ROUNDS_MIN	8
 #define SECONDS		330
-#define SETTLED		3	/* after so many, memory is compared */
+#define SETTLED		3	/* compare memory from this round on */
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		256
@@ -33,8 +33,8 @@ static atomic_bool stop;
 static atomic_ulong reads;
 
 /*
- * The guest and the reader are at work whenever nobody else is, and now and then when
- * somebody is: two emulated CPUs are no more than what 50 rounds need in their time.
+ * Guest and reader get what the test leaves of the two emulated CPUs, which have just enough for 50
+ * rounds in time.
  */
 #define NICE		10
 
@@ -101,7 +101,7 @@ FIXTURE_TEARDOWN(reload)
 	EXPECT_TRUE(!err || err == -EEXIST);
 }
 
-/* The VM as it is now is what was found. */
+/* Is the VM listed as it is now? */
 static int is_found(struct guest *g)
 {
 	struct kvmwatch_vm vm;
@@ -111,7 +111,7 @@ static int is_found(struct guest *g)
 	       vm.slots == vendor_slots(2) && vm.flags == KVMWATCH_VM_DIRTY_LOG;
 }
 
-/* What is counted from here on is what happens from here on. */
+/* From here on, do the counts have exactly what happens? */
 static int counts(struct guest *g)
 {
 	__u64 marks, halts, loads, puts;
@@ -149,7 +149,7 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 		rounds = INT_MAX;
 	}
 	for (round = 1; round <= ROUNDS_MIN || (round <= rounds && now_s() < end); round++) {
-		/* Pages go and come back while they are being counted. */
+		/* Unmap pages, which come back while kvmwatch counts them. */
 		ASSERT_EQ(0, guest_slot_discard(g, SLOT, round % 8 * 16, 64));
 		ASSERT_LE(0, guest_dirty_get(g, SLOT, NULL));
 		ASSERT_EQ(0, watch_load(NULL));
@@ -158,7 +158,10 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 		EXPECT_TRUE(WATCH_EVENTUALLY(watch_mapped_is_kvms(g)))
 			TH_LOG("round %d: mapped_4k is %lld", round, watch_vm_stat(g, "mapped_4k"));
 		if (round % 4 == 0) {
-			/* It stops at the end of a round, which may have begun before all that. */
+			/*
+			 * The guest ends after its round, which may have begun before the pages
+			 * were discarded.
+			 */
 			ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 5000));
 			ASSERT_EQ(0, rest(g));
 			EXPECT_TRUE(watch_mapped_is_kvms(g));
@@ -185,7 +188,7 @@ TEST_F_TIMEOUT(reload, finds_the_guest_each_time_and_can_go_each_time, 7200)
 	percpu = watch_percpu() - percpu;
 	TH_LOG("%d rounds in %ld s, %lu reads, slab grew by %lld, per-CPU by %lld", round,
 	       now_s() - begin, reads, slab, percpu);
-	/* debugfs files are 100 KB a round; that no record is left, the module looks itself. */
+	/* debugfs files take 100 KB a round. (That no record is left, the module checks itself.) */
 	if (machine_is_ours()) {
 		EXPECT_GT((round - SETTLED) * 1600 + 32768, slab);
 		EXPECT_GT(65536, percpu);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Searches for VMs without a record. Any user of /dev/kvm can cause failing creations of VMs
- * without end; if the pool is empty, each causes an event without a record. These must cause
- * neither a search each, nor interrupts of uninvolved CPUs.
+ * Searches for VMs without a record. Any user of /dev/kvm can cause endless creations of VMs that
+ * fail. If the pool is empty, each causes an event without a record. kvmwatch must not search for
+ * each of them, nor interrupt CPUs that run no vCPU.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(rescan)
 	EXPECT_EQ(0, load_with(""));
 }
 
-/* KVM says no to a VM of this type, after it has told us that one is coming. */
+/* KVM refuses a VM of this type after the event of its creation. */
 static int create_in_vain(int kvm)
 {
 	int fd = ioctl(kvm, KVM_CREATE_VM, 0x7f);
@@ -98,7 +98,7 @@ TEST_F_TIMEOUT(rescan, failed_creations_cost_few_rounds_and_no_interrupts, 120)
 	ASSERT_TRUE(counts(&after));
 	took = (now_ns() - begin) / 1000000000 + 1;
 	EXPECT_LE(tries, after.lost - before.lost);
-	/* 20, 40, 80, 160, 320 and 640 ms after one another, then one a second. */
+	/* Searches follow each other after 20, 40, 80, 160, 320 and 640 ms, then once a second. */
 	EXPECT_GE(6 + took, after.rounds - before.rounds);
 	EXPECT_LT(before.rounds, after.rounds);
 	EXPECT_EQ(before.interrupts, after.interrupts);
@@ -112,12 +112,12 @@ TEST_F_TIMEOUT(rescan, insmod_interrupts_the_cpus_of_vcpus_alone, 120)
 	ASSERT_EQ(0, load_with(""));
 	ASSERT_TRUE(counts(&it));
 	EXPECT_GE(1, it.interrupts);
-	/* The record knew from the first moment where its vCPU is, or a hit told. */
+	/* kvmwatch knew from the beginning which pCPU the vCPU is on, or a hit told it since. */
 	ASSERT_EQ(0, watch_find(self->g, &vm));
 	EXPECT_NE(~0ULL, watch_vcpu_stat(self->g, 0, "pcpu"));
 	EXPECT_LT(0, watch_vcpu_stat(self->g, 0, "on_cpu_ns"));
 
-	/* No VM, no interrupt. */
+	/* Without a VM there is no interrupt. */
 	EXPECT_EQ(0, guest_stop(self->g, 0));
 	EXPECT_EQ(0, guest_wait(self->g, 0, 10000));
 	guest_free(self->g);

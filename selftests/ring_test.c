@@ -20,7 +20,7 @@
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		2000
-#define LARGE		4096	/* entries: room for all of them */
+#define LARGE		4096	/* number of entries; enough for all marks */
 #define UNKNOWN		(~0ULL)
 
 FIXTURE(ring)
@@ -32,7 +32,7 @@ FIXTURE_VARIANT(ring)
 {
 	unsigned int vcpus;
 	int small;
-	int early;		/* the guest is there before kvmwatch */
+	int early;		/* the guest runs before kvmwatch is loaded */
 };
 
 FIXTURE_VARIANT_ADD(ring, large)
@@ -55,13 +55,13 @@ FIXTURE_VARIANT_ADD(ring, early)
 	.vcpus = 2, .small = 1, .early = 1,
 };
 
-/* KVM keeps 64 of these for itself, and with PML those that the processor may have besides. */
+/* Of these entries KVM reserves 64, and with PML as many again as the processor's buffer has. */
 static unsigned int small_entries(void)
 {
 	return vendor_has_pml() ? 1024 : 256;
 }
 
-/* A guest with rings and nothing in them; NULL with errno: no. */
+/* A guest with empty rings; NULL: errno says why. */
 static struct guest *new_guest(unsigned int vcpus, unsigned int entries)
 {
 	struct guest *g = guest_new(0, 0);
@@ -129,12 +129,15 @@ TEST_F(ring, pushes_are_the_entries_in_the_rings)
 		marks = watch_vcpu_stat(self->g, i, "dirty_marks");
 		EXPECT_LT(0, entries);
 		EXPECT_EQ((__u64)entries, pushes);
-		/* Each mark made an entry, and nothing else did. */
+		/* Each mark made one entry, and nothing else made any. */
 		EXPECT_EQ(marks, pushes);
 		all += pushes;
 		full += guest_ring_full(self->g, i);
 	}
-	/* Nobody had anything to write but what the test said, and what met a full ring. */
+	/*
+	 * There are at least the marks of the guest's writes, and those of writes that met a full
+	 * ring.
+	 */
 	EXPECT_LE(PAGES / guest_vcpus(self->g) * guest_vcpus(self->g) + full, all);
 	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_ring_pushes"));
 	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_marks"));
@@ -158,7 +161,7 @@ TEST_F(ring, full_counts_each_exit_for_a_full_ring)
 	EXPECT_EQ(all, watch_vm_stat(self->g, "dirty_ring_full"));
 }
 
-/* However many rings there are, and whether anything was in them. */
+/* A reset counts once, however many rings there are, and even if all are empty. */
 TEST_F(ring, a_reset_is_one_collection)
 {
 	__u64 before, on_the_spot = 0;
@@ -181,7 +184,7 @@ TEST_F(ring, a_reset_is_one_collection)
 	EXPECT_EQ(before + on_the_spot + 2, watch_vm_stat(self->g, "dirty_collects"));
 }
 
-/* What KVM writes itself goes into the ring of the vCPU that it does it for. */
+/* KVM's own write for a vCPU goes into the ring of that vCPU. */
 TEST_F(ring, pushes_are_kvms_writes_too)
 {
 	unsigned int i;
@@ -202,8 +205,8 @@ TEST_F(ring, pushes_are_kvms_writes_too)
 }
 
 /*
- * The log of the slot comes and goes while a vCPU writes, at last with entries left in the
- * rings, and then the slot goes: what was pushed stays pushed.
+ * Switch the slot's logging on and off while a vCPU writes, at last with entries left in the rings,
+ * then delete the slot: the counts of pushes stay.
  */
 TEST_F(ring, logs_that_come_and_go_push_each_mark)
 {
@@ -221,7 +224,7 @@ TEST_F(ring, logs_that_come_and_go_push_each_mark)
 		EXPECT_EQ(before, watch_vm_stat(g, "dirty_ring_pushes"));
 		ASSERT_EQ(0, guest_dirty_log(g, SLOT, 1));
 		ASSERT_EQ(0, guest_wait_progress(g, 0, guest_progress(g, 0) + 2, 30000));
-		/* What the processor has logged is in the ring when the vCPU has left the guest. */
+		/* The processor's entries are in the ring after the vCPU has left the guest. */
 		ASSERT_EQ(0, guest_kick(g, 0));
 		entries += guest_ring_harvest(g, 0);
 		ASSERT_LE(0, guest_ring_reset(g));
@@ -239,7 +242,7 @@ TEST_F(ring, logs_that_come_and_go_push_each_mark)
 	EXPECT_EQ(0, watch_vm_stat(g, "lost_events"));
 }
 
-/* A ring does not remember earlier entries, so nobody knows which marks are new. */
+/* Which marks are new is unknown, as a ring does not remember earlier entries. */
 TEST_F(ring, statistics_that_need_a_bitmap_are_unavailable)
 {
 	if (!self->g)
@@ -252,7 +255,7 @@ TEST_F(ring, statistics_that_need_a_bitmap_are_unavailable)
 		  watch_slot_stat(self->g, SLOT, "dirty_marks"));
 }
 
-/* Whoever shows a rate has to know what it is of. */
+/* A reader that shows a rate needs to know how much memory is logged. */
 TEST_F(ring, the_list_says_that_it_is_a_ring_and_how_much_it_covers)
 {
 	struct kvmwatch_vm vm;
@@ -269,7 +272,7 @@ TEST_F(ring, the_list_says_that_it_is_a_ring_and_how_much_it_covers)
 	EXPECT_EQ(0, watch_vm_stat(self->g, "dirty_logged_bytes"));
 }
 
-/* Slot 0 was there first, and nothing was said about slots since. */
+/* Slot 0 was there before the ring, and no event has told of slots since. */
 TEST(rings_are_known_from_the_first_vcpu_on)
 {
 	struct guest *g = guest_new(0, 0);
@@ -298,7 +301,7 @@ TEST(without_rings_nothing_is_pushed_and_resets_are_none)
 	ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, 64, GUEST_PAGE, 1)));
 	EXPECT_EQ(64, watch_vm_stat(g, "dirty_marks"));
 	pushes = watch_vm_stat(g, "dirty_ring_pushes");
-	/* Unknown in a kernel without any. */
+	/* Unavailable in a kernel that has no dirty rings. */
 	EXPECT_TRUE(!pushes || pushes == UNKNOWN);
 	EXPECT_GT(0, guest_ring_reset(g));
 	EXPECT_EQ(0, watch_vm_stat(g, "dirty_collects"));

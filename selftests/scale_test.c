@@ -21,13 +21,13 @@
 #include "vendor.h"
 #include "watch.h"
 
-#define BUSY		16	/* a short run has a fourth: they take the CPUs */
-#define CROWD		200	/* and a tenth of these */
+#define BUSY		16	/* a short run has a fourth, as they take the CPUs */
+#define CROWD		200	/* a short run has a tenth */
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		16
-#define NICE		10	/* for vCPUs: two emulated CPUs are all there are */
-#define ROUNDS		3	/* of kvmwatch that comes under a crowd at work; 2 when short */
+#define NICE		10	/* of vCPUs, as there are only two emulated CPUs */
+#define ROUNDS		3	/* loads of kvmwatch beside a busy crowd; a short run has 2 */
 
 static int short_run(void)
 {
@@ -36,13 +36,16 @@ static int short_run(void)
 
 /* --- crews: processes with some VMs each ---------------------------------------- */
 
-/* A byte tells a process to end; its exit status tells whether all was right. */
+/*
+ * A process with some VMs. A byte through @told makes it end. Its exit status is 0 if all was
+ * right.
+ */
 struct crew {
 	pid_t pid;
 	int told;
 };
 
-/* VMs that are there and do nothing, with a vCPU and a slot each. */
+/* Create VMs that do nothing, with a vCPU and a slot each. */
 static int make_idle(int nr)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, i;
@@ -66,7 +69,7 @@ static int make_idle(int nr)
 
 static struct guest *guests[CREW_MAX];
 
-/* VMs at work, for ever: they write to their pages. */
+/* Create VMs that write to their pages without end. */
 static int make_busy(int nr)
 {
 	int i, err = 0;
@@ -86,7 +89,7 @@ static int make_busy(int nr)
 	return err;
 }
 
-/* Have them lose pages, which they fault in again, until told. */
+/* Discard pages, which the VMs fault in again, until a byte comes. */
 static void shake(int nr, int pipe)
 {
 	struct pollfd end = { .fd = pipe, .events = POLLIN };
@@ -103,7 +106,7 @@ static int is_exact(struct guest *g)
 	       !watch_vm_stat(g, "audit_failures") && !watch_vm_stat(g, "lost_events");
 }
 
-/* Let them rest, and see whether kvmwatch is right to the page. */
+/* Stop the VMs, and compare kvmwatch's numbers with their pages. */
 static int check_busy(int nr)
 {
 	int i, err = 0;
@@ -112,7 +115,7 @@ static int check_busy(int nr)
 		err = err ?: guest_stop(guests[i], 0);
 	for (i = 0; i < nr; i++)
 		err = err ?: guest_wait(guests[i], 0, 60000);
-	/* What they lost in their last round comes back. */
+	/* Map again the pages that were discarded in the last round. */
 	for (i = 0; i < nr; i++)
 		err = err ?: guest_run(guests[i], 0, work_write(GPA, PAGES, GUEST_PAGE, 1));
 	for (i = 0; i < nr && !err; i++) {
@@ -127,7 +130,7 @@ static int check_busy(int nr)
 	return err;
 }
 
-/* All of the crew are there when this returns. */
+/* Start a process with @nr VMs. Returns when all of them exist. */
 static int crew_start(struct crew *crew, int nr, int busy)
 {
 	int told[2], ready[2], err = -1;
@@ -153,7 +156,7 @@ static int crew_start(struct crew *crew, int nr, int busy)
 	return err;
 }
 
-/* What was wrong: 0 is nothing. */
+/* End it. Returns 0 if all was right. */
 static int crew_end(struct crew *crew)
 {
 	int status = -1;
@@ -167,9 +170,9 @@ static int crew_end(struct crew *crew)
 	return status;
 }
 
-/* --- looking at all of them -------------------------------------------------------- */
+/* --- read all VMs --------------------------------------------------------------- */
 
-/* The table of all VMs; how many lines it has for them. */
+/* Read the table of all VMs. Returns the number of its rows. */
 static int read_table(void)
 {
 	int fd = open(WATCH_DEBUGFS "/vms", O_RDONLY | O_CLOEXEC), lines = -1;
@@ -183,7 +186,7 @@ static int read_table(void)
 	return lines;
 }
 
-/* All VMs by one call, then a stats fd of each by its id, with all its numbers. */
+/* List all VMs by one call, then read a stats fd of each by its id. */
 static int read_each(void)
 {
 	struct kvmwatch_open arg = { .size = sizeof(arg), .kind = KVMWATCH_KIND_VM };
@@ -205,7 +208,7 @@ static int read_each(void)
 	return good;
 }
 
-/* --- what there is --------------------------------------------------------------- */
+/* --- count objects and memory -------------------------------------------------- */
 
 static int count(unsigned int kind)
 {
@@ -235,7 +238,7 @@ static int count_file(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-/* Files and directories of one VM in debugfs. */
+/* Number of files and directories of one VM in debugfs. */
 static int files_of_one(void)
 {
 	DIR *dir = opendir(WATCH_DEBUGFS "/vm");
@@ -254,7 +257,7 @@ static int files_of_one(void)
 	return files;
 }
 
-/* Bytes of the records of a VM with a vCPU and a slot, as the last line of hooks has them. */
+/* Bytes of the records of a VM with a vCPU and a slot, from the last line of hooks. */
 static long long bytes_of_records(void)
 {
 	long long vm = -1, vcpu, slot;
@@ -268,7 +271,7 @@ static long long bytes_of_records(void)
 	return vm < 0 ? vm : vm + vcpu + slot;
 }
 
-/* All kernel memory in slabs and per CPU, when what is only cached has been given back. */
+/* Kernel memory in slabs and per CPU, after the kernel has freed its caches. */
 static long long memory(void)
 {
 	long long kib = -1;
@@ -285,7 +288,7 @@ static long long memory(void)
 	return kib * 1024 + watch_percpu();
 }
 
-/* How many VMs an audit finds right, whatever they do meanwhile. */
+/* Number of VMs of which an audit finds no difference; the VMs may be at work. */
 static int agree(void)
 {
 	struct kvmwatch_audit arg = { .size = sizeof(arg) };
@@ -329,8 +332,8 @@ FIXTURE_TEARDOWN(scale)
 }
 
 /*
- * A file of debugfs is an inode, a dentry and some bytes; with what slabs waste, and more where
- * the kernel keeps notes about each object.
+ * A file of debugfs is an inode, a dentry and some bytes, and what slabs waste. It takes more in a
+ * kernel that keeps notes about each object.
  */
 #define FILE_BYTES	(slow_times() > 1 ? 3000 : 1100)
 
@@ -347,7 +350,7 @@ TEST_F_TIMEOUT(scale, a_thousand_vms_are_adopted_and_shown_in_documented_memory,
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_EQ(all, count(KVMWATCH_KIND_VM));
 	EXPECT_EQ(all, count(KVMWATCH_KIND_VCPU));
-	/* Without an APIC in the kernel, as the idle are, KVM makes no slot of its own. */
+	/* The idle VMs have no APIC in KVM, so KVM makes no slot of its own for them. */
 	EXPECT_EQ(all - busy + busy * vendor_slots(2), count(KVMWATCH_KIND_SLOT));
 	EXPECT_EQ(all, directories());
 	bytes = (memory() - bytes) / all;
@@ -369,7 +372,7 @@ TEST_F_TIMEOUT(scale, a_thousand_vms_are_adopted_and_shown_in_documented_memory,
 	EXPECT_TRUE(WATCH_EVENTUALLY(!watch_records()));
 }
 
-/* They fault while kvmwatch comes and goes. */
+/* The VMs fault while kvmwatch is loaded and unloaded. */
 TEST_F_TIMEOUT(scale, a_crowd_at_work_is_found_with_all_its_pages, 1150)
 {
 	int part = slow_times() > 1 ? 20 : short_run() ? 10 : 1, i, round;

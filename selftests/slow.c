@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How patient tests are. See slow.h. */
+/* How much longer tests wait on slow machines. See slow.h. */
 #include <stdlib.h>
 
 #include "slow.h"
@@ -17,8 +17,8 @@ unsigned int patience(void)
 }
 
 /*
- * The harness has constants as limits of tests, and alarm() to keep them: programs are linked so
- * that it calls this one (see Makefile).
+ * The harness limits each test by a constant and alarm(). The Makefile links tests so that they
+ * call this function instead.
  */
 unsigned int __wrap_alarm(unsigned int seconds)
 {

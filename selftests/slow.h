@@ -10,10 +10,10 @@
 #ifndef SELFTESTS_SLOW_H
 #define SELFTESTS_SLOW_H
 
-unsigned int slow_times(void);	/* of the kernel alone */
-unsigned int patience(void);	/* of limits */
+unsigned int slow_times(void);	/* how slow the tested kernel is */
+unsigned int patience(void);	/* the factor for limits */
 
-/* The C library's alarm(), and what is called instead of it; see slow.c. */
+/* The C library's alarm(), and the function that tests call instead; see slow.c. */
 unsigned int __real_alarm(unsigned int seconds);
 unsigned int __wrap_alarm(unsigned int seconds);
 

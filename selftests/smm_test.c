@@ -23,7 +23,7 @@
 #define SMRAM		GUEST_SMM_SLOT(0)
 #define SMM_DATA	GUEST_SMM_SLOT(DATA)
 #define SMM_HUGE	GUEST_SMM_SLOT(HUGE)
-#define SMM_OWN		GUEST_SMM_SLOT(3)	/* no slot outside is like it */
+#define SMM_OWN		GUEST_SMM_SLOT(3)	/* a slot that only SMM has */
 
 #define LOG		KVM_MEM_LOG_DIRTY_PAGES
 
@@ -33,7 +33,7 @@ FIXTURE(smm) {
 
 FIXTURE_VARIANT(smm) {
 	bool early;
-	bool other;		/* the MMU is not KVM's default */
+	bool other;		/* with the MMU that is not KVM's default */
 };
 
 FIXTURE_VARIANT_ADD(smm, default_mmu) { };
@@ -71,12 +71,12 @@ FIXTURE_TEARDOWN(smm)
 {
 	guest_free(self->s.g);
 	machine_put_back();
-	watch_load(NULL);	/* -EEXIST, unless that is what failed */
+	watch_load(NULL);	/* -EEXIST unless a test left it unloaded */
 	if (variant->other)
 		EXPECT_EQ(0, reload_kvm("", ""));
 }
 
-/* kvmwatch comes now, if it is not there yet. */
+/* Load kvmwatch now, if it was not loaded before the guest. */
 static int arrive(struct subject *s)
 {
 	int err;
@@ -90,8 +90,8 @@ static int arrive(struct subject *s)
 }
 
 /*
- * The TDP MMU of 5.10 lets go of all that it has mapped when a vCPU comes into SMM or leaves
- * it. Then what came before that is gone.
+ * The TDP MMU of 5.10 unmaps everything when a vCPU enters or leaves SMM, so what was mapped before
+ * is gone.
  */
 static bool forgets(const struct subject *s)
 {
@@ -116,7 +116,7 @@ static int lists_slot(struct subject *s, unsigned int as_id, unsigned int id)
 	return found;
 }
 
-/* What of a slot's number is the address space is easily mixed up. */
+/* Address spaces have slots of the same number: counts of the two must not be mixed up. */
 TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 {
 	struct subject *s = &self->s;
@@ -146,7 +146,10 @@ TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 	EXPECT_EQ(0, watch_debugfs(g, "slot1-1/mapped_4k", &value));
 	EXPECT_EQ(forgets(s) ? 0ULL : 16, value);
 
-	/* More of each, the other vCPU's SMI, and memory that only SMM sees. */
+	/*
+	 * Touch more pages of each, run an SMI on the other vCPU, and use memory that only SMM
+	 * sees.
+	 */
 	ASSERT_EQ(0, guest_smi(g, 1, GPA_A + 16 * GUEST_PAGE, 16));
 	ASSERT_EQ(0, guest_smi(g, 1, GPA_C, 8));
 	ASSERT_EQ(0, touch_huge(s, GPA_B, NR_HUGE));
@@ -160,7 +163,7 @@ TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 	EXPECT_KEPT(s, SMM_HUGE, 0, 1);
 	EXPECT_KEPT(s, SMM_OWN, 8, 0);
 
-	/* What the host takes is gone from both. */
+	/* Pages that the host discards are unmapped from both. */
 	ASSERT_EQ(0, guest_slot_discard(g, DATA, 8, 32));
 	ASSERT_EQ(0, guest_slot_discard(g, HUGE, 3, 1));
 	EXPECT_STREQ("", untrue(s));
@@ -169,7 +172,7 @@ TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 	EXPECT_MAPPED(s, HUGE, 0, NR_HUGE - 1);
 	EXPECT_MAPPED(s, SMM_HUGE, 0, 0);
 
-	/* One of the two is logged. */
+	/* Only SMM's slot is logged. */
 	ASSERT_EQ(0, guest_slot_flags(g, SMM_DATA, LOG));
 	ASSERT_EQ(0, touch(s, GPA_A, 64));
 	ASSERT_EQ(0, guest_smi(g, 0, GPA_A + 4 * GUEST_PAGE, 20));
@@ -180,7 +183,7 @@ TEST_F_TIMEOUT(smm, leaves_and_marks_count_where_they_are, 60)
 	EXPECT_EQ(20ULL, watch_vm_stat(g, "dirty_marks_fault"));
 	EXPECT_EQ(0ULL, watch_vm_stat(g, "dirty_marks_kvm"));
 
-	/* Both are; each has a log of its own. */
+	/* Both slots are logged, each in a log of its own. */
 	ASSERT_EQ(0, guest_slot_flags(g, DATA, LOG));
 	ASSERT_EQ(0, guest_smi(g, 1, GPA_A, 32));
 	ASSERT_EQ(0, touch(s, GPA_A + 24 * GUEST_PAGE, 16));

@@ -22,21 +22,21 @@
 
 #define MAKERS		4
 #define WARM_UP		40
-#define ROUNDS		80	/* twice, after the warm-up: 200 in all; a short run has a fourth */
+#define ROUNDS		80	/* twice after the warm-up, 200 in all; a short run has a fourth */
 #define SLOT		1
 #define GPA		0x40000000ULL
 #define PAGES		32
 #define KEPT		24
-#define NICE		15	/* for vCPUs that never rest: two CPUs are all there are */
+#define NICE		15	/* of vCPUs that never halt, as there are only two CPUs */
 
 static atomic_int rounds_left, rounds_done;
 static atomic_bool stop;
 static atomic_int wrong;
 static atomic_ulong reads, reads_after_death, audits;
 static time_t end_of_storm;
-static int dry;			/* there are not enough records ready */
+static int dry;			/* the pools are too small for all */
 
-/* Say what is wrong, of the first few. */
+/* Print the first few failures. */
 #define CHECK(condition, format, ...) do {				\
 	if (!(condition) && atomic_fetch_add(&wrong, 1) < 10)		\
 		fprintf(stderr, "# line %d: not " #condition ": " format "\n",	\
@@ -45,7 +45,7 @@ static int dry;			/* there are not enough records ready */
 
 /* --- makers ---------------------------------------------------------------- */
 
-/* What a guest did is what is counted, whoever else comes and goes. */
+/* The counts are what the guest did, whatever other VMs do. */
 static void check_guest(struct guest *g, unsigned int vcpus)
 {
 	__u64 value;
@@ -70,7 +70,7 @@ static int is_complete(struct guest *g, unsigned int vcpus)
 	return !watch_find(g, &vm) && vm.vcpus == vcpus && vm.slots == vendor_slots(2);
 }
 
-/* What it does is what is counted, once all of it has been found. */
+/* Once all of the guest is listed, the counts are what it does. */
 static void check_found(struct guest *g, unsigned int vcpus)
 {
 	__u64 marks, halts, value;
@@ -93,7 +93,7 @@ static void check_found(struct guest *g, unsigned int vcpus)
 	CHECK(watch_audit(g, NULL) == 1, "%s", guest_name(g));
 }
 
-/* A slot that comes and goes, and fds that outlive what they are of. */
+/* Create and delete a slot, and read fds of objects that have ended. */
 static void end_guest(struct guest *g, int round)
 {
 	int vm_stats, slot_stats, err;
@@ -141,7 +141,7 @@ static void one_round(int round)
 	atomic_fetch_add(&rounds_done, 1);
 }
 
-/* Have all readers read enough, whichever is fastest? */
+/* Has each reader read often enough? */
 static bool is_read(void)
 {
 	return reads > 1000 && reads_after_death > 10 && audits > 10;
@@ -171,7 +171,7 @@ static __u64 slot_gpa(unsigned int slot)
 	return slot * GPA;
 }
 
-/* The guest's work ends at an access outside of all slots: start it again. */
+/* If the guest's work ended at an access outside of all slots, start it again. */
 static void keep_at_work(struct guest *g)
 {
 	unsigned int i;
@@ -210,14 +210,14 @@ static void change_slots(struct guest *g, unsigned int step)
 	CHECK(!err, "step %u: %s", step, strerror(-err));
 }
 
-/* How many marks the log of the slot that stays had. */
+/* Returns how many marks the log of the slot that stays had. */
 static __u64 storm_of_slots(struct guest *g)
 {
 	unsigned int step = 0;
 	__u64 dirty = 0;
 	int err;
 
-	/* Only whole cycles, so that there is no second slot at the end. */
+	/* Do whole cycles, so that there is no second slot at the end. */
 	for (; !stop || step % 4; step++) {
 		keep_at_work(g);
 		change_slots(g, step);
@@ -239,7 +239,7 @@ static void *slotter(void *unused)
 	err = guest_slot_add(g, 1, slot_gpa(1), SLOTS_PAGES, GUEST_MEM_4K,
 			     KVM_MEM_LOG_DIRTY_PAGES) ?:
 	      guest_slot_add(g, 3, slot_gpa(3), SLOTS_PAGES, GUEST_MEM_4K, 0) ?:
-	      /* The guest's own page tables get to know where slots will come. */
+	      /* Create the slot once, so that the guest's own page tables map its addresses. */
 	      guest_slot_add(g, 2, slot_gpa(2), SLOTS_PAGES, GUEST_MEM_4K, 0) ?:
 	      guest_slot_del(g, 2);
 	for (i = 0; i < SLOTS_VCPUS; i++) {
@@ -285,7 +285,7 @@ static void read_tables(void)
 	}
 }
 
-/* What a file says ends with its line, as long as the file is there. */
+/* The text of a file that exists ends with a newline. */
 static void check_file(const char *path, const char *text, ssize_t got)
 {
 	CHECK(got > 0 ? text[got - 1] == '\n' : got < 0, "%s", path);
@@ -329,7 +329,7 @@ static int open_id(int dev, unsigned int kind, __u64 id, unsigned int as_id, uns
 	return fd;
 }
 
-/* Fds that are kept for a while, most of them beyond the end of their objects. */
+/* Keep fds for a while, most of them until after the end of their objects. */
 static void keep(int kept[KEPT], int fd)
 {
 	static unsigned int at;
@@ -382,7 +382,10 @@ static void read_stats_fds(void)
 	close(dev);
 }
 
-/* The numbers of every VM are right at any moment. VMs that are being counted are left out. */
+/*
+ * Audit all VMs, whose numbers must be right at any moment. VMs that are being counted are left
+ * out.
+ */
 static void audit_all(void)
 {
 	struct kvmwatch_audit arg = { .size = sizeof(arg) };
@@ -402,7 +405,7 @@ static void audit_all(void)
 	usleep(20000);
 }
 
-/* Events are recorded for a while, and not for a while. */
+/* Stop recording events for a moment. */
 static void toggle_trace(void)
 {
 	watch_trace_pause();
@@ -416,7 +419,7 @@ static void *reader(void *read_once)
 
 	while (!stop) {
 		once();
-		usleep(1000);	/* two CPUs are all there are */
+		usleep(1000);	/* leave the two CPUs to the others */
 	}
 	once();
 	return NULL;
@@ -474,7 +477,7 @@ static int directories(void)
 	return nr - 2;
 }
 
-/* A round of a guest that has the machine for itself. */
+/* Run two guests while no other test guest runs. */
 static void alone(void)
 {
 	one_round(1);
@@ -499,7 +502,7 @@ FIXTURE_TEARDOWN(storm)
 	watch_trace_end();
 }
 
-/* The runner has a limit for a test; the harness must not be sooner. */
+/* The runner limits the test's time; the harness must not end it before. */
 TEST_F_TIMEOUT(storm, leaves_nothing_behind_and_every_number_right, 7200)
 {
 	long long slab[3], percpu[3], growth;
@@ -566,7 +569,7 @@ TEST_F_TIMEOUT(storm, with_dry_pools_ends_with_every_number_right, 7200)
 	ASSERT_EQ(0, watch_trace_start());
 	dry = 1;
 	rounds_done = 0;
-	/* How soon they do is a matter of luck. */
+	/* How many storms it takes until events are lost depends on the machine. */
 	for (storms = 0; storms < 10 && (!storms || !lost_of_unknown()); storms++)
 		storm(getenv("vm_short") ? WARM_UP / 4 : WARM_UP / 2);
 	EXPECT_EQ(0, wrong);
@@ -592,7 +595,7 @@ static struct guest *held[MAKERS];
 static atomic_int holding;
 static atomic_bool hold;
 
-/* Makes VMs and ends them at once; while @hold is set it keeps one. */
+/* Create VMs and end them at once. While @hold is set, keep one. */
 static void *restless_maker(void *at)
 {
 	struct guest **mine = at, *g;
@@ -624,7 +627,7 @@ static void hold_all(int on)
 		usleep(1000);
 }
 
-/* Found whole, though they were being made when kvmwatch came. */
+/* The VMs that are held were being created while kvmwatch was loaded. It has found all of them. */
 static void check_held(void)
 {
 	int i;

@@ -20,7 +20,7 @@
 #define HUGE_SIZE	0x200000ULL
 #define HUGE_PAGES	(HUGE_SIZE / GUEST_PAGE)
 
-/* Where a test's slots start; any will do. */
+/* Where the slots of a test begin; any addresses will do. */
 #define GPA_A		(1 * GIB)
 #define GPA_B		(2 * GIB)
 #define GPA_C		(3 * GIB)
@@ -49,12 +49,12 @@ struct subject {
 	struct guest *g;
 	bool early;		/* it ran before kvmwatch was loaded */
 	bool shadow;		/* KVM uses the shadow MMU */
-	bool paging;		/* which shadows the guest's page tables, too */
+	bool paging;		/* the shadow MMU shadows the guest's own page tables */
 	bool counted;		/* KVM counts leaves */
 	bool eager;		/* KVM splits huge pages when logging begins */
 	bool peak_unknown;	/* the test did not see the peak */
 	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch was loaded */
-	__u64 peak;		/* most bytes mapped since then, as the test saw them */
+	__u64 peak;		/* most bytes mapped since then, by the test's own calculation */
 };
 
 /* Create a guest with two vCPUs; @flags as for guest_new(). */

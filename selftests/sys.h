@@ -13,15 +13,15 @@ __u64 clock_ns(clockid_t clock);
 __u64 now_ns(void);
 time_t now_s(void);
 /*
- * By how much the sum of so many stretches of kvmwatch's may differ from the @ns that
- * CLOCK_MONOTONIC_RAW says they were: each is rounded down to a nanosecond, and the kernel reckons
- * that clock's nanoseconds with fewer digits.
+ * By how much the sum of @stretches stretches by kvmwatch may differ from @ns by
+ * CLOCK_MONOTONIC_RAW: each stretch is rounded down to a nanosecond, and the kernel computes that
+ * clock's nanoseconds with fewer digits.
  */
 __u64 sum_slack(__u64 ns, __u64 stretches);
 
-/* What the shell does with ">": 0, or a negative errno. */
+/* Write to a file, as the shell does with ">". Returns 0 or -errno. */
 int sys_put(const char *path, const char *value);
-/* Is it Y, or 1? */
+/* Does the file say Y or 1? */
 bool sys_is_on(const char *parameter);
 
 #endif /* SELFTESTS_SYS_H */

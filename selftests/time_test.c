@@ -44,7 +44,7 @@ static const char *const parts[NR_PARTS] = {
 struct times {
 	__u64 part[NR_PARTS];
 	__u64 on, off, exit, halt, exits, loads;
-	__u64 latency, entries, puts;	/* of loads and puts: time, and how many */
+	__u64 latency, entries, puts;	/* time of loads and puts, and their numbers */
 };
 
 static __u64 number(const void *snapshot, const char *name)
@@ -60,7 +60,7 @@ static __u64 number(const void *snapshot, const char *name)
 	return sum;
 }
 
-/* One look at all of it. */
+/* Read all times of a vCPU at once. */
 static int look(int fd, struct times *t)
 {
 	void *snapshot = oracle_snapshot(fd, NULL);
@@ -107,7 +107,7 @@ static __u64 all_parts(const struct times *t)
 	return sum;
 }
 
-/* Each number is rounded down to a nanosecond, once. */
+/* Each number is rounded down once, by less than a nanosecond. */
 #define ROUNDED		(2 * (NR_PARTS + 4))
 #define EXPECT_SAME(a, b)	EXPECT_GE(ROUNDED, llabs((long long)((a) - (b))))
 
@@ -227,7 +227,7 @@ FIXTURE_TEARDOWN(sum)
 	guest_free(self->g);
 }
 
-/* From its first load on: nothing is missing, nothing counted twice, and nothing steps back. */
+/* From the vCPU's first load on, no time is missing or counted twice, and no number decreases. */
 TEST_F(sum, of_all_parts_is_the_time_that_passed_at_any_moment)
 {
 	struct times last, now, diff;
@@ -256,7 +256,7 @@ TEST_F(sum, of_all_parts_is_the_time_that_passed_at_any_moment)
 			}
 		}
 		EXPECT_LE(last.latency, now.latency);
-		/* From its first entry on it is in guest mode or out of it. */
+		/* From its first entry on the vCPU is either in guest mode or out of it. */
 		if (last.exits)
 			EXPECT_SAME(diff.on + diff.off, diff.part[GUEST_TIME] + diff.exit);
 		last = now;
@@ -302,7 +302,7 @@ TEST(a_vcpu_from_before_insmod_is_accounted_from_then_on)
 
 	ASSERT_NE(NULL, g);
 	stay_on(0);
-	/* The one is in guest mode, or on its way there or back; the other off its pCPU. */
+	/* vCPU 0 is in guest mode, or on its way there or back. vCPU 1 is off its pCPU. */
 	ASSERT_EQ(0, guest_pin(g, 0, 1));
 	ASSERT_EQ(0, guest_run(g, 1, work_out(1)));
 	ASSERT_EQ(0, watch_unload_patiently());
@@ -324,7 +324,7 @@ TEST(a_vcpu_from_before_insmod_is_accounted_from_then_on)
 	if (!err) {
 		EXPECT_LT(0, t[0].part[GUEST_TIME]);
 		EXPECT_SAME(t[0].on + t[0].off, all_parts(&t[0]));
-		/* Why it is off its pCPU nobody has seen. */
+		/* No hook has seen why vCPU 1 is off its pCPU. */
 		EXPECT_LT(0, t[1].off);
 		EXPECT_EQ(0, all_parts(&t[1]));
 	}
@@ -362,7 +362,7 @@ TEST(the_times_of_a_vm_are_those_of_its_vcpus_also_of_a_gone_one)
 	guest_free(g);
 }
 
-/* --- each where it belongs ------------------------------------------------------ */
+/* --- each part by itself -------------------------------------------------------- */
 
 TEST_F(times, time_between_two_runs_is_the_vmms)
 {
@@ -412,7 +412,7 @@ TEST_F(times, a_vcpu_that_another_thread_takes_the_pcpu_from_is_preempted)
 	EXPECT_SAME(diff.off, diff.part[PREEMPTED] + diff.part[USER] + diff.part[BLOCKED]);
 }
 
-/* A page of the guest's that the host has to be given first. */
+/* The guest touches a page that userspace provides late. */
 TEST_F(times, a_vcpu_that_sleeps_in_kvm_for_a_page_is_blocked)
 {
 	void *host = guest_slot_host(self->g, SLOT);
@@ -447,8 +447,8 @@ TEST_F(times, a_vcpu_that_sleeps_in_kvm_for_a_page_is_blocked)
 /* --- loads and puts --------------------------------------------------------------- */
 
 /*
- * A run with one exit: from load to entry, in the guest, from exit to put. So what is not in guest
- * mode is latency.
+ * A run with one exit is made of the way from load to entry, guest mode, and the way from exit to
+ * put. So the time out of guest mode is latency.
  */
 TEST_F(times, a_run_with_one_exit_is_latency_and_guest)
 {
@@ -464,7 +464,7 @@ TEST_F(times, a_run_with_one_exit_is_latency_and_guest)
 		EXPECT_GE(diff.loads, diff.entries);
 		EXPECT_GE(diff.loads, diff.puts);
 		EXPECT_GE(diff.part[KVM_TIME] + ROUNDED, diff.latency);
-		/* No interrupt came, and nobody else. */
+		/* Neither an interrupt nor another thread came between. */
 		if (diff.exits == 11 && diff.loads == 11)
 			break;
 	}
@@ -495,8 +495,8 @@ TEST_F(times, a_load_without_an_entry_has_no_latency)
 
 struct reason {
 	unsigned int svm, vmx;
-	const char *svm_traced, *vmx_traced;	/* by KVM's event */
-	__u64 ns;				/* by KVM's events */
+	const char *svm_traced, *vmx_traced;	/* name in KVM's event */
+	__u64 ns;				/* time by KVM's events */
 	__u64 times;
 };
 
@@ -567,7 +567,7 @@ static bool is_near(const char *what, __u64 ours, __u64 theirs, __u64 times)
 	return llabs((long long)(ours - theirs)) <= slack;
 }
 
-/* Run guests of known reasons. 1: ours are near KVM's, 0: they are not, -errno. */
+/* Run guests with known exits. 1: kvmwatch's times are near KVM's; 0: they are not; -errno. */
 static int compare_with_events(struct guest *g, int fd)
 {
 	struct reason reasons[] = {
@@ -650,7 +650,7 @@ TEST_F(times, the_times_by_reason_are_all_time_out_of_guest_mode)
 	for (i = 0; i < nr; i++)
 		sum += cells[i];
 	EXPECT_GE(nr, number(snapshot, "exit_time_ns") - sum);
-	/* All have ended but the last. */
+	/* Each exit but the last has ended. */
 	EXPECT_EQ(number(snapshot, "exits") - 1, number(snapshot, "exit_hist"));
 	EXPECT_LT(0, number(snapshot, "exit_time_ns_max"));
 	EXPECT_GE(sum, number(snapshot, "exit_time_ns_max"));

@@ -34,7 +34,7 @@ TEST(the_module_does_not_depend_on_kvm)
 	ASSERT_EQ(0, fstat(fd, &st));
 	ko = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	ASSERT_NE(MAP_FAILED, ko);
-	/* "depends=" and nothing more */
+	/* "depends=" is followed by nothing */
 	EXPECT_NE(NULL, memmem(ko, st.st_size, wanted, sizeof(wanted)));
 	munmap(ko, st.st_size);
 	close(fd);
@@ -113,7 +113,7 @@ TEST_F(in_use, the_module_can_not_be_unloaded)
 	EXPECT_TRUE(is_listed(self->g));
 }
 
-/* Tests that load the module themselves, and leave it as it was. */
+/* Tests that load the module themselves. The teardown leaves it as it was. */
 FIXTURE(unloaded)
 {
 	struct guest *g;
@@ -188,7 +188,7 @@ TEST_F(unloaded, a_vm_from_before_is_listed_when_the_module_is_loaded)
 	free(vcpus);
 	EXPECT_TRUE(WATCH_EVENTUALLY(has_dir(guest_name(g))));
 
-	/* All of them are followed from here on. */
+	/* From here on kvmwatch sees each event of these vCPUs. */
 	EXPECT_EQ(0, guest_stop(g, 1));
 	EXPECT_EQ(0, guest_wait(g, 1, 5000));
 	EXPECT_EQ(0, guest_wake(g, 2));
@@ -205,7 +205,7 @@ TEST_F(unloaded, a_vm_from_before_is_listed_when_the_module_is_loaded)
 	EXPECT_EQ(0, listed_count(KVMWATCH_KIND_VM, 0));
 }
 
-/* A small guest and its numbers. */
+/* Does kvmwatch count the work of a small guest? */
 static int works(void)
 {
 	struct guest *g = guest_new(1, 0);
@@ -242,7 +242,7 @@ TEST_F_TIMEOUT(unloaded, kvm_unloads_and_loads_freely, 60)
 	int i, stats;
 
 	NEEDS_MACHINE(return, "it unloads KVM");
-	/* A VM before either goes, then kvmwatch, and KVM twice. */
+	/* Create a VM while kvmwatch and KVM are loaded, then reload kvmwatch, and KVM twice. */
 	ASSERT_EQ(0, watch_load(NULL));
 	EXPECT_TRUE(works());
 	self->g = guest_new(2, 0);
@@ -257,7 +257,7 @@ TEST_F_TIMEOUT(unloaded, kvm_unloads_and_loads_freely, 60)
 		EXPECT_TRUE(table_has("hooks", "kvm.ko is not loaded"));
 		EXPECT_FALSE(table_has("hooks", " attached "));
 		EXPECT_EQ(0, listed_count(KVMWATCH_KIND_VM, 0));
-		/* What is kept of a VM outlives the KVM that it was of. */
+		/* An open fd keeps the record of a VM after its KVM was unloaded. */
 		EXPECT_EQ(11, stat_of(stats, "user_exits"));
 		EXPECT_EQ(0, stat_of(stats, "audit_failures"));
 		ASSERT_EQ(0, vendor_load(""));
@@ -269,7 +269,7 @@ TEST_F_TIMEOUT(unloaded, kvm_unloads_and_loads_freely, 60)
 	EXPECT_EQ(11, stat_of(stats, "user_exits"));
 	close(stats);
 
-	/* Now kvmwatch first, and KVM after it; and kvmwatch can go while KVM is away. */
+	/* Load kvmwatch before KVM, and unload kvmwatch while KVM is unloaded. */
 	EXPECT_EQ(0, watch_unload_patiently());
 	ASSERT_EQ(0, vendor_unload_kvm());
 	ASSERT_EQ(0, watch_load(NULL));

@@ -55,7 +55,7 @@ static struct guest *new_guest(unsigned int vcpus)
 	return NULL;
 }
 
-/* A vCPU's scalars at one moment. */
+/* The scalars of a vCPU at one time. */
 struct numbers {
 	__u64 loads, puts, load_migrations, preemptions, pcpu;
 	__u64 on_cpu_ns, off_cpu_ns, on_cpu_ns_max, off_cpu_ns_max;
@@ -91,7 +91,7 @@ static struct numbers numbers(int fd)
 	return n;
 }
 
-/* How often a thread left its CPU: to sleep, or because another was put there. */
+/* How often a thread left its CPU: because it slept, or because another thread got the CPU. */
 struct switches {
 	__u64 slept, forced;
 };
@@ -139,7 +139,9 @@ static int listed(struct guest *g, unsigned int vcpu, struct kvmwatch_vcpu *foun
 
 /* --- one vCPU that has its pCPU for itself ----------------------------------- */
 
-/* How often this thread has slept. A vCPU that it had loaded then was put, and loaded again. */
+/*
+ * How often this thread has slept. Each time, a vCPU that it had loaded was put and loaded again.
+ */
 static __u64 sleeps(void)
 {
 	struct rusage usage = {};
@@ -152,7 +154,7 @@ FIXTURE(alone)
 {
 	struct guest *g;
 	int fd;
-	__u64 slept;	/* while the vCPU was made */
+	__u64 slept;	/* how often its thread slept while the vCPU was created */
 };
 
 FIXTURE_SETUP(alone)
@@ -180,7 +182,7 @@ TEST_F(alone, a_new_vcpu_was_loaded_for_its_creation_and_each_ioctl)
 	__u64 expected = guest_ioctls(self->g, 0) + LOADS_OF_CREATION;
 	struct numbers n = numbers(self->fd);
 
-	/* An ioctl that waits for memory or a lock sleeps, on a busy machine. */
+	/* On a busy machine an ioctl may wait for memory or a lock, and sleep. */
 	EXPECT_LE(expected, n.loads - n.preemptions);
 	EXPECT_GE(expected + self->slept, n.loads - n.preemptions);
 	EXPECT_EQ(n.loads, n.puts);
@@ -250,13 +252,13 @@ TEST_F(load_work, is_loaded_once_for_each_run_and_preemption)
 	EXPECT_EQ(variant->runs, guest_runs(self->g, 0) - runs0);
 	EXPECT_EQ(variant->runs, (n.loads - n0.loads) - (n.preemptions - n0.preemptions));
 	EXPECT_EQ(n.loads - n0.loads, n.puts - n0.puts);
-	/* The thread also leaves its CPU outside of KVM. */
+	/* The thread may also leave its CPU outside of KVM. */
 	EXPECT_LE(n.preemptions - n0.preemptions, s.forced - s0.forced);
 }
 
 /*
- * From one halt to a later one the thread is in KVM_RUN all the time. Each of its
- * switches is a put and a load, be it for a halt or for a lock.
+ * From one halt to a later one the thread stays in KVM_RUN. Each time it sleeps, for a halt or for
+ * a lock, the vCPU is put and loaded.
  */
 TEST_F(alone, is_put_and_loaded_once_for_each_sleep_and_preemption)
 {
@@ -321,11 +323,11 @@ TEST_F(alone, is_never_put_more_often_than_loaded_nor_two_times_less)
 
 #define BUCKETS		64
 
-/* Buckets of a histogram: how many there are in all, and the least and most they can mean. */
+/* A histogram: the number of its values, and the least and greatest sum that these can have. */
 struct hist {
 	__u64 count, least, most;
 	int top;		/* the highest that is not empty */
-	int last;		/* the one that has all that no other has */
+	int last;		/* the bucket for all greater values */
 };
 
 static struct hist hist(int fd, const char *name)
@@ -346,7 +348,7 @@ static struct hist hist(int fd, const char *name)
 	return h;
 }
 
-/* Bucket i has the values from 2^(i-1) up to 2^i. */
+/* Bucket i has the values from 2^(i-1) to 2^i - 1. */
 static int bucket_of(__u64 value)
 {
 	return value ? 64 - __builtin_clzll(value) : 0;
@@ -365,10 +367,10 @@ TEST_F(alone, every_stretch_that_ended_is_in_a_histogram)
 	on = hist(self->fd, "on_cpu_hist");
 	off = hist(self->fd, "off_cpu_hist");
 	EXPECT_EQ(n.puts, on.count);
-	EXPECT_EQ(n.loads - 1, off.count);	/* nothing is known from before the first */
+	EXPECT_EQ(n.loads - 1, off.count);	/* the time before the first load is unknown */
 
 	EXPECT_LE(on.least, n.on_cpu_ns);
-	/* A machine may stand still for as long as no other bucket is for. */
+	/* A machine may stand still for longer than any bucket but the last is for. */
 	if (on.top < on.last) {
 		EXPECT_GE(on.most, n.on_cpu_ns);
 		EXPECT_EQ(bucket_of(n.on_cpu_ns_max), on.top);
@@ -388,7 +390,7 @@ TEST_F(alone, the_longest_stretch_is_at_most_all_of_them)
 	EXPECT_LT(0, n.off_cpu_ns_max);
 	EXPECT_LT(n.off_cpu_ns_max, n.off_cpu_ns);
 
-	/* That which goes on becomes the longest. */
+	/* A stretch that still goes on may become the longest. */
 	usleep(n.off_cpu_ns_max / 1000 + 1000);
 	later = numbers(self->fd);
 	EXPECT_LT(n.off_cpu_ns_max, later.off_cpu_ns_max);
@@ -468,8 +470,8 @@ TEST_F(alone, on_and_off_cpu_time_is_all_the_time)
 }
 
 /*
- * Find two looks at a vCPU between which it stayed on its pCPU: off it, it may have to wait for
- * others. Returns whether there were such looks.
+ * Find two reads of a vCPU's numbers between which it stayed on its pCPU. (Off it, it may have to
+ * wait for other threads.) Returns whether there were such reads.
  */
 static int two_looks(int fd, struct numbers *a, struct numbers *b)
 {
@@ -520,7 +522,7 @@ TEST_F(alone, the_list_tells_who_runs_it_and_whether_it_is_loaded)
 
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
-	/* It may be preempted just now. */
+	/* The vCPU may be preempted for a moment. */
 	EXPECT_TRUE(WATCH_EVENTUALLY(!listed(self->g, 0, &item) &&
 				     item.flags == KVMWATCH_VCPU_LOADED));
 	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
@@ -583,7 +585,9 @@ TEST(busy_vcpus_on_one_pcpu_preempt_each_other)
 	guest_stop(two, 0);
 	ASSERT_EQ(0, guest_wait(two, 0, 10000));
 
-	/* It was in KVM_RUN all the time, and never slept: each switch was a preemption. */
+	/*
+	 * The thread was in KVM_RUN all the time and never slept, so each switch was a preemption.
+	 */
 	ASSERT_EQ(0, still(one, 0, fd, &n, &s));
 	EXPECT_EQ(s.slept, s0.slept);
 	EXPECT_EQ(s.forced - s0.forced, n.preemptions - n0.preemptions);
@@ -631,8 +635,8 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
 	/*
-	 * The case that matters: insmod has not descheduled the vCPU, so that no hook has seen it.
-	 * With kprobes it mostly has, and takes long.
+	 * Retry until no hook has seen the vCPU, as insmod did not deschedule it: the case that
+	 * matters. With kprobes insmod takes long, and mostly does deschedule it.
 	 */
 	for (i = 0;; i++) {
 		ASSERT_EQ(0, watch_load(NULL));
@@ -647,15 +651,15 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	EXPECT_LT(a.on_cpu_ns, b.on_cpu_ns);
 	EXPECT_EQ(a.off_cpu_ns, b.off_cpu_ns);
 	EXPECT_EQ(1, a.pcpu);
-	/* It may be preempted just now. */
+	/* The vCPU may be preempted for a moment. */
 	EXPECT_TRUE(WATCH_EVENTUALLY(!listed(self->g, 0, &item) &&
 				     item.flags == KVMWATCH_VCPU_LOADED));
 	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
 
 	/*
-	 * What is seen first is a put, or a load if it was descheduled when kvmwatch
-	 * came. When the stretch before that began is not known, if that was in the
-	 * moment between the hooks and the look at who is loaded.
+	 * The first event of the vCPU is a put, or a load if it was descheduled when kvmwatch was
+	 * loaded. In that case the begin of its stretch is unknown if that was between attaching
+	 * the hooks and finding out who is loaded.
 	 */
 	guest_stop(self->g, 0);
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));
@@ -746,7 +750,7 @@ FIXTURE_TEARDOWN(three)
 	guest_free(self->g);
 }
 
-/* A cell of a statistic over all vCPUs: the sum, or of peaks the highest. */
+/* A cell over all vCPUs: the sum, or for peaks the maximum. */
 static __u64 together(void *const *vcpus, const struct oracle_desc *desc, unsigned int cell)
 {
 	bool peak = (desc->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_PEAK;
@@ -763,10 +767,7 @@ static __u64 together(void *const *vcpus, const struct oracle_desc *desc, unsign
 	return sum;
 }
 
-/*
- * The VM is looked at between two looks at its vCPUs, all of them stopped: only the
- * times that go on differ.
- */
+/* Read the VM between two reads of its vCPUs. All vCPUs are stopped, so that only times differ. */
 static void check_sums(struct __test_metadata *_metadata, int vm_fd, const int *fds)
 {
 	void *before[VCPUS], *after[VCPUS], *vm;
@@ -842,7 +843,7 @@ TEST_F(three, the_numbers_of_a_gone_vm_and_its_vcpus_stay_and_freeze)
 		EXPECT_EQ(0, memcmp(was, is, desc.size * 8)) {
 			TH_LOG("%s changed from %llu to %llu", desc.name, *was, *is);
 		}
-		/* Counts never step back, not at the end either. */
+		/* Counts never decrease, at the end of a vCPU neither. */
 		if ((desc.flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_INSTANT)
 			continue;
 		was = oracle_in(before, desc.name, NULL);

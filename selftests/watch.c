@@ -165,8 +165,8 @@ int watch_refs(void)
 }
 
 /*
- * What kvmwatch's memory can be in. Others' caches, of processes, of the address space, of
- * files, go up and down by tens of KB as programs run.
+ * Is this a slab cache that kvmwatch's memory may be in? Caches of processes, address spaces and
+ * files change by tens of KB as other programs run.
  */
 static int is_ours(const char *cache)
 {
@@ -175,8 +175,8 @@ static int is_ours(const char *cache)
 }
 
 /*
- * Objects of a slab that a CPU has for itself all count as in use, so make the CPUs
- * give them back; before that, drop the file systems' caches.
+ * Objects in a CPU's own slabs all count as in use, so make CPUs give them back, after dropping the
+ * file systems' caches.
  */
 static long long slab_now(void)
 {
@@ -208,7 +208,7 @@ static long long slab_now(void)
 
 static int list_all(unsigned int kind, __u64 vm, void **items, size_t size);
 
-/* VMs, vCPUs and slots of others, whose records stay. */
+/* Number of records of other users' VMs, which stay. */
 static int records_of_others(void)
 {
 	struct kvmwatch_vm *vms;
@@ -461,7 +461,7 @@ static int list_all(unsigned int kind, __u64 vm, void **items, size_t size)
 	return err ?: (int)list.nr;
 }
 
-/* The id of the VM that an item is, or is of. */
+/* The id of the VM that the item is about. */
 static __u64 vm_of(unsigned int kind, const void *item)
 {
 	switch (kind) {
@@ -475,7 +475,7 @@ static __u64 vm_of(unsigned int kind, const void *item)
 	return 0;
 }
 
-/* Take out what is of one VM; how many items are left. */
+/* Remove the items of one VM. Returns how many are left. */
 static int without_vm(unsigned int kind, __u64 vm, char *items, int nr, size_t size)
 {
 	int i, left = 0;
@@ -558,7 +558,7 @@ int watch_debugfs(struct guest *g, const char *file, __u64 *value)
 	return err;
 }
 
-/* Is a row of a table, "ID NAME ...", of a VM of somebody else? */
+/* Is this row of a table, "ID NAME ...", about another user's VM? */
 static bool is_others_row(const char *row)
 {
 	char name[64];
@@ -638,7 +638,7 @@ static int make_instance(void)
 
 #define FILTER_SIZE	2048
 
-/* One more number that a field may not have; "0" is no filter. */
+/* Add to a filter that a field must not have this number. "0" is an empty filter. */
 static void exclude(char *filter, const char *field, __u64 number)
 {
 	size_t len = strcmp(filter, "0") ? strlen(filter) : 0;
@@ -728,7 +728,7 @@ static int line_has(const char *line, size_t len, const char *wanted)
 	return !!memmem(line, len, wanted, strlen(wanted));
 }
 
-/* The number behind "field " in a line; 0 when it has no such field. */
+/* The number behind "field " in a line; 0 if the line has no such field. */
 static long long field_of(const char *line, size_t len, const char *field)
 {
 	char wanted[64];

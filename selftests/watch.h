@@ -60,7 +60,7 @@ bool watch_finds_owners(void);
 })
 
 struct watch_limit {
-	long long end_ns;	/* of the monotonic clock */
+	long long end_ns;	/* by CLOCK_MONOTONIC */
 	unsigned int looks;
 };
 
@@ -95,19 +95,19 @@ int watch_wait_ended(int fd);
 __u64 watch_slots_sum(struct guest *g, const char *name);
 
 /*
- * Are mapped_4k, _2m and _1g what KVM counts, and what the slots have together? Where KVM
- * does not count: what an audit finds in the page tables.
+ * Are mapped_4k, _2m and _1g equal to KVM's counts, and to the sums of the slots? If KVM does not
+ * count, they must be what an audit finds in the page tables.
  */
 int watch_mapped_is_kvms(struct guest *g);
 
-/* Have kvmwatch audit a guest's VM: 1 it agrees, 0 it does not. @answer may be NULL. */
+/* Audit a guest's VM. 1: the numbers agree; 0: they do not. @answer may be NULL. */
 int watch_audit(struct guest *g, struct kvmwatch_audit *answer);
 
 /* --- lists ------------------------------------------------------------------- */
 
 /*
- * All objects of a kind, of VM @vm or of all (0), without what is of VMs of others on this machine
- * (see machine.h). *@items is to be freed; each is @size long. Returns how many.
+ * List all objects of a kind, of VM @vm or of all VMs (0), without those of other users' VMs (see
+ * machine.h). *@items is to be freed; each item has @size bytes. Returns how many there are.
  */
 int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
 /* The guest as listed: found by the name KVM gives it. */
@@ -122,19 +122,19 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook);
 /* --- debugfs ----------------------------------------------------------------- */
 
 /*
- * What a file below the guest's directory says ("mapped_4k", "vcpu0/loads",
- * "slot0-1/dirty_marks"); the first number of it. Waits 5 s for the file to come, with the
- * patience of slow.h. -ENODATA: "unavailable".
+ * The first number in a file below the guest's directory ("mapped_4k", "vcpu0/loads",
+ * "slot0-1/dirty_marks"). Waits for the file for 5 s, multiplied as slow.h says. -ENODATA: the file
+ * says "unavailable".
  */
 int watch_debugfs(struct guest *g, const char *file, __u64 *value);
 /*
- * A whole file of WATCH_DEBUGFS, NUL-terminated, to be freed; NULL: errno tells. Without rows of
- * VMs of others.
+ * Read a whole file of WATCH_DEBUGFS, without rows of other users' VMs. The text ends with NUL and
+ * is to be freed; NULL: errno says why.
  */
 char *watch_debugfs_table(const char *file);
 /*
- * Read all files below a directory, and show each to @fn: its first 8 KiB; @got below 0: it could
- * not be read. A file that goes meanwhile is left out.
+ * Read all files below a directory. Call @fn with the first 8 KiB of each; @got is negative if it
+ * could not be read. Files that disappear meanwhile are left out.
  */
 void watch_read_tree(const char *path,
 		     void (*fn)(const char *path, const char *text, ssize_t got));
@@ -142,26 +142,26 @@ void watch_read_tree(const char *path,
 /* --- trace events ------------------------------------------------------------ */
 
 /*
- * Record kvmwatch's events, but for VMs of others, in a trace instance of the test's own, from
- * watch_trace_start() to watch_trace_stop(). Then ask how many lines contain all of the given
- * strings (up to NULL), which sum a field has over them ("leaves", as in "leaves 512"), and let
- * go of it.
+ * Record kvmwatch's events, but not those of other users' VMs, in a trace instance of the test's
+ * own, from watch_trace_start() to watch_trace_stop(). Then watch_trace_count() returns how many
+ * lines contain all of the given strings (up to NULL), and watch_trace_sum() the sum of a field
+ * over these lines ("leaves", as in "leaves 512"). watch_trace_end() removes the instance.
  */
 int watch_trace_start(void);
-/* By another clock than the kernel's usual one, "x86-tsc"; what was recorded is gone. */
+/* Use another clock than the kernel's usual one, "x86-tsc". This clears what was recorded. */
 int watch_trace_clock(const char *clock);
-/* Record another event there too, "kvm/kvm_halt_poll_ns". */
+/* Record another event in the same instance, "kvm/kvm_halt_poll_ns". */
 int watch_trace_also(const char *event);
 int watch_trace_stop(void);
-/* Record nothing until watch_trace_also("kvmwatch"); what was recorded stays. */
+/* Record nothing until watch_trace_also("kvmwatch"). What was recorded stays. */
 int watch_trace_pause(void);
-/* What was recorded, as the kernel shows it: a line an event, comments with '#'. */
+/* The recorded events as the kernel shows them: one line each; comments begin with '#'. */
 const char *watch_trace_text(void);
 long watch_trace_count(const char *first, ...);
 long long watch_trace_sum(const char *field, const char *first, ...);
 /*
- * Is a number that grew by @ns the sum of that field over so many events? The sum is rounded down
- * to a nanosecond, and each event.
+ * Is @ns, by which a number grew, the sum of that field over @events events? The number is rounded
+ * down to a nanosecond, and so is each event.
  */
 bool watch_trace_is_sum(__u64 ns, long long sum, long events);
 /* Number of events that the instance lost; a test that counts events expects 0. */

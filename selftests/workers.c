@@ -12,7 +12,7 @@
 
 #define CPUS_OF_WORKERS	"/sys/devices/virtual/workqueue/cpumask"
 #define STEPS		3
-#define PATIENCE_NS	300000000ULL	/* for them: the test may wait for a worker */
+#define PATIENCE_NS	300000000ULL	/* as the test may be waiting for a worker */
 
 static bool stopped(struct workers *w)
 {
@@ -24,7 +24,7 @@ static unsigned int steps(struct workers *w)
 	return __atomic_load_n(&w->steps, __ATOMIC_RELAXED);
 }
 
-/* They are where they were when this came. */
+/* Keep the workers from running until the test has made some steps, or has waited too long. */
 static void hold_once(struct workers *w)
 {
 	unsigned int begin = steps(w);
@@ -76,7 +76,7 @@ int workers_hold(struct workers *w, bool gaps)
 void workers_step(struct workers *w)
 {
 	__atomic_add_fetch(&w->steps, 1, __ATOMIC_RELAXED);
-	usleep(50);	/* an emulator that has one thread goes on with the other CPU */
+	usleep(50);	/* let an emulator with one thread switch to the other CPU */
 }
 
 int workers_release(struct workers *w)

@@ -16,7 +16,7 @@ struct workers {
 	bool		gaps;
 	int		stop;
 	int		err;
-	unsigned int	held;	/* how often they were stopped */
+	unsigned int	held;	/* how often workers were stopped */
 	unsigned int	steps;	/* see workers_step() */
 };
 
@@ -26,7 +26,7 @@ struct workers {
  * wait until the test has made some steps. -ENODEV: this takes two CPUs.
  */
 int workers_hold(struct workers *w, bool gaps);
-/* The test has done what a worker may not be ready for. */
+/* Tell that the test has done something that workers may not expect. */
 void workers_step(struct workers *w);
 int workers_release(struct workers *w);
 

@@ -120,7 +120,7 @@ int guest_ring_enable(struct guest *g, __u32 bytes)
 	return err ? err : -EOPNOTSUPP;
 }
 
-/* Hand all that is in the ring back to KVM. Called with v->lock held. */
+/* Harvest all entries of the ring and reset it. Called with v->lock held. */
 void harvest(struct vcpu *v)
 {
 	__u32 size = v->guest->ring_bytes / sizeof(*v->ring);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Interrupts, and the timer that wakes a vCPU. */
+/* Interrupts, and the timers that wake a vCPU. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -26,7 +26,7 @@ int guest_wake(struct guest *g, unsigned int vcpu)
 	return ret ? 0 : -EAGAIN;
 }
 
-/* Pin 0 of the IOAPIC, where the PIT is: to @v, or nowhere. */
+/* Route pin 0 of the IOAPIC, where the PIT is, to @v, or mask it. */
 static int route_pit(struct guest *g, const struct vcpu *v)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
@@ -43,8 +43,8 @@ static int route_pit(struct guest *g, const struct vcpu *v)
 }
 
 /*
- * Channel 0: tick every @count cycles, or with 0 not at all. Ticks that come late
- * come all the same; switching that on makes KVM forget what was before.
+ * Have the PIT's channel 0 tick every @count cycles, or with 0 not at all. KVM delivers late ticks
+ * too. Switching this on makes KVM forget ticks from before.
  */
 static int set_pit(struct guest *g, __u32 count)
 {
@@ -92,7 +92,7 @@ int start_pit(struct vcpu *v, __u64 period_ns)
 	return err;
 }
 
-/* PIC, IOAPIC, LAPICs and PIT in KVM; the PIC masked, for it has vector 0. */
+/* Create PIC, IOAPIC, LAPICs and PIT in KVM. Mask the PIC, which would send vector 0. */
 int create_irqchip(struct guest *g)
 {
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };

@@ -13,7 +13,7 @@
 
 #include "guest/parts.h"
 
-/* Straight into 64-bit mode, at the start of the code. */
+/* Start in 64-bit mode, at the beginning of the code. */
 static int setup_cpu(struct vcpu *v)
 {
 	const struct kvm_segment code = {
@@ -77,10 +77,10 @@ static int setup_apic(struct vcpu *v)
 	err = vcpu_ioctl(v, KVM_GET_LAPIC, &apic);
 	if (err)
 		return err;
-	set_apic(&apic, 0x0f0, 0x1ff);		/* on */
-	set_apic(&apic, 0x320, WAKE_VECTOR);	/* timer: one shot */
-	set_apic(&apic, 0x350, 0x10000);	/* LINT0, the PIC: masked */
-	set_apic(&apic, 0x3e0, 0xb);		/* timer: undivided, which is 1 GHz */
+	set_apic(&apic, 0x0f0, 0x1ff);		/* software enable */
+	set_apic(&apic, 0x320, WAKE_VECTOR);	/* timer: one-shot */
+	set_apic(&apic, 0x350, 0x10000);	/* LINT0, where the PIC is: masked */
+	set_apic(&apic, 0x3e0, 0xb);		/* timer: divided by 1, which is 1 GHz */
 	err = vcpu_ioctl(v, KVM_SET_LAPIC, &apic);
 	if (err)
 		return err;
@@ -150,7 +150,7 @@ int guest_vcpu_add(struct guest *g)
 	return g->nr_vcpus++;
 }
 
-/* pthread_join() returns a little before the kernel has forgotten the thread. */
+/* Wait until the kernel has removed the thread: pthread_join() returns a little earlier. */
 static void wait_gone(int tid)
 {
 	while (!tgkill(getpid(), tid, 0))
@@ -219,7 +219,7 @@ static int create_vm(struct guest *g)
 		return g->vm_fd;
 	snprintf(g->name, sizeof(g->name), "%d-%d", gettid(), g->vm_fd);
 
-	/* Intel without unrestricted guest asks for it; no other does anything. */
+	/* Intel processors without unrestricted guest need this; for others it has no effect. */
 	vm_ioctl(g, KVM_SET_TSS_ADDR, (void *)0xfffbd000UL);
 	return g->irqchip ? create_irqchip(g) : 0;
 }

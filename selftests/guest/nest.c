@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guest's guest, by AMD's SVM. */
+/* Nested guests, by AMD's SVM. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@ static void *nest_page(const struct guest *g, unsigned int page)
 	return (char *)g->nest->host + page * GUEST_PAGE;
 }
 
-/* The entry of @gpa in a table that lies at @table, @level 0 to 3. */
+/* The entry of @gpa in the table at @table, of level 0 to 3. */
 static __u64 *nest_entry(const struct guest *g, __u64 table, unsigned int level, __u64 gpa)
 {
 	__u64 *entries = nest_page(g, (table - g->nest->gpa) / GUEST_PAGE);
@@ -26,7 +26,7 @@ static __u64 *nest_entry(const struct guest *g, __u64 table, unsigned int level,
 	return entries + (gpa >> (12 + 9 * level) & 511);
 }
 
-/* The same, found from the root, at level 0 or 1, or above where that is a leaf. */
+/* The entry of @gpa, found from the root, at level 0, or 1 if @huge. */
 static __u64 *nest_find(struct guest *g, __u64 gpa, bool huge)
 {
 	__u64 table = nest_gpa(g, ROOT_PAGE), *entry;
@@ -79,7 +79,7 @@ static bool offers_npt(const struct guest *g)
 	return false;
 }
 
-/* It starts where its host does, but for the tables between. */
+/* The nested guest starts in the state of its host, but with the tables between. */
 static void fill_vmcb(struct guest *g, unsigned int vcpu)
 {
 	const struct vmcb_segment code = { CODE_SEL, 0xa9b, 0xffffffff, 0 };

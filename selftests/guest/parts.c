@@ -22,7 +22,7 @@ int vm_ioctl(struct guest *g, unsigned long request, void *arg)
 	return kvm_ioctl(g->vm_fd, request, arg);
 }
 
-/* For all ioctls that load the vCPU, but KVM_RUN. */
+/* For all ioctls that load the vCPU except KVM_RUN. */
 int vcpu_ioctl(struct vcpu *v, unsigned long request, void *arg)
 {
 	__atomic_add_fetch(&v->ioctls, 1, __ATOMIC_RELAXED);
@@ -48,7 +48,7 @@ struct vcpu *get_vcpu(const struct guest *g, unsigned int index)
 	return (struct vcpu *)&g->vcpus[index];
 }
 
-/* Where slot @id is or will be; NULL: no slot has such a number. */
+/* The place of slot @id, which may be unused; NULL: the number is not valid. */
 struct slot *slot_place(const struct guest *g, unsigned int id)
 {
 	unsigned int as_id = id >> 16, number = id & 0xffff;

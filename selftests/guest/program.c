@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the guest runs: its code, and the memory that it starts with. */
+/* The guest's code, and its memory at the start. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -15,9 +15,9 @@
 #define TEXT_OF(x)	#x
 
 /*
- * The guest's program. %rbp: mailbox, %r8: command, %r9: rounds done. It keeps
- * nothing from one command to the next. A guest in the guest has the same memory, code,
- * stack and registers, and does one round.
+ * The guest's program. %rbp: mailbox, %r8: command, %r9: rounds done. It keeps nothing from one
+ * command to the next. A nested guest has the same memory, code, stack and registers, and does one
+ * round.
  */
 static struct blob guest_blob(void)
 {
@@ -25,20 +25,20 @@ static struct blob guest_blob(void)
 
 	asm volatile(".pushsection .rodata\n"
 		     ".Lstart%=:\n"
-		     /* Have all of slot 0 mapped. */
+		     /* Read all of slot 0, so that it is mapped. */
 		     "	call	.Lslot0%=\n"
 		     "	mov	%c[op](%%rbp), %%r8\n"
 		     "	xor	%%r9d, %%r9d\n"
 		     "	cmp	%[halt], %%r8\n"
 		     "	jne	.Lround%=\n"
-		     /* Take the interrupts left over. */
+		     /* Take pending interrupts. */
 		     "	sti\n"
 		     "	nop\n"
 		     "	cli\n"
 
 		     /*
-		      * Bochs, when it enters a guest that takes no interrupts, forgets that
-		      * the host does. CLI makes it think again.
+		      * When Bochs enters a guest with interrupts off, it forgets that they are on
+		      * in the host. CLI makes it check again.
 		      */
 		     ".Lround%=:\n"
 		     "	cli\n"
@@ -56,7 +56,7 @@ static struct blob guest_blob(void)
 		     "	out	%%al, $" TEXT(PORT_DONE) "\n"
 		     "	jmp	.Lstart%=\n"
 
-		     /* Only while it runs does an interrupt come, and only for a halt. */
+		     /* Interrupts come only while the nested guest runs, and only for a halt. */
 		     ".Lnested%=:\n"
 		     "	mov	%c[vmcb](%%rbp), %%rax\n"
 		     "	lea	.Lnested_start%=(%%rip), %%rcx\n"
@@ -156,7 +156,10 @@ static struct blob guest_blob(void)
 		     "	xor	%%edx, %%edx\n"
 		     "	mov	$" TEXT(MSR_X2APIC_TMICT) ", %%ecx\n"
 		     "	wrmsr\n"
-		     /* No interrupt comes between these two; but see below. */
+		     /*
+		      * No interrupt comes between these two instructions, except as described
+		      * below.
+		      */
 		     "1:\n"
 		     ".Lsti%=:\n"
 		     "	sti\n"
@@ -184,9 +187,9 @@ static struct blob guest_blob(void)
 		     "	mov	$" TEXT(MSR_X2APIC_EOI) ", %%ecx\n"
 		     "	wrmsr\n"
 		     /*
-		      * QEMU's TCG forgets the shadow of STI over a VM exit. An
-		      * interrupt that came because of that is sent once more,
-		      * and the halt tried again: else it would never end.
+		      * QEMU's TCG forgets the shadow of STI when the guest exits. If an interrupt
+		      * came because of that, send it once more and try the halt again, which would
+		      * never end otherwise.
 		      */
 		     "	lea	.Lhlt%=(%%rip), %%rcx\n"
 		     "	cmp	%%rcx, 24(%%rsp)\n"
@@ -230,7 +233,7 @@ static struct blob guest_blob(void)
 	return blob;
 }
 
-/* The handler of SMIs: 16-bit code, but for all of the memory below 4G. */
+/* The handler of SMIs: 16-bit code that reaches all memory below 4G. */
 struct blob smm_blob(void)
 {
 	struct blob blob = { 0 };

@@ -19,7 +19,7 @@ static void ignore_kick(int sig)
 	(void)sig;
 }
 
-/* An access outside the slots, or a write to one that is read-only. */
+/* Handle an access outside of all slots, or a write to a read-only slot. */
 static int handle_mmio(struct vcpu *v)
 {
 	const struct slot *slot = v->guest->slots;
@@ -37,7 +37,7 @@ static int handle_mmio(struct vcpu *v)
 	return -EFAULT;
 }
 
-/* KVM_RUN interrupted: a kick, or the end. */
+/* KVM_RUN was interrupted, by a kick or because the guest ends. */
 static int handle_intr(struct vcpu *v)
 {
 	const struct timespec at_once = { 0 };
@@ -81,7 +81,7 @@ int kvm_run(struct vcpu *v)
 	return err;
 }
 
-/* What ended the guest's guest, if that was not its end. */
+/* Why the nested guest ended, if that was too early. */
 static int nested_result(const struct vcpu *v)
 {
 	switch (v->mail->why) {
@@ -94,7 +94,7 @@ static int nested_result(const struct vcpu *v)
 	return -EPROTO;
 }
 
-/* Until the guest says that it is done, or can't go on. */
+/* Run the vCPU until the guest reports its end, or cannot go on. */
 static int run_guest(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
@@ -134,7 +134,7 @@ static int run_guest(struct vcpu *v)
 	return err;
 }
 
-/* Does the work make sense? */
+/* Is the work valid? */
 static int check_work(const struct vcpu *v, const struct guest_work *w)
 {
 	__u64 count = w->period_ns * PIT_HZ / 1000000000;
@@ -165,7 +165,7 @@ static int check_work(const struct vcpu *v, const struct guest_work *w)
 	return -EINVAL;
 }
 
-/* Take the vCPU for a command, and put the command into its mailbox. */
+/* Take the vCPU for a command, and write the command to its mailbox. */
 static int begin_work(struct vcpu *v, const struct guest_work *w)
 {
 	struct mailbox *mail = v->mail;
@@ -210,7 +210,7 @@ static void end_work(struct vcpu *v, enum state next, int result)
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* Only KVM_RUN lets the kick in, so that one kick ends exactly one KVM_RUN. */
+/* Block the kick's signal outside of KVM_RUN, so that one kick ends exactly one KVM_RUN. */
 static int set_kick_mask(struct vcpu *v)
 {
 	__u32 mask[] = { 8, 0, 0 };	/* struct kvm_signal_mask: bytes, bits */
@@ -437,7 +437,7 @@ int guest_wait_progress(struct guest *g, unsigned int vcpu, __u64 progress,
 	return 0;
 }
 
-/* One word of a file of a thread's; empty when there is none. */
+/* Read one word from a file of a thread; empty if there is none. */
 static void thread_says(const char *thread, const char *file, const char *format, char *word)
 {
 	char path[64];
@@ -480,7 +480,7 @@ static bool blocks_in_kvm(int tid)
 	return state[0] == 'S';
 }
 
-/* How often it has gone to sleep so far, or -errno. */
+/* Number of times that the thread has gone to sleep, or -errno. */
 static long sleeps_of(int tid)
 {
 	long sleeps = -EIO;
@@ -499,7 +499,7 @@ static long sleeps_of(int tid)
 
 /*
  * While the host fetches a page (an asynchronous page fault), a vCPU briefly sleeps in the same
- * place as in a halt. Only a halt lasts, so look repeatedly.
+ * place as in a halt. Only a halt lasts, so check several times.
  */
 #define LASTS	30
 
@@ -527,7 +527,7 @@ int guest_wait_asleep(struct guest *g, unsigned int vcpu, __u64 halt,
 	return err;
 }
 
-/* Less than this may be too little where others storm, on a machine that is busy itself. */
+/* A shorter limit may not be enough on a busy machine while other guests storm. */
 #define HALT_MS		60000
 
 int guest_halt_asleep(struct guest *g, unsigned int vcpu, __u64 halts)

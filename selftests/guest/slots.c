@@ -26,7 +26,7 @@ static int set_region(struct guest *g, unsigned int id, const struct slot *slot,
 	return vm_ioctl(g, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
-/* Map the slot's memory between two guards, which keep other memory away. */
+/* Map the slot's memory between two guard pages, which keep other memory away. */
 static int map_memory(struct slot *slot, enum guest_mem mem)
 {
 	__u64 align = mem == GUEST_MEM_1G ? SZ_1G : SZ_2M;
@@ -47,13 +47,13 @@ static int map_memory(struct slot *slot, enum guest_mem mem)
 	if (mem == GUEST_MEM_1G)
 		flags |= MAP_HUGETLB | 30 << MAP_HUGE_SHIFT;
 	if (flags & MAP_HUGETLB)
-		flags &= ~MAP_NORESERVE;	/* fail here, not with SIGBUS */
+		flags &= ~MAP_NORESERVE;	/* fail here instead of with SIGBUS */
 	host = mmap((void *)addr, slot->size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (host == MAP_FAILED)
 		goto unmap;
 	slot->host = host;
 
-	/* -EINVAL: a kernel without huge pages, where there is nothing to choose. */
+	/* -EINVAL: the kernel has no huge pages to avoid. */
 	if (mem == GUEST_MEM_4K && madvise(host, slot->size, MADV_NOHUGEPAGE) &&
 	    errno != EINVAL)
 		goto unmap;
@@ -198,7 +198,10 @@ int guest_slot_populate(struct guest *g, unsigned int id)
 		return -ENOENT;
 	if (!madvise(slot->host, slot->size, MADV_POPULATE_WRITE))
 		return 0;
-	/* 5.10 has no such thing. This does the same, and leaves in the pages what is there. */
+	/*
+	 * 5.10 has no MADV_POPULATE_WRITE. mlock() also makes pages present, and keeps their
+	 * content.
+	 */
 	if (mlock(slot->host, slot->size) || munlock(slot->host, slot->size))
 		return -errno;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the guest's guest runs by: AMD's VMCB. */
+/* AMD's VMCB, by which the nested guest runs. */
 #ifndef GUEST_VMCB_H
 #define GUEST_VMCB_H
 
@@ -9,18 +9,18 @@
 
 #include "guest.h"
 
-/* In the slot of guest_nest(): a page each for every vCPU, then page tables. */
+/* Pages in the slot of guest_nest(): one for each vCPU, then page tables. */
 #define VMCB_PAGE	0
 #define HSAVE_PAGE	(VMCB_PAGE + GUEST_MAX_VCPUS)
 #define ROOT_PAGE	(HSAVE_PAGE + GUEST_MAX_VCPUS)
 
-/* PTE_TABLE for all: a nested walk asks as a user. */
+/* PTE_TABLE with user rights, as a nested walk reads with these. */
 #define PTE_USER	((__u64)GUEST_NEST_ENTRY)
 #define PTE_USER_HUGE	(PTE_USER | 0x80)
 
 #define MSR_VM_HSAVE_PA	0xc0010117
 
-/* Of the VMCB of AMD's manual, what is not 0. */
+/* The members of the VMCB in AMD's manual that are not 0 here. */
 struct vmcb_segment {
 	__u16 selector;
 	__u16 attributes;
@@ -62,11 +62,11 @@ static_assert(offsetof(struct vmcb, rsp) == 0x5d8, "VMCB");
 static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
 
 #define INTERCEPT_EXCEPTIONS	0x6140U	/* #UD, #DF, #GP, #PF */
-#define INTERCEPT_INTR		1U	/* of the fourth word */
+#define INTERCEPT_INTR		1U	/* bit of the fourth word */
 #define INTERCEPT_SHUTDOWN	0x80000000U
-#define INTERCEPT_VMRUN		1U	/* of the fifth */
+#define INTERCEPT_VMRUN		1U	/* bit of the fifth word */
 #define INTERCEPT_VMMCALL	2U
-#define INTERRUPTS_MASKED	0x1000000U	/* interrupts are what its host says of them */
+#define INTERRUPTS_MASKED	0x1000000U	/* the host's flags say whether interrupts are on */
 
 #define VMEXIT_PF	0x4e
 #define VMEXIT_INTR	0x60

@@ -635,8 +635,8 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
 	/*
-	 * Retry until no hook has seen the vCPU, as insmod did not deschedule it: the case that
-	 * matters. With kprobes insmod takes long, and mostly does deschedule it.
+	 * Retry until no hook has seen the vCPU, as its thread kept the CPU during insmod: this case
+	 * is to be tested. With kprobes insmod takes long, and the thread mostly loses the CPU.
 	 */
 	for (i = 0;; i++) {
 		ASSERT_EQ(0, watch_load(NULL));
@@ -657,9 +657,9 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	EXPECT_EQ(guest_tid(self->g, 0), item.tid);
 
 	/*
-	 * The first event of the vCPU is a put, or a load if it was descheduled when kvmwatch was
-	 * loaded. In that case the begin of its stretch is unknown if that was between attaching
-	 * the hooks and finding out who is loaded.
+	 * The first event of the vCPU is a put, or a load if its thread had lost the CPU. In the
+	 * latter case it is unknown when the stretch off the pCPU began, if that was between
+	 * attaching the hooks and finding out which vCPUs are loaded.
 	 */
 	guest_stop(self->g, 0);
 	ASSERT_EQ(0, guest_wait(self->g, 0, 10000));

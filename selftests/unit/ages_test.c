@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* First-mark curves, of what was counted by age: see ages.h. */
+/* First-mark curves from counts by age: see ages.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +49,7 @@ TEST(one_cycle_is_what_was_counted)
 	slots[1][0].in[5] = 10;
 	slots[1][0].in[9] = 25;
 	slots[1][1].in[10] = 7;
-	slots[1][1].in[11] = 1;		/* a clock that is a bit fast */
+	slots[1][1].in[11] = 1;		/* the clock ran a little fast */
 	ages_curve(&before, &after, &second, 1, &curve);
 	EXPECT_EQ(10, pages_at(&curve, 32 * MS));
 	EXPECT_EQ(10, pages_at(&curve, 256 * MS));
@@ -58,7 +58,7 @@ TEST(one_cycle_is_what_was_counted)
 	EXPECT_EQ(second, curve.points[curve.nr - 1].ns);
 }
 
-/* A constant rate, with resets after 0.7, 0.3 and 1 s: 100 pages are marked every 100 ms. */
+/* Pages are marked at a constant rate of 100 in 100 ms, and cycles are 0.7, 0.3 and 1 s long. */
 TEST(cycles_of_different_lengths_count_where_they_reach)
 {
 	struct ages before = ages_of(slots[0]), after = ages_of(slots[1]);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a read of all objects says. See all_file.h. */
+/* A read of all objects, made for tests. See all_file.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "all_file.h"
 
-/* Descriptors, and an item of 64 bits that say what is available; returns its end. */
+/* Write the descriptors, and an item of 64 bits that say what is available. Returns its end. */
 static char *put_stats(struct all_file *file, const struct kvmwatch_stats *stats)
 {
 	struct kvmwatch_all_header *head = &file->head;

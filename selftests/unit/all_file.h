@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a read of all objects says, made of what the stats fd of one said. */
+/* A read of all objects, made from reads of single stats fds. */
 #ifndef UNIT_ALL_FILE_H
 #define UNIT_ALL_FILE_H
 
@@ -11,8 +11,8 @@ struct all_file {
 };
 
 /*
- * Header, descriptors and one item, of which all is available, from stats fd @fd. Returns the
- * item's end; what identifies it and when that was is for the caller to say.
+ * Make header, descriptors and one item from stats fd @fd; all of its statistics are available.
+ * Returns the item's end. The caller fills in the ids and the time.
  */
 char *all_file_make(struct all_file *file, __u32 kind, int fd);
 

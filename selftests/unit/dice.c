@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Numbers at random, the same ones in each run. See dice.h. */
+/* Random numbers, the same in each run. See dice.h. */
 #include "dice.h"
 
 __u64 dice = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Numbers at random, the same ones in each run. */
+/* Random numbers, the same in each run. */
 #ifndef UNIT_DICE_H
 #define UNIT_DICE_H
 
@@ -8,7 +8,7 @@
 extern __u64 dice;	/* the seed, never 0 */
 
 __u64 roll(void);
-/* The same by a seed of the caller's own, which changes. */
+/* The same with a seed of the caller's, which changes. */
 __u64 roll_of(__u64 *state);
 double between(double low, double high);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A look at exits that was saved, and files that are none. */
+/* Saved reads of exits, and files that are not valid. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ static int read_text(const char *text)
 #define VM	"{" WHO "\"object\":\"vm\","
 #define VCPU	"{" WHO "\"object\":\"vcpu0\",\"id\":8,"
 
-/* A cell of a statistic that has @size of them; ~0: it is not known. */
+/* A cell of a statistic with @size cells; ~0: it is unknown. */
 static __u64 cell(__u64 id, const char *name, unsigned int size, unsigned int at)
 {
 	const struct kvmwatch_value now = { .name = name, .size = size };
@@ -61,7 +61,7 @@ TEST(numbers_are_where_they_belong)
 	EXPECT_EQ(141, cell(0, "exit_time_ns", 1, 0));
 	EXPECT_EQ(4, cell(8, "exit_reasons", 5, 1));
 	EXPECT_EQ(4, cell(8, "exits", 1, 0));
-	/* What it does not have is not 0. */
+	/* A statistic that the file lacks is unknown, not 0. */
 	EXPECT_EQ(~0ULL, cell(8, "exit_time_ns", 1, 0));
 	EXPECT_EQ(~0ULL, cell(8, "exit_reason_times", 5, 1));
 	EXPECT_EQ(~0ULL, cell(0, "user_exits", 1, 0));
@@ -77,7 +77,7 @@ TEST(where_none_came_all_are_zero)
 	EXPECT_EQ(0, cell(0, "exit_reasons", 5, 1));
 	EXPECT_EQ(0, cell(0, "exit_reason_times", 5, 1));
 	exit_file_free(file);
-	/* And where it is unknown how many came, so are these. */
+	/* If the number of exits is unknown, so are their reasons. */
 	ASSERT_EQ(0, read_text(VM "\"reason\":\"all\",\"count\":null}\n"));
 	EXPECT_EQ(~0ULL, cell(0, "exit_reasons", 5, 1));
 	EXPECT_EQ(~0ULL, cell(0, "exits", 1, 0));

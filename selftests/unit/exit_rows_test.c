@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Exits by reason between two looks. */
+/* Exits by reason between two reads. */
 #include <kselftest_harness.h>
 
 #include "exit_rows.h"
@@ -25,7 +25,7 @@ TEST(what_took_most_time_since_the_first_look_is_first)
 	struct exit_looks looks = { &now, &was, &times, &times_was };
 	struct exit_row rows[4], all;
 
-	/* The one that never came is none. */
+	/* A reason that never came has no row. */
 	ASSERT_EQ(3, exit_rows_make(&looks, rows, &all));
 	EXPECT_EQ(3, rows[0].bucket);
 	EXPECT_EQ(5000, rows[0].ns.by);
@@ -61,10 +61,10 @@ TEST(what_was_not_there_before_came_since)
 
 	ASSERT_EQ(2, exit_rows_make(&looks, rows, &all));
 	EXPECT_EQ(100, rows[0].count.by);
-	/* Another count: it has begun anew, and is not what that one grew by. */
+	/* A cell that is smaller than before counts from 0, a larger one by the difference. */
 	EXPECT_EQ(5, exit_growth(&now, &longer, 0).by);
 	EXPECT_EQ(10, exit_growth(&now, &longer, 1).by);
-	/* Of fewer buckets */
+	/* read from fewer buckets */
 	EXPECT_EQ(100, exit_growth(&now, &none, 1).by);
 }
 
@@ -75,7 +75,7 @@ TEST(p99_is_of_what_came_since_and_a_power_of_two)
 
 	EXPECT_EQ(4, exit_p99(&now, &was));
 	EXPECT_EQ(8, exit_p99(&now, NULL));
-	/* The last bucket has no end, and an empty one tells nothing. */
+	/* The last bucket has no upper end, and an empty histogram has no p99. */
 	EXPECT_EQ(0, exit_p99(&end, NULL));
 	EXPECT_EQ(0, exit_p99(&none, NULL));
 	EXPECT_EQ(0, exit_p99(&now, &now));

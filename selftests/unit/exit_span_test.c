@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When the time from an exit to the next entry begins, by the module's own code. On Intel's
- * processors KVM has no event of an exit behind an entry that failed, and no processor that is
- * emulated here refuses an entry.
+ * When the time from an exit to the next entry begins, tested with the module's own code. On
+ * Intel's processors KVM has no exit event after an entry that failed, and the emulated processors
+ * refuse no entry.
  */
 #include <kselftest_harness.h>
 #include <linux/types.h>
 
-/* What the code takes from the kernel. */
+/* What the code needs from the kernel. */
 #define u64			__u64
 #define u8			__u8
 #define unlikely(x)		(x)
 
 #include "../module/records/exit_span.h"
 
-/* What a vCPU's thread does, at the moments 1, 2, 3, ... */
+/* Events of a vCPU's thread, at the times 1, 2, 3, ... */
 enum { ENTRY, EXIT, PUT };
-/* Why it left guest mode. */
+/* the exit reason */
 enum { KNOWN, UNKNOWN };
 
-static u64 sum, unknown;	/* as exit_time_ns; that of it without a reason */
+static u64 sum, unknown;	/* the sum, as in exit_time_ns; and the part without a reason */
 
 static void happens(struct kvmw_exit_span *span, const int *what, int nr)
 {
@@ -71,7 +71,10 @@ TEST(it_begins_before_that_if_the_vcpu_is_put_before)
 	EXPECT_EQ(0, unknown);
 }
 
-/* The exit has no event. The one after the next entry has, and all its time. */
+/*
+ * The exit of the failed entry has no event. The exit after the next entry has one, and gets all of
+ * its time.
+ */
 TEST(an_entry_that_fails_takes_no_time_from_the_next_exit)
 {
 	EXPECT_EQ(1, SUM(ENTRY, ENTRY, EXIT, ENTRY));

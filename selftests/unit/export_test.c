@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch export has each statistic of the module (stat_table.h): under its name, or not at all on
- * purpose. The device is played: it has two VMs of one vCPU and one slot, and each statistic has
- * a number of its own.
+ * kvmwatch export has each statistic of the module (stat_table.h) under its name, unless it is left
+ * out on purpose. The device is played. It has two VMs of one vCPU and one slot, and gives each
+ * statistic a number of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,10 +60,10 @@ struct stat_row {
 static struct stat_row rows[] = {
 	KVMW_VM_STATS(VM_ROW)
 	KVMW_VCPU_STATS(VCPU_ROW)
-	/* Sums over its vCPUs, but for what a VM has by itself and what has no sum */
+	/* A VM's sums over its vCPUs, without what a VM has by itself or has no sum */
 	KVMW_VCPU_STATS(VM_ROW)
 	KVMW_SLOT_STATS(SLOT_ROW)
-	/* What a later module may have */
+	/* as a newer module may have */
 	{ KVMWATCH_KIND_VM, "brand_new", KVMWATCH_STATS_CUMULATIVE },
 	{ KVMWATCH_KIND_VM, "brand_new_ns", KVMWATCH_STATS_PEAK | UNIT_NS, -9 },
 	{ KVMWATCH_KIND_VCPU, "brand_new_hist", KVMWATCH_STATS_LOG_HIST | UNIT_NS, -9 },
@@ -93,7 +93,7 @@ static bool is_histogram(const struct stat_row *row)
 	return (row->flags & KVMWATCH_STATS_TYPE_MASK) >= KVMWATCH_STATS_LINEAR_HIST;
 }
 
-/* Different for each. */
+/* A different number for each statistic. */
 static __u64 number_of(size_t row)
 {
 	return 1000000007ULL * (row + 1);
@@ -157,7 +157,7 @@ static size_t all_of(__u32 kind, bool histograms)
 				continue;
 			if (!rows[i].unavailable)
 				((__u64 *)(item + 1))[nr / 64] |= 1ULL << nr % 64;
-			/* Of a histogram only bucket 1 has something. */
+			/* Only bucket 1 of a histogram is not empty. */
 			data[is_histogram(&rows[i])] = number_of(i);
 			data += is_histogram(&rows[i]) ? BUCKETS : 1;
 			nr++;
@@ -204,7 +204,7 @@ static int list(struct kvmwatch_list *list)
 	return 0;
 }
 
-/* In place of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	const struct kvmwatch_open_all *open;
@@ -257,13 +257,13 @@ ssize_t read(int fd, void *to, size_t size)
 	return len;
 }
 
-/* --- what is exported ------------------------------------------------------ */
+/* --- exported text -------------------------------------------------------- */
 
 #define ALL_GROUPS	(EXPORT_SUMS - 1)
 
 static struct exporter exporter;
 
-/* With all that there is; a NUL ends it. */
+/* Export all groups. The text ends with NUL. */
 static char *export(struct export_options *options, enum expose_format format)
 {
 	struct exposition e;
@@ -281,7 +281,7 @@ static char *export(struct export_options *options, enum expose_format format)
 	return e.text;
 }
 
-/* Is there a line that begins so, and ends so? */
+/* Has the text a line that begins and ends so? */
 static bool has_line(const char *text, const char *begin, const char *end)
 {
 	size_t len;
@@ -295,7 +295,7 @@ static bool has_line(const char *text, const char *begin, const char *end)
 	return false;
 }
 
-/* How often some words are there. */
+/* How often @words are in the text. */
 static int count(const char *text, const char *words)
 {
 	int nr = 0;
@@ -318,7 +318,7 @@ static void value_text(const struct stat_row *row, size_t i, char *buf, size_t s
 		buf[strlen(buf) - 1] = '\0';
 }
 
-/* Does it show up, under this family, with its number? */
+/* Does the text have the number of this statistic, under its family? */
 static bool shows(const char *text, const struct stat_row *row, size_t i, const char *family)
 {
 	struct kvmwatch_value value = { .flags = row->flags };
@@ -387,7 +387,7 @@ TEST(what_a_later_module_has_shows_up_by_itself)
 	EXPECT_TRUE(has_line(text, "kvmwatch_vm_brand_new_total{vm=\"11-4\"} ", ""));
 	EXPECT_TRUE(has_line(text, "# HELP kvmwatch_vm_brand_new_total a \\\\ new\\none", ""));
 	EXPECT_TRUE(has_line(text, "kvmwatch_vm_brand_new_count_value{vm=\"10-4\"} ", ""));
-	/* How many reasons there are nobody knows. */
+	/* The number of reasons of a new statistic is unknown. */
 	EXPECT_EQ(NULL, strstr(text, "brand_new_reasons"));
 	free(text);
 }
@@ -406,12 +406,12 @@ TEST(what_is_unavailable_is_not_there)
 		rows[i].unavailable = false;
 	EXPECT_EQ(NULL, strstr(text, "vm_mapped"));
 	EXPECT_NE(NULL, strstr(text, "vm_page_maps"));
-	/* How often is known, but not why. */
+	/* The number of exits is known, but not their reasons. */
 	EXPECT_NE(NULL, strstr(text, "kvmwatch_vm_exits_total{vm=\"10-4\",reason=\"unknown\"} "));
 	free(text);
 }
 
-/* Nothing says that there was no exit of that kind. */
+/* A VM without exits for a reason that others have still has a sample of it, which is 0. */
 TEST(a_reason_that_was_seen_is_there_for_each_vm)
 {
 	struct export_options options = { };
@@ -438,7 +438,7 @@ TEST(each_family_comes_once_and_in_one_piece)
 	free(text);
 }
 
-/* Prometheus drops a scrape that has bytes behind it, others take them. */
+/* Prometheus drops a scrape with bytes after the EOF mark; other readers accept it. */
 TEST(openmetrics_end_with_eof_and_nothing_else_does)
 {
 	struct export_options options = { };
@@ -469,7 +469,7 @@ TEST(without_the_right_to_read_it_is_down_and_has_no_vm)
 	free(text);
 }
 
-/* No VM is seen, and that says nothing. */
+/* The list of VMs is empty because nothing is watched, so it says nothing. */
 TEST(a_module_that_sees_nothing_is_down)
 {
 	struct export_options options = { };
@@ -512,7 +512,7 @@ TEST(with_a_limit_the_newest_are_left_out_and_counted)
 
 /* --- names ----------------------------------------------------------------- */
 
-/* The labels of VMs with these guest names, NULL for none, whose ids are from @id on. */
+/* Set the labels of VMs with these guest names (NULL: none), whose ids begin with @id. */
 static void name_vms(struct export_names *names, __u64 id, const char *const *guests, size_t nr)
 {
 	const struct vm *pointers[8];
@@ -537,7 +537,7 @@ TEST(vms_of_one_name_have_different_ones_and_keep_them)
 	EXPECT_STREQ("web", names.all[0]->label);
 	EXPECT_STREQ("web@2-4", names.all[1]->label);
 	EXPECT_STREQ("db", names.all[2]->label);
-	/* The first one ends. */
+	/* The first VM ends. */
 	name_vms(&names, 2, (const char *[]) { "web", "db", "web" }, 3);
 	EXPECT_STREQ("web@2-4", names.all[0]->label);
 	EXPECT_STREQ("db", names.all[1]->label);
@@ -557,7 +557,7 @@ TEST(a_name_that_looks_like_anothers_does_not_take_it)
 	export_names_free(&names);
 }
 
-/* After insmod ids begin again. */
+/* After insmod ids begin again at 1. */
 TEST(another_vm_with_the_same_id_is_named_afresh)
 {
 	struct export_names names = { };

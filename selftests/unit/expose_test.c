@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The formats that Prometheus reads, and what a request says. */
+/* The formats that Prometheus reads, and the parsing of requests. */
 #include <kselftest_harness.h>
 
 #include "export_accept.h"
@@ -14,7 +14,7 @@ static char *end_text(struct exposition *e)
 	return e->text;
 }
 
-/* The sample's line of a gauge x with one label. */
+/* The sample line of a gauge x with one label. */
 static const char *label_line(const char *value)
 {
 	static char line[512];
@@ -40,7 +40,7 @@ TEST(labels_are_escaped_cleaned_and_cut)
 	EXPECT_STREQ("kvmwatch_x{vm=\"?\xc3\xa4\"} 1\n", label_line("\xff\xc3\xa4"));
 	memset(long_name, 'x', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
-	/* The letter of two bytes would be the 128th and the one behind. */
+	/* This letter has two bytes, the 128th and the one behind. */
 	memcpy(long_name + 127, "\xc3\xa4", 2);
 	snprintf(expected, sizeof(expected), "kvmwatch_x{vm=\"%.127s\"} 1\n", long_name);
 	EXPECT_STREQ(expected, label_line(long_name));
@@ -87,7 +87,7 @@ static const char *bound(__u64 value, int exponent)
 	return text;
 }
 
-/* Two spellings of one bound would be two series. */
+/* A bound that is written in two ways would make two series. */
 TEST(bounds_are_spelt_as_go_does)
 {
 	EXPECT_STREQ("{le=\"1.023e-06\"", bound(1023, -9));
@@ -144,7 +144,7 @@ TEST(it_is_compressed_only_for_those_who_want_that)
 	EXPECT_TRUE(accept_gzip("*"));
 }
 
-/* A page of somebody else's may have a name that leads here. */
+/* A page of another site may have a host name that resolves to this address. */
 TEST(a_host_is_an_address_or_has_a_name_of_ours)
 {
 	char own[256], header[300];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What predict and rank print of forecasts that were made up: as text, JSON and CSV. */
+/* What predict and rank print of made-up forecasts, as text, JSON and CSV. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static struct vm vms[] = {
 };
 
 static const struct forecast forecasts[] = {
-	{	/* converges */
+	{	/* a guest that converges */
 		.vm = &vms[0], .source = FORECAST_LOG, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
@@ -37,7 +37,7 @@ static const struct forecast forecasts[] = {
 			.dirtied = 12, .dirtied_second = 12, .measured = 5,
 		},
 	},
-	{	/* does not */
+	{	/* one that does not */
 		.vm = &vms[1], .source = FORECAST_CONTENTS, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
@@ -50,7 +50,7 @@ static const struct forecast forecasts[] = {
 			.first_pass = 2.5, .first_bytes = 40 * MIB, .dirtied = 1613,
 		},
 	},
-	{	/* uncertain */
+	{	/* one of which it is uncertain */
 		.vm = &vms[2], .source = FORECAST_RING, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 1 },
 		.mapped = { true, 40 << 20 }, .data = { true, 40 << 20 },
@@ -65,7 +65,7 @@ static const struct forecast forecasts[] = {
 			.dirtied = 5069,
 		},
 	},
-	{	/* it migrates */
+	{	/* one that is migrating */
 		.vm = &vms[0], .source = FORECAST_LIVE, .has_out = true, .memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
 		.mapped = { true, 40 << 20 }, .sampled = true, .data = { true, 33 << 20 },
@@ -80,7 +80,7 @@ static const struct forecast forecasts[] = {
 			.dirtied = 400, .dirtied_second = 1200, .measured = 3.1,
 		},
 	},
-	{	/* unknown */
+	{	/* one of which nothing is known */
 		.vm = &vms[3], .pages_s = NONE, .zero_share = NONE, .has_out = true,
 		.memory = 256 << 20,
 		.in = { .bandwidth = 16 * MIB, .downtime = 0.3 },
@@ -157,7 +157,7 @@ TEST(predict_prints_what_it_always_did)
 	EXPECT_TRUE(is_golden("predict", OUTPUT_CSV, true));
 }
 
-/* The same for programs; for people the sentence instead of what it takes. */
+/* As JSON and CSV; the table shows a sentence instead of numbers. */
 TEST(rank_prints_what_it_always_did)
 {
 	EXPECT_TRUE(is_golden("rank", OUTPUT_TEXT, false));
@@ -179,7 +179,7 @@ TEST(the_sentence_says_what_is_missing)
 		     "dirties 1200 pages/s (by the VMM 1180)", words);
 	forecast_words(&forecasts[4], words, sizeof(words));
 	EXPECT_STREQ("nobody knows how fast it dirties pages: --sample, --measure", words);
-	/* What does not fit is cut off. */
+	/* Words that do not fit are cut. */
 	forecast_words(&forecasts[1], words, 20);
 	EXPECT_EQ(19, strlen(words));
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What commands print, letter by letter: golden/COMMAND.txt, .json and .csv. The device is
- * played by the functions below, with numbers that a real kernel gave (fuzz/corpus).
- *
- * GOLDEN=write makes the files anew, to be looked at with git diff.
+ * What commands print, byte by byte: golden/COMMAND.txt, .json and .csv. The functions below play
+ * the device, with numbers from a real kernel (fuzz/corpus). GOLDEN=write writes the files again;
+ * look at the result with git diff.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +35,7 @@
 
 /* --- the device ---------------------------------------------------------- */
 
-/* A moment is a second later than the one before; in it all grow by this. */
+/* Each time is a second later than the one before, and these statistics grow by this much. */
 static __u64 moment;
 
 static const struct {
@@ -46,22 +45,22 @@ static const struct {
 	{ "on_cpu_ns", 250000000 }, { "dirty_marks", 640 }, { "dirty_marks_new", 512 },
 };
 
-/* From which moment on a hook is off, counted from 1; 0: it never is. */
+/* The time from which on a hook is off, counted from 1; 0: it never is. */
 static __u64 hook_off_at;
 
-/* What else happens, between listing and reading. */
+/* What changes between listing and reading. */
 static enum { NOTHING, VM_ENDS, OBJECTS_COME, VM_BEGINS, VM_UNLISTED } meanwhile;
 
-/* With VM_BEGINS there is no VM at the first moment, with VM_UNLISTED at later ones. */
+/* With VM_BEGINS there is no VM at the first time, with VM_UNLISTED at all later ones. */
 static bool nothing_now(void)
 {
 	return (meanwhile == VM_BEGINS && !moment) || (meanwhile == VM_UNLISTED && moment);
 }
 
-/* What of the VM is logged: slot 0:1, which has 262144 of its 376832 bytes, or something else. */
+/* What of the VM is logged. PART is slot 0:1, which has 262144 of its 376832 bytes. */
 static enum { PART, ALL, OFF, RING, GROWS, SMM } logging;
 
-/* In each moment slot 0:1 is another one than in the moment before. */
+/* Each time, slot 0:1 is another slot of the same number. */
 static bool slots_are_made_again;
 
 static __u64 slot_life(__u32 number)
@@ -69,7 +68,7 @@ static __u64 slot_life(__u32 number)
 	return number + 1 + (slots_are_made_again && number ? 10 * moment : 0);
 }
 
-/* The module was loaded again a moment ago. */
+/* The module was loaded after the first read. */
 static bool module_is_new;
 
 static char corpus_file[65536];
@@ -97,7 +96,7 @@ static int memory_fd(const char *bytes, size_t size)
 	return fd;
 }
 
-/* They are as long as the caller's; there is room for all of them. */
+/* Items have the caller's size, and there is room for all of them. */
 static int give_all(const void *items, size_t size, __u32 nr, struct kvmwatch_list *list)
 {
 	if (size != list->item_size || nr > list->nr)
@@ -176,7 +175,7 @@ static int device_list(struct kvmwatch_list *list)
 	abort();
 }
 
-/* The first byte of a file of the corpus is for the fuzzer. */
+/* The first byte of a corpus file is for the fuzzer only. */
 static int device_open_stats(__u32 kind)
 {
 	static const char *const names[] = { NULL, "vm", "vcpu", "slot" };
@@ -221,7 +220,7 @@ static void set(struct kvmwatch_all_header *header, const char *name, bool avail
 	}
 }
 
-/* Of a VM, as "logging" says. */
+/* Set the logged bytes of the VM as @logging says. */
 static void set_logged(struct kvmwatch_all_header *header)
 {
 	const __u64 bytes[] = {
@@ -235,7 +234,7 @@ static void set_logged(struct kvmwatch_all_header *header)
 		set(header, "dirty_marks_new", false, 0);
 }
 
-/* Slots had no id yet when this was recorded. */
+/* The corpus is older than the ids of slots. */
 static void give_ids(struct kvmwatch_all_header *header)
 {
 	struct kvmwatch_all_item *item;
@@ -247,7 +246,7 @@ static void give_ids(struct kvmwatch_all_header *header)
 	}
 }
 
-/* Without histograms, and as it was read. */
+/* The corpus as it was recorded, which is without histograms. */
 static int device_open_corpus(__u32 kind)
 {
 	struct kvmwatch_all_header *header = (void *)(corpus_file + 8);
@@ -275,7 +274,7 @@ static int device_open_corpus(__u32 kind)
 
 static struct all_file all_file;
 
-/* One object, made of what its stats fd says; with OBJECTS_COME, one more. */
+/* One object, made from its stats fd; with OBJECTS_COME, a second one. */
 static int device_open_all(__u32 kind)
 {
 	struct kvmwatch_all_header *head = &all_file.head;
@@ -305,7 +304,7 @@ static int device_open_all(__u32 kind)
 	return memory_fd((char *)head, head->item_offset + head->nr * head->item_size);
 }
 
-/* In each moment pages 5 and 6 of slot 0:1 are marked, and page 40 in every second one. */
+/* Each time pages 5 and 6 of slot 0:1 are marked, and page 40 every second time. */
 static int heat_fd = -1;
 
 static void heat_update(void)
@@ -355,7 +354,7 @@ static int device_open_heat(void)
 	return dup(heat_fd);
 }
 
-/* Takes the place of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	const struct kvmwatch_open_all *open;
@@ -424,11 +423,11 @@ static struct stream_spec stream_spec;
 static __u64 stream_was_lost;
 static char stream_filter[128];
 static bool stream_keeps_all;
-/* How often it is read before a signal comes; -1: it comes before that. */
+/* Number of reads before a signal comes; -1: it comes before the first. */
 static int reads_before_signal;
-/* In which thread all happens */
+/* The thread of all events. */
 static int stream_tid;
-/* And before the last event of the VM; 0: there is none. */
+/* Number of reads before the last event of the VM; 0: there is no such event. */
 static int reads_before_free;
 
 bool stream_allowed(void)
@@ -486,8 +485,8 @@ static void happen_last(stream_fn fn, void *arg)
 
 	while (stream_spec.events[h.event])
 		h.event++;
-	h.values[2] = 1;	/* the VM */
-	h.values[3] = 1;	/* and by which its name is found */
+	h.values[2] = 1;	/* the VM's id */
+	h.values[3] = 1;	/* the pid, from which its name is made */
 	fn(&h, arg);
 }
 
@@ -519,7 +518,7 @@ void stream_close(struct stream *stream)
 
 /* --- comparing ----------------------------------------------------------- */
 
-/* To be freed. */
+/* The caller frees the result. */
 static char *read_file(const char *path)
 {
 	char *text = calloc(1, 1 << 20);
@@ -540,10 +539,10 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* How the last command ended. */
+/* Exit status of the last command. */
 static int exit_code;
 
-/* What a command prints with some arguments, to be freed. */
+/* Returns what a command prints; the caller frees it. */
 static char *print(const struct cmd *cmd, const char *const *options, const char *format)
 {
 	char *argv[8] = { };
@@ -569,14 +568,14 @@ static char *print(const struct cmd *cmd, const char *const *options, const char
 	text = read_file(path);
 	unlink(path);
 	close(fd);
-	/* These two are answers. */
+	/* These two are answers, not errors. */
 	if (code && code != EXIT_DOES_NOT && code != EXIT_UNCERTAIN)
 		strcpy(text, "exit code");
 	exit_code = code;
 	return text;
 }
 
-/* How a command ends with these arguments: as many words as there are, by blanks. */
+/* Exit status of a command with these arguments, separated by blanks. */
 static int code_of(const struct cmd *cmd, const char *words)
 {
 	char *copy = strdup(words), *options[8] = { };
@@ -590,7 +589,7 @@ static int code_of(const struct cmd *cmd, const char *words)
 	return exit_code;
 }
 
-/* Is this text, which is freed, what is in the file? */
+/* Is @text, which is freed here, equal to the file's content? */
 static int is_in(char *text, const char *path)
 {
 	char *golden = read_file(path);
@@ -603,7 +602,7 @@ static int is_in(char *text, const char *path)
 	return same;
 }
 
-/* Do these arguments print what is in this file? */
+/* Does the command with these arguments print the file's content? */
 static int is_golden_as(const struct cmd *cmd, const char *const *options, const char *file)
 {
 	char path[128];
@@ -649,7 +648,10 @@ GOLDEN_TEST(dirty)
 GOLDEN_TEST(collects)
 GOLDEN_TEST(pages)
 
-/* Nothing has come since; then the look is changed as if all that there is had. */
+/*
+ * Nothing happened since the save. Then change the saved numbers, as if everything had happened
+ * since.
+ */
 TEST(exits_compares_with_a_look_that_was_saved)
 {
 	static const char path[] = "/tmp/exits-saved.json";
@@ -661,7 +663,7 @@ TEST(exits_compares_with_a_look_that_was_saved)
 	text = print(&cmd_exits, options, "--csv");
 	EXPECT_NE(NULL, strstr(text, "\n1,4242-5,vm,kvm,all,,75,,,,91979706,0,"));
 	free(text);
-	/* Of the VM's exits, all together. */
+	/* The total of the VM's exits. */
 	at = strstr(saved, "\"reason\":\"all\",\"count\":");
 	ASSERT_NE(NULL, at);
 	at += strlen("\"reason\":\"all\",\"count\":");
@@ -702,7 +704,7 @@ TEST(haltpoll_what_if_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_haltpoll, asked, "haltpoll-what-if"));
 	EXPECT_EQ(0, code_of(&cmd_haltpoll, "--what-if sweep --json"));
 	stream_keeps_all = false;
-	/* Of halts that are not all there is nothing to say. */
+	/* If events were lost, the tool has no answer. */
 	EXPECT_EQ(1, code_of(&cmd_haltpoll, "--what-if grow=4"));
 	text = print(&cmd_haltpoll, wrong, NULL);
 	EXPECT_STREQ("exit code", text);
@@ -727,7 +729,7 @@ TEST(dirty_hot_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_dirty, windows, "dirty-windows"));
 }
 
-/* Without a screen; and three looks with some columns. */
+/* Without a terminal, as rows; and three times with some columns. */
 TEST(top_prints_what_it_always_did)
 {
 	static const char *const some[] = {
@@ -740,7 +742,7 @@ TEST(top_prints_what_it_always_did)
 	EXPECT_TRUE(is_golden(&cmd_top, some, "top-some", "--csv"));
 }
 
-/* A table for each look, with the columns of the screen. */
+/* One table each time, with the columns of the screen. */
 TEST(top_without_a_screen_prints_tables)
 {
 	static const char *const once[] = { "--once", NULL };
@@ -753,7 +755,9 @@ TEST(top_without_a_screen_prints_tables)
 	EXPECT_EQ(2, code_of(&cmd_top, "--once -n 2"));
 }
 
-/* By the names that JSON has, in this order: also those that tables do without. */
+/*
+ * Columns go by their JSON names, in the given order, also those that tables leave out by default.
+ */
 TEST(columns_are_chosen_by_their_names)
 {
 	static const char *const list[] = { "-o", "uuid,guest,memory,id,dirty_logging", NULL };
@@ -782,10 +786,10 @@ static const struct cmd *const all_cmds[] = {
 	&cmd_report,
 };
 
-/* These print no tables. */
+/* These commands print no tables. */
 #define NR_WITHOUT_TABLES	3
 
-/* Every command that has tables names what it has not, and takes nothing twice. */
+/* Each command that prints tables refuses unknown and repeated columns. */
 TEST(columns_that_are_not_there_are_wrong_usage)
 {
 	static const char *const bad[] = {
@@ -808,12 +812,12 @@ TEST(columns_that_are_not_there_are_wrong_usage)
 	EXPECT_EQ(2, code_of(&cmd_list, "-s nothing"));
 	EXPECT_EQ(2, code_of(&cmd_list, "-s -"));
 	EXPECT_EQ(2, code_of(&cmd_wakeups, "-s name"));	/* rows come as they happen */
-	EXPECT_EQ(2, code_of(&cmd_dirty, "-H -o windows"));	/* that is of --windows */
-	EXPECT_EQ(2, code_of(&cmd_stat, "--json -o stat"));	/* it is no table */
+	EXPECT_EQ(2, code_of(&cmd_dirty, "-H -o windows"));	/* a column of --windows */
+	EXPECT_EQ(2, code_of(&cmd_stat, "--json -o stat"));	/* this is no table */
 	EXPECT_EQ(2, code_of(&cmd_stat, "--json -s value"));
 }
 
-/* -n, -s and -o, and all that commands share, mean one thing in all of them. */
+/* Options that several commands have, such as -n, -s and -o, have one meaning. */
 TEST(a_letter_that_commands_share_means_one_thing)
 {
 	static const char *const shared[] = {
@@ -845,7 +849,7 @@ TEST(dirty_rate_prints_what_it_always_did)
 	EXPECT_TRUE(all_golden(&cmd_dirty, rate, "dirty-rate"));
 }
 
-/* --rate and --hot make another command of it, however they are written. */
+/* --rate and --hot choose another command, however they are written. */
 TEST(dirty_finds_its_mode_in_all_forms_of_its_options)
 {
 	static const char *const rate[][4] = {
@@ -862,13 +866,13 @@ TEST(dirty_finds_its_mode_in_all_forms_of_its_options)
 		EXPECT_TRUE(is_golden_as(&cmd_dirty, hot[i], "dirty-hot.json"));
 }
 
-/* The value of another option is none, and what could be two options is none. */
+/* The value of another option chooses no mode, and neither does an ambiguous abbreviation. */
 TEST(dirty_takes_no_value_for_its_mode)
 {
-	EXPECT_EQ(1, code_of(&cmd_dirty, "-pR"));	/* no VM of that name */
+	EXPECT_EQ(1, code_of(&cmd_dirty, "-pR"));	/* there is no VM of that name */
 	EXPECT_EQ(1, code_of(&cmd_dirty, "--vm -H"));
 	EXPECT_EQ(1, code_of(&cmd_dirty, "-- -R"));
-	EXPECT_EQ(2, code_of(&cmd_dirty, "--ra"));	/* --rate or --raw */
+	EXPECT_EQ(2, code_of(&cmd_dirty, "--ra"));	/* may be --rate or --raw */
 	EXPECT_EQ(2, code_of(&cmd_dirty, "--hot --rate"));
 	EXPECT_EQ(2, code_of(&cmd_dirty, "-R -w"));
 }
@@ -893,10 +897,10 @@ TEST(the_trace_buffer_is_as_large_as_asked_for)
 	EXPECT_EQ(64, buffer_of(&cmd_wakeups, "-b 64"));
 	EXPECT_EQ(4096, buffer_of(&cmd_vcpu, "-x -n 2"));
 	EXPECT_EQ(512, buffer_of(&cmd_vcpu, "-x -n 2 --buffer 512"));
-	EXPECT_EQ(0, buffer_of(&cmd_vcpu, "-n 2"));	/* here nobody may trace */
+	EXPECT_EQ(0, buffer_of(&cmd_vcpu, "-n 2"));	/* here tracing is not allowed */
 }
 
-/* The kernel's filters take 010 for 8 and refuse 08. */
+/* The kernel's filters read 010 as 8, and refuse 08. */
 TEST(numbers_go_to_the_kernel_as_decimal)
 {
 	EXPECT_STREQ("vcpu == 10", filter_of(&cmd_wakeups, "-v 010"));
@@ -908,7 +912,9 @@ TEST(numbers_go_to_the_kernel_as_decimal)
 		     filter_of(&cmd_pages, "-p id:01 -v 07 -S 01:08"));
 }
 
-/* Slots' numbers have 16 bits in events, vCPUs' 31; what is more would match another one. */
+/*
+ * Slot numbers have 16 bits in events, vCPU numbers 31. A larger number would match another object.
+ */
 TEST(numbers_out_of_range_are_wrong_usage_everywhere)
 {
 	static const char *const vcpus[] = {
@@ -973,7 +979,7 @@ static int lines_of(const struct cmd *cmd, const char *const *options)
 	return lines;
 }
 
-/* One line of names, and one for each interval. */
+/* One heading, and one row for each interval. */
 TEST(vcpu_shows_as_many_intervals_as_both_options_allow)
 {
 	static const char *const one[] = { "-n", "1", "-t", "3", NULL };
@@ -987,7 +993,7 @@ TEST(vcpu_shows_as_many_intervals_as_both_options_allow)
 	EXPECT_EQ(4, lines_of(&cmd_vcpu, least));
 }
 
-/* Whatever comes between two looks: at 0.05 s nothing is done between them. */
+/* A signal ends it at once, also with intervals below 0.05 s, between which it does not wait. */
 TEST(vcpu_ends_at_the_first_signal_at_any_interval)
 {
 	static const char *const words[] = {
@@ -1005,7 +1011,7 @@ TEST(vcpu_ends_at_the_first_signal_at_any_interval)
 	}
 }
 
-/* It is exact from the first VM on, though none was there when it began. */
+/* Numbers of the first VM are exact, though no VM existed when the command began. */
 TEST(vcpu_is_exact_for_vms_that_come_later)
 {
 	static const char *const exact[] = { "-x", "-i1", "-n4", NULL };
@@ -1034,7 +1040,7 @@ TEST(vcpu_does_not_wait_for_the_first_vm)
 	meanwhile = NOTHING;
 }
 
-/* Who ends a view that fills a pipe, as that of a pager, is not to wait for the pager. */
+/* A signal ends a view whose output nobody reads, such as a pager's. */
 TEST(a_view_that_nobody_reads_ends_at_the_first_signal)
 {
 	int fds[2], status, size;
@@ -1056,7 +1062,7 @@ TEST(a_view_that_nobody_reads_ends_at_the_first_signal)
 	EXPECT_EQ(1, WEXITSTATUS(status));
 }
 
-/* The error is that of the write that failed, also where more was written than is buffered. */
+/* The error is that of the failed write, also if more was written than fits into the buffer. */
 TEST(a_full_disk_is_called_that)
 {
 	static const char *const formats[] = { NULL, "--json", "--csv" };
@@ -1082,7 +1088,7 @@ TEST(a_full_disk_is_called_that)
 	}
 }
 
-/* Two options that cannot both be meant. */
+/* Options that exclude each other. */
 TEST(options_that_contradict_are_wrong_usage)
 {
 	EXPECT_EQ(2, code_of(&cmd_vcpu, "-x -C"));
@@ -1114,7 +1120,7 @@ static int rows_at_end(int reads)
 	return lines;
 }
 
-/* Names, a row for each read, and one of what came at last: all that goes with a VM is shown. */
+/* A heading, a row for each read, and a row for the last events, which come with the VM's end. */
 TEST(a_view_goes_on_until_its_vm_is_freed)
 {
 	EXPECT_EQ(1 + 5 + 1, rows_at_end(5));
@@ -1124,7 +1130,7 @@ TEST(a_view_goes_on_until_its_vm_is_freed)
 	EXPECT_EQ(1 + 9 + 1, rows_at_end(9));
 }
 
-/* Where that event is lost it ends all the same, 10 s after the VM is unlisted. */
+/* If that event is lost, the view ends 10 s after the VM is not listed any more. */
 TEST(a_view_does_not_wait_for_ever_for_its_vm_to_be_freed)
 {
 	EXPECT_EQ(1 + 11 + 1, rows_at_end(0));
@@ -1140,7 +1146,7 @@ static int reads_until(__u64 off_at, const struct cmd *cmd)
 	return 1000 - reads_before_signal;
 }
 
-/* Nobody knows what happens after that. The module is asked each two seconds. */
+/* Events may be missing from then on. The view asks the module every two seconds. */
 TEST(a_view_ends_when_a_hook_that_it_needs_is_off)
 {
 	EXPECT_EQ(2, reads_until(3, &cmd_wakeups));
@@ -1153,10 +1159,10 @@ TEST(a_view_whose_hook_is_off_does_not_begin)
 {
 	hook_off_at = 1;
 	EXPECT_EQ(1, code_of(&cmd_wakeups, "-t 5"));
-	EXPECT_EQ(0, code_of(&cmd_haltpoll, "-t 5"));	/* it needs others */
+	EXPECT_EQ(0, code_of(&cmd_haltpoll, "-t 5"));	/* needs other hooks */
 }
 
-/* There is a process of that number here, but it is not the one in which it happened. */
+/* There is a process of that pid here, but it is not the one of the event. */
 TEST(a_thread_of_another_pid_namespace_has_no_name)
 {
 	int status;
@@ -1177,7 +1183,7 @@ TEST(a_thread_of_another_pid_namespace_has_no_name)
 	EXPECT_EQ(0, status);
 }
 
-/* What trace-cmd is asked to do: here it only says it. */
+/* The arguments for trace-cmd, which here only prints them. */
 TEST(a_recording_has_the_clock_of_the_views)
 {
 	char dir[] = "/tmp/golden.XXXXXX", path[64], words[256] = "";
@@ -1222,7 +1228,7 @@ TEST(an_empty_value_is_wrong_usage)
 	EXPECT_EQ(2, exit_code);
 }
 
-/* What a command prints while the VM is logged in some way has these strings in it. */
+/* Does the output of a command contain these strings, with the VM logged in this way? */
 static int print_has(int how, const struct cmd *cmd, const char *const *options,
 		     const char *format, const char *const *strings)
 {
@@ -1272,7 +1278,9 @@ TEST(list_has_a_rate_of_marks_with_dirty_rings)
 			   "\"dirty_pages_per_second\":null", "\"dirty_marks_per_second\":640,"));
 }
 
-/* As when a migration begins: marks of the interval are of more memory than its beginning had. */
+/*
+ * As when a migration begins: the marks of the interval are in more memory than was logged before.
+ */
 TEST(what_is_logged_since_a_moment_ago_has_no_rate)
 {
 	EXPECT_TRUE(PRINTS(GROWS, list, NULL, NULL,
@@ -1283,7 +1291,9 @@ TEST(what_is_logged_since_a_moment_ago_has_no_rate)
 			   "\n1,4242-5,vm,,,,1000000000,640,512,,,,266240,what is logged has "));
 }
 
-/* Deleted, and made again with the same number: nothing of it is growth of the old one. */
+/*
+ * A slot that is deleted and created again with the same number does not continue the old counts.
+ */
 TEST(a_slot_made_again_has_no_growth_against_the_old_one)
 {
 	char *text;
@@ -1299,7 +1309,7 @@ TEST(a_slot_made_again_has_no_growth_against_the_old_one)
 	free(text);
 }
 
-/* top keeps nobody from loading the module again; ids begin again then. */
+/* The module may be loaded again while top runs, and ids begin again at 1. */
 TEST(nothing_has_grown_since_before_the_module_was_loaded_again)
 {
 	char *text;
@@ -1320,7 +1330,7 @@ TEST(top_has_no_rate_of_pages_with_dirty_rings)
 			   "\"dirty_logged_bytes\":0,\"dirty_marks_per_second\":null"));
 }
 
-/* What the screen shows in the column DIRTY of the VM, to be freed. */
+/* The cell of the VM in column DIRTY of the screen; the caller frees it. */
 static char *dirty_cell(int how)
 {
 	struct selection selection = { };
@@ -1413,7 +1423,7 @@ TEST(a_vm_that_is_not_there_is_refused)
 	free(text);
 }
 
-/* A trace-cmd that writes into the file of its -o, and ends with an exit code. */
+/* Play a trace-cmd that writes to the file of its -o, and exits with @code. */
 static void play_trace_cmd(const char *dir, int code)
 {
 	char path[64], script[256];
@@ -1443,7 +1453,7 @@ static bool comes_to_be(const char *path, const char *text)
 	return false;
 }
 
-/* Whoever sends a signal to record does not know of its child, which ends well on SIGINT alone. */
+/* A signal may reach record alone. Its child trace-cmd completes the file only after SIGINT. */
 TEST(record_ends_by_a_signal_with_a_whole_file)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
@@ -1480,7 +1490,7 @@ TEST(record_ends_by_a_signal_with_a_whole_file)
 	unlink(path);
 	unlink(begun);
 	unlink(program);
-	EXPECT_EQ(0, rmdir(dir));	/* nothing else is in it */
+	EXPECT_EQ(0, rmdir(dir));	/* fails if any file is left */
 }
 
 TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
@@ -1493,7 +1503,7 @@ TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
 	snprintf(path, sizeof(path), "%s/file", dir);
 	write_file(path, "old");
 	setenv("PATH", dir, 1);
-	text = print(&cmd_record, options, NULL);	/* no trace-cmd */
+	text = print(&cmd_record, options, NULL);	/* without trace-cmd */
 	EXPECT_STREQ("exit code", text);
 	free(text);
 	text = read_file(path);
@@ -1516,7 +1526,7 @@ TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
 	EXPECT_STREQ("new\n", text);
 	free(text);
 
-	/* What is no regular file is left alone. */
+	/* A path that is no regular file is not replaced. */
 	ASSERT_EQ(0, unlink(path));
 	ASSERT_EQ(0, symlink("/tmp/record-target", path));
 	text = print(&cmd_record, options, NULL);
@@ -1528,7 +1538,7 @@ TEST(record_keeps_the_old_file_until_the_new_one_is_whole)
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
 	unlink(path);
-	EXPECT_EQ(0, rmdir(dir));	/* nothing else is in it */
+	EXPECT_EQ(0, rmdir(dir));	/* fails if any file is left */
 }
 
 static char *print_text(const struct cmd *cmd)
@@ -1536,7 +1546,7 @@ static char *print_text(const struct cmd *cmd)
 	return print(cmd, NULL, NULL);
 }
 
-/* What has ended by the time it is read is left out, as if it had ended before. */
+/* An object that ends between listing and reading is left out. */
 TEST(vms_that_end_are_not_shown)
 {
 	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits };
@@ -1556,7 +1566,7 @@ TEST(vms_that_end_are_not_shown)
 	}
 }
 
-/* And what was not there yet when it was listed. */
+/* An object that was not listed yet is left out, too. */
 TEST(objects_that_come_are_not_shown)
 {
 	const struct cmd *const cmds[] = { &cmd_list, &cmd_stat, &cmd_exits };

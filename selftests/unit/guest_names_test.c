@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest names are kept between looks, and a process that does not answer costs a limited time.
- * Reading a command line is played: each test says which processes answer.
+ * Guest names are kept from one call to the next, and a process that does not answer costs a
+ * limited time. Reading a command line is played: each test says which processes answer.
  */
 #include <stdatomic.h>
 #include <unistd.h>
@@ -12,11 +12,11 @@
 #include "identity.h"
 #include "select.h"
 
-/* Processes from here on do not answer. */
+/* Processes from this number on do not answer. */
 static atomic_int first_stuck = 1000000;
 static atomic_uint reads;
 
-/* Takes the place of the tool's. */
+/* Replaces the tool's. */
 int identity_of(int pid, struct identity *identity)
 {
 	char name[24];
@@ -46,7 +46,7 @@ FIXTURE(names) {
 	struct vm vms[NR];
 };
 
-/* The VM with id i + 1 is process i + 1's, which has a name unless it ends in 0. */
+/* The VM with id i + 1 belongs to process i + 1, which has a name unless it ends in 0. */
 FIXTURE_SETUP(names)
 {
 	int i;
@@ -79,8 +79,8 @@ static void forget(struct vm *vms)
 }
 
 /*
- * Look as often as it takes to read @nr command lines and to name each process that answers and has
- * a name. On a busy machine one of these may be late, too, and have its name in a later look.
+ * Call as often as it takes to read @nr command lines and to name each process that answers and has
+ * a name. On a busy machine one of these may be late, too, and have its name only later.
  */
 static int fill(struct guest_names **names, struct vm *vms, size_t nr_vms, unsigned int nr)
 {
@@ -143,7 +143,7 @@ TEST_F(names, they_go_by_the_vm_and_not_by_its_place)
 	EXPECT_EQ(0, take_reads());
 }
 
-/* After insmod ids begin again. */
+/* After insmod ids begin again at 1. */
 TEST_F(names, another_vm_with_the_same_id_has_its_own)
 {
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, NR));
@@ -165,7 +165,7 @@ TEST_F(names, a_process_that_is_not_visible_has_none)
 	EXPECT_EQ(NR - 1, take_reads());
 }
 
-/* A look waits for a second; the test's own limit tells whether it waits for ever. */
+/* A call waits for at most a second. If it waited for ever, the test's own limit would end it. */
 TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
 {
 	int i;
@@ -181,7 +181,7 @@ TEST_F(names, a_process_that_does_not_answer_hides_no_other_name)
 	EXPECT_EQ(NR, take_reads());
 	forget(self->vms);
 
-	/* It is not asked again. */
+	/* The process is not asked again. */
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, NR));
 	EXPECT_EQ(NULL, self->vms[2].guest);
 	EXPECT_EQ(0, take_reads());
@@ -203,7 +203,7 @@ TEST_F(names, one_that_answers_late_is_shown_then)
 	EXPECT_EQ(NR, take_reads());
 }
 
-/* Each of them would keep a thread: after some of them the rest is not even tried. */
+/* Each of these processes would keep a thread. After some of them, kvmwatch tries no others. */
 TEST_F(names, many_that_do_not_answer_have_a_limit)
 {
 	int i;
@@ -216,7 +216,9 @@ TEST_F(names, many_that_do_not_answer_have_a_limit)
 		EXPECT_EQ(NULL, self->vms[i].guest);
 	EXPECT_GT(NR / 2, take_reads());
 
-	/* What is no longer listed is forgotten, whether it answers or not. */
+	/*
+	 * Processes of VMs that are not listed any more are forgotten, whether they answer or not.
+	 */
 	ASSERT_EQ(0, guest_names_fill(&self->names, self->vms, 0));
 	first_stuck = 1000;
 	ASSERT_EQ(0, fill(&self->names, self->vms, NR, 0));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks of the same pages by several threads at once, by the module's own code. The test VM's
- * emulator takes turns between its CPUs, and so hardly ever has two in the same page's cell.
+ * Marks of the same pages by several threads at once, tested with the module's own code. The test
+ * VM's emulator takes turns between its CPUs, so two of them are hardly ever in the same page's
+ * cell.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 #include <kselftest_harness.h>
 #include <linux/kvmwatch.h>
 
-/* What the code takes from the kernel. */
+/* What the code needs from the kernel. */
 #define u32			__u32
 #define u64			__u64
 #define U32_MAX			(~0U)
@@ -25,12 +26,12 @@
 #define THREADS		4
 #define PAGES		4
 #define TICKS		64
-#define MARKS		20000	/* of each page, by each thread, in each tick */
+#define MARKS		20000	/* marks of each page by each thread in each tick */
 
 static u64 pages[PAGES];
 static pthread_barrier_t tick_begins;
 
-/* Marks by the number of windows that the page was new in. */
+/* Number of marks, by the number of windows in which the page was new. */
 struct marker {
 	pthread_t thread;
 	u64 new[KVMW_HEAT_WINDOWS + 1];
@@ -77,7 +78,7 @@ TEST(no_mark_is_lost_and_each_window_has_one_that_is_first)
 	}
 }
 
-/* One that comes with an older time than the page has is counted, and new nowhere. */
+/* A mark with an older time than the page's is counted, but the page is new in no window. */
 TEST(a_mark_that_comes_late_is_new_nowhere)
 {
 	u64 page = 0;
@@ -85,7 +86,7 @@ TEST(a_mark_that_comes_late_is_new_nowhere)
 	EXPECT_EQ(KVMW_HEAT_WINDOWS, kvmw_mark_page(&page, 9));
 	EXPECT_EQ(0, kvmw_mark_page(&page, 8));
 	EXPECT_EQ(0, kvmw_mark_page(&page, 9));
-	EXPECT_EQ(1, kvmw_mark_page(&page, 10) - 1);	/* 9 and 10 differ in bits 0 and 1 */
+	EXPECT_EQ(1, kvmw_mark_page(&page, 10) - 1);	/* ticks 9 and 10 differ in bits 0 and 1 */
 	EXPECT_EQ(4, (u32)page);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Per-page heat as library and tool read it, from files such as the module's fds show them:
- * what they make of it, and of files that are broken.
+ * Per-page heat as library and tool read it, from files in the format of the module's fds, also
+ * broken ones.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 
 /* --- a file -------------------------------------------------------------- */
 
-/* Three slots: of 0:0 nothing is known, 0:1 and 0:2 are logged, the latter lies below. */
+/* Three slots: nothing is known of 0:0; 0:1 and 0:2 are logged, and 0:2 has the lower address. */
 struct file_slot {
 	struct kvmwatch_heat_slot slot;
 	__u64 distinct[WINDOWS];
@@ -136,7 +136,7 @@ TEST_F(hot, pages_come_highest_first_and_only_with_what_came_since)
 	hot_end(&self->hot);
 }
 
-/* Some of many counts are equal. */
+/* Many pages, some with equal counts. */
 static struct hot_page *many_pages(size_t nr)
 {
 	struct hot_page *pages = calloc(nr, sizeof(*pages));
@@ -152,7 +152,7 @@ static struct hot_page *many_pages(size_t nr)
 	return pages;
 }
 
-/* With memory for those, however many pages there are. */
+/* Memory is needed only for the hottest pages, however many pages there are. */
 TEST_F(hot, the_hottest_are_found_among_many_pages)
 {
 	static const size_t maxes[] = { 0, 1, 2, 3, 20, 9999, 10000, 1000000 };
@@ -225,7 +225,7 @@ TEST_F(hot, means_are_of_the_windows_between_two_looks)
 	ASSERT_EQ(0, hot_mean(&self->hot, 1, 0, &pages, &windows));
 	EXPECT_EQ(10, windows);
 	EXPECT_EQ(3.5, pages);
-	/* 8 windows of twice the length have ended by now, 3 had. */
+	/* Of windows of twice the length, 3 had ended before and 8 have now. */
 	ASSERT_EQ(0, hot_mean(&self->hot, 1, 1, &pages, &windows));
 	EXPECT_EQ(5, windows);
 	EXPECT_EQ(2.0, pages);
@@ -252,7 +252,7 @@ TEST_F(hot, what_is_not_logged_is_not_known)
 	EXPECT_FALSE(hot_any_logged(&self->hot));
 	EXPECT_EQ(-ENOENT, hot_mean(&self->hot, 1, 0, &pages, &windows));
 	EXPECT_EQ(-ENOENT, hot_mean(&self->hot, HOT_ALL, 0, &pages, &windows));
-	/* Logged for a while between two looks: marks show it. */
+	/* Logging was on for a while between the two reads, as the marks show. */
 	mark(&self->file, 1, 0, 10);
 	self->file.slots[1].distinct[0] = 10;
 	ASSERT_EQ(0, save(self->fd, &self->file));
@@ -263,9 +263,9 @@ TEST_F(hot, what_is_not_logged_is_not_known)
 	hot_end(&self->hot);
 }
 
-/* --- the picture --------------------------------------------------------- */
+/* --- the picture ---------------------------------------------------------- */
 
-/* 158 pages, so as many rows: 8 of slot 0:0, 50 of 0:2, 100 of 0:1. */
+/* 158 pages, and so 158 rows: 8 of slot 0:0, 50 of 0:2, 100 of 0:1. */
 TEST_F(hot, cells_are_by_address_and_time)
 {
 	struct hot_map map = { };
@@ -304,7 +304,7 @@ static int contains(const char *path, const char *what)
 	return !!strstr(text, what);
 }
 
-/* A gnuplot that writes some of the picture and then fails. */
+/* A gnuplot that writes a part of the picture and then fails. */
 static void fails_half_way(const char *path, const struct hot_map *map)
 {
 	char dir[] = "/tmp/gnuplot.XXXXXX", program[64];
@@ -347,7 +347,7 @@ TEST_F(hot, gnuplot_draws_it)
 	EXPECT_TRUE(contains(path, "VM 7: it s  me "));
 	EXPECT_TRUE(contains(path, "seconds"));
 
-	/* Nothing to draw leaves the old picture, and so does all that fails. */
+	/* The old picture stays if there is nothing to draw, and if any step fails. */
 	ASSERT_EQ(EXIT_DONE, hot_plot_begin(path, &plot));
 	EXPECT_EQ(EXIT_DONE, hot_plot_end(plot, NULL, "VM 7"));
 	EXPECT_TRUE(contains(path, "</svg>"));
@@ -370,7 +370,9 @@ static void go_on(int signal)
 	(void)signal;
 }
 
-/* A Ctrl-C is sent to all of the terminal's process group, and ends the counting alone. */
+/*
+ * The terminal sends Ctrl-C to the whole process group: it must end the counting, but not gnuplot.
+ */
 TEST_F(hot, a_typed_interrupt_leaves_gnuplot_its_picture)
 {
 	char path[] = "/tmp/map.XXXXXX";
@@ -507,7 +509,7 @@ TEST_F(hot, pages_that_are_not_there_are_told)
 	kvmwatch_heat_free(heat);
 }
 
-/* Whatever single byte is wrong: all goes well or is refused. */
+/* With any single byte changed, the file is read or refused. */
 TEST_F(hot, any_byte_may_be_wrong)
 {
 	static const unsigned char flips[] = { 1, 0x80, 0xff };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names, UUIDs and units of VMs, from command lines as VMMs have them and as nobody should. What
- * QEMU makes of odd ones was asked of QEMU 7.2 (query-name, query-uuid).
+ * Names, UUIDs and units of VMs, from real and hostile command lines. Real QEMU 7.2 (query-name,
+ * query-uuid) gave the answers for unusual ones.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static char *uuid_in(const char *cmdline, size_t len)
 #define NAME(literal)	name_in(literal, sizeof(literal), NULL)
 #define UUID(literal)	uuid_in(literal, sizeof(literal))
 
-/* Of a process whose file is known */
+/* The same for a process whose program file is known */
 #define NAME_OF_EXE(exe, literal)	name_in(literal, sizeof(literal), exe)
 
 TEST(qemu_with_a_plain_name)
@@ -96,12 +96,14 @@ TEST(other_vmms)
 	EXPECT_EQ(NULL, NAME("firecracker\0-id\0fc-1"));
 }
 
-/* Shortened, from command lines that people have shown; a blank is the end of an argument. */
+/*
+ * Command lines that people have published, shortened. A blank stands for the end of an argument.
+ */
 static const struct {
 	const char *guest;
 	const char *words;
 } started[] = {
-	/* libvirt, oVirt, libvirt of long ago, KubeVirt */
+	/* libvirt, oVirt, old libvirt, KubeVirt */
 	{ "web1", "/usr/bin/qemu-system-x86_64 -name guest=web1,debug-threads=on -S" },
 	{ "web1", "qemu -object {\"qom-type\":\"secret\",\"id\":\"-name\"} -name guest=web1" },
 	{ "web1", "qemu -machine {\"type\":\"q35\",\"name\":\"x\"} -name guest=web1 -uuid x" },
@@ -115,7 +117,7 @@ static const struct {
 	{ "web1.example.com", "/usr/bin/kvm -pidfile /run/web1 -name web1.example.com" },
 	/* Android's emulator */
 	{ "Pixel_9", "/sdk/qemu-system-x86_64-headless -netdelay none -avd Pixel_9 -no-window" },
-	/* Firecracker: by its jailer of now and of old, by hand */
+	/* Firecracker: by its jailer, new and old, and by hand */
 	{ "fc-1", "/firecracker --id fc-1 --start-time-us 12 --parent-cpu-time-us 3" },
 	{ "fc-1", "firecracker-v1.7.0-x86_64 --id=fc-1 --seccomp-level=2 --api-sock=/api.socket" },
 	{ "fc-1", "firecracker --id fc-1 -- --id fc-2" },
@@ -132,7 +134,7 @@ static const struct {
 	{ "sandbox-5c", "/usr/bin/stratovirt -name sandbox-5c -machine microvm" },
 	{ "web1", "/usr/lib/virtualbox/VBoxHeadless --comment web1 --startvm web2 --vrde config" },
 	{ "web1", "VirtualBoxVM -startvm web1" },
-	/* Others have what nobody knows. */
+	/* Other programs have formats that we do not know. */
 	{ NULL, "runsc-sandbox --platform=kvm boot --name web1" },
 	{ NULL, "/usr/bin/containerd-shim-kata-v2 -namespace k8s.io -id 5c" },
 	{ NULL, "vmm-reference --memory size_mib=256 --kernel path=vmlinux --name web1" },
@@ -207,7 +209,7 @@ TEST(qemu_takes_the_last_uuid)
 				     "\0-smbios\0type=1,product=x"));
 }
 
-/* The first argument may be anything. */
+/* The first argument need not be the program's name. */
 TEST(the_file_that_runs_says_what_vmm_it_is)
 {
 	EXPECT_STREQ("web1", NAME_OF_EXE("/nix/store/x-qemu/bin/qemu-system-x86_64",
@@ -227,7 +229,7 @@ TEST(programs_that_are_no_vmm_have_no_name)
 	EXPECT_EQ(NULL, NAME("/opt/qemu/bin/other\0-name\0web1"));
 }
 
-/* As QEMU merges them: see qemu_name_opts there. */
+/* The same result as QEMU's qemu_name_opts. */
 TEST(qemu_merges_what_several_names_say)
 {
 	EXPECT_STREQ("web1", NAME("kvm\0-id\000100\0-name\0web1,debug-threads=on\0-name\0"
@@ -281,13 +283,15 @@ TEST(odd_command_lines_are_survived)
 	EXPECT_EQ(NULL, name_in("", 0, NULL));
 	EXPECT_EQ(NULL, NAME(""));
 	EXPECT_EQ(NULL, NAME("\0\0\0"));
-	/* No NUL behind the last argument: it counts, and nothing behind it does. */
+	/*
+	 * The last argument ends with the data if it has no NUL. Bytes behind the end do not count.
+	 */
 	EXPECT_STREQ("web", name_in("qemu\0-name\0web1", 14, NULL));
 	EXPECT_EQ(NULL, name_in("qemu\0-name\0web1", 11, NULL));
 	EXPECT_EQ(NULL, name_in("qemu\0-name\0web1", 9, NULL));
 }
 
-/* It is read to its end, in a time that does not grow with the square of its length. */
+/* Command lines are read to their end, in a time that grows with their length, not its square. */
 TEST(long_command_lines_are_survived)
 {
 	const size_t size = 2 << 20;
@@ -318,7 +322,7 @@ TEST(long_command_lines_are_survived)
 	free(line);
 }
 
-/* Whoever shows them cleans them. */
+/* Names keep special characters; the output functions clean them. */
 TEST(names_are_whole)
 {
 	EXPECT_STREQ("a\033[31mb", NAME("qemu\0-name\0a\033[31mb"));
@@ -345,7 +349,7 @@ TEST(process_that_is_not_there_has_no_name)
 	identity_free(&identity);
 }
 
-/* A process that is called like a VMM, and waits until its input ends. */
+/* Start a process with a VMM's command line, which waits until its input ends. */
 static pid_t start_called(char *const *argv, int *input)
 {
 	int fds[2];
@@ -385,7 +389,7 @@ static char *name_now(pid_t pid)
 	return guest;
 }
 
-/* The name is to be there soon after exec; it is looked for as long as a test may take. */
+/* The name appears soon after exec; look until the test's time limit. */
 static char *name_of(pid_t pid)
 {
 	char *name;
@@ -412,7 +416,7 @@ TEST(a_process_has_name_and_uuid_until_it_ends)
 	EXPECT_EQ(NULL, name_now(vmm));
 }
 
-/* Until then it has the test's own command line. */
+/* Before exec the process has the test's own command line. */
 static void wait_for_exec(pid_t pid)
 {
 	char path[32], comm[16] = "";
@@ -428,7 +432,10 @@ static void wait_for_exec(pid_t pid)
 	}
 }
 
-/* As "lkvm list" has them; a pid is that of the innermost namespace, here the only one. */
+/*
+ * As "lkvm list" shows them. The pid is that of the innermost namespace, which is the only one
+ * here.
+ */
 TEST(kvmtool_calls_a_guest_after_its_process)
 {
 	static char *const plain[] = { "lkvm", "-c", "read x", "--disk", "/srv/web1.img", NULL };
@@ -451,7 +458,7 @@ TEST(kvmtool_calls_a_guest_after_its_process)
 	close(input);
 	waitpid(vmm, NULL, 0);
 
-	/* A name of a root file system, or a file here: nobody knows which. */
+	/* The name may be that of a root file system or of a file here, so it is unknown. */
 	vmm = start_called(kept, &input);
 	ASSERT_LT(0, vmm);
 	wait_for_exec(vmm);
@@ -480,7 +487,7 @@ TEST(programs_ask_the_library)
 	kvmwatch_guest_free(NULL);
 }
 
-/* In a pid namespace without a /proc of its own, that pid is another process. */
+/* In a pid namespace without its own /proc, that pid is another process's. */
 TEST(a_process_of_another_pid_namespace_gives_no_name)
 {
 	int input = -1, status;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The words of the kernel's test harness for tests on this machine, so that these read like those
- * in the VM, and need no kernel source: made of libcheck, which runs each test in a process of its
- * own. Unlike the kernel's, EXPECT_*() ends a test at once, as ASSERT_*() does. What follows an
- * assertion as a statement, TH_LOG() for one, runs when the assertion fails.
+ * The macros of the kernel's test harness for tests on this machine, made with libcheck, which runs
+ * each test in a process of its own. With them, these tests read like those in the VM and need no
+ * kernel source.
+ *
+ * Unlike the kernel's, EXPECT_*() ends a test at once, as ASSERT_*() does. A statement after an
+ * assertion, such as TH_LOG(), runs when the assertion fails.
  */
 #ifndef UNIT_KSELFTEST_HARNESS_H
 #define UNIT_KSELFTEST_HARNESS_H
@@ -29,16 +31,16 @@ void unit_add(const TTest *test);
 #define __printf(a, b)	__attribute((format(printf, a, b)))
 #endif
 
-/* Returns @holds, and keeps the words for unit_fail() when it is false. */
+/* Return @holds. If it is false, keep the words for unit_fail(). */
 bool __printf(2, 3) unit_holds(bool holds, const char *format, ...);
 
-/* What to print of a string. */
+/* The text to print for a string. */
 const char *unit_text(const char *s);
 
-/* Ends the test. */
+/* End the test. */
 bool unit_fail(void);
 
-/* Runs all tests; what main() returns. */
+/* Run all tests. Returns main()'s exit status. */
 int unit_main(void);
 
 #define TEST(name)								\

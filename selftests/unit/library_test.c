@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The library against a device and stats fds that are broken in every way we could
- * think of. The device is played by the ioctl() below, a stats fd by a memfd.
+ * The library with devices and stats fds that are broken in each way we could think of. ioctl()
+ * below plays the device, a memfd plays a stats fd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,17 +17,17 @@
 
 /* --- A device ------------------------------------------------------------ */
 
-/* What the device does; set by tests, each of which is a process of its own. */
+/* The device's behaviour, as a test has set it. Each test is a process of its own. */
 static struct {
-	int err;		/* of every ioctl */
+	int err;		/* result of every ioctl */
 	__u32 abi;
-	__u32 nr;		/* of objects there are */
-	__u32 grow_by;		/* more of them with each call */
-	bool runs_away;		/* grows faster than anyone expects */
+	__u32 nr;		/* number of objects */
+	__u32 grow_by;		/* more objects with each call */
+	bool runs_away;		/* the number grows without end */
 	int calls;
-	int fill;		/* what objects are full of */
-	const struct kvmwatch_bucket *bucket;	/* the one there is; NULL: as other objects */
-	struct kvmwatch_list list;	/* as last asked */
+	int fill;		/* byte that fills the objects */
+	const struct kvmwatch_bucket *bucket;	/* the only bucket; NULL: like other objects */
+	struct kvmwatch_list list;	/* argument of the last call */
 	struct kvmwatch_open open;
 } device;
 
@@ -50,7 +50,7 @@ static int device_list(struct kvmwatch_list *list)
 	return 0;
 }
 
-/* Takes the place of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -243,7 +243,7 @@ TEST(unterminated_strings_of_lists_end)
 	free(stats);
 }
 
-/* Structures of a caller's that are shorter than ours, or longer. */
+/* The caller's structures may be shorter than the library's, or longer. */
 TEST(structures_are_filled_to_the_size_that_is_given)
 {
 	union {
@@ -299,7 +299,7 @@ TEST(catalog_of_nonsense_is_survived)
 	EXPECT_EQ(NULL, kvmwatch_catalog_find(catalog, KVMWATCH_KIND_VM, name));
 	kvmwatch_catalog_free(catalog);
 
-	/* No statistic has such buckets. */
+	/* No statistic has these buckets. */
 	device.fill = 0;
 	device.bucket = &bucket;
 	ASSERT_EQ(0, kvmwatch_catalog_read(0, &catalog));
@@ -350,7 +350,7 @@ TEST(open_names_the_object)
 #define NR_DESCS	4
 #define NR_CELLS	(1 + 1 + 3 + 4)
 
-/* As good a stats fd as there is; a test breaks one thing. */
+/* A correct stats fd. Each test breaks one thing in it. */
 struct image {
 	struct kvmwatch_stats_header header;
 	char id[NAME_SIZE];
@@ -387,7 +387,7 @@ static int stats_fd(const void *bytes, size_t len)
 	return fd;
 }
 
-/* What reading these bytes comes to, and nothing is left behind. */
+/* The result of reading these bytes; nothing stays allocated. */
 static int try_bytes(const void *bytes, size_t len)
 {
 	struct kvmwatch_stats *stats;
@@ -731,7 +731,7 @@ TEST(id_is_made_printable)
 	kvmwatch_stats_free(stats);
 }
 
-/* Not a proof, but quick: whatever a byte is changed to, we survive and stay inside. */
+/* Not a proof, but quick: with any byte changed, the library reads only inside of the buffer. */
 TEST(any_byte_may_be_wrong)
 {
 	unsigned char bytes[sizeof(good)];
@@ -762,7 +762,7 @@ TEST(bytes_of_chance_are_survived)
 		memcpy(bytes, &good, sizeof(bytes));
 		n = 1 + rand_r(&seed) % 8;
 		for (i = 0; i < n; i++) {
-			/* Mostly where the structure is, not in the names. */
+			/* Mostly change the structures, not the names. */
 			size_t at = rand_r(&seed) % (i & 1 ? sizeof(bytes) : 96);
 
 			bytes[at] = rand_r(&seed) >> 3;
@@ -841,7 +841,7 @@ TEST(all_objects_are_read)
 	EXPECT_EQ(6, kvmwatch_all_at(all, 1)->id);
 	EXPECT_EQ(20, *kvmwatch_all_value(all, 1, 0));
 	EXPECT_EQ(12, kvmwatch_all_value(all, 0, 1)[1]);
-	/* Not available, and not there. */
+	/* One is unavailable, the others do not exist. */
 	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, 1));
 	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, 2));
 	EXPECT_EQ(NULL, kvmwatch_all_value(all, 1, -ENOENT));
@@ -910,7 +910,7 @@ TEST(all_objects_in_the_wrong_place_are_refused)
 	REFUSED(descs[0].name[0], '\033');
 }
 
-/* No host has four billion, and this file not as many as it says. */
+/* No host has four billion objects, and the file is shorter than it says. */
 TEST(all_objects_that_are_too_many_are_refused)
 {
 	REFUSED(header.nr, ~0U);
@@ -918,11 +918,11 @@ TEST(all_objects_that_are_too_many_are_refused)
 	REFUSED(header.nr, 3);
 }
 
-/* What a kernel answers, step by step: as much of this as fits, and the rest with the next read. */
+/* A kernel's answer in several reads: each gets what fits, the next one the rest. */
 static struct {
 	struct all_image image;
-	unsigned int items;	/* so many of them, over and over */
-	unsigned int most;	/* with one read */
+	unsigned int items;	/* number of items, all alike */
+	unsigned int most;	/* limit of one read */
 	unsigned int at, steps;
 } stepped;
 
@@ -957,13 +957,13 @@ static ssize_t read_step(char *to, size_t size)
 	return header.item_offset + (ssize_t)header.filled * header.item_size;
 }
 
-/* Takes the place of the C library's. */
+/* Replaces the C library's. */
 ssize_t read(int fd, void *to, size_t size)
 {
 	return reads_step_by_step ? read_step(to, size) : syscall(SYS_read, fd, to, size);
 }
 
-/* Are they all there, each once, with its numbers? */
+/* Is each object there once, with its numbers? */
 static bool is_whole(const struct kvmwatch_all *all)
 {
 	size_t i;
@@ -991,7 +991,7 @@ TEST(all_objects_come_in_as_many_reads_as_it_takes)
 		ASSERT_EQ(0, kvmwatch_all_read(-1, &all));
 		EXPECT_EQ((99 + most[i]) / most[i], stepped.steps);
 		EXPECT_TRUE(is_whole(all));
-		/* Again into the same, with more of them. */
+		/* Read more objects into the same structure. */
 		stepped.at = 0;
 		stepped.items += 5000;
 		ASSERT_EQ(0, kvmwatch_all_update(-1, all));
@@ -1022,7 +1022,7 @@ struct stats_image {
 	__u64 cells[CELLS];
 };
 
-/* A stats fd of one histogram of so many buckets. */
+/* A stats fd of one histogram with @cells buckets. */
 static struct kvmwatch_stats *stats_of(const char *id, size_t cells)
 {
 	struct stats_image image = {
@@ -1044,7 +1044,7 @@ static struct kvmwatch_stats *stats_of(const char *id, size_t cells)
 	return err ? NULL : stats;
 }
 
-/* What the kernel maps: a page with a copy of so many cells, each 7. */
+/* A mapped page with a copy of @cells cells, each of value 7. */
 static int map_fd(size_t cells)
 {
 	struct {

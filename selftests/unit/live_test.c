@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cycles of the dirty log, as they were seen by looking on: see live.h. */
+/* Cycles of the dirty log, found by reading again and again: see live.h. */
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
@@ -8,7 +8,7 @@
 
 #define MS	1000000ULL
 
-/* Looked on each 25 ms. One slot; its marks are all in the bucket that a test says. */
+/* Read every 25 ms. There is one slot, and all its marks are in the bucket that the test names. */
 static struct live *look_on(size_t nr, const __u64 *marks, const __u64 *collects)
 {
 	struct live *live = calloc(1, sizeof(*live));
@@ -40,7 +40,7 @@ static void done(struct live *live)
 	free(live);
 }
 
-/* Neither time nor pages decrease within a cycle, which is what the library takes. */
+/* Neither time nor pages decrease within a cycle, as the library requires. */
 static bool is_in_order(const struct live_cycles *c)
 {
 	size_t i, j, from = 0;

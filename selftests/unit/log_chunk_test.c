@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Of how much memory QEMU clears the dirty log at once, from command lines as QEMU has them and as
- * nobody should.
+ * How much memory QEMU clears the dirty log of at once, from real and hostile command lines.
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,7 +80,7 @@ TEST(other_vmms_are_not_asked)
 					   "/usr/bin/qemu-system-x86_64"));
 }
 
-/* A shell that is called as QEMU is, and waits to be ended. */
+/* A shell with QEMU's command line, which waits for its end. */
 TEST(process_is_asked)
 {
 	int pipes[2], silent[2], status;

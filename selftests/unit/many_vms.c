@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run a command of the tool with a played device that has many VMs of four vCPUs and four slots:
- * what a real kernel told of one of each (fuzz/corpus), as often as asked for. For
- * host/many_test.sh, which counts the instructions that this takes.
+ * Run a command of the tool with a played device that has many VMs of four vCPUs and four slots,
+ * each with the numbers of a real kernel's (fuzz/corpus). host/many_test.sh uses it to count the
+ * instructions of that: many_vms NUMBER COMMAND OPTION...
  *
- *	many_vms NUMBER COMMAND OPTION...
- *
- * Reading a command line is played, too: all guests are called "many", but for kvmwatch export,
- * which gets names that harm whoever believes them. Ends by saying on stderr how many command lines
- * were read.
+ * Reading a command line is played, too. All guests are called "many", except that kvmwatch export
+ * gets hostile names. At its end the program prints on stderr how many command lines were read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +30,14 @@
 
 #define CORPUS	"selftests/fuzz/corpus/all-%u"
 #define CORPUS_VM "selftests/fuzz/corpus/vm"
-#define EACH	4	/* vCPUs, and slots, of a VM */
-#define ALL_FD	1000	/* and the kind on top */
-#define HISTOGRAMS 10	/* and that, with them */
+#define EACH	4	/* number of vCPUs and of slots of a VM */
+#define ALL_FD	1000	/* plus the kind */
+#define HISTOGRAMS 10	/* added to that if histograms are wanted */
 
 static __u32 nr_vms;
 static __u64 moment;
 static unsigned int command_lines;
-/* Of kvmwatch export: then time goes on by itself. */
+/* kvmwatch export is run, for which time passes by itself. */
 static bool is_export;
 
 static __u32 nr_of(__u32 kind)
@@ -98,7 +95,7 @@ static union {
 	char bytes[65536];
 } corpus;
 
-/* What a stats fd said is in a file behind a byte that is for the fuzzer. */
+/* Make it from a stats fd's file, whose first byte is for the fuzzer only. */
 static void make_corpus(__u32 kind)
 {
 	static char bytes[65536];
@@ -113,7 +110,7 @@ static void make_corpus(__u32 kind)
 	close(copy);
 }
 
-/* Of VMs with histograms, or of objects of a kind without. */
+/* Read objects of a kind without histograms, or VMs with them. */
 static void read_corpus(__u32 kind, bool histograms)
 {
 	char path[64], first;
@@ -125,7 +122,7 @@ static void read_corpus(__u32 kind, bool histograms)
 	}
 	snprintf(path, sizeof(path), CORPUS, kind);
 	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
-	/* The first byte is for the fuzzer. */
+	/* The first byte is for the fuzzer only. */
 	if (syscall(SYS_read, fd, &first, 1) != 1 ||
 	    syscall(SYS_read, fd, corpus.bytes, sizeof(corpus.bytes)) < 1)
 		abort();
@@ -141,7 +138,9 @@ static void make_key(__u32 kind, __u32 i, struct kvmwatch_all_item *item)
 	snprintf(item->name, sizeof(item->name), "%llu-12", 999 + item->vm);
 }
 
-/* Reads go on behind the last object, as the device's do, and begin again after the last of all. */
+/*
+ * A read continues behind the last object, as with the device, and begins again after all objects.
+ */
 static ssize_t read_all(__u32 kind, bool histograms, char *to, size_t size)
 {
 	static __u32 next[KVMWATCH_KIND_SLOT + 1];
@@ -224,7 +223,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ts, struc
 
 #define LONG_NAME "a name that is longer than what a label has room for, which is 128 bytes; "
 
-/* Tenants choose names. */
+/* Tenants choose names, so they may be hostile. */
 static const char *hostile_name(int pid)
 {
 	static const char *const names[] = {
@@ -236,7 +235,7 @@ static const char *hostile_name(int pid)
 	return names[pid % (sizeof(names) / sizeof(*names))];
 }
 
-/* And of the tool's. */
+/* Replaces the tool's. */
 int identity_of(int pid, struct identity *identity)
 {
 	(void)pid;

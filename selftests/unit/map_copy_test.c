@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies of a stats fd's data that are read while they are made: by the module's own code, and the
- * library's. The test VM's emulator takes turns between its CPUs, and so hardly ever has a reader
- * look in the middle of a copy.
+ * Copies of a stats fd's data that are read while they are made, tested with the module's and the
+ * library's own code. The test VM's emulator takes turns between its CPUs, so a reader hardly ever
+ * reads in the middle of a copy there.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -22,7 +22,7 @@ static void rest(int loops)
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Now and then a copy takes longer than to read all of it. */
+/* Make some copies take longer than a whole read. */
 static void dawdle(void)
 {
 	static unsigned int n;
@@ -31,19 +31,19 @@ static void dawdle(void)
 		rest(20000);
 }
 
-/* What the code takes from the kernel. */
+/* What the code needs from the kernel. */
 #define u32			__u32
 #define u64			__u64
 #define WRITE_ONCE(x, value)	(__atomic_store_n(&(x), value, __ATOMIC_RELAXED), dawdle())
-/* As the kernel has it: what was written before is seen before what is written after. */
+/* As the kernel's: a CPU that sees later writes also sees earlier ones. */
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
 
 #include "../module/exports/map_copy.h"
 
 #define CELLS		200
 #define READERS		2
-#define READS		10000	/* of each, that found a whole copy; at least */
-#define COPIES		1000	/* so long they go on in any case */
+#define READS		10000	/* least number of whole copies that each reader finds */
+#define COPIES		1000	/* least number of copies */
 
 struct reader {
 	pthread_t thread;
@@ -132,7 +132,7 @@ TEST(each_copy_is_read_as_a_whole_and_none_after_a_later_one)
 			data[i] = n;
 		kvmw_map_copy(map, data, sizeof(data), n, 0);
 		__atomic_store_n(&copies, n, __ATOMIC_RELAXED);
-		rest(20000);	/* or nobody would ever find one that is whole */
+		rest(20000);	/* without this pause no reader would find a whole copy */
 	}
 	for (i = 0; i < READERS; i++) {
 		pthread_join(readers[i].thread, NULL);

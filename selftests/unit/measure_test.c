@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Measuring with calc-dirty-rate, with a QEMU and a virsh that are played. */
+/* Measuring with calc-dirty-rate, with a played QEMU and a played virsh. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -160,7 +160,10 @@ static int see(void *arg, enum measure_when when, const struct measure_cycle *cy
 	size_t len = strlen(seen->text);
 	const __u64 due = cycle->begin_ns + cycle->seconds * 1000000000ULL;
 
-	/* Later the end is asked for; and the connection that began it takes a moment to end. */
+	/*
+	 * Near its end, measure asks for the result. Just after its begin, the first connection may
+	 * still be closing.
+	 */
 	if (when == MEASURE_RUNS && now_ns() < due && now_ns() > due - 500000000ULL)
 		seen->held |= __atomic_load_n(&seen->played->serving, __ATOMIC_RELAXED);
 	if (!len || seen->text[len - 1] != letters[when])
@@ -218,7 +221,7 @@ TEST_F(measure, plans_that_are_not_possible_are_refused)
 
 /* --- VMs that are not to be measured --------------------------------------- */
 
-/* Refused with -EBUSY, for this reason, and nothing was begun. */
+/* Refused with -EBUSY, for this reason, and no measurement was begun. */
 static bool refuses(struct unit_measure *self, const char *why)
 {
 	struct seen seen = { .played = &self->played };
@@ -328,7 +331,7 @@ TEST_F(measure, ends_when_somebody_goes_on_holding_the_monitor)
 	EXPECT_TRUE(why_has(self->measure.why, "not known"));
 }
 
-/* It says for ever that it measures. */
+/* QEMU says without end that it measures. */
 static int go_on_measuring(void *arg, enum measure_when when, const struct measure_cycle *cycle)
 {
 	struct qemu *qemu = arg;
@@ -386,7 +389,7 @@ static int raise_signal(void *arg, enum measure_when when, const struct measure_
 	return see(seen, when, cycle);
 }
 
-/* The cycle can't be cut short, so its end is waited for; no other begins. */
+/* A cycle cannot be cut short, so measure waits for its end, and begins no other. */
 TEST_F(measure, that_a_signal_ends_waits_for_the_cycle)
 {
 	struct seen seen = { .played = &self->played };
@@ -413,7 +416,7 @@ TEST_F(measure, need_not_be_waited_for)
 	EXPECT_EQ(0, self->measure.nr);
 }
 
-/* The callback's word is as good as a signal, also before anything was begun. */
+/* The callback's result works like a signal, also before the first cycle. */
 TEST_F(measure, may_be_stopped_by_its_caller)
 {
 	struct seen seen = { .played = &self->played, .stop_at = 'b' };
@@ -442,7 +445,7 @@ TEST_F(measure, does_not_begin_after_a_signal)
 
 #define UUID	"5ab2ae10-6c52-4b1b-8d2e-aa4b0e3cfd10"
 
-/* Each call is written to "calls"; "state" has what domstats says, "job" what domjobinfo does. */
+/* Each call is written to "calls". "state" has the answer to domstats, "job" that to domjobinfo. */
 static const char script[] =
 	"#!/bin/bash\ncd ${0%/*}; shift 3; echo \"$*\" >>calls\n"
 	"case $1 in\ndomstate) cat running;;\ndomjobinfo) cat job;;\n"

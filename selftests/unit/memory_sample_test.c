@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is said of memory by a sample of it: of our own, whose contents are known. */
+/* A sample of memory: here it is the test's own, with known contents. */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -15,7 +15,7 @@
 
 static char *ram;
 
-/* The first half has data, the next quarter is zero, and nobody has touched the rest. */
+/* The first half has data, the next quarter is zero, and the rest was never touched. */
 static void fill(void)
 {
 	size_t i;
@@ -81,7 +81,7 @@ TEST(parts_say_where_the_data_are)
 	unsigned int i;
 
 	fill();
-	/* The slot that comes first in memory is listed last. */
+	/* The slot with the lower address is listed last. */
 	slots[0] = slot_of(5, PAGES / 2, PAGES / 2);
 	slots[1] = slot_of(6, 0, PAGES / 2);
 	ASSERT_EQ(0, memory_sample(getpid(), slots, 2, 2048, &s));
@@ -134,7 +134,7 @@ TEST(pages_are_looked_at_by_address)
 	at[2] = base + (PAGES / 2 - 1) * PAGE;		/* data */
 	at[3] = base + PAGES / 4 * PAGE;		/* data */
 	at[4] = base;					/* in no slot */
-	at[5] = base + PAGES * PAGE;			/* nor this */
+	at[5] = base + PAGES * PAGE;			/* in no slot */
 	ASSERT_EQ(0, memory_contents(getpid(), slots, 2, at, 6, found, why));
 	EXPECT_EQ(2, found[MEMORY_DATA]);
 	EXPECT_EQ(1, found[MEMORY_ZERO]);

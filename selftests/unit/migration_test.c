@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a VMM says about a migration, as QEMU says it, and as nobody should. */
+/* What a VMM says about a migration: QEMU's answers, and hostile ones. */
 #include <errno.h>
 
 #include <kselftest_harness.h>
@@ -7,7 +7,7 @@
 #include "migration.h"
 #include "played.h"
 
-/* Answers of a played QEMU; NULL: it has no such command */
+/* Answers of a played QEMU; NULL: it has no such command. */
 struct qemu {
 	const char *status, *migrate, *parameters, *capabilities;
 };
@@ -134,7 +134,7 @@ TEST_F(migration, has_limits_that_somebody_chose)
 	self->qemu.parameters = "{'max-bandwidth': 33554432, 'downtime-limit': 301}";
 	ASSERT_EQ(0, migration_read(&self->monitor, 0, &self->is));
 	EXPECT_EQ(33554432, self->is.bandwidth.number);
-	EXPECT_FALSE(self->is.bandwidth_default);	/* it was before 5.2 */
+	EXPECT_FALSE(self->is.bandwidth_default);	/* before QEMU 5.2 */
 	EXPECT_FALSE(self->is.downtime_default);
 }
 
@@ -172,7 +172,7 @@ TEST_F(migration, of_an_old_vmm_leaves_things_unknown)
 	EXPECT_FALSE(self->is.features_known);
 }
 
-/* Answers of other types than QEMU's */
+/* Answers of other types than QEMU's. */
 TEST_F(migration, of_a_hostile_vmm_is_unknown)
 {
 	static const char *const answers[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The way to a VMM: what command lines say, and processes that look like VMMs. */
+/* Finding a VMM's monitor: by command lines, and among processes that look like VMMs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 
 /* --- command lines --------------------------------------------------------- */
 
-/* The paths with spaces between them; "libvirt NAME"; "-": nothing */
+/* The paths, separated by spaces; "libvirt NAME"; "-": none. */
 static const char *hinted(const char *cmdline, size_t len)
 {
 	static char text[512];
@@ -76,7 +76,10 @@ TEST(several_monitors_are_in_order)
 			    "-qmp\0unix:/9,server"));
 }
 
-/* As qemu-server starts it: the second one calls a daemon of its own. */
+/*
+ * As qemu-server starts QEMU: it listens on the first monitor, and connects to a daemon by the
+ * second.
+ */
 TEST(proxmox_has_one_that_listens_and_one_that_calls)
 {
 	EXPECT_STREQ("/var/run/qemu-server/100.qmp",
@@ -210,7 +213,7 @@ static void say_nothing(struct played *played, int fd)
 		;
 }
 
-/* What is said of why there is none has this in it. */
+/* The reason why no monitor was found contains @text. */
 static bool why_has(const struct monitor *monitor, const char *text)
 {
 	if (strstr(monitor->why, text))
@@ -237,7 +240,7 @@ TEST_F(monitor, of_a_process_is_found)
 	EXPECT_FALSE(monitor_is_gone(&self->found));
 }
 
-/* What the path leads to later does not matter. */
+/* The monitor stays the socket that was found, whatever its path leads to later. */
 TEST_F(monitor, stays_the_socket_that_was_found)
 {
 	struct qmp *qmp;
@@ -251,7 +254,7 @@ TEST_F(monitor, stays_the_socket_that_was_found)
 	qmp_close(qmp);
 }
 
-/* Whoever's command line names the socket of another is not that other's VMM. */
+/* A process whose command line names another process's socket is not the VMM behind it. */
 TEST_F(monitor, that_another_process_has_is_not_taken)
 {
 	played_listen(&self->played, 8);
@@ -287,7 +290,7 @@ TEST_F(monitor, that_the_user_names_wrongly_is_refused)
 	EXPECT_TRUE(why_has(&self->found, "nobody listens"));
 }
 
-/* That one is held is told, whatever else is wrong with the others. */
+/* If one monitor is held by a client, the result says so, whatever is wrong with the others. */
 TEST_F(monitor, that_somebody_holds_is_busy_among_others)
 {
 	self->argv[2] = "unix:/nowhere/m,server";
@@ -364,7 +367,7 @@ TEST_F(monitor, is_gone_with_its_process)
 	played_vmm_stop(&self->vmm);
 	self->vmm.pid = 0;
 	EXPECT_TRUE(monitor_is_gone(&self->found));
-	/* The socket is still listened on, by us who have it too. */
+	/* The test has this socket too, and still listens on it. */
 	ASSERT_EQ(0, monitor_connect(&self->found, 0, &qmp));
 	qmp_close(qmp);
 }
@@ -380,7 +383,7 @@ TEST_F(monitor, is_not_looked_for_after_a_signal)
 
 /* --- root directories ------------------------------------------------------ */
 
-/* May this process have another root directory? Else there is nothing to test. */
+/* May this process change its root directory? Otherwise there is nothing to test. */
 static bool may_chroot(void)
 {
 	if (!geteuid())
@@ -410,7 +413,7 @@ static void link_in(const struct played *played, const char *target, const char 
 		abort();
 }
 
-/* Links in a container are followed there. */
+/* Links in a container are followed within the container. */
 TEST_F(monitor, behind_links_in_a_container_is_found_there)
 {
 	if (!may_chroot())
@@ -423,7 +426,10 @@ TEST_F(monitor, behind_links_in_a_container_is_found_there)
 	EXPECT_EQ(0, monitor_find(self->vmm.pid, NULL, &self->found));
 }
 
-/* A link in a container that would lead to a socket of this host's, which even is the VMM's own */
+/*
+ * In a container, a link that would lead to a socket of the host is not followed, even if it is the
+ * VMM's.
+ */
 TEST_F(monitor, outside_of_a_container_is_not_found_through_links)
 {
 	struct played outside;
@@ -442,8 +448,8 @@ TEST_F(monitor, outside_of_a_container_is_not_found_through_links)
 }
 
 /*
- * The links in /proc/PID/fd lead anywhere, out of the root directory too, and to where is not for
- * the VMM to say: here to the very socket.
+ * The links in /proc/PID/fd may lead out of the root directory to any file, which the VMM must not
+ * choose. Here one leads to the right socket.
  */
 TEST_F(monitor, links_of_proc_are_not_followed)
 {
@@ -479,7 +485,7 @@ TEST_F(monitor, above_the_working_directory_is_not_found)
 	EXPECT_TRUE(why_has(&self->found, "working directory"));
 }
 
-/* Nothing is opened but sockets: a fifo would block, a device do anything. */
+/* Only sockets are opened: opening a fifo would block, and opening a device may have any effect. */
 TEST_F(monitor, that_is_no_socket_is_left_alone)
 {
 	unlink(self->played.path);
@@ -493,7 +499,7 @@ TEST_F(monitor, that_is_no_socket_is_left_alone)
 
 #define UUID	"5ab2ae10-6c52-4b1b-8d2e-aa4b0e3cfd10"
 
-/* A virsh that is a script, the only one in PATH, and libvirt's record of a domain. */
+/* Play virsh by a script that is the only one in PATH, and write libvirt's record of a domain. */
 static void play_libvirt(const struct played *played, const char *name, int pid)
 {
 	char path[160];
@@ -539,7 +545,7 @@ TEST_F(monitor, of_libvirt_s_is_asked_through_virsh)
 	EXPECT_STREQ(UUID, self->found.domain);
 }
 
-/* A process that only says that it is this domain is not. */
+/* A process that claims to be this domain is not taken. */
 TEST_F(monitor, of_another_domain_of_libvirt_s_is_not_taken)
 {
 	be_libvirts(self->argv);

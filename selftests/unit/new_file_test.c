@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Files that commands write: what was there before stays, whatever fails. */
+/* Files that commands write: the old file stays if anything fails. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -56,7 +56,7 @@ static int has(const char *path, const char *text)
 	return n >= 0 && !strcmp(found, text);
 }
 
-/* How many files there are in the directory. */
+/* Number of files in the directory. */
 static size_t files(const char *dir)
 {
 	char pattern[64];
@@ -144,7 +144,7 @@ TEST_F(new_file, takes_no_place_but_a_regular_file_s)
 	EXPECT_TRUE(refuses(self->path, self->complaint));
 	ASSERT_EQ(0, rmdir(self->path));
 
-	/* Like /dev/null. */
+	/* A device, like /dev/null. */
 	if (!mknod(self->path, S_IFCHR | 0666, 0x103)) {
 		EXPECT_TRUE(refuses(self->path, self->complaint));
 		ASSERT_EQ(0, lstat(self->path, &st));

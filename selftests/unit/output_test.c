@@ -22,7 +22,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_NOTE]	= { NULL,	"NOTE",		false },
 };
 
-/* Where what is printed goes until it is looked at */
+/* Collects the output of a test. */
 static char *printed;
 static size_t printed_len;
 
@@ -40,7 +40,7 @@ static char *end(struct output *out)
 	return printed;
 }
 
-/* What a row of a name, a number, no rate and no note looks like. */
+/* Print a row with a name, a number, no rate and no note. */
 static char *print(enum output_format format, const char *name)
 {
 	struct output out;
@@ -70,12 +70,12 @@ TEST(json_escapes_and_stays_utf8)
 	}
 }
 
-/* All that a terminal obeys, with letters between: C0, DEL, C1, bidirectional marks. */
+/* All characters that terminals act on, between letters: C0, DEL, C1, bidirectional marks. */
 static const char hostile[] =
 	"a\33[2J\7\r\nb\177c\302\233d\342\200\256e\342\201\246f\330\234g\342\200\217h\342\200\250i";
 static const char cleaned[] = "a?[2J???b?c?d?e?f?g?h?i";
 
-/* A parser gets the string as it was; a terminal that shows the JSON gets none of it. */
+/* A parser gets the original string, but the JSON text has none of these characters. */
 TEST(json_has_strings_whole)
 {
 	struct json_object *object = json_tokener_parse(print(OUTPUT_JSON, hostile)), *name;
@@ -138,7 +138,7 @@ TEST(table_shows_what_people_read)
 	EXPECT_EQ(NULL, strchr(text, '\033'));
 }
 
-/* Whoever names a guest does not decide how wide everybody's table is. */
+/* A tenant who chooses a long name must not make everybody's table wide. */
 TEST(table_cuts_long_cells)
 {
 	static char name[100001];
@@ -152,7 +152,7 @@ TEST(table_cuts_long_cells)
 	EXPECT_EQ(OUTPUT_MAX_CELL - 3, end - strchr(text, 'x') + 1);
 	free(text);
 
-	/* Between letters, not within one. */
+	/* Cells are cut between characters. */
 	for (end = name; end < name + sizeof(name) - 2; end += 2)
 		memcpy(end, "\xc3\xa9", 2);
 	text = print(OUTPUT_TEXT, name);
@@ -160,7 +160,7 @@ TEST(table_cuts_long_cells)
 	EXPECT_EQ(NULL, strchr(text, '?'));
 	free(text);
 
-	/* What just fits is whole. */
+	/* A cell that just fits is not cut. */
 	memset(name, 'x', OUTPUT_MAX_CELL);
 	name[OUTPUT_MAX_CELL] = '\0';
 	text = print(OUTPUT_TEXT, name);
@@ -223,7 +223,7 @@ static char *print_real(enum output_format format, double number)
 	return end(&out);
 }
 
-/* What reads it gets the very number, and no more digits than that takes. */
+/* A reader gets the same number, in as few digits as possible. */
 TEST(reals_keep_their_digits)
 {
 	static const double numbers[] = {
@@ -251,7 +251,7 @@ static void put_number(struct output *out, const char *name, __u64 count)
 	output_row(out);
 }
 
-/* The names of some rows by @sort, in their order. */
+/* The names of some rows, sorted by @sort. */
 static char *sorted(const char *sort)
 {
 	struct output_choice choice = { .columns = "name", .sort = sort, .no_headings = true };
@@ -270,7 +270,10 @@ static char *sorted(const char *sort)
 	return end(&out);
 }
 
-/* The most first, words by letters; what is unknown last in any case, equal ones as they came. */
+/*
+ * Numbers begin with the greatest, words are in alphabetical order. Unknown ones are last, and
+ * equal ones keep their order.
+ */
 TEST(rows_are_sorted)
 {
 	EXPECT_STREQ("b\nd\nc\na\ne\n", sorted(NULL));
@@ -280,7 +283,7 @@ TEST(rows_are_sorted)
 	EXPECT_STREQ("a\ne\nb\nd\nc\n", sorted("-count"));
 }
 
-/* What tells things apart begins with the least. */
+/* Ids begin with the lowest. */
 TEST(ids_are_sorted_from_the_least_on)
 {
 	static const struct output_column ids[] = { { "id", "ID", true, 0, true } };
@@ -298,7 +301,7 @@ TEST(ids_are_sorted_from_the_least_on)
 	EXPECT_STREQ("id\n8\n10\n12\n", end(&out));
 }
 
-/* A column without a name goes with the one before it, in tables. */
+/* In a table, a column without a heading goes with the column before it. */
 TEST(columns_are_shown_in_the_order_of_the_choice)
 {
 	struct output_choice choice = { .columns = "rate,count" };
@@ -334,7 +337,7 @@ static void log_number(struct output *out, __u64 count)
 	output_flush(out);
 }
 
-/* A file that is moved away is written on until SIGHUP comes; each has the names once. */
+/* After the log was renamed, output goes on into it until SIGHUP. Each file has one heading. */
 TEST(a_log_is_opened_anew_by_its_name)
 {
 	char path[] = "/tmp/log.XXXXXX", moved[] = "/tmp/log.XXXXXX.1";
@@ -354,14 +357,14 @@ TEST(a_log_is_opened_anew_by_its_name)
 	EXPECT_STREQ("name,count,rate\na,4,\n", contents(path));
 	fclose(out.file);
 
-	/* One that is there is added to. */
+	/* Output is appended to a log that exists. */
 	output_init(&out, stdout, OUTPUT_CSV);
 	ASSERT_EQ(0, output_log(&out, path));
 	log_number(&out, 5);
 	EXPECT_STREQ("name,count,rate\na,4,\na,5,\n", contents(path));
 	unlink(path);
 
-	/* And one whose folder has gone is an error, as a full disk is. */
+	/* A log whose directory is gone is an error, as a full disk is. */
 	out.log = "/nowhere/log";
 	raise(SIGHUP);
 	EXPECT_EQ(-ENOENT, output_flush(&out));
@@ -380,7 +383,7 @@ TEST(full_disk_is_noticed)
 	EXPECT_EQ(-ENOSPC, output_flush(&out));
 	fclose(f);
 
-	/* Also when it was a write in between that failed. */
+	/* The error is kept if an earlier write failed. */
 	f = fopen("/dev/full", "w");
 	ASSERT_NE(NULL, f);
 	setvbuf(f, NULL, _IONBF, 0);

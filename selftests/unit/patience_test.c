@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Waiting for what may hang. */
+/* Waiting for calls that may hang. */
 #include <errno.h>
 #include <signal.h>
 
@@ -8,7 +8,7 @@
 #include "interrupt.h"
 #include "patience.h"
 
-/* What a thread does: nothing, until it may end or nobody waits any more */
+/* A thread that waits until it may end, or until it was discarded. */
 struct work {
 	bool may_end;
 	bool done;
@@ -89,7 +89,7 @@ TEST(a_signal_ends_the_wait)
 	wait_until_discarded(&it);
 }
 
-/* Who begins after a signal wants it all the same. */
+/* A signal from before the call does not end it. */
 TEST(a_signal_before_does_not_end_the_wait)
 {
 	struct work it = { .may_end = true };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Monitors that a test plays, and processes that it has look like a VMM. See played.h. */
+/* Monitors that a test plays, and processes that look like VMMs. See played.h. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ static void *serve_all(void *arg)
 	return NULL;
 }
 
-/* What it writes to clients that have gone is no reason to die. */
+/* Writing to a client that has gone must not end the process. */
 void played_serve(struct played *played, void (*serve)(struct played *played, int fd))
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -185,7 +185,9 @@ bool played_greet(int fd)
 
 /* --- VMMs ------------------------------------------------------------------ */
 
-/* The process itself, before main(): it listens, moves, says that it is ready, and waits. */
+/*
+ * Runs before main() in the new process: listen, change directories, report that it is ready, wait.
+ */
 static void be_vmm(int argc, char **argv, char **env)
 {
 	const char *root = getenv("PLAYED_ROOT"), *cwd = getenv("PLAYED_CWD");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Monitors that a test plays, and processes that it has look like a VMM. */
+/* Monitors that a test plays, and processes that look like VMMs. */
 #ifndef UNIT_PLAYED_H
 #define UNIT_PLAYED_H
 
@@ -35,29 +35,29 @@ struct played {
 	bool stopping;
 };
 
-/* A socket that nobody listens on yet, in a new directory. */
+/* Make a socket in a new directory, on which nobody listens yet. */
 void played_bind(struct played *played);
-/* Listen and serve. If a VMM is to be the one who listens: only serve. */
+/* Listen and serve; or only serve, if a VMM listens. */
 void played_listen(struct played *played, int backlog);
 void played_serve(struct played *played, void (*serve)(struct played *played, int fd));
 void played_stop(struct played *played);
 
-/* bind, listen, serve */
+/* Bind, listen and serve. */
 void played_start(struct played *played, void (*serve)(struct played *played, int fd));
 
-/* With " for each ', so that JSON can be read in a test; to be freed. */
+/* Replace each ' by ", so that JSON in a test is readable. The caller frees the result. */
 char *played_text(const char *text);
-/* Say that. */
+/* Write this. */
 void played_say(int fd, const char *text);
-/* A line that the client wrote, cut to fit. False: it has gone. */
+/* Read a line that the client wrote, cut to fit. False: the client has gone. */
 bool played_hear(int fd, char *line, size_t size);
-/* The number after "id" in a command; and is it this command? */
+/* The number after "id" in a command. */
 int played_id(const char *line);
 bool played_is(const char *line, const char *command);
-/* {"return": @text, "id": that of @line} */
+/* Write {"return": @text, "id": the id in @line}. */
 void played_return(int fd, const char *line, const char *text);
 void played_refuse(int fd, const char *line, const char *class, const char *words);
-/* Greet, and answer qmp_capabilities. */
+/* Write the greeting, and answer qmp_capabilities. */
 bool played_greet(int fd);
 
 /**
@@ -71,9 +71,9 @@ struct played_vmm {
 };
 
 /*
- * Start one with this command line, ended by NULL, whose first word begins with "qemu-played". It
- * has the root directory and then the working directory, if they are not NULL, and listens on
- * @listener, unless that is -1.
+ * Start a process with this command line, which ends with NULL, and whose first word begins with
+ * "qemu-played". It changes to the root directory and then the working directory, if they are not
+ * NULL, and listens on @listener, unless that is -1.
  */
 void played_vmm_start(struct played_vmm *vmm, const char *root, const char *cwd, int listener,
 		      const char *const *argv);

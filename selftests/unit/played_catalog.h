@@ -5,13 +5,13 @@
 
 #include "libkvmwatch.h"
 
-/* Those whose buckets have names; they are available. */
+/* The two statistics whose buckets have names. They are available. */
 extern const struct kvmwatch_stat played_stats[2];
 
-/* Answer a list of buckets; or of statistics, with those that have names of buckets. */
+/* Answer a list of buckets, or a list of statistics whose buckets have names. */
 int played_catalog(struct kvmwatch_list *list);
 
-/* Copy @nr items of @size bytes to where the caller of a list wants them. */
+/* Copy @nr items of @size bytes to the caller of a list. */
 int played_list(struct kvmwatch_list *list, const void *items, size_t size, __u32 nr);
 
 #endif /* UNIT_PLAYED_CATALOG_H */

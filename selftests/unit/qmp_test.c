@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The client of QMP, with monitors that are played: as QEMU's, and as nobody should be. */
+/* The client of QMP, with played monitors: like QEMU's, and hostile ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -38,10 +38,10 @@ static void wait_for_client(int fd)
 		;
 }
 
-/* The answer to the first command, which is qmp_capabilities */
+/* The answer to the first command, which is qmp_capabilities. */
 #define NEGOTIATED	"{'return': {}, 'id': 1}\r\n"
 
-/* --- one that behaves ------------------------------------------------------ */
+/* --- a monitor like QEMU's ------------------------------------------------- */
 
 static void echo(struct played *played, int fd)
 {
@@ -129,7 +129,7 @@ TEST_F(qmp, events_are_passed_over)
 		EXPECT_EQ(0, qmp_call(self->qmp, "query", NULL, NULL));
 }
 
-/* As -qmp-pretty, and byte by byte */
+/* As -qmp-pretty formats it, and byte by byte. */
 static void say_slowly(int fd, const char *text)
 {
 	char letter[2] = "";
@@ -163,7 +163,7 @@ TEST_F(qmp, answers_may_come_byte_by_byte)
 	EXPECT_EQ(0, qmp_call(self->qmp, "query", NULL, NULL));
 }
 
-/* --- ones that can't be had ------------------------------------------------ */
+/* --- monitors that do not answer -------------------------------------------- */
 
 static void say_nothing(struct played *played, int fd)
 {
@@ -177,7 +177,7 @@ TEST_F(qmp, who_does_not_greet_is_held_by_somebody)
 	EXPECT_EQ(-EBUSY, qmp_open(self->played.path, 0, &self->qmp));
 }
 
-/* The second client is not accepted while there is the first, as with QEMU. */
+/* As with QEMU, the second client is not accepted while the first is connected. */
 TEST_F(qmp, of_two_clients_the_second_is_told_that_it_is_busy)
 {
 	struct qmp *second = NULL;
@@ -203,7 +203,7 @@ static int connect_plainly(const char *path, int flags)
 	return -errno;
 }
 
-/* There the kernel does not even let one connect. */
+/* With so many clients waiting, the kernel lets nobody else connect. */
 TEST_F(qmp, many_who_wait_are_held_by_somebody)
 {
 	played_bind(&self->played);
@@ -226,9 +226,9 @@ TEST_F(qmp, where_nobody_listens_there_is_no_monitor)
 	EXPECT_EQ(-ENAMETOOLONG, qmp_open(path, 0, &self->qmp));
 }
 
-/* --- ones that are hostile, or broken -------------------------------------- */
+/* --- hostile and broken monitors -------------------------------------------- */
 
-/* What a monitor says instead of its greeting; @arg */
+/* The monitor writes @arg instead of its greeting. */
 static void say_arg(struct played *played, int fd)
 {
 	played_say(fd, played->arg);
@@ -258,7 +258,7 @@ TEST_F(qmp, what_is_no_greeting_is_refused)
 
 #define ODD_GREETING	"{'QMP': {'version': {'qemu': {'major': '7', 'minor': -2, 'micro': 1e9}}}}"
 
-/* Versions are numbers of a sensible size, or not known. */
+/* A version that is no number of sensible size is unknown. */
 TEST_F(qmp, odd_versions_are_not_known)
 {
 	played_bind(&self->played);
@@ -303,7 +303,7 @@ TEST_F(qmp, a_monitor_may_go_at_any_time)
 	}
 }
 
-/* Without end: first @arg, then again and again what follows a '|' in it. */
+/* Write without end: first @arg, then again and again what follows a '|' in it. */
 static void say_without_end(struct played *played, int fd)
 {
 	char *text = played_text(played->arg), *again = strchr(text, '|') + 1;
@@ -343,7 +343,7 @@ TEST_F(qmp, endless_output_has_an_end)
 			TH_LOG("said %zu: %d", i, err);
 		if (!err)
 			err = qmp_call(self->qmp, "query", NULL, NULL);
-		/* One greeting is enough: what is said first is no event. */
+		/* A second greeting is not an event. */
 		EXPECT_TRUE(err == -E2BIG || (i == 0 && err == -EBADMSG))
 			TH_LOG("said %zu: %d", i, err);
 		qmp_close(self->qmp);
@@ -415,7 +415,7 @@ TEST_F(qmp, events_alone_are_no_answer)
 	EXPECT_EQ(-ETIMEDOUT, qmp_call(self->qmp, "query", NULL, NULL));
 }
 
-/* It does not read, so there comes a time when one can't write. */
+/* The monitor reads nothing, so at some time the client cannot write. */
 static void hear_nothing(struct played *played, int fd)
 {
 	(void)fd;
@@ -465,7 +465,7 @@ TEST_F(qmp, answers_to_other_questions_are_refused)
 	}
 }
 
-/* Words of any kind and length are cut, and it is the caller who cleans them. */
+/* Words of any kind and length are cut. The caller cleans them. */
 static void refuse_at_length(struct played *played, int fd)
 {
 	char line[1024];
@@ -495,7 +495,7 @@ TEST_F(qmp, refusals_are_cut)
 	EXPECT_STREQ("no reason given", qmp_words(self->qmp));
 }
 
-/* File descriptors that come with a message are not ours to keep. */
+/* File descriptors that come with a message are closed. */
 static void give_fds(struct played *played, int fd)
 {
 	char greeting[] = PLAYED_GREETING, room[CMSG_SPACE(8 * sizeof(int))] = "";
@@ -533,7 +533,7 @@ TEST_F(qmp, takes_no_file_descriptors)
 	played_start(&self->played, give_fds);
 	before = next_fd();
 	ASSERT_EQ(0, qmp_open(self->played.path, 0, &self->qmp));
-	EXPECT_GE(before + 2, next_fd());	/* ours, and the other end, which is here, too */
+	EXPECT_GE(before + 2, next_fd());	/* the client's, and the played monitor's */
 }
 
 /* --- signals --------------------------------------------------------------- */
@@ -580,7 +580,7 @@ TEST_F(qmp, who_goes_on_despite_signals_is_not_ended)
 	EXPECT_EQ(0, qmp_call(self->qmp, "query", NULL, NULL));
 }
 
-/* --- what is in an answer -------------------------------------------------- */
+/* --- reading answers ------------------------------------------------------------ */
 
 static struct json_object *parsed(const char *text)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which lines of trace-cmd's are about a VM, vCPU or slot. */
+/* Which lines of trace-cmd's output are about a VM, vCPU or slot. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -75,7 +75,7 @@ TEST(a_thread_may_be_called_a_vm)
 #define RAW_HALT	" CPU 1/KVM-125 [001] 23.34: kvmwatch_halt:        " \
 	"[FAILED TO PARSE] vm=3 pid=2 vcpu=-1 ns=12 waited=1 valid=1"
 
-/* A libtraceevent that does not understand a format lists the fields. */
+/* libtraceevent lists the fields of an event whose format it does not understand. */
 TEST(of_whom_fields_say)
 {
 	EXPECT_TRUE(OF(RAW_MARK, .by_id = true, .vm = 2));
@@ -104,8 +104,8 @@ TEST(what_does_not_say_whose_it_is_is_unread)
 }
 
 /*
- * A whole report, of a trace-cmd that says these lines: the first are its output, the others
- * what it complains of.
+ * Run report with a trace-cmd that prints these lines: those before the first NULL as output, the
+ * others as errors.
  */
 static int report(const char *const *lines, char *out, char *err, size_t size, char *option)
 {
@@ -118,7 +118,7 @@ static int report(const char *const *lines, char *out, char *err, size_t size, c
 		abort();
 	snprintf(path, sizeof(path), "%s/trace-cmd", dir);
 	script = fopen(path, "w");
-	/* Asked for statistics it has none. */
+	/* The played trace-cmd has no answer to --stat. */
 	fputs("#!/bin/sh\n[ \"$2\" != --stat ] || exit 0\n", script);
 	for (; *lines; lines++)
 		fprintf(script, "printf '%%b\\n' '%s'\n", *lines);
@@ -145,7 +145,7 @@ static int report(const char *const *lines, char *out, char *err, size_t size, c
 	return system(command) ? -1 : code;
 }
 
-/* Threads choose names, and a file may have anything: none of it reaches the terminal. */
+/* Thread names and files may contain anything, but no special characters reach the terminal. */
 TEST(a_report_is_cleaned)
 {
 	static const char *const lines[] = {
@@ -173,7 +173,7 @@ TEST(a_report_tells_what_it_could_not_read)
 	EXPECT_EQ(1, report(lines, out, err, sizeof(out), "-p2"));
 	EXPECT_STREQ(RAW_MARK "\n", out);
 	EXPECT_NE(NULL, strstr(err, "2 events could not be read"));
-	/* All are shown to who asks for all. */
+	/* A report without options shows all lines. */
 	EXPECT_EQ(0, report(lines, out, err, sizeof(out), NULL));
 	EXPECT_STREQ("", err);
 	EXPECT_NE(NULL, strstr(out, "[UNKNOWN EVENT]\n"));
@@ -183,7 +183,7 @@ TEST(the_name_of_a_recordings_instance_is_left_out)
 {
 	EXPECT_STREQ(MARK, report_line_begin("  kvmwatch-record-0123abcd:" MARK));
 	EXPECT_STREQ(MARK, report_line_begin(MARK));
-	EXPECT_STREQ(" kvmwatch-record-0-12 [000] 1.1: x", /* a thread */
+	EXPECT_STREQ(" kvmwatch-record-0-12 [000] 1.1: x", /* this is a thread's name */
 		     report_line_begin(" kvmwatch-record-0-12 [000] 1.1: x"));
 	EXPECT_STREQ("kvmwatch-record-", report_line_begin("kvmwatch-record-"));
 	EXPECT_TRUE(report_line_is_event("  kvmwatch-record-0123abcd:" MARK));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which VMs the argument of --vm means. */
+/* Which VMs the argument of --vm selects. */
 #include <errno.h>
 
 #include <kselftest_harness.h>
@@ -20,7 +20,7 @@ static struct vm vms[] = {
 
 #define NR	ARRAY_SIZE(vms)
 
-/* The ids that match, as digits, or what else it comes to. */
+/* The ids that match, as digits, or the error. */
 static int pick(const char *arg, char *ids)
 {
 	bool match[NR];
@@ -67,7 +67,7 @@ TEST(pid_picks_all_of_that_process)
 	EXPECT_PICK("7 ", "100");
 }
 
-/* Two VMs of one name, or in one process */
+/* Two VMs have this name, or are in this process. */
 TEST(what_does_not_say_which_picks_one)
 {
 	char *candidates;
@@ -85,7 +85,7 @@ TEST(uuid_picks_one)
 	EXPECT_PICK("7 ", "4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4a");
 	EXPECT_PICK("7 ", "uuid:4F1F2F6C7D5F4A0F9D3A0C7F1D2E3B4A");
 	EXPECT_PICK_ERROR(-ENOENT, "uuid:4f1f2f6c-7d5f-4a0f-9d3a-0c7f1d2e3b4b");
-	/* As while a VM migrates to this same host */
+	/* As while a VM migrates to the same host. */
 	EXPECT_PICK_ERROR(-EEXIST, "uuid:00112233-4455-6677-8899-aabbccddeeff");
 	EXPECT_PICK_ERROR(-EINVAL, "uuid:web1");
 	EXPECT_PICK_ERROR(-EINVAL, "uuid:");
@@ -123,7 +123,10 @@ TEST(number_that_means_two_vms_is_refused)
 	EXPECT_PICK_ERROR(-EEXIST, "7");
 }
 
-/* Tenants choose guest names: such a name neither takes a VM's place nor hides among others. */
+/*
+ * Tenants choose guest names. Such a name must neither select its VM instead of another, nor be one
+ * of several matches.
+ */
 TEST(guest_name_that_is_another_vm_s_pid_id_or_name_is_refused)
 {
 	struct vm tenants[] = {

@@ -12,7 +12,7 @@
 
 enum { LOAD, PUT };
 
-/* What the stream has not given yet. */
+/* Events that the stream has not delivered yet. */
 static struct happening events[16];
 static unsigned int nr_events, next_event;
 static __u64 lost, until;
@@ -39,7 +39,7 @@ void stream_close(struct stream *stream)
 {
 }
 
-/* When it begins. */
+/* The time at which recording begins. */
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	ts->tv_sec = 0;
@@ -78,7 +78,7 @@ static void happens(int event, __u64 ns, __u64 vm, __u64 vcpu)
 	h->values[1] = vcpu;
 }
 
-/* Some of what is read comes later than the interval's end. */
+/* The stream also delivers events from after the interval's end. */
 static int next(struct stretches *s, __u64 ns)
 {
 	until = ns + 60;
@@ -108,7 +108,7 @@ TEST_F(stretches, that_are_whole_count_as_they_are)
 
 TEST_F(stretches, that_are_cut_count_by_their_parts)
 {
-	happens(PUT, 1007, 1, 0);	/* on before we came */
+	happens(PUT, 1007, 1, 0);	/* was on its pCPU before recording began */
 	happens(LOAD, 1090, 1, 0);
 	happens(PUT, 1150, 1, 0);
 	ASSERT_EQ(0, next(self->s, 1100));
@@ -136,7 +136,10 @@ TEST_F(stretches, of_which_events_were_lost_are_unknown_until_the_next_interval)
 	lost = 1;
 	ASSERT_EQ(0, next(self->s, 1100));
 	EXPECT_EQ(-ENODATA, stretches_bounds(self->s, 1, 0, &self->b));
-	/* It may have been put since: nothing is said of it until we hear more. */
+	/*
+	 * A put may be among the lost events, so nothing is known of this vCPU until its next
+	 * event.
+	 */
 	ASSERT_EQ(0, next(self->s, 1200));
 	EXPECT_BOUNDS(0, 0, 0, 0);
 	happens(PUT, 1210, 1, 0);

@@ -92,7 +92,7 @@ TEST(histograms_show_what_is_not_empty)
 	EXPECT_STREQ("1 0 0 2 0 0 0 0 0 0 3 4", text_bucket_list(&value));
 }
 
-/* Of whole milliseconds, 0 stands for all that is less than one. */
+/* In whole milliseconds, 0 stands for everything below one. */
 TEST(coarse_units_have_a_range_for_zero)
 {
 	static const __u64 data[] = { 5, 0, 0, 2 };
@@ -139,7 +139,7 @@ TEST(linear_histograms_show_numbers)
 	EXPECT_STREQ("1: 7, 3+: 18446744073709551615", text_buckets(&value, true));
 }
 
-/* Takes the place of the C library's. */
+/* Replaces the C library's. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -162,7 +162,7 @@ TEST(histograms_of_exit_reasons_show_names)
 	exit_names_read(-1);
 	data[0x78] = 3;
 	data[0xa6] = 1;
-	data[0xaf] = 9;		/* nobody knows that one */
+	data[0xaf] = 9;		/* has no name */
 	data[0x400] = 7;
 	EXPECT_STREQ("hlt: 3, idle_hlt: 1, 175: 9, npf: 7", text_buckets(&value, false));
 	data[1032] = 2;
@@ -218,11 +218,11 @@ TEST(what_controls_a_terminal_is_removed)
 TEST(what_is_not_utf8_is_removed)
 {
 	EXPECT_STREQ("?a", clean("\377a"));
-	EXPECT_STREQ("?", clean("\xc3"));			/* ends too early */
+	EXPECT_STREQ("?", clean("\xc3"));			/* is incomplete */
 	EXPECT_STREQ("??", clean("\xe2\x82"));
-	EXPECT_STREQ("??", clean("\xc0\xaf"));			/* too long a '/' */
-	EXPECT_STREQ("???", clean("\xed\xa0\x80"));		/* a surrogate */
-	EXPECT_STREQ("????", clean("\xf4\x90\x80\x80"));	/* beyond Unicode */
+	EXPECT_STREQ("??", clean("\xc0\xaf"));			/* encodes '/' in too many bytes */
+	EXPECT_STREQ("???", clean("\xed\xa0\x80"));		/* is a surrogate */
+	EXPECT_STREQ("????", clean("\xf4\x90\x80\x80"));	/* is beyond Unicode */
 }
 
 TEST(seconds_are_parsed)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* systemd units, from /proc/PID/cgroup as hosts have it and as nobody should. */
+/* systemd units, from /proc/PID/cgroup of real hosts, and hostile ones. */
 #include <kselftest_harness.h>
 
 #include "unit.h"
 
-/* "UNIT", "UNIT USER_UNIT" or "" */
+/* "UNIT", "UNIT USER_UNIT" or "". */
 static const char *units(const char *cgroups)
 {
 	static char text[2048];
@@ -64,13 +64,13 @@ TEST(units_of_version_1_and_of_both)
 	EXPECT_STREQ("", units("4:cpuset:/machine.slice/a.scope\n1:name=openrc:/b.service\n"));
 }
 
-/* The unit is one of this host's. */
+/* Of nested units, the one of this host counts. */
 TEST(what_is_nested_belongs_to_the_outer_unit)
 {
 	EXPECT_STREQ("libpod-1a2b.scope",
 		     units("0::/machine.slice/libpod-1a2b.scope/system.slice/vm.service\n"));
 	EXPECT_STREQ("libvirtd.service", units("0::/system.slice/libvirtd.service/a.scope\n"));
-	/* From within another cgroup namespace */
+	/* As seen from another cgroup namespace. */
 	EXPECT_STREQ("100.scope", units("0::/../../qemu.slice/100.scope\n"));
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether readers take a vCPU's numbers while they are being changed, by the module's own code: an
- * interrupt may come inside a hit of the same vCPU, within a few instructions that no test in a
- * VM comes upon.
+ * Whether readers wait while a vCPU's numbers are changed, tested with the module's own code. An
+ * interrupt may come inside a hit of the same vCPU, within a few instructions, which no test in a
+ * VM can time.
  */
 #include <kselftest_harness.h>
 #include <linux/types.h>
 
-/* What the code takes from the kernel. Readers wait while the count is odd. */
+/* What the code needs from the kernel. Readers wait while the count is odd. */
 #define seqcount_t			unsigned int
 #define raw_read_seqcount(seq)		(*(seq))
 #define raw_write_seqcount_begin(seq)	(++*(seq))
@@ -17,7 +17,7 @@
 
 #define READERS_WAIT(seq)	((seq) & 1)
 
-/* An interrupt that changes the numbers. Did readers wait meanwhile? */
+/* An interrupt that changes the numbers. Returns whether readers waited meanwhile. */
 static bool interrupt(seqcount_t *seq)
 {
 	bool begun = kvmw_vcpu_seq_begin(seq), waited = READERS_WAIT(*seq);

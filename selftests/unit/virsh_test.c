@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* virsh, played by scripts: its output, its failures, and what it does not end. */
+/* virsh, played by scripts: its output, its failures, and processes that it leaves. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -92,7 +92,7 @@ TEST_F(virsh, that_is_not_there_is_told)
 	EXPECT_EQ(-ENOENT, virsh_run(args, 0, &self->answer));
 }
 
-/* Processes that are ours, dead ones too */
+/* Has this process children, dead ones included? */
 static bool has_children(void)
 {
 	return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
@@ -108,7 +108,7 @@ TEST_F(virsh, endless_output_has_an_end)
 	EXPECT_FALSE(has_children());
 }
 
-/* Whoever has inherited a dead one may let it lie. */
+/* Does the process run? A dead one may stay for a while, as its new parent decides. */
 static bool runs(int pid)
 {
 	char path[32], state = 'Z';
@@ -130,7 +130,7 @@ TEST_F(virsh, that_does_not_end_is_ended)
 	play(self->dir, "trap '' TERM INT; sleep 1000 & echo $!; wait");
 	EXPECT_EQ(-ETIMEDOUT, virsh_run(args, 0, &self->answer));
 	EXPECT_FALSE(has_children());
-	/* And so are its children. */
+	/* The children of the script have ended, too. */
 	while (runs(atoi(self->answer.text)))
 		usleep(1000);
 	play(self->dir, "exec >&- 2>&-; sleep 1000");

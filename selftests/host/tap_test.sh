@@ -245,3 +245,24 @@ says "
 
 1 passed, 0 failed, 0 skipped in " && [ "$(grep -c '^# Results of' "$made")" = 1 ]
 case_is $? "the next run goes on in that file"
+rm "$dir/results"
+RESULTS_TO=$dir/results hear <<END
+# == vm new
+# == test c_test[new]
+ok 1 good
+# life: boot: 5 s
+not ok 2 bad
+ok 3 good
+# life: at work: 17 s
+ok 4 good
+# == end 1
+# == done 0
+END
+cat "$dir/results" >"$made"
+says "
+| life | new |
+| --- | --- |
+| c: boot | 5 s |
+| c: at work | 1 failed, 17 s |
+"
+case_is $? "it has the lives that VMs were seen to go through, and how long they took"

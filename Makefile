@@ -112,6 +112,7 @@ vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe (VM_CPU=broadw
 	@$(VM)/suite vm | $(VM)/tap
 
 vmms: initrd ## real VMMs with Linux guests (SUITE=bookworm or trixie, KERNEL, V, T: which)
+	@$(MAKE) -C selftests vmm
 	@$(VM)/vmms | $(VM)/tap
 
 storm: initrd ## storms and reloading for minutes: STORM_SECONDS=120 each (KERNEL=debug, V=ftrace)

@@ -50,11 +50,12 @@ has() {
 }
 
 # Does a command come true within ten minutes? What takes seconds takes minutes on a busy machine.
+# (vm_tries: who writes a test does not wait for so long.)
 eventually() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		[ $tries -lt $((3000 * times)) ] || return 1
+		[ $tries -lt $((${vm_tries:-3000} * times)) ] || return 1
 		sleep 0.2
 	done
 }

@@ -13,16 +13,18 @@ mkdir -p $vmm
 make_guest() {
 	kernel=$(find /boot -name 'vmlinuz-*-cloud-amd64')
 	initrd=$vmm/initrd
-	modules=/lib/modules/${kernel#/boot/vmlinuz-}/kernel
+	version=${kernel#/boot/vmlinuz-}
+	modules=$vmm/root/lib/modules/$version
 	(
 		mkdir -p $vmm/root/bin $vmm/root/dev $vmm/root/proc $vmm/root/sys $vmm/root/tmp \
-			$vmm/root/modules
+			"$modules"
 		cp /bin/busybox $vmm/root/bin/
 		install -m 755 guest $vmm/root/init
-		cp "$modules"/drivers/virtio/*.ko* $vmm/root/modules/
-		for file in "$vmm"/root/modules/*.xz; do
+		cp "/lib/modules/$version"/kernel/drivers/virtio/*.ko* "$modules"
+		for file in "$modules"/*.xz; do
 			[ ! -e "$file" ] || xz -d "$file"
 		done
+		depmod -b $vmm/root "$version"
 		cd $vmm/root && find . | busybox cpio -o -H newc >$initrd
 	) 2>/dev/null
 }
@@ -34,7 +36,8 @@ make_pipe() {
 }
 
 # Start QEMU: qemu NAME OPTION...
-# Without an HPET, as libvirt and others start it for Linux.
+# Without an HPET, as libvirt and others start it for Linux. More of it: machine (of the machine's
+# options), preload (a library), within (a command that starts it).
 qemu() {
 	name=$1
 	shift
@@ -43,8 +46,9 @@ qemu() {
 	mkdir "$dir"
 	make_pipe "$dir/qmp"
 	make_pipe "$dir/serial"
-	qemu-system-x86_64 -machine "pc,hpet=off" -name "guest=${shown_name:-$name},debug-threads=on" -cpu host -smp "$cpus" -nodefaults \
-		-display none -no-reboot -chardev "pipe,id=qmp,path=$dir/qmp" -mon qmp,mode=control \
+	LD_PRELOAD=${preload-} ${within-} qemu-system-x86_64 -machine "pc,hpet=off${machine-}" \
+		-name "guest=${shown_name:-$name},debug-threads=on" -cpu host -smp "$cpus" \
+		-nodefaults -display none -no-reboot -chardev "pipe,id=qmp,path=$dir/qmp" -mon qmp,mode=control \
 		-chardev "pipe,id=serial,path=$dir/serial" -serial chardev:serial "$@" \
 		</dev/null >"$dir/err" 2>&1 &
 	echo $! >"$dir/pid"
@@ -199,6 +203,18 @@ compare() {
 		END { exit bad || rows < 3 }' "$vmm/$1/base" $vmm/ours $vmm/kvm
 }
 
+# kvmwatch goes, the guest does something meanwhile, and kvmwatch comes again: comes_back NAME COMMAND
+comes_back() {
+	rmmod kvmwatch || return
+	in_guest "$1" "$2" || return
+	qmp "$1" stop || return
+	kvm_counts "$1" >"$vmm/$1/base"
+	# shellcheck disable=SC2086
+	insmod /kvmwatch.ko $MODARGS || return
+	eventually audits_agree "$1" || return
+	qmp "$1" cont
+}
+
 # Stop a VM, compare, and let it go on.
 agrees_with_kvm() {
 	qmp "$1" stop || return
@@ -207,10 +223,11 @@ agrees_with_kvm() {
 	qmp "$1" cont && return "$status"
 }
 
-# Tell of a life, for the table in docs/vmms.md, and how long it took.
+# Tell of a life, for the table of results (see vm/tap), and how long it took. The first
+# call only begins.
 life() {
 	now=$(cut -d . -f 1 /proc/uptime)
-	echo "# life: $*: $((now - ${since:-$now})) s"
+	[ -z "${since-}" ] || echo "# life: $*: $((now - since)) s"
 	since=$now
 }
 

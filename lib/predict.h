@@ -144,6 +144,8 @@ void dirtying_free(struct dirtying *dirtying);
  * @dirty:	share of the pages that are dirtied
  * @dirty_known: whether that is more than a guess
  * @before_zero: share of the data that is sent before the average zero page
+ * @hidden:	seconds that zero pages take while QEMU waits for its next window anyway, if it does
+ *		little else
  * @chunks:	pieces in which the log is cleared
  * @cleared_at:	share of the first pass, when each is
  * @chunk_dirty: share of the pages that are dirtied
@@ -154,6 +156,7 @@ struct layout {
 	double dirty[LAYOUT_STEPS + 1];
 	bool dirty_known;
 	double before_zero;
+	double hidden;
 	unsigned int chunks;
 	double cleared_at[MAX_CHUNKS];
 	double chunk_dirty[MAX_CHUNKS];

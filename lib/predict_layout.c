@@ -10,6 +10,11 @@
 
 #include "predict.h"
 
+/* A part of RAM with more zero pages than this has no data to speak of. */
+#define MOSTLY_ZERO	0.98
+/* Less than this share of the data does not fill a window. */
+#define LITTLE_DATA	0.02
+
 struct sums {
 	double pages;
 	double data;
@@ -88,11 +93,24 @@ static void find_chunks(struct layout *layout, const struct kvmwatch_predict_inp
 	}
 }
 
+/*
+ * Zero pages among data are passed over while QEMU waits for its next window. Of a run of zero
+ * pages only what is in the window in which data follow takes no time: half a window. Returns how
+ * long the run has been, of zero pages without data.
+ */
+static double hide_zeros(struct layout *layout, double run, double seconds, double share)
+{
+	if (share > MOSTLY_ZERO)
+		return run + seconds;
+	layout->hidden += seconds + fmin(run, WINDOW / 2);
+	return 0;
+}
+
 void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in)
 {
 	struct sums all = sums_of(in), so_far = { };
 	unsigned int step;
-	double zero = 0, before = 0, data, part;
+	double zero = 0, before = 0, run = 0, data, part;
 	size_t i;
 
 	memset(layout, 0, sizeof(*layout));
@@ -118,6 +136,9 @@ void layout_make(struct layout *layout, const struct kvmwatch_predict_input *in)
 		part = fmax(all.pages / LAYOUT_STEPS - data * all.data, 0);
 		zero += part;
 		before += part * (layout->data[step] + data / 2);
+		if (1 - layout->data[step] > LITTLE_DATA)
+			run = hide_zeros(layout, run, part * in->zero_page,
+					 part * LAYOUT_STEPS / all.pages);
 	}
 	layout->before_zero = zero > 0 ? before / zero : 1;
 	find_chunks(layout, in);

@@ -276,9 +276,12 @@ struct speed speed_of(const struct kvmwatch_predict_input *in, double zero)
 {
 	double link = in->link > 0 ? in->link : in->bandwidth;
 	struct speed speed = { .bytes = (1 - zero) * SENT_BYTES + zero * ZERO_BYTES };
+	double limit;
 
 	speed.link = 1 / (speed.bytes / link + zero * in->zero_page);
-	speed.rate = fmin(fmin(in->bandwidth, link) / speed.bytes, speed.link);
+	/* The page with which the limit of a window is reached is sent to its end. */
+	limit = ceil(in->bandwidth * WINDOW / speed.bytes * 0.999999999) / WINDOW;
+	speed.rate = fmin(limit, speed.link);
 	speed.window = speed.rate * WINDOW;
 	speed.threshold = speed.rate * speed.bytes * in->downtime / PAGE_BYTES;
 	speed.look_below = fmax(speed.threshold, speed.window);
@@ -324,12 +327,24 @@ static double send_time(const struct plan *plan, double pages, double zero, bool
 	return windows * WINDOW + (pages - windows * plan->whole.window) / plan->whole.link;
 }
 
+/*
+ * Seconds that zero pages take beside @pages, which take @windows. What is hidden becomes less by
+ * no more than @windows do where there is more bandwidth, so that this never lasts longer then.
+ */
+static double zero_time(const struct plan *plan, double pages, double zero)
+{
+	double windows = floor(pages / plan->whole.window) * WINDOW, hidden;
+
+	hidden = fmin(plan->layout->hidden, windows) * (1 - plan->whole.rate / plan->whole.link);
+	return fmax(zero - hidden, 0);
+}
+
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes)
 {
 	double data = (double)plan->in->data_pages, zero = (double)plan->in->zero_pages;
 
 	*seconds = plan->in->setup + send_time(plan, data, zero, false) +
-		   zero * plan->in->zero_page;
+		   zero_time(plan, data, zero * plan->in->zero_page);
 	*bytes = data * SENT_BYTES + zero * ZERO_BYTES;
 }
 
@@ -430,6 +445,7 @@ static void first_pass(struct state *s)
 	const struct plan *plan = s->plan;
 	const struct kvmwatch_predict_input *in = plan->in;
 	double even = draw_even(s->chance->key, 2 * s->look + 1);
+	double zero_page = in->zero_page * s->chance->zero_page;
 	double tail, data, zero, sent, left, all, grown;
 	const struct layout *layout = plan->layout;
 
@@ -445,8 +461,8 @@ static void first_pass(struct state *s)
 	s->all = all;
 	if (left > 0)
 		s->zero_left = zero_behind(s, left);
-	else if (in->zero_page > 0)
-		s->zero_left = fmax(plan->whole.look_below - even * MAX_WAIT / in->zero_page, 0);
+	else if (zero_page > 0)
+		s->zero_left = fmax(plan->whole.look_below - even * MAX_WAIT / zero_page, 0);
 	s->zero_left = fmin(s->zero_left, zero);
 	s->tail_dirty = layout_dirty_left(layout, (left + s->zero_left) / all) * s->chance->tail;
 	sent = data - left;
@@ -455,7 +471,7 @@ static void first_pass(struct state *s)
 	s->in_window = left + s->zero_left <= 0;
 	s->window_used = even;
 	look(s, sent, left, send_time(plan, sent, zero, left > 0) +
-	     (zero - s->zero_left) * in->zero_page * s->chance->zero_page);
+	     zero_time(plan, sent, (zero - s->zero_left) * zero_page));
 	s->pending += s->zero_left;
 }
 
@@ -498,7 +514,7 @@ static void next_round(struct state *s)
 	sent = fmin(sent, s->pending);
 	s->again += fmax(excess, 0);
 	zero = zero_left_with(s, s->cold - sent);
-	seconds += (s->zero_left - zero) * s->plan->in->zero_page;
+	seconds += (s->zero_left - zero) * s->plan->in->zero_page * s->chance->zero_page;
 	s->zero_left = zero;
 	s->bytes += sent * s->speed.bytes;
 	look(s, sent, s->pending - sent, seconds);
@@ -576,7 +592,7 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 	}
 	outcome->converges = plan->in->horizon <= 0 || s.seconds <= plan->in->horizon;
 	outcome->pause = (s.pending - s.zero_left) / s.speed.link +
-			 s.zero_left * plan->in->zero_page + plan->in->device;
+			 s.zero_left * plan->in->zero_page * chance->zero_page + plan->in->device;
 	outcome->total = s.seconds + outcome->pause;
 	outcome->bytes = s.bytes + (s.pending - s.zero_left) * s.speed.bytes + DEVICE_BYTES;
 	outcome->looks = s.look + 2.0;	/* one when the log is set up, one when the guest stands */

@@ -338,6 +338,7 @@ def check(inputs, forecasts):
         ("and by 10 % in nine of ten", off(rows, "bytes", .9) <= .1),
         ("the pause is off by 30 ms at most in nine of ten", off(rows, "pause", .9) <= 30),
         ("the interval holds in 88 % or more", sum(inside) >= .88 * len(inside)),
+        ("and in 96 % at most", sum(inside) <= .96 * len(inside)),
         ("no verdict is wrong " + " ".join(wrong), not wrong),
         ("a tenth is uncertain at most " + " ".join(unsure), len(unsure) <= len(plain) / 10),
     ]

@@ -126,8 +126,8 @@ static void look_into_pages(struct played *p)
 /* --- by looking at some pages, as predict --sample does -------------------------- */
 
 /*
- * One page of each equal piece of RAM. Neighbours that differ tell how uncertain that is; four kinds
- * of pages count as data, and of each at least one may be there. Returns the data pages.
+ * One page of each equal piece of RAM. Neighbours that differ tell how uncertain that is. Four
+ * kinds of pages count as data, and of each at least one may be there. Returns the data pages.
  */
 static double look_at_pages(const struct played *p, double share[PARTS], double *error)
 {

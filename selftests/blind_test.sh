@@ -1,6 +1,6 @@
 #!/bin/sh
-# A kernel that has KVM built in: kvmwatch finds no kvm.ko to attach to, and every command, table and
-# the kernel's log say so. An empty list would say that there is no VM, and here is one.
+# A kernel with KVM built in: kvmwatch finds no kvm.ko to attach to, and every command, every table
+# and the kernel's log say so. An empty list would claim that there is no VM, but here is one.
 # shellcheck source=claims.sh
 . ./claims.sh
 

@@ -1,17 +1,17 @@
 # shellcheck shell=sh
-# What tests of the command line tool share: claims, each a result for the runner. Sourced.
-# What the command of the last claim said is in $said.
+# Functions for tests of the command line tool: claims, each a result for the runner. Sourced. The
+# output of the last claim's command is in $said.
 
 nr=0
 said=/tmp/said
-# How many times as long all takes on this kernel
+# How many times slower this kernel is.
 times=${vm_slow:-1}
-# Seconds after which a guest ends that nobody has ended: no test needs one for longer, on a machine
-# that is busy with other work either.
+# Seconds after which a guest ends by itself. No test needs a guest for longer, even on a busy
+# machine.
 # shellcheck disable=SC2034
 long=$((3600 * times))
 
-# A result: ok STATUS WHAT
+# Print a result: ok STATUS WHAT
 ok() {
 	nr=$((nr + 1))
 	if [ "$1" = 0 ]; then
@@ -23,7 +23,7 @@ ok() {
 	rm -f $said
 }
 
-# What tests may do to the machine, see machine.h: may they reload KVM? Are all VMs theirs?
+# May tests reload KVM? Are all VMs theirs? See machine.h.
 is_ours() {
 	[ "$MACHINE" = vm ] || [ "$MACHINE" = ours ]
 }
@@ -44,13 +44,13 @@ skip() {
 	echo "ok $nr $2 # SKIP $1"
 }
 
-# Is a program there?
+# Is this program installed?
 has() {
 	command -v "$1" >/dev/null
 }
 
-# Does a command come true within ten minutes? What takes seconds takes minutes on a busy machine.
-# (vm_tries: who writes a test does not wait for so long.)
+# Does a command succeed within ten minutes? What takes seconds takes minutes on a busy machine.
+# (vm_tries: fewer tries, for a person who writes a test.)
 eventually() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
@@ -60,8 +60,9 @@ eventually() {
 	done
 }
 
-# Start a command, whose pid is in $!. The file has what it says, and at no time what another command
-# has said before, which a test that waits for a word would find: in_background FILE COMMAND...
+# Start a command, whose pid is in $!, with its output in FILE. FILE never has the output of an
+# earlier command, in which a test that waits for a word might find it: in_background FILE
+# COMMAND...
 in_background() {
 	: >"$1"
 	(
@@ -78,7 +79,7 @@ start_demo() {
 	in_background "$said_in" guest_demo --seconds "$long" "$@"
 }
 
-# A claim, and the command that shows it.
+# Make a claim, and run the command that shows it.
 claim() {
 	what=$1
 	shift
@@ -86,7 +87,7 @@ claim() {
 	ok $? "$what"
 }
 
-# The command's exit status, and a text in what it says.
+# Claim the command's exit status, and a text in its output.
 fails_with() {
 	status=$1 text=$2
 	shift 2
@@ -100,7 +101,7 @@ says() {
 	"$@" >$said 2>&1 && grep -q -e "$text" $said
 }
 
-# The output of a command is a text.
+# Claim that the output of a command is a text.
 prints() {
 	same "$1" "$(shift && "$@")"
 }

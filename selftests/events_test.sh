@@ -1,7 +1,7 @@
 #!/bin/sh
-# Live views and trace-cmd on two guests with known, different work: each view shows exactly
-# what its guest did, in number and content, and nothing is left of it at the end. The runner
-# has kvmwatch loaded. Names of guests and views become variables with their pids.
+# Live views and trace-cmd on two guests with known, different work: each view shows exactly what
+# its guest did, and nothing is left of the view at its end. The runner has loaded kvmwatch. Names
+# of guests and views become variables with their pids.
 # shellcheck disable=SC2016,SC2034,SC2154
 
 instances=/sys/kernel/tracing/instances
@@ -20,7 +20,7 @@ count() {
 	grep -c "$@" || :
 }
 
-# Rows of a view, without its heading: all, those that awk finds, or what it adds up to.
+# Rows of a view without its heading: all of them, those that an awk condition selects, or a sum.
 rows() {
 	sed 1d "/tmp/$1.csv" | wc -l
 }
@@ -42,19 +42,19 @@ view() {
 	eval "$name=$!"
 }
 
-# For awk: a row of one of the two guests, not of a VM of somebody else's
+# An awk condition: the row is about one of the two guests.
 of_both() {
 	echo "(\$3 == $(vm_id alice) || \$3 == $(vm_id bob))"
 }
 
-# Wait until views see what happens.
+# Wait until views have recorded events.
 attached() {
 	for name; do
 		eventually grep -q time_ns "/tmp/$name.csv" || sed 's/^/# /' "/tmp/$name.err"
 	done
 }
 
-# How many there are.
+# Number of rows that the condition selects.
 views_now() {
 	find $instances -maxdepth 1 -name 'kvmwatch-view-*' | wc -l
 }
@@ -63,7 +63,7 @@ one_view() {
 	[ "$(views_now)" = 1 ]
 }
 
-# End views.
+# End views, and wait for them.
 finish() {
 	for name; do
 		eval "kill \$$name"
@@ -80,8 +80,8 @@ start_guest() {
 	eval "$name=$!"
 }
 
-# Wait until a guest has done so many rounds of work, however long that takes on a busy machine:
-# whoever went on before would count what nobody has recorded yet. The runner has a limit.
+# Wait until a guest has done so many rounds of work, however long that takes. Otherwise the test
+# would compare events that are not recorded yet. The runner limits the test's time.
 has_done() {
 	eval "pid=\$$1"
 	until grep -q "round $2 done" "/tmp/$1.log"; do
@@ -90,7 +90,7 @@ has_done() {
 	done
 }
 
-# All numbers of both guests, by moment.
+# Save all numbers of both guests.
 note() {
 	kvmwatch stat --csv -p "$alice" >"/tmp/alice.$1"
 	kvmwatch stat --csv -p "$bob" >"/tmp/bob.$1"
@@ -141,7 +141,8 @@ claim "how many waited is what is counted" same "$(rows_with halts_a '$10 == "wa
 	"$(grew alice vm wakeups_wait)"
 claim "how many were valid, too" same "$(rows_with halts_a '$11 == "true"')" \
 	"$(grew alice vm wakeups_valid)"
-# Each event's nanoseconds are cut off, those of a vCPU's sum once: sums_agree EVENTS' SUM NUMBER
+# Each event's time is rounded down to a nanosecond, the vCPU's sum only once: sums_agree EVENTS'
+# SUM NUMBER
 sums_agree() {
 	[ $(($2 - $1)) -ge -2 ] && [ $(($2 - $1)) -le $(($3 + 2)) ]
 }
@@ -181,7 +182,7 @@ claim "SIGTERM ends a view well" same "$halts_a_code $marks_a_code" "0 0"
 claim "with a summary" grep -q "dirty: 300 events in .*, 0 lost" /tmp/marks_a.err
 claim "and no instance is left" test "$(views_now)" = 0
 
-# All at once, and each by itself: which objects there are, with which statistics, by VM
+# Compare reads of all objects with reads of each: which objects there are, with which statistics.
 objects_of() {
 	cut -d , -f 1-4 | sed '/^vm,/d' | sort -s -t , -k 1,1n
 }
@@ -190,7 +191,7 @@ kvmwatch stat --csv | objects_of |
 cat /tmp/alice.after /tmp/bob.after | objects_of >/tmp/each
 claim "stat of all VMs is stat of each" same "$(cat /tmp/all)" "$(cat /tmp/each)"
 
-# More than there is room for, while nobody reads.
+# Cause more events than the buffer holds, while nobody reads.
 view slow dirty -b 8 -p "$bob"
 attached slow
 note before
@@ -205,7 +206,7 @@ claim "what finds no room is lost, and counted" test "$lost" -gt 0
 claim "what is shown and what is lost are all there were" same "$(($(rows slow) + lost))" \
 	"$(grew bob vm dirty_marks)"
 
-# Nobody tidies up after SIGKILL, but the next one.
+# A view that was killed leaves its instance to the next view, which removes it.
 view killed wakeups
 view alive wakeups
 attached killed alive
@@ -220,7 +221,7 @@ claim "a view removes the instance of one that was killed" same "$(instances_of 
 claim "and of no other one" same "$(instances_of "$alive")" 1
 finish alive next
 
-# Instances that look like a view's, but that no view has made. Nobody holds a lock on them.
+# Instances that look like a view's, but were made by others, and that nobody has locked.
 others="kvmwatch-1 kvmwatch-mine kvmwatch-view-1 kvmwatch-view-1-0123456789abcde"
 for other in $others; do
 	mkdir "$instances/$other"
@@ -235,7 +236,7 @@ for other in $others; do
 done
 claim "a view leaves instances of others alone" same "$left" "$others"
 
-# Two programs of one pid, as in containers, each with a view.
+# Two programs with the same pid, as in two containers, each with a view.
 for name in one other; do
 	rm -f "/tmp/$name.csv"
 	unshare -p -f kvmwatch wakeups --csv >"/tmp/$name.csv" 2>"/tmp/$name.err" &
@@ -254,15 +255,15 @@ claim "a view ends after --time, and its text has headings" \
 	sh -c 'kvmwatch pages -t 0.1 >/tmp/text && grep -q "^ *TIME  *VM .*CAUSE" /tmp/text'
 claim "an option that is none is wrong usage" exits_with 2 kvmwatch wakeups -i
 
-# A recording has all names of the kernel's in it, which each report reads again: seconds in an
-# emulator. Our events need none of them.
+# A recording has the names of all kernel symbols in it. Each report reads these, for seconds in an
+# emulator, but kvmwatch's events need none.
 grep kvmwatch /proc/kallsyms >/tmp/names
 mount --bind /tmp/names /proc/kallsyms
 trap 'umount /proc/kallsyms' EXIT
 
-# trace-cmd and what the events say there. On a busy machine it may end before it has read all that
-# was written, by what the kernel said of its buffers: then once more, as the round before says
-# nothing about kvmwatch. (Its "extract" is no way out: it read 60 of 300 events.)
+# trace-cmd, and the text of events in its report. On a busy machine trace-cmd may end before it has
+# read all events that the kernel has recorded. In that case record again, as the first recording
+# says nothing about kvmwatch. ("trace-cmd extract" does not help: it read 60 of 300 events.)
 not_read() {
 	trace-cmd report --stat -i "$1" >/tmp/stat
 	trace-cmd report -q -i "$1" | grep -c 'kvmwatch_' |
@@ -282,7 +283,7 @@ for round in $(seq 3 14); do
 	kvmwatch report /tmp/trace.dat >/dev/null 2>/tmp/lost.err
 	lost=$(not_read /tmp/trace.dat)
 	[ "$lost" != 0 ] || [ -s /tmp/lost.err ] || break
-	# (What the kernel itself had no room for is lost, too, and only report tells of that.)
+	# (Events for which the kernel's buffer had no room are lost, too. Only report shows that.)
 	[ "$lost" = 0 ] ||
 		claim "report says that trace-cmd has not read all" \
 			grep -q "lost: $lost events" /tmp/lost.err
@@ -300,8 +301,7 @@ claim "and the halts of a vCPU" same "$(grew bob vcpu1 halts)" \
 claim "and nothing else, by the filters" same $((300 + $(grew bob vcpu1 halts))) \
 	"$(count 'kvmwatch_' </tmp/report)"
 
-# What our plugin adds in brackets, to the words that the events have of their own. (A CPU's number
-# is in brackets too.)
+# The plugin adds text in brackets to the events' own. (A CPU's number is in brackets too.)
 pages_of_marks() {
 	sed -n 's/.*rel_gfn \(0x[^ ]*\) .*addr \(0x[^ ]*\) .*\[page at \(0x[^ ]*\)]$/\1 \2 \3/p' \
 		/tmp/report | while read -r rel addr page; do
@@ -352,7 +352,7 @@ for line in 'slot 0:1 create base_gfn 0x40000 npages 8 .* flags none \[32.0 KiB,
 	claim "trace-cmd names and reckons: $line" grep -q "$line" /tmp/report
 done
 
-# A thread whose name would clear the screen, and a file whose events cannot be read
+# A thread whose name would clear the screen, and a file with events that cannot be read.
 evil=$(printf '/tmp/a\033[2Jb')
 cp "$(command -v guest_demo)" "$evil"
 record_evil() {
@@ -376,7 +376,7 @@ if claim "libtraceevent complains of a format that it does not understand" \
 	claim "and knows that they are not another VM's" same "$? $(count . </tmp/report)" "0 0"
 fi
 
-# Somebody else traces in the kernel's first buffer. While a guest lives, all of it is recorded.
+# Another user traces in the kernel's first buffer. All of this is recorded while a guest lives.
 tracing=/sys/kernel/tracing
 echo 1 >$tracing/events/sched/sched_process_exit/enable
 /bin/true
@@ -407,9 +407,9 @@ claim "record has trace-cmd do it" kvmwatch report /tmp/bob.dat
 claim "by the clock of the views" grep -q '\[mono\]' /tmp/bob.dat
 claim "of another VM there is nothing to record" exits_with 1 kvmwatch record -p nobody
 
-# A VM's end: what was mapped goes.
+# The end of a VM: its mapped pages are unmapped.
 view gone pages -p "$alice"
-# One in a mount namespace where debugfs is not
+# A view in a mount namespace without debugfs.
 rm -f /tmp/bare.csv
 unshare -m sh -c "umount /sys/kernel/debug && exec kvmwatch pages --csv -p $bob" \
 	>/tmp/bare.csv 2>/tmp/bare.err &
@@ -441,7 +441,7 @@ claim "and has all that goes with the VM" same "$(rows_with bare '$9 == "unmap" 
 	"$(stat_at bob before vm mapped_4k)"
 claim "in time" same "$(grep -c 'this VM has ended' /tmp/bare.err)" 1
 
-# A VM's life, of which a view of all knows before it begins.
+# The creation of a VM, after a view of all VMs has begun.
 view born pages
 attached born
 start_guest carol --exits 0 --pages-4k 200 --pages-2m 3 --halts 1 --spin
@@ -454,7 +454,7 @@ for level in 4k 2m; do
 done
 claim "by page faults" test "$(rows_with born '$9 == "map" && $15 == "fault"')" -ge 203
 
-# A vCPU that is hardly ever put, or never
+# A vCPU that is hardly ever put, or never.
 eventually grep -q spins /tmp/carol.log
 exact_is_known() {
 	kvmwatch vcpu -p "$carol" -v 0 -i 0.5 -t 1 --csv | tee /tmp/exact.csv
@@ -463,7 +463,7 @@ exact_is_known() {
 }
 claim "vcpu knows the stretches of a busy vCPU exactly" exact_is_known
 claim "and none of a vCPU that is not there" same "$(kvmwatch vcpu -p "$carol" -v 1 --csv | wc -l)" 1
-# Are there lines of CSV, and is each by counters alone: exact is false in all?
+# Are there lines of CSV, all with exact=false, as they are made from counters alone?
 none_exact() {
 	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "exact") at = i }
 		NR > 1 { n++; other += $at != "false" } END { exit !n || other }'
@@ -472,7 +472,7 @@ by_counters() {
 	kvmwatch vcpu --counters -p "$carol" --csv | none_exact && same "$(views_now)" 0
 }
 claim "without tracing it says that it does not" by_counters
-# A kernel may refuse what its user has the right to, as when it is locked down.
+# A kernel that is locked down refuses tracing even to root.
 refused() {
 	mount -t tmpfs none /sys/kernel/tracing
 	mkdir /sys/kernel/tracing/instances
@@ -485,11 +485,11 @@ refused() {
 		none_exact </tmp/refused.csv
 }
 claim "it goes on where the kernel refuses, but not when told to be exact" refused
-# At any interval, by either signal
+# A signal, of either kind, ends the view at any interval.
 ends_by() {
 	signal=$1
 	shift
-	rm -f /tmp/busy.csv	# or the lines of the one before are found
+	rm -f /tmp/busy.csv	# so that no lines of an earlier view are found
 	kvmwatch vcpu -x "$@" --csv >/tmp/busy.csv 2>/tmp/busy.err &
 	busy=$!
 	eventually grep -q "^[0-9]" /tmp/busy.csv
@@ -500,7 +500,7 @@ ends_by() {
 for signal in INT TERM; do
 	claim "vcpu -i 0.05 ends by SIG$signal and leaves nothing" ends_by $signal -i 0.05
 done
-# A reader that has stopped: who waits for it would never end.
+# A reader of the view's output has stopped. The view must not wait for it.
 mkfifo /tmp/stopped
 # shellcheck disable=SC2217 # it is not to read
 sleep "$long" </tmp/stopped &
@@ -508,8 +508,8 @@ reader=$!
 kvmwatch vcpu -x -i 0.01 --json >/tmp/stopped 2>/tmp/busy.err &
 busy=$!
 waits_for_reader() {
-	# In write(2) to standard output, and still in the same a second later. (wchan says nothing
-	# on 5.10.)
+	# The view is in write(2) to standard output, and still in the same call a second later. (On
+	# 5.10, wchan does not show it.)
 	at=$(grep "^1 0x1 " "/proc/$busy/syscall") && sleep 1 &&
 		[ "$at" = "$(cat "/proc/$busy/syscall")" ]
 }
@@ -529,7 +529,7 @@ claim "with a summary" grep -q "vcpu: [0-9]* intervals in .* s, 0 events lost" /
 
 view unloaded wakeups
 attached unloaded
-# It opens the device for a moment, now and then.
+# The view opens the device for a moment, now and then.
 claim "a view does not keep the module" eventually rmmod kvmwatch
 wait "$unloaded"
 claim "but ends with it" same "$?" 1

@@ -1,6 +1,6 @@
 #!/bin/sh
-# kvmwatch export over HTTP, read by another program: it has what stat has, a VM that ended is gone,
-# and it goes on while the module goes and comes. The runner has kvmwatch loaded.
+# kvmwatch export over HTTP, read by another program: it shows what stat shows, leaves out a VM that
+# has ended, and goes on while the module is reloaded. The runner has loaded kvmwatch.
 # shellcheck disable=SC2317 # what others call by its name
 # shellcheck source=claims.sh
 . ./claims.sh
@@ -20,7 +20,7 @@ scrape() {
 	wget -q -O $body "http://127.0.0.1:$port/metrics"
 }
 
-# The number of a sample that begins so
+# The number of the sample whose line begins so.
 sample() {
 	scrape && grep -v '^#' $body | grep -F "$1" | sed 's/.* //'
 }
@@ -29,7 +29,7 @@ vm_stat() {
 	kvmwatch stat --csv -p "$guest" | sed -n "s/^[^,]*,[^,]*,vm,$1,//p"
 }
 
-# What one program reads is what the other one does, unless it has changed in between.
+# A number is the same in both outputs, unless it has changed between them.
 agrees() {
 	before=$(vm_stat "$1")
 	sample=$(sample "$2")

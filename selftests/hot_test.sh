@@ -1,6 +1,6 @@
 #!/bin/sh
-# kvmwatch dirty --hot and --rate on a real guest, which marks known pages known times. The
-# runner has kvmwatch loaded.
+# kvmwatch dirty --hot and --rate on a real guest, which marks known pages a known number of times.
+# The runner has loaded kvmwatch.
 # shellcheck source=claims.sh
 . ./claims.sh
 
@@ -37,8 +37,8 @@ more_intervals() {
 	[ "$(intervals)" -ge "$1" ]
 }
 
-# Wait until an interval is shown whole that began after now. The first to come may have been
-# measured before; what is shown of the one behind it is whole when there is a third.
+# Wait until an interval is complete that began after now. The first one shown may have been
+# measured before, so wait for the third: then the second is complete.
 intervals_end() {
 	eventually more_intervals $(($(intervals) + 3))
 }
@@ -63,8 +63,8 @@ of_rate() {
 		'$3 == of && $5 == slot { sum += $column } END { print sum + 0 }' /tmp/rate.txt
 }
 
-# Of a round of the guest: each of 64 pages is marked, and that is in the first log; then 32 of them
-# four times more.
+# In each round the guest marks 64 pages, which are in the first log, then 32 of them four times
+# more.
 count_rows() {
 	awk -F, -v n="$1" '$8 == n { rows++ } END { print rows + 0 }' /tmp/hot.txt
 }
@@ -93,7 +93,7 @@ claim "JSON is an object a line" hot INT --json --slot 1 -T 1
 claim "with exact numbers" grep -q '^{.*"gfn": *262144, *"rel_gfn": *0,.*"slot": *1, *"count": *5, *"time_ns": *[0-9]*}$' \
 	/tmp/hot.txt
 claim "windows are printed" hot INT --windows --csv
-# 64 pages in the only windows that hold all of the round, if none of its bounds was in between.
+# The windows that hold the whole round show 64 pages, if no window ended within it.
 claim "no window has more pages than there are, some have some" \
 	sh -c "awk -F, '\$3 == \"logged\" && \$6 != \"\" { if (\$6 > 64) bad++; if (\$6 > 0) some++ }
 	       END { exit bad || !some }' /tmp/hot.txt"
@@ -107,7 +107,7 @@ claim "a slot that is not logged has none" \
 	       END { exit bad || !rows }' /tmp/rate.txt"
 claim "nor has a VM without" says " off .* off" kvmwatch dirty --rate -i 0.2 -n 1 -p "$cold"
 
-# Slot 1 has 256 KiB of the guest's 368.
+# Slot 1 is 256 KiB of the guest's 368 KiB.
 list_of() {
 	kvmwatch list --csv -p "$1" | sed -n 2p | cut -d, -f11,15-23
 }
@@ -126,7 +126,7 @@ claim "and of its slots" same "0
 claim "top says it too" says '"dirty_logged_bytes":262144,"dirty_marks_per_second":0}' \
 	kvmwatch top --json -p "$guest" -i 0.2 -n 1
 
-# As a display has it under QEMU, but with rings, which Linux 5.10 has not.
+# A slot that is logged always, as those of QEMU's displays are, in a VM with dirty rings (not on 5.10).
 start_demo /tmp/rings.log --name rings --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log \
 	--rings --halts 1 --exits 1
 rings=$!
@@ -165,7 +165,7 @@ claim "an unknown slot is an error" fails_with 1 "no slot 0:9" \
 	kvmwatch dirty --hot -S 9 -t 0.1 -p "$cold"
 claim "an address space that is none is wrong usage" fails_with 2 "address space" \
 	kvmwatch dirty --hot -S x:1
-# As on a machine that has none
+# As on a machine without the program.
 without_gnuplot() {
 	env PATH=/nowhere "$(command -v kvmwatch)" "$@"
 }

@@ -1,15 +1,17 @@
 #!/bin/sh
-# kvmwatch predict and rank, of guests that do nothing any more: what they say without a source, what
-# a sample of the memory says, and in which order. Migrations are compared in "make bench-predict".
+# kvmwatch predict and rank for idle guests: their output without a source of dirty rates, what a
+# sample of the memory shows, and the order of guests. "make bench-predict" compares real
+# migrations.
 # shellcheck source=claims.sh
 . "$(dirname "$0")/claims.sh"
 
-# A number of the last line of JSON: of KEY
+# A number from the last line of JSON, by its key.
 of() {
 	sed -n "s/.*\"$1\":\"*\([^,\"]*\).*/\1/p" /tmp/predict.json | tail -n 1
 }
 
-# predict STATUS OPTION...: JSON to /tmp/predict.json, and the exit status is STATUS.
+# Run predict with JSON to /tmp/predict.json. Its exit status is to be STATUS: predict STATUS
+# OPTION...
 predict() {
 	status=$1
 	shift
@@ -19,7 +21,7 @@ predict() {
 	[ $code = "$status" ]
 }
 
-# Guests' names and verdicts in the order of rank: those of the two alone
+# Names and verdicts of the two guests, in the order of rank.
 ranked() {
 	kvmwatch rank --csv "$@" 2>/tmp/rank.err | awk -F, -v a="$small" -v b="$large" '
 		NR == 1 { for (i = 1; i <= NF; i++) if ($i == "verdict") v = i }

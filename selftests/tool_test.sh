@@ -1,6 +1,6 @@
 #!/bin/sh
-# The command line tool on a real guest: what it says is what KVM says, in each format, and
-# what it cannot know it does not say. The runner has kvmwatch loaded.
+# The command line tool on a real guest: its numbers are KVM's, in each format, and what it cannot
+# know it does not show. The runner has loaded kvmwatch.
 # shellcheck source=claims.sh
 . ./claims.sh
 
@@ -14,12 +14,13 @@ vm_stat() {
 	kvmwatch stat --csv -p "$guest" | sed -n "s/^[^,]*,[^,]*,vm,$1,//p"
 }
 
-# What is mapped as KVM counts it; 5.10 does not: then the guest's $2, which are what it touched.
+# Mapped pages as KVM counts them. 5.10 does not count: there it is $2, the pages that the guest
+# touched.
 kvm_pages() {
 	cat "/sys/kernel/debug/kvm/$guest-"*"/$1" 2>/dev/null || echo "$2"
 }
 
-# One complete line of JSON, with what the contract names, in its order.
+# One complete line of JSON, with the documented members in their order.
 json_shape() {
 	kvmwatch stat --json -p "$guest" | tee /tmp/tool.json
 	[ "$(wc -l </tmp/tool.json)" = 1 ] && grep -qE \
@@ -64,7 +65,7 @@ claim "exits repeats" same 2 \
 	"$(kvmwatch exits -i 0.1 -n 2 --csv -p "$guest" | grep -c ',vm,user,all,')"
 claim "exits --json is an object a line" says '^{.*"reason": *"IO".*"count": *[1-9].*}$' \
 	kvmwatch exits --json -p "$guest"
-# In between the guest does its work once more, and nothing before and after.
+# The guest works once more between the two reads, and does nothing before and after.
 since_saved() {
 	kvmwatch exits --diff /tmp/exits.json --csv -p "$guest" |
 		awk -F, -v of="$1" '$3 == "vm" && $4 == "kvm" && ($5 == "all") == of { n += $12 } END { print n }'
@@ -85,8 +86,8 @@ claim "top --json is an object a look" same 2 "$(top_mapped --json | grep -cE \
 	"^\{\"time_ns\":[1-9][0-9]*,\"window_ns\":[1-9][0-9]*,\"vms\":\[\{\"id\":[^{]*\"pid\":$guest,[^{]*}]}$")"
 claim "and knows what stat knows" same "$(vm_stat mapped_bytes)" \
 	"$(top_mapped --csv -o id,mapped_bytes | sed -n '3s/.*,//p')"
-# Whoever opens the command line of one of two VMMs waits for ever, as for a process that is stuck.
-# Ended by a signal, list would have exit status 137.
+# Reading the command line of one of the two VMMs blocks for ever, as of a stuck process. If a
+# signal had to end list, its exit status would be 137.
 cp "$(command -v guest_demo)" /tmp/qemu-demo
 start_named() {
 	in_background "/tmp/$1.log" /tmp/qemu-demo -name "$1" --pages-4k 1 --pages-2m 0 \
@@ -103,7 +104,7 @@ mount --bind /tmp/stuck "/proc/$away/cmdline"
 list_names() {
 	timeout -s KILL $((600 * times)) kvmwatch list --csv | cut -d, -f3,4 | grep -E "^($here|$away)," | sort
 }
-# On a busy machine the one that can be read may not be in time either.
+# On a busy machine the other command line may also be read too late.
 claim "list names the one and ends without the other" eventually prints \
 	"$(printf '%s,here\n%s,\n' "$here" "$away" | sort)" list_names
 umount "/proc/$away/cmdline"
@@ -116,7 +117,7 @@ kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is an error" fails_with 1 "VM" kvmwatch stat -p "$guest"
 
-# /dev/kvmwatch is for its owner, unless the administrator says otherwise.
+# /dev/kvmwatch is for root only, unless the administrator changes that.
 if [ "$MACHINE" = vm ]; then
 	mkdir -p /etc
 	echo nobody:x:65534:65534::/:/bin/sh >/etc/passwd

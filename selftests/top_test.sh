@@ -1,7 +1,6 @@
 #!/bin/sh
-# kvmwatch top on the screen of a terminal, driven by tmux: what is there, what keys do, and
-# that it goes on when the VM that is looked at, or the module, goes away. The runner has
-# kvmwatch loaded.
+# kvmwatch top on a terminal's screen, driven by tmux: what it shows, what keys do, and that it goes
+# on when the VM that it shows, or the module, is gone. The runner has loaded kvmwatch.
 # shellcheck disable=SC2317 # what others call by its name
 export LC_ALL=C.UTF-8 TERM=linux
 echo 'set -g default-terminal screen' >/tmp/tmux.conf
@@ -22,7 +21,7 @@ ok() {
 	fi
 }
 
-# Each step needs the one before.
+# Each step needs the one before it.
 finish() {
 	tmux kill-server 2>/dev/null
 	for guest in $small $large $utf8 $colour; do
@@ -45,7 +44,7 @@ on_screen() {
 	screen | grep -q -e "$1"
 }
 
-# Does it come up, a line that matches? Looks for some time.
+# Does a matching line appear within some time?
 sees() {
 	eventually on_screen "$1"
 }
@@ -55,13 +54,13 @@ shows() {
 	ok $? "$2"
 }
 
-# A screen on which the column MAPPED is not, but another is.
+# A screen without the column MAPPED, but with another one.
 has_no_mapped() {
 	screen >/tmp/columns
 	grep -q "OF MEMORY" /tmp/columns && ! grep -q " MAPPED" /tmp/columns
 }
 
-# Which of two names is higher up?
+# Which of two names is in the higher row?
 is_above() {
 	screen | awk -v a="$1" -v b="$2" 'index($0, a) { x = NR } index($0, b) { y = NR }
 		END { exit !(x && y && x < y) }'
@@ -79,7 +78,7 @@ ready() {
 	eventually is_ready "$1" "$2"
 }
 
-# One after the other, so that small is the first, also where both are equal.
+# Start one after the other, so that "small" comes first where both are equal.
 start_guest small 100
 small=$!
 ready "$small" small
@@ -121,7 +120,7 @@ shows "^ *ID NAME  *CPU  *MAPPED  *>" "a small one has less, and says so"
 tmux resize-window -x 80 -y 24
 shows "OF MEMORY" "and back"
 
-# The bar is on the first: small.
+# The bar is on the first VM, "small".
 keys Enter
 shows "VM [0-9]* ($small-[0-9]*): 1 vCPU" "Enter shows the vCPUs of a VM"
 shows "^ *0  *[1-9][0-9]*  *[01] .*%.*%.*%" "with their threads"
@@ -151,7 +150,7 @@ keys q
 shows "^top ended 0" "q ends it"
 tmux kill-server
 
-# A name in UTF-8, where the locale has no such letters, and where it has.
+# A name in UTF-8, in a locale that lacks such letters, and in one that has them.
 cp "$(command -v guest_demo)" /tmp/qemu-demo
 in_background /tmp/utf8.log \
 	/tmp/qemu-demo -name gäst --pages-4k 100 --dirty-rounds 1 --seconds "$long"
@@ -171,13 +170,13 @@ shows "cannot place the cursor; set TERM" "top refuses a terminal without a curs
 shows "^top ended 1" "and top ends"
 tmux kill-server
 
-# Without colours, where nobody wants any, and without a terminal.
+# No colours if the user wants none, or if there is no terminal.
 start_guest colour 100
 colour=$!
 ready "$colour" colour
 look_at_colours() {
 	tmux -f /tmp/tmux.conf new-session -d -x 80 -y 24 "$1 kvmwatch top -i 0.5"
-	sees "$colour-[0-9]* .*####.*100.0%"	# a bar, with its colour if it has one
+	sees "$colour-[0-9]* .*####.*100.0%"	# a bar, in colour if there are colours
 	tmux capture-pane -p -e | grep -c '\[32m'
 	tmux kill-server
 }

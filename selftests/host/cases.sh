@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What tests on this machine share: cases, each a result for vm/tap. Sourced.
+# Functions for tests on this machine: cases, each a result for vm/tap. Sourced.
 . "$(dirname "$0")/../vm/lib.sh"
 
 number=0
 
-# What there is to see when a case failed: what try's command said. Tests with more have their own.
+# What to print when a case has failed: the output of try's command. A test may define its own.
 seen() {
 	[ ! -e "${tmp-}/log" ] || cat "$tmp/log"
 }
 
-# A result: case_is STATUS WHAT
+# Print a result: case_is STATUS WHAT
 case_is() {
 	number=$((number + 1))
 	if [ "$1" = 0 ]; then
@@ -20,7 +20,7 @@ case_is() {
 	fi
 }
 
-# A command is a case: try WHAT COMMAND...; $tmp is the test's directory
+# Make a case of a command: try WHAT COMMAND...; $tmp is the test's directory.
 try() {
 	local what=$1
 

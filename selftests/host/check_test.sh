@@ -1,5 +1,5 @@
 #!/bin/bash
-# kvmwatch check: planted lies in a kvm.ko that is made here, and the kernels that are in the cache.
+# kvmwatch check: a kvm.ko that is made here with planted lies, and the kernels in the cache.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -9,7 +9,7 @@ tool=$top/tools/kvmwatch
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# An object with types, built with what is in $2 and so on: build NAME SOURCE OPTION...
+# Build an object with types, from SOURCE with what is in $2 and so on: build NAME SOURCE OPTION...
 build() {
 	name=$1 source=$2
 	shift 2
@@ -29,13 +29,13 @@ seen() {
 	head -n 40 "$tmp/out"
 }
 
-# A command's output in $tmp/out, its status in $status
+# Run a command: its output goes to $tmp/out, its status to $status.
 check() {
 	status=0
 	"$tool" check "$@" >"$tmp/out" 2>&1 || status=$?
 }
 
-# The hooks that are not proven, a line each: name, trust
+# The hooks that are not proven, one line each: name, trust.
 others() {
 	"$tool" check --json "$@" | jq -r \
 		'select(.type == "hook" and .trust != "proven") | "\(.name)=\(.trust)"' |
@@ -43,9 +43,9 @@ others() {
 		sort | paste -sd ' '
 }
 
-# A lie, and what it does: lie WHAT "HOOK=TRUST..." OPTION...
+# Plant a lie, and compare what check says of the hooks: lie WHAT "HOOK=TRUST..." OPTION...
 lie() {
-	rm -f "$tmp/kvm.ko"	# of the case before
+	rm -f "$tmp/kvm.ko"	# of an earlier case
 	kvm kvm.ko "${@:3}"
 	check "$tmp/kvm.ko" "$tmp/vmlinux"
 	code=0
@@ -56,7 +56,7 @@ lie() {
 	case_is $? "$1"
 }
 
-# Complains, and says something: refused WHAT WORDS ARGUMENT...
+# The command fails, and prints these words: refused WHAT WORDS ARGUMENT...
 refused() {
 	check "${@:3}"
 	[ "$status" = 1 ] && grep -qE "$2" "$tmp/out"
@@ -141,7 +141,7 @@ check "$tmp/kvm-swapped.ko" "$tmp/vmlinux"
 [ "$status" = 3 ] && grep -q "^spte_change *unavailable .*u64 new_spte, u64 old_spte" "$tmp/out"
 case_is $? "types that say otherwise count more than that, and are shown"
 
-# Types of a kvm.ko with a function that this one has not
+# The types of a kvm.ko with a function that this one lacks.
 kvm kvm-copy.ko -DCOPY
 objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc "$tmp/kvm-copy.ko" "$tmp/btf"
 objcopy --update-section ".BTF=$tmp/btf" "$tmp/kvm.ko" "$tmp/kvm-foreign.ko"
@@ -153,7 +153,7 @@ check a b c
 [ "$status" = 2 ]
 case_is $? "three paths are too many"
 
-# What it prints with --json keeps to the schema.
+# The output with --json is valid by the schema.
 valid() {
 	/usr/bin/python3 - tools/kvmwatch.schema.json <<-'END'
 	import json, os, sys
@@ -176,7 +176,7 @@ sed -i 's/"trust":"[a-z]*"/"trust":"believed"/' "$lines"
 ! valid
 case_is $? "another word for trust does not"
 
-# Each byte that is wrong, of some: it may refuse it, or judge otherwise, but it ends.
+# With any byte changed, check may refuse the file or judge differently, but it ends.
 crashes() {
 	size=$(stat -c %s "$tmp/kvm.ko")
 	for ((i = 0; i < 60; i++)); do
@@ -191,14 +191,14 @@ crashes() {
 ! crashes
 case_is $? "it survives what is broken"
 
-# The rules are about the hooks that there are.
+# The rules name hooks that exist.
 rules=$("$tool" check --json "$tmp/kvm-untyped.ko" | jq -r 'select(.type == "hook").name' | sort)
 hooks=$(cat module/hooks/hook_table.h module/kernel/kvm_functions.h |
 	sed -nE 's/^[[:space:]]*(HOT|RARE|RET|TP|TP_OR_MORE)\(([a-z_]+),.*/\2/p' | sort -u)
 [ "$rules" = "$hooks" ]
 case_is $? "there is a rule for each hook, and for no other"
 
-# Real ones: those that the tests boot, as far as they are in the cache.
+# Real kvm.ko files: those of the tests' kernels, if they are in the cache.
 expected=selftests/vm/checked-kernels.expected
 for kernel in 5.10 6.1 6.12-gcc12 7.2; do
 	KVM_FETCH=no selftests/vm/check-kernels "$kernel" >"$tmp/out" 2>&1

@@ -1,13 +1,13 @@
 #!/bin/bash
-# The compiler is the kernel's: make and dkms pass LLVM=1 for headers of a kernel that clang built,
-# and for no others.
+# The module is built with the kernel's compiler: make and dkms pass LLVM=1 if the kernel of the
+# headers was built by clang, and otherwise do not.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# Headers that have what our Makefile looks at, and whose own tells what it was given.
+# Headers with what our Makefile reads, and a Makefile that prints its arguments.
 headers() {
 	mkdir -p "$tmp/$1/include/generated" "$tmp/$1/include/config"
 	echo "#define UTS_RELEASE \"9.9.9-$1\"" >"$tmp/$1/include/generated/utsrelease.h"
@@ -16,7 +16,7 @@ headers() {
 	printf '%%:\n\techo told $@ LLVM=$(LLVM)\n' >"$tmp/$1/Makefile"
 }
 
-# make -n runs what is called by $(MAKE), with -n
+# make -n also runs what is called by $(MAKE), with -n.
 told_by_make() {
 	make -n --no-print-directory -C "$top" KDIR="$tmp/$1" "$2" >"$tmp/log" 2>&1
 	grep -qE "^echo told $3 LLVM=$4\$" "$tmp/log"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Completion for bash: commands, options and names. kvmwatch is played where it would need the
-# module: it notes what it is asked, and answers what it once did (unit/golden).
+# Completion in bash: commands, options and names. Where kvmwatch would need the module, it is
+# played: it records its arguments, and answers as it once did (unit/golden).
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -23,7 +23,7 @@ kvmwatch() {
 	fi
 }
 
-# What comes up for a line whose last word, which may be empty, is being typed
+# What is offered for a line whose last word, which may be empty, is being typed.
 complete_line() {
 	: >"$log"
 	COMP_WORDS=("$@")
@@ -46,7 +46,7 @@ case_is $? "a command is completed"
 complete_line kvmwatch stat -p ""
 completes_to 4242-5
 case_is $? "a VM is completed to its name"
-# Where dirty logging is on, a list without this measures a rate for a second.
+# Without this option, list would measure the rates of logged VMs for a second.
 grep -qx 'kvmwatch list --csv -i 0.001 -n 1' "$log"
 case_is $? "without waiting for a rate"
 complete_line kvmwatch stat ""

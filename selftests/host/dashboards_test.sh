@@ -1,6 +1,6 @@
 #!/bin/bash
-# The dashboards for Grafana (contrib/grafana): they are what make-dashboards makes, and a Prometheus
-# with our rules, which scrapes played hosts, answers each of their queries.
+# The dashboards for Grafana (contrib/grafana) are what make-dashboards makes. A Prometheus with our
+# rules, which scrapes played hosts, answers each of their queries.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -16,7 +16,7 @@ are_made() {
 	done
 }
 
-# What people see: each panel has a unit, and words that say what it is of.
+# Each panel has a unit, and a description.
 say_what_they_show() {
 	jq -r '.uid as $uid | .panels[] | select(.type != "row") |
 		select(.fieldConfig.defaults.unit == null or .description == null) |

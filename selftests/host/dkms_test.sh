@@ -1,6 +1,6 @@
 #!/bin/bash
-# Debian's dkms adds, builds, installs and removes kvmwatch. All of it in directories of
-# its own: this machine's /lib/modules, /usr/src and /var/lib/dkms stay as they are.
+# Debian's dkms adds, builds, installs and removes kvmwatch, all in directories of the test: this
+# machine's /lib/modules, /usr/src and /var/lib/dkms stay as they are.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -9,10 +9,10 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$tmp/tree" "$tmp/src" "$tmp/modules/$kver" "$tmp/kvmwatch"
 
-# Signing is dkms' business, and would leave a key in /var/lib/dkms.
+# Do not sign: dkms would leave a key in /var/lib/dkms.
 export sign_file=/nonexistent
 
-# Headers of another Debian ask for a compiler that is not here.
+# Headers of another Debian ask for a compiler that is not installed.
 headers=$("$here/kernel-headers")
 MAKEFLAGS="CC=$(compiler_of "$headers")"
 export MAKEFLAGS

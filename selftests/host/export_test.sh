@@ -1,7 +1,7 @@
 #!/bin/bash
-# kvmwatch export: what Prometheus's own tools say of it, over HTTP with clients that behave and others
-# that do not, and into a file. The device is played (unit/many_vms); its guests have names that
-# harm whoever believes them.
+# kvmwatch export: Prometheus's own tools check its output, clients that behave and others ask over
+# HTTP, and it writes into a file. The device is played (unit/many_vms), and its guests have hostile
+# names.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -10,14 +10,14 @@ vms=build/selftests/unit/many_vms
 groups=ages,costs,exits,histograms,last-cpu,off-cpu,peaks,rings,slots,wakeups
 tmp=$(mktemp -d)
 pids=()
-# The server may be asked for by a signal, and ends by itself then.
+# A signal asks the server to end. It ends by itself then.
 trap 'kill "${pids[@]}" 2>/dev/null; wait; rm -rf "$tmp"' EXIT
 
 seen() {
 	tail -n 5 "$tmp/log"
 }
 
-# As run by Debian's python, which has Debian's modules
+# Run it with Debian's python, which has Debian's modules.
 client() {
 	/usr/bin/python3 selftests/host/export_clients.py "$@"
 }
@@ -58,7 +58,7 @@ has_what_stat_has() {
 	"$vms" 20 export --once 2>/dev/null | client same "$tmp/stat"
 }
 
-# No guest has made a line of its own.
+# No guest's name has made a line of its own.
 names_make_no_lines() {
 	"$vms" 20 export --once 2>/dev/null >"$tmp/out"
 	[ "$(grep -c '^kvmwatch_up ' "$tmp/out")" = 1 ] && [ "$(grep -c '^kvmwatch_vm_vcpus{' "$tmp/out")" = 20 ] &&
@@ -73,7 +73,7 @@ is_bounded() {
 	[ "$(wc -c <"$tmp/out")" -lt 14000000 ] && [ "$(grep -vc '^#' "$tmp/out")" -lt 135000 ]
 }
 
-# Each family is in the list, with or without what stands in front of it.
+# Each family of the output is in the document, with or without its prefix.
 is_documented() {
 	local name
 
@@ -91,7 +91,7 @@ refuses() {
 	[ "$(client status "$port" "$@")" = "$expected" ]
 }
 
-# The most memory that the server has had, in KiB
+# The greatest memory use of the server, in KiB.
 took_at_most() {
 	local kb
 
@@ -111,14 +111,14 @@ certificate() {
 		-out "$tmp/$1.pem" 2>"$tmp/log"
 }
 
-# By a certificate that is known, and by none, or by one that is not
+# With a certificate that the server accepts, with none, and with another one.
 only_known_clients() {
 	[ "$(client tls "$port" "$tmp/server.pem" "$tmp/client.pem" "$tmp/client.key")" = 200 ] &&
 		[ "$(client tls "$port" "$tmp/server.pem")" = 403 ] &&
 		[ "$(client tls "$port" "$tmp/server.pem" "$tmp/other.pem" "$tmp/other.key")" = 403 ]
 }
 
-# A file that is read all the time is there as a whole each time.
+# A reader of the file, at any time, finds it complete.
 file_is_whole() {
 	local file=$tmp/dir/kvmwatch.prom writer i
 
@@ -164,7 +164,7 @@ END
 	[ ! -e "$path" ]
 }
 
-# As systemd does it
+# As systemd starts it.
 handed_over() {
 	/usr/bin/python3 - "$vms" 2>"$tmp/handed" <<'END'
 import os, socket, sys
@@ -190,7 +190,7 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 END
 }
 
-# A real Prometheus reads it, and has what is there.
+# A real Prometheus scrapes it, and has its numbers.
 prometheus_reads() {
 	local web i
 

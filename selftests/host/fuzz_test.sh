@@ -1,13 +1,13 @@
 #!/bin/bash
-# libkvmwatch by libFuzzer under the sanitizers, from what real kernels said (fuzz/corpus),
-# a short run, of at most half a minute; FUZZ_RUNS=1000000 for a long one.
+# Fuzz libkvmwatch with libFuzzer and sanitizers, beginning with data of real kernels (fuzz/corpus).
+# This is a short run of at most half a minute; FUZZ_RUNS=1000000 makes a long one.
 . "$(dirname "$0")/../vm/lib.sh"
 
 cd "$top" || exit
 out=build/fuzz
 runs=${FUZZ_RUNS:-20000}
 seconds=30
-[ -z "${FUZZ_RUNS-}" ] || seconds=0	# as long as it takes
+[ -z "${FUZZ_RUNS-}" ] || seconds=0	# without a time limit
 mkdir -p "$out/new"
 echo "1..2"
 if ! clang -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -fsanitize=fuzzer,address,undefined \

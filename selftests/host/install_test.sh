@@ -1,6 +1,6 @@
 #!/bin/bash
-# make install of tool and library, into a directory of its own: all is where others look for
-# it, a program builds with what pkg-config says, and the man pages are well formed.
+# make install of tool and library, into a directory of the test: everything is where programs look
+# for it, a program builds with pkg-config's flags, and the man pages are well-formed.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -8,7 +8,7 @@ cd "$top" || exit
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# In a tree that was moved, pkg-config puts the root in front of all paths.
+# pkg-config puts the root directory in front of all paths.
 config() {
 	PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$tmp/root/opt/k/lib/pkgconfig \
 		pkg-config "$@" libkvmwatch
@@ -68,8 +68,8 @@ plugin_is_found() {
 		-name plugin_kvmwatch.so)") trace-cmd list -P | grep "^ *$tmp/root.*/plugin_kvmwatch.so"
 }
 
-# In a mount namespace with an /etc and a /usr/local of its own, and no help for the dynamic
-# linker: as somebody who follows libkvmwatch(3) would do.
+# In a mount namespace with its own /etc and /usr/local, follow the steps of libkvmwatch(3), without
+# other help for the dynamic linker.
 # shellcheck disable=SC2016 # that shell is to expand it
 as_on_a_machine() {
 	unshare -m --propagation private bash -ec '
@@ -81,7 +81,7 @@ as_on_a_machine() {
 		"$@"' "$tmp" "$@"
 }
 
-# The plugin's place does not follow PREFIX.
+# PREFIX does not change the plugin's place.
 here() {
 	make -s "$@" PLUGINDIR=/usr/local/lib/plugins
 }
@@ -122,7 +122,7 @@ elsewhere() {
 	"$tmp/here"
 }
 
-# All that install installs, the module too, which others may have beside theirs.
+# Uninstalling removes everything that installing installed, the module too, but no files of others.
 module_goes() {
 	local modules=$tmp/all/lib/modules/$kver all=(-s KDIR="$headers" CC="$(compiler_of "$headers")" DESTDIR="$tmp/all" PREFIX=/usr)
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# A program and libkvmwatch.so of different ages. The newer library is ours, built with a header
-# whose structures have more members at their end; the program is built with ours. Its structures lie
-# on its stack between guards. The device is played.
+# A program and libkvmwatch.so of different versions. The newer library is ours, built with a header
+# whose structures have more members at their end; the program is built with our header. Its
+# structures lie on its stack between guards. The device is played.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -21,7 +21,7 @@ newer_library() {
 			"$tmp/new/include/uapi/linux/kvmwatch.h"
 	done
 	[ "$(grep -c 'more\[16\]' "$tmp/new/include/uapi/linux/kvmwatch.h")" = 12 ] || return
-	# What the library allocates itself, with more members for its callers.
+	# Structures that the library allocates, with more members at their end.
 	for struct in stats all heat; do
 		sed -i "/^struct kvmwatch_$struct {/,/^};/s/^};/\t__u64 more[16];\n};/" \
 			"$tmp/new/lib/libkvmwatch.h"
@@ -51,7 +51,7 @@ with_tsan() {
 	ln -sf libkvmwatch.so "$tmp/tsan/libkvmwatch.so.1"
 }
 
-# Debian 12's sanitizer does not know the kernel's newest layout of addresses.
+# Debian 12's sanitizer does not know the newest kernels' layout of addresses.
 run_threads() {
 	LD_LIBRARY_PATH=$tmp/tsan TSAN_OPTIONS="halt_on_error=1 exitcode=66" \
 		setarch -R "$tmp/threads" "$@"
@@ -67,5 +67,5 @@ try "it runs with the newer one, and its stack stays whole" \
 try "the library builds for the thread sanitizer" with_tsan
 try "a program with threads builds" threads
 try "threads use it by the rules without a race" run_threads
-# The sanitizer sees one that is against the rules.
+# The sanitizer reports a program that breaks the rules.
 try "and a race is seen where they do not" test "$(run_threads race >/dev/null 2>&1; echo $?)" = 66

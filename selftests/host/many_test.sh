@@ -1,13 +1,14 @@
 #!/bin/bash
-# With ten times as many VMs, a look takes about ten times as much work; and command lines are read
-# once. valgrind counts the blocks of instructions, so that neither the machine nor what else it
-# does matters.
+# With ten times as many VMs, a command does about ten times as much work, and reads each command
+# line once. valgrind counts the blocks of instructions, so the speed and load of the machine do not
+# matter.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
 cd "$top" || exit
 few=300
-# Sorting takes a little more than ten times as much; looking for each among all, a hundred.
+# Sorting does a little more than ten times as much; searching all VMs for each VM would do a
+# hundred times as much.
 limit=15
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -16,8 +17,8 @@ seen() {
 	tail -n 5 "$tmp/log"
 }
 
-# The blocks of instructions of a command with so many VMs: count VMS COMMAND OPTION... What stands
-# out for doctor, and what is unknown, is an exit status of 3 and 4.
+# The blocks of instructions of a command with so many VMs: count VMS COMMAND OPTION... doctor's
+# exit statuses 3 and 4 (something stands out, or is unknown) are no failures.
 count() {
 	valgrind --tool=none --stats=yes build/selftests/unit/many_vms "$@" \
 		>"$tmp/out" 2>"$tmp/log" || [ $? -ge 3 ] || return

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What kvmwatch.ko says of itself.
+# What kvmwatch.ko's own sections say.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -17,7 +17,7 @@ tracepoint_rows() {
 		sed -nE 's/^TP(_OR_MORE)?\(([a-z_]+), "[^"]*", [A-Z0-9_]+, ([a-z_]+)\).*/\3 kvmw_tp_\2/p'
 }
 
-# "event count": how many arguments each event of kvm.ko has, from what it tells BPF.
+# "event count": the number of arguments of each event of kvm.ko, by what it has for BPF.
 event_arguments() {
 	local kvm tmp at event
 
@@ -39,17 +39,17 @@ event_arguments() {
 	rm -r "$tmp"
 }
 
-# How many parameters a handler has behind the first, which is its own data.
+# The number of a handler's parameters after the first, which is its own data.
 handler_arguments() {
 	pfunct --prototypes "$ko" 2>/dev/null | grep -m 1 -E "^(void|int) $1\(" | tr -cd , | wc -c
 }
 
-# The handler that hook_tp.c takes for an event: handler EVENT COUNT HANDLER
+# The handler that hook_tp.c chooses for an event: handler EVENT COUNT HANDLER
 handler_for() {
 	[ "$1 $2" != "kvm_entry 2" ] && echo "$3" || echo "$3_more"
 }
 
-# Each handler's type is that of its event: kernels with kCFI stop a call where they differ.
+# Each handler has the type of its event: kernels with kCFI stop a call if they differ.
 handlers_fit() {
 	local event handler count fit=0
 
@@ -68,7 +68,7 @@ handlers_fit() {
 echo "1..5"
 modinfo "$ko" >/dev/null 2>&1
 case_is $? "modinfo reads it"
-# kvm.ko, kvm-intel.ko and kvm-amd.ko must come and go while kvmwatch stays.
+# kvm.ko, kvm-intel.ko and kvm-amd.ko can be unloaded and loaded while kvmwatch is loaded.
 modinfo -F depends "$ko" | grep -q kvm
 case_is $((!$?)) "it depends on no module of KVM"
 modinfo -F vermagic "$ko" | grep -q "^$kver "

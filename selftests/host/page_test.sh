@@ -1,6 +1,6 @@
 #!/bin/bash
-# The exporter's page in a real browser, without a window: all VMs are there, names stay text, and
-# nothing breaks the page's own rule of what it may load. PICTURES=directory keeps screenshots.
+# The exporter's page in a real browser, without a window: it shows all VMs, names stay text, and
+# nothing violates the page's content security policy. PICTURES=directory keeps screenshots.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -18,7 +18,7 @@ seen() {
 	grep -i "console\|refused" "$tmp/err" | head
 }
 
-# browse OPTION...: as long as three looks take; of the VM $vm
+# browse OPTION...: for the time of three refreshes, with VM $vm shown
 vm=
 browse() {
 	timeout 300 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/user" \
@@ -26,7 +26,7 @@ browse() {
 		"http://127.0.0.1:$port/$vm" 2>>"$tmp/err"
 }
 
-# Two looks with rates, drawn from one to the next
+# Two refreshes with rates, and a line from one to the next.
 is_drawn() {
 	grep -q 'aria-label="CPU (solid) and delay (dashed), up to ' "$tmp/dom" &&
 		[ "$(grep -oE '<polyline class="line[01]" points="[0-9., ]*' "$tmp/dom" |

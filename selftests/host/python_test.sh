@@ -1,6 +1,6 @@
 #!/bin/bash
-# lib/python/kvmwatch.py: structures and names are those of the header and the library, and what it
-# hands out is what a played device has.
+# lib/python/kvmwatch.py: its structures and names are those of the header and the library, and it
+# returns what a played device has.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 

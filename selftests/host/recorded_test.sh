@@ -1,7 +1,7 @@
 #!/bin/bash
-# Forecasts of migrations that real QEMUs have done, recorded by "make bench-predict": they stay as
-# near as docs/predict.md says. selftests/predict/recorded.json has what was measured before each,
-# and what happened; report.py makes it of build/predict-KERNEL.json.
+# Forecasts of real QEMUs' migrations that "make bench-predict" recorded stay as near as
+# docs/predict.md says. selftests/predict/recorded.json has the measurements before each migration,
+# and its outcome; report.py makes it from build/predict-KERNEL.json.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 

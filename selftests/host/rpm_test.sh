@@ -1,6 +1,7 @@
 #!/bin/bash
-# The spec for RPM packages: rpmspec and rpmlint take it, its version and its needs are ours, and
-# rpmbuild makes all packages of what is committed, by this machine's compiler and libraries.
+# The spec file for RPM packages: rpmspec and rpmlint accept it, its version and its dependencies
+# are ours, and rpmbuild makes all packages from the last commit, with this machine's compiler and
+# libraries.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -15,13 +16,13 @@ spec=contrib/rpm/kvmwatch.spec
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 version=$(sed -n 's/^KVMWATCH_VERSION.*= *//p' Kbuild)
-# Macros of distributions that have RPM packages of systemd and Python
+# Macros of distributions that package systemd and Python as RPMs.
 macros=(--define "_topdir $tmp" --define "_unitdir /usr/lib/systemd/system"
 	--define "_udevrulesdir /usr/lib/udev/rules.d" --define "_sysusersdir /usr/lib/sysusers.d"
 	--define "_modulesloaddir /usr/lib/modules-load.d"
 	--define "python3_sitelib /usr/lib/python3/site-packages")
 
-# Packages that are built here it would compare with what other distributions have.
+# Do not compare packages that are built here with those of other distributions.
 lints() {
 	rpmlint -r contrib/rpm/rpmlintrc $spec >"$tmp/lint" 2>&1
 	cat "$tmp/lint"
@@ -34,7 +35,7 @@ is_of_version() {
 		grep -q -- "- $version-1\$" $spec
 }
 
-# What the tool's Makefile asks pkg-config for
+# The packages that the tool's Makefile asks pkg-config for.
 has_needs() {
 	sed -n 's/^\(server_\)\?packages.*:= \(.*\)/\2/p' tools/Makefile | tr ' ' '\n' |
 		while read -r name; do
@@ -52,7 +53,7 @@ build() {
 	[ "$(wc -l <"$tmp/made")" = 6 ]
 }
 
-# In one package or another; Debian's and RPM's directories for zsh and Python are different.
+# Each file is in one of the packages. Debian and RPM have different directories for zsh and Python.
 has_what_debian_has() {
 	while read -r package; do
 		rpm -qlp "$package"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The rules and alerts for Prometheus (contrib/prometheus), by promtool; and what they are about is what
-# the exporter has.
+# promtool accepts the rules and alerts for Prometheus (contrib/prometheus), and each metric in them
+# is one that the exporter has.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 

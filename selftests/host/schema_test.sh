@@ -1,6 +1,6 @@
 #!/bin/bash
-# What commands print with --json (unit/golden) is what the schema promises, and the schema
-# refuses what is not.
+# The output of commands with --json (unit/golden) is valid by the schema, and the schema refuses
+# other output.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -8,7 +8,7 @@ cd "$top" || exit
 schema=tools/kvmwatch.schema.json
 commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
 
-# Does each line of a file keep to what the schema has for a command?
+# Is each line of a file valid by the schema's definition for a command?
 valid() {
 	/usr/bin/python3 - "$schema" "$1" "$2" <<'END'
 import json, sys
@@ -36,7 +36,7 @@ for command in $commands; do
 	case_is $? "a name that is a number does not, of $command"
 done
 
-# A VM without a directory in KVM's debugfs has a name of ours.
+# A VM without a directory in KVM's debugfs is named by kvmwatch.
 sed 's/"name":"[^"]*"/"name":"4242-vm1"/' selftests/unit/golden/list.json >"$tmp"
 valid list "$tmp"
 case_is $? "the name of a VM without a directory of KVM's keeps to the schema"

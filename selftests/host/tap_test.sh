@@ -1,14 +1,14 @@
 #!/bin/bash
-# What vm/tap makes of what VMs say: results, a table, and at the end what failed, and why.
+# vm/tap's output for what VMs print: results, a table, and at the end each failure and its cause.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
 tap=$top/selftests/vm/tap
-# What it is told, and what it makes of that.
+# The input of tap, and its output.
 told=$(mktemp) made=$(mktemp)
 dir=$(mktemp -d)
 trap 'rm -r "$told" "$made" "$dir"' EXIT
-unset RESULTS_TO	# of the run that this test is a part of
+unset RESULTS_TO	# this test is a part of another run
 
 hear() {
 	cat >"$told"
@@ -20,7 +20,7 @@ seen() {
 	cat "$made"
 }
 
-# Lines of it, one after another
+# These lines are in the output, one after another.
 says() {
 	case $(cat "$made") in
 	*"$1"*) return 0 ;;
@@ -28,18 +28,18 @@ says() {
 	return 1
 }
 
-# What was written to a terminal, each line as it was before the next one took its place
+# What was written to a terminal: each line before the next one replaced it.
 as_lines() {
 	tr '\r' '\n' | sed 's/\x1b\[K//' | grep .
 }
 
-# The same on a terminal with so many columns
+# The same, on a terminal with so many columns.
 hear_on_terminal() {
 	cat >"$told"
 	script -qec "stty cols $1; TERM=xterm '$tap' <'$told'" /dev/null </dev/null | as_lines >"$made"
 }
 
-# Have tap end by a signal while it says that a_test runs.
+# End tap by a signal while it shows that a_test runs.
 end_by_signal() {
 	mkfifo "$dir/input"
 	script -qefc "TERM=xterm '$tap' <'$dir/input' & echo \$! >'$dir/pid'; wait; echo the end" \
@@ -55,7 +55,7 @@ end_by_signal() {
 	as_lines <"$dir/screen" >"$made"
 }
 
-# Is there a line like this?
+# Does a line match?
 has_line() {
 	grep -qxE "$1" "$made"
 }

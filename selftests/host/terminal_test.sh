@@ -1,6 +1,6 @@
 #!/bin/bash
-# kvmwatch top when its terminal goes: it ends, with a SIGHUP or without. There is no module here,
-# which top tells, and goes on.
+# kvmwatch top ends when its terminal is gone, with a SIGHUP or without. There is no module here,
+# which top shows, and goes on.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -12,8 +12,8 @@ seen() {
 	cat "$log"
 }
 
-# Start it on a terminal, take that away, and wait for its end. The terminal is its controlling
-# one, which is what SIGHUP goes by, or is not.
+# Start it on a terminal, remove that, and wait for its end. The kernel sends SIGHUP only if this is
+# its controlling terminal.
 ends() {
 	/usr/bin/python3 - "$1" >"$log" 2>&1 <<'END'
 import fcntl, os, subprocess, sys, termios

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# What the host-side scripts here share. Sourced; $0 is one of them.
+# Functions for the scripts on the host's side. Sourced; $0 is one of them.
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/selftests/vm
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvmwatch
 : "${KERNEL:=6.1}"
-# The kernel whose selftests' headers and checkpatch are used
+# The kernel whose selftests' headers and checkpatch are used.
 tests_source=linux-source-6.1
 
 say() {
@@ -17,7 +17,7 @@ die() {
 	exit 1
 }
 
-# One result for tap: step NAME COMMAND... What the command says matters only when it fails.
+# Print one result for tap: step NAME COMMAND... The command's output is shown only if it fails.
 step() {
 	echo "# == step $1"
 	shift
@@ -40,25 +40,25 @@ kernel_field() {
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 
-# The configuration of a kernel that is built here: debug.config, and what KERNEL.config has
-# other than that, if there is one. builtin starts from intel.config, the small one.
+# The configuration of a kernel that is built here: debug.config, changed by KERNEL.config if there
+# is one. builtin begins with intel.config, which is small.
 kernel_config() {
 	cat "$here/debug.config"
 	[ "$KERNEL" != builtin ] || cat "$here/intel.config"
 	[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 }
 
-# Where the newest source package of that name is in the cache, see kernel-source. Empty: none.
+# Where the newest source package of this name is in the cache, see kernel-source; empty: none.
 source_dir() {
 	find "$cache" -mindepth 1 -maxdepth 1 -name "$1-*" 2>/dev/null | sort -V | tail -n 1
 }
 
-# Its version
+# Its version.
 source_version() {
 	basename "$(source_dir "$1")" | sed "s/^$1-//"
 }
 
-# A kernel that is built here, by what it is made of
+# The name of a kernel that is built here, by its source and configuration.
 kernel_hash() {
 	{
 		source_version "$(kernel_field 3)"
@@ -66,7 +66,7 @@ kernel_hash() {
 	} | sha256sum | cut -c -8
 }
 
-# The newest build of KERNEL in the cache. Empty: none.
+# The newest build of KERNEL in the cache; empty: none.
 kver() {
 	pattern=$(kernel_field 2) || exit 1
 	[ "$(kernel_field 4)" != built ] || pattern=".*-$KERNEL-$(kernel_hash)"
@@ -74,7 +74,7 @@ kver() {
 		grep -xE "$pattern" | sort -V | tail -n 1
 }
 
-# The same, and where its image is, for those who cannot go on without.
+# Set $kver to it, and $image to the directory of its image; end the script if there is none.
 need_kver() {
 	kver=$(kver)
 	[ -n "$kver" ] || die "kernel $KERNEL is not in the cache; 'make deps KERNEL=$KERNEL' gets it"
@@ -82,15 +82,15 @@ need_kver() {
 	image=$cache/$kver
 }
 
-# The compiler that the headers in $1 ask for, when it is here.
+# The compiler that the headers in $1 ask for, if it is installed.
 compiler_of() {
 	wanted=$(sed -nE 's/.*\b(gcc-[0-9]+).*/\1/p' "$1/.kernelvariables" | head -n 1)
 	command -v "$wanted" || echo gcc
 }
 
-# Make a directory in the cache, whole or not at all: unpack DIR COMMAND...
-# runs COMMAND in a new directory and calls it DIR when that went well. set -e does
-# not reach into COMMAND; its exit status must tell.
+# Make a directory in the cache, complete or not at all: unpack DIR COMMAND... runs COMMAND in a new
+# directory, and renames that to DIR if COMMAND succeeded. set -e has no effect in COMMAND, so its
+# exit status must tell.
 unpack() {
 	dir=$1
 	shift
@@ -101,5 +101,5 @@ unpack() {
 		die "cannot make $dir"
 	fi
 	chmod 755 "$tmp"
-	mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"	# somebody was faster
+	mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"	# another process was faster
 }

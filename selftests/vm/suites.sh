@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Debian's suites, asked without this machine's apt knowing of it: nothing is installed, and its
-# sources stay as they are. They only tell where the nearest mirror is. Sourced after lib.sh.
+# Packages of Debian's suites, fetched without changes to this machine's apt: nothing is installed,
+# and its sources stay as they are. They only tell which mirror is near. Sourced after lib.sh.
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The mirror that has a suite, by what apt here uses for its own suite of that kind.
+# The mirror for a suite: the one that apt here uses for its own suite of the same kind.
 mirror() {
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	case $1 in
@@ -15,7 +15,7 @@ mirror() {
 		awk -v c="$codename" '$1 == c { print $2; exit }'
 }
 
-# apt as if the machine had this suite and nothing else: apt_in SUITE apt-get|apt-cache...
+# Run apt as if the machine had only this suite: apt_in SUITE apt-get|apt-cache...
 apt_in() {
 	state=$cache/apt/$1
 	command=$2
@@ -26,7 +26,7 @@ apt_in() {
 		-o APT::Update::Error-Mode=any -o Acquire::Check-Valid-Until=false "$@"
 }
 
-# Know what a suite has, as of today.
+# Update the suite's lists, once a day.
 refresh() {
 	state=$cache/apt/$1
 	mkdir -p "$state/lists/partial" "$state/archives/partial"
@@ -48,7 +48,7 @@ refresh() {
 	touch "$state/asked"
 }
 
-# Only one process at a time asks and fetches.
+# Only one process at a time updates and downloads.
 lock_suites() {
 	mkdir -p "$cache/apt"
 	exec 9>"$cache/apt/lock"

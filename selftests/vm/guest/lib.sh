@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# What the scripts in the VM share. Sourced.
+# Functions for scripts in the VM. Sourced.
 
-# The VM goes away after the tests.
+# The VM is removed after the tests, so they may change everything.
 export MACHINE=vm
 # shellcheck source=run.sh
 . /vm/run.sh
@@ -10,9 +10,10 @@ load_kvm() {
 	[ -e /dev/kvm ] || modprobe kvm-amd 2>/dev/null || modprobe kvm-intel
 }
 
-# The kernel's own patience is by a clock that goes on while a busy machine has no time for this
-# one, and 20 VMs at work on two CPUs leave little to who waits for them: unloading once took over two
-# minutes, of grace periods. Tests that hang are stopped, some time after the kernel told where.
+# The kernel's watchdogs go by a clock that runs on while a busy machine leaves no time for this VM.
+# With 20 VMs at work on two CPUs, a task may wait long: unloading once waited over two minutes for
+# grace periods. So lengthen their limits. The runner stops tests that hang, some time after the
+# kernel has logged where.
 have_patience() {
 	echo 60 >/proc/sys/kernel/watchdog_thresh
 	echo 300 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# How a test is run, in the test VM and on a real machine (../../run_tests): under a freshly loaded
-# kvmwatch. What it prints is framed for tap. A complaint of the kernel's is a failure of the test
-# that was running. Sourced.
+# Run a test under a freshly loaded kvmwatch, in the test VM and on a real machine
+# (../../run_tests). The output has frames for tap. A complaint in the kernel's log is a failure of
+# the test that was running. Sourced.
 #	MACHINE, OTHER_VMS, KVMWATCH_KO	see machine.h
 #	vm_kernel	name of the kernel, for results
 #	vm_short	tests that repeat something many times do it less often
@@ -12,21 +12,21 @@
 
 : "${KVMWATCH_KO:=/kvmwatch.ko}"
 export KVMWATCH_KO MACHINE OTHER_VMS
-# For tests that load kvmwatch again: with what it was loaded.
+# For tests that load kvmwatch again: the parameters with which it was loaded.
 export MODARGS
 
-# Seconds that one test may take, by a clock that goes on while a busy machine has no time for us
+# Seconds that one test may take, by a clock that runs on while a busy machine leaves us no time.
 limit=3600
 [ -z "${vm_short-}" ] || limit=1800
 limit=$((${vm_limit:-$limit} * ${vm_slow:-1}))
-# What the environment of a test's processes has, and no other's
+# Only the test's processes have this in their environment.
 mark=KVMWATCH_TEST=$$-$(date +%s)
 
 uptime_s() {
 	cut -d . -f 1 /proc/uptime
 }
 
-# What is loaded is ours once this has loaded it.
+# kvmwatch is ours to unload after this has loaded it.
 load() {
 	MODARGS="$*"
 	insmod "$KVMWATCH_KO" "$@" && loaded=yes
@@ -39,15 +39,15 @@ unload() {
 
 # --- the kernel's log --------------------------------------------------------------
 
-# Complaints so far are nobody's. The log itself stays as it is: /tmp/dmesg.seen has its last line,
-# which has the time to the microsecond. (Without times, printk.time=0, lines are not told apart.)
+# Ignore complaints up to now. The log itself stays as it is: /tmp/dmesg.seen has its last line,
+# which has the time to the microsecond. (With printk.time=0, equal lines cannot be told apart.)
 forget_splats() {
 	dmesg | tail -n 1 | grep . >/tmp/dmesg.seen || echo nothing >/tmp/dmesg.seen
 }
 
-# The kernel's complaints, each once. All that the kernel said since the last call is in /tmp/dmesg.
-# Every module that the distribution did not sign fails its "module verification"; that is no
-# complaint. Only those KCSAN reports count that involve kvmwatch's code.
+# Print each complaint of the kernel once. /tmp/dmesg gets all lines since the last call. Modules
+# that the distribution did not sign fail their "module verification", which is no complaint. Only
+# KCSAN reports that involve kvmwatch's code count.
 splats() {
 	dmesg >/tmp/dmesg.all
 	awk 'NR == FNR { seen = $0; next } { said[++n] = $0 } $0 == seen { n = 0 }
@@ -72,10 +72,10 @@ report_splats() {
 
 # --- a test ------------------------------------------------------------------------
 
-# Kill what tests started and left running, and nothing else.
+# Kill the processes that tests have left running, and no others.
 end_leftovers() {
 	tries=0
-	# (grep fails when a process ends meanwhile, whatever it has found.)
+	# (grep fails if a process ends meanwhile, even if it has found others.)
 	while left=$(grep -ls "$mark" /proc/[0-9]*/environ || :) && [ -n "$left" ] &&
 		[ $tries -lt 50 ]; do
 		for environ in $left; do
@@ -87,7 +87,7 @@ end_leftovers() {
 	done
 }
 
-# Huge pages need memory in one piece, whatever ran before.
+# Huge pages need contiguous memory, which earlier tests may have used.
 tidy_memory() {
 	case ${MACHINE-} in
 	vm|ours)
@@ -96,7 +96,7 @@ tidy_memory() {
 	esac
 }
 
-# In the background, so that who runs this hears of signals at once: run TEST VIA
+# Run a test in the background, so that the caller's shell handles signals at once: run TEST VIA
 run() {
 	name="$1[${vm_kernel-} $2]"
 	start=$(uptime_s)
@@ -117,7 +117,7 @@ run() {
 	status=$?
 	echo "# == end $status"
 	echo "# $name took $(($(uptime_s) - start)) s"
-	# What a test that was stopped left behind must not disturb the next one.
+	# Processes of a test that was stopped must not disturb the next test.
 	[ "$status" -lt 124 ] || end_leftovers
 	unload || echo "not ok $name: rmmod kvmwatch failed"
 	report_splats "$name"

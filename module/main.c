@@ -13,6 +13,7 @@
 #include "house.h"
 #include "kernel/clock.h"
 #include "numbers/describe.h"
+#include "numbers/without.h"
 #include "probes/caller.h"
 #include "probes/rows.h"
 #include "records/clear.h"
@@ -70,6 +71,9 @@ static int __init kvmwatch_init(void)
 	if (err)
 		return err;
 	kvmw_describe_init();
+	err = kvmw_without_check();
+	if (err)
+		return err;
 	err = records_init();
 	if (err)
 		return err;

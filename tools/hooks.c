@@ -54,10 +54,15 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size)
 {
 	const struct kvmwatch_hook *hook;
+	static const char left_out[] = "left out by without=";
 	const char *name = stat->hooks;
 	size_t len;
 
 	*buf = '\0';
+	if (stat->flags & KVMWATCH_STAT_LEFT_OUT) {
+		append(buf, size, left_out, strlen(left_out));
+		return true;
+	}
 	for (; *name; name += len + (name[len] == ',')) {
 		len = strcspn(name, ",");
 		hook = find_hook(hooks, name, len);
@@ -76,7 +81,7 @@ bool hook_is_missed(const struct kvmwatch_hook *hook)
 {
 	if (hook->flags & KVMWATCH_HOOK_ATTACHED)
 		return !strcmp(hook->via, "dropped");
-	return !(hook->flags & KVMWATCH_HOOK_ABSENT) &&
+	return !(hook->flags & (KVMWATCH_HOOK_ABSENT | KVMWATCH_HOOK_LEFT_OUT)) &&
 	       strncmp(hook->reason, "not asked for", strlen("not asked for"));
 }
 

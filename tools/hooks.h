@@ -20,15 +20,17 @@ int hooks_get(int dev, struct hooks *hooks);
 void hooks_put(struct hooks *hooks);
 
 /*
- * Write into @buf which hooks a statistic lacks ("hook missing: vcpu_load"). Returns false if it
- * lacks none: then the statistic is available, or unavailable for another reason.
+ * Write into @buf which hooks a statistic lacks ("hook missing: vcpu_load"), or that the module
+ * parameter without leaves it out. Returns false if it lacks none: then the statistic is available,
+ * or unavailable for another reason.
  */
 bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size);
 
 /*
- * Is this hook missing though it should be attached? A hook that nobody asked for is not missing,
- * nor one about dirty rings on 5.10, whose KVM has none. A hook that "drop" left out is missing.
+ * Is this hook missing though it should be attached? A hook that nobody asked for, or that
+ * "without" left out, is not missing, nor one about dirty rings on 5.10, whose KVM has none. A hook
+ * that "drop" left out is missing.
  */
 bool hook_is_missed(const struct kvmwatch_hook *hook);
 

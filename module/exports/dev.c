@@ -244,6 +244,8 @@ static int list_stats(struct sink *sink)
 			item.kind = kind;
 			if (kvmw_stat_available(&stat[i], NULL))
 				item.flags = KVMWATCH_STAT_AVAILABLE;
+			if (kvmw_stat_left_out(&stat[i]))
+				item.flags |= KVMWATCH_STAT_LEFT_OUT;
 			item.desc_flags = stat[i].flags;
 			item.exponent = stat[i].exponent;
 			item.buckets = stat[i].buckets;
@@ -435,6 +437,12 @@ static int ioctl_open(struct file *file, void *arg)
 	return fd;
 }
 
+/* Heat counts the same marks. */
+static bool sees_marks(void)
+{
+	return kvmw_stat_available(kvmw_stat_by_name(KVMWATCH_KIND_SLOT, "dirty_marks"), NULL);
+}
+
 static int ioctl_open_heat(struct file *file, void *arg)
 {
 	const struct kvmwatch_open *open = arg;
@@ -446,7 +454,7 @@ static int ioctl_open_heat(struct file *file, void *arg)
 	obj = find_to_open(file, open);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	fd = kvmw_heat_fd(obj, may_see_all(file));
+	fd = sees_marks() ? kvmw_heat_fd(obj, may_see_all(file)) : -EOPNOTSUPP;
 	kvmw_put(obj);
 	return fd;
 }

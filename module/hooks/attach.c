@@ -23,10 +23,7 @@
 #include "kernel/kvm_functions.h"
 #include "kernel/symbols.h"
 
-/* Without these no object can be told from another: nothing is attached. */
-static const u64 mandatory = KVMW_HOOK_BIT(vm_init) | KVMW_HOOK_BIT(vm_destroy) |
-			     KVMW_HOOK_BIT(vm_free) | KVMW_HOOK_BIT(vcpu_create) |
-			     KVMW_HOOK_BIT(vcpu_created) | KVMW_HOOK_BIT(vcpu_destroy);
+static const u64 mandatory = KVMW_HOOKS_MANDATORY;
 
 struct kvmw_kvm_syms kvmw_kvm;
 
@@ -156,6 +153,26 @@ static u64 working(void)
 	return attached;
 }
 
+/* Could the hook be attached, and does the parameter without leave it out? */
+static bool is_left_out(enum kvmw_hook_id id)
+{
+	return kvmw_hooks_left_out & BIT_ULL(id) && kvmw_hooks[id].trust >= KVMW_TESTED;
+}
+
+static void attach_one(enum kvmw_hook_id id, struct module *kvm)
+{
+	struct kvmw_hook *hook = &kvmw_hooks[id];
+
+	if (hook->trust < KVMW_TESTED)
+		return;
+	if (is_left_out(id))
+		strscpy(hook->reason, "left out by without=", sizeof(hook->reason));
+	else if (hook->tp_args)
+		kvmw_tp_attach(hook, kvm);
+	else
+		kvmw_func_attach(hook);
+}
+
 static void attach_resolved(struct module *kvm)
 {
 	const char *unfit = kvmw_kvm_unfit();
@@ -168,16 +185,8 @@ static void attach_resolved(struct module *kvm)
 	}
 	resolve_kvm();
 	kvmw_hooks_prove(kvm);
-	for (i = 0; i < KVMW_NR_HOOKS; i++) {
-		struct kvmw_hook *hook = &kvmw_hooks[i];
-
-		if (hook->trust < KVMW_TESTED)
-			continue;
-		if (hook->tp_args)
-			kvmw_tp_attach(hook, kvm);
-		else
-			kvmw_func_attach(hook);
-	}
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		attach_one(i, kvm);
 	kvmw_func_attach_rare();
 	attached = working();
 	unfit = useless(attached);
@@ -367,6 +376,8 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 	} else {
 		if (kvmw_hooks_attached && hook->trust == KVMW_ABSENT)
 			out->flags = KVMWATCH_HOOK_ABSENT;
+		if (kvmw_hooks_attached && is_left_out(id))
+			out->flags = KVMWATCH_HOOK_LEFT_OUT;
 		strscpy(out->reason, hook->reason, sizeof(out->reason));
 		strscpy(out->why, hook->reason, sizeof(out->why));
 	}

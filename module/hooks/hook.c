@@ -23,7 +23,7 @@ struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS] = {
 	KVMW_HOOKS(HOT_ROW, RARE_ROW, RET_ROW, TP_ROW, TP_ROW)
 };
 
-u64 kvmw_hooks_attached, kvmw_hooks_needless;
+u64 kvmw_hooks_attached, kvmw_hooks_needless, kvmw_hooks_left_out;
 DEFINE_PER_CPU(u64[KVMW_NR_HOOKS], kvmw_hits);
 
 static char *drop = "";

@@ -87,6 +87,18 @@ extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
  */
 extern u64 kvmw_hooks_attached, kvmw_hooks_needless;
 
+/* Those that the parameter without leaves out. Set before hooks are attached; constant then. */
+extern u64 kvmw_hooks_left_out;
+
+/*
+ * Records depend on these. Without the first six no object can be told from another, and nothing is
+ * attached. Without slot_commit a record would keep the place that its slot once had.
+ */
+#define KVMW_HOOKS_MANDATORY	(KVMW_HOOK_BIT(vm_init) | KVMW_HOOK_BIT(vm_destroy) |	\
+				 KVMW_HOOK_BIT(vm_free) | KVMW_HOOK_BIT(vcpu_create) |	\
+				 KVMW_HOOK_BIT(vcpu_created) | KVMW_HOOK_BIT(vcpu_destroy))
+#define KVMW_HOOKS_OF_RECORDS	(KVMW_HOOKS_MANDATORY | KVMW_HOOK_BIT(slot_commit))
+
 /* How often each was hit. Each CPU writes its own. */
 DECLARE_PER_CPU(u64[KVMW_NR_HOOKS], kvmw_hits);
 

@@ -68,7 +68,7 @@
 	SLOT_ROW(stat, type, unit, (what) | KVMW_NEED_COUNTERS, __VA_ARGS__)
 
 static struct kvmw_stat vcpu_stats[] = { KVMW_VCPU_STATS(VCPU_ROW) };
-static const struct kvmw_stat slot_stats[] = {
+static struct kvmw_stat slot_stats[] = {
 	KVMW_SLOT_OWN(SLOT_ROW)
 	KVMW_SLOT_SUMS(SLOT_SUM_ROW)
 };
@@ -189,7 +189,7 @@ void kvmw_stat_cells(const struct kvmw_stat *stat, const union kvmw_any_stats *s
 	}
 }
 
-const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
+static struct kvmw_stat *table_of(unsigned int kind, unsigned int *nr)
 {
 	switch (kind) {
 	case KVMWATCH_KIND_VM:
@@ -206,6 +206,11 @@ const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
 	return NULL;
 }
 
+const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr)
+{
+	return table_of(kind, nr);
+}
+
 const struct kvmw_stat *kvmw_stat_by_name(unsigned int kind, const char *name)
 {
 	const struct kvmw_stat *stat;
@@ -217,6 +222,48 @@ const struct kvmw_stat *kvmw_stat_by_name(unsigned int kind, const char *name)
 			return &stat[i];
 	return NULL;
 }
+
+/* --- left out ---------------------------------------------------------------- */
+
+bool kvmw_stat_left_out(const struct kvmw_stat *stat)
+{
+	return stat->needs & KVMW_NEED_WANTED;
+}
+
+bool kvmw_stats_leave_out(const char *name, u64 hooks)
+{
+	unsigned int kind, nr, i;
+	struct kvmw_stat *stat;
+	bool any = false;
+
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		stat = table_of(kind, &nr);
+		for (i = 0; i < nr; i++) {
+			if (!(stat[i].needs & hooks) && strcmp(stat[i].name, name))
+				continue;
+			stat[i].needs |= KVMW_NEED_WANTED;
+			any = true;
+		}
+	}
+	return any;
+}
+
+u64 kvmw_stats_hooks(bool left_out)
+{
+	const struct kvmw_stat *stat;
+	unsigned int kind, nr, i;
+	u64 hooks = 0;
+
+	for (kind = KVMWATCH_KIND_VM; kind <= KVMWATCH_KIND_SLOT; kind++) {
+		stat = kvmw_stats_table(kind, &nr);
+		for (i = 0; i < nr; i++)
+			if (kvmw_stat_left_out(&stat[i]) == left_out)
+				hooks |= stat[i].needs & KVMW_ALL_HOOKS;
+	}
+	return hooks;
+}
+
+/* --- available --------------------------------------------------------------- */
 
 static u64 met_by(const struct kvmw_object *obj)
 {
@@ -256,7 +303,7 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 	if (obj)
 		met = (met & ~READ_ONCE(obj->vm->missed)) | met_by(obj);
 	else
-		met |= ~0ULL << KVMW_NEED_FIRST;
+		met |= ~0ULL << KVMW_NEED_FIRST & ~KVMW_NEED_WANTED;
 
 	if (kvmw_no_reasons() || (obj && obj->vm->opaque))
 		met &= ~KVMW_NEED_REASONS;

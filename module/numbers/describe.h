@@ -56,6 +56,15 @@ const struct kvmw_stat *kvmw_stats_table(unsigned int kind, unsigned int *nr);
 /* The statistic with a name, or NULL. */
 const struct kvmw_stat *kvmw_stat_by_name(unsigned int kind, const char *name);
 
+/*
+ * Leave out the statistics with a name, or that need one of @hooks. Returns whether there are any.
+ * Context: before hooks are attached.
+ */
+bool kvmw_stats_leave_out(const char *name, u64 hooks);
+bool kvmw_stat_left_out(const struct kvmw_stat *stat);
+/* The hooks that at least one of the statistics that are left out needs; or of all others. */
+u64 kvmw_stats_hooks(bool left_out);
+
 /* Is the statistic available for @obj now? NULL: can it be available for any object? */
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
 /* True if it was disproved, or missed events, and no recount has confirmed it. Context: any. */

@@ -3,6 +3,8 @@
 #include <linux/compiler.h>
 #include <linux/moduleparam.h>
 
+#include "hooks/hook.h"
+#include "kernel/kvm_functions.h"
 #include "kernel/kvm_vm.h"
 #include "records/mapped.h"
 #include "records/record.h"
@@ -16,7 +18,16 @@ bool kvmw_vm_opaque(unsigned long type)
 	return type == opaque_type;
 }
 
+bool kvmw_leaves_hooked(void)
+{
+	const u64 needed = KVMW_HOOK_BIT(spte_change) | KVMW_HOOK_BIT(rmap_add) |
+			   KVMW_HOOK_BIT(rmap_zap) | KVMW_NEED_RMAP_KERNEL;
+
+	return !(needed & ~(READ_ONCE(kvmw_hooks_attached) | READ_ONCE(kvmw_hooks_needless)));
+}
+
 bool kvmw_mapped_known(const struct kvmw_vm *vm)
 {
-	return READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad);
+	return READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad) &&
+	       kvmw_leaves_hooked();
 }

@@ -8,7 +8,8 @@
 
 #include <linux/bits.h>
 
-#define KVMW_NEED_FIRST		52
+#define KVMW_NEED_FIRST		51
+#define KVMW_NEED_WANTED	BIT_ULL(51)	/* never met: set where without= leaves it out */
 #define KVMW_NEED_ENTRIES	BIT_ULL(52)	/* KVM has an event of each entry to guest mode */
 #define KVMW_NEED_EXITED	BIT_ULL(53)	/* no audit of the VM's exits has failed */
 #define KVMW_NEED_WOKEN		BIT_ULL(54)	/* no audit of the VM's halts has failed */

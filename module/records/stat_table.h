@@ -58,7 +58,7 @@
 	  "pages marked dirty in a slot while its dirty logging is on")		\
 	X(dirty_marks_new, CUMULATIVE, NONE, NEED_NEW, MADE(kvmw_marks_new(&it->hits)), \
 	  "dirty_marks whose page was not marked yet since the log was last collected") \
-	X(dirty_age_hist, AGE_HIST, MS, NEED_DIRTY, MADE(it->hits.marks_new),	\
+	X(dirty_age_hist, AGE_HIST, MS, NEED_DIRTY | NEED_COLLECTS, MADE(it->hits.marks_new),	\
 	  "new marks by the time since the VMM began to clear the log; with rings all")
 
 /* Statistics of a VM alone. The sums over its vCPUs follow these. */

@@ -28,7 +28,7 @@ MODULE_PARM_DESC(audit_seconds, "seconds between audits of all VMs (default 60);
 
 int kvmw_audit(struct kvmw_vm *vm)
 {
-	int same = vm->opaque ? -EOPNOTSUPP : -EAGAIN;
+	int same = vm->opaque || !kvmw_leaves_hooked() ? -EOPNOTSUPP : -EAGAIN;
 	bool marks, vcpus;
 
 	kvmw_house_lock();

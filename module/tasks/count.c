@@ -29,6 +29,7 @@
 #include "records/cpu.h"
 #include "records/kick.h"
 #include "records/list.h"
+#include "records/mapped.h"
 #include "records/pin.h"
 #include "records/pool.h"
 #include "records/record.h"
@@ -137,6 +138,10 @@ static void count_vm(struct kvmw_vm *vm)
 {
 	int same;
 
+	if (!kvmw_leaves_hooked()) {
+		WRITE_ONCE(vm->armed, true);	/* nothing to count: let hits of marks be quick */
+		return;
+	}
 	kvmw_absorb();	/* list all slots in which hits have counted, for zero_mapped() */
 	mutex_lock(&vm->lock);
 	zero_mapped(vm);

@@ -228,6 +228,8 @@ TEST(a_hook_is_missed_that_should_be_there)
 		{ .name = "load_cost", .reason = "not asked for: load kvmwatch with load_cost=1" },
 		{ .name = "ring_push", .reason = "this KVM has no dirty rings",
 		  .flags = KVMWATCH_HOOK_ABSENT },
+		{ .name = "exit", .reason = "left out by without=",
+		  .flags = KVMWATCH_HOOK_LEFT_OUT },
 	};
 	const struct kvmwatch_hook missed[] = {
 		{ .name = "wakeup", .reason = "kvm.ko has no tracepoint kvm_vcpu_wakeup" },
@@ -238,7 +240,7 @@ TEST(a_hook_is_missed_that_should_be_there)
 	struct kvmwatch_hook many[100] = { };
 	size_t i;
 
-	EXPECT_EQ(DOCTOR_WELL, of_hooks(fine, 3));
+	EXPECT_EQ(DOCTOR_WELL, of_hooks(fine, 4));
 	EXPECT_EQ(DOCTOR_STANDS_OUT, of_hooks(missed, 4));
 	EXPECT_EQ(3, verdict.value);
 	EXPECT_STREQ("3 missing: wakeup, ring_full, halt", verdict.seen);

@@ -222,6 +222,8 @@ struct kvmwatch_slot {
 #define KVMWATCH_HOOK_TESTED		(1U << 2)
 /* It is not attached, and nothing is missing: this KVM has no such thing, or needs no such hook. */
 #define KVMWATCH_HOOK_ABSENT		(1U << 3)
+/* It is not attached, as the module parameter without leaves it out. */
+#define KVMWATCH_HOOK_LEFT_OUT		(1U << 4)
 
 /**
  * struct kvmwatch_hook - a hook on KVM
@@ -251,6 +253,8 @@ struct kvmwatch_hook {
 
 /* All hooks that the statistic needs are attached. */
 #define KVMWATCH_STAT_AVAILABLE		(1U << 0)
+/* The module parameter without leaves it out, or a hook that it needs. */
+#define KVMWATCH_STAT_LEFT_OUT		(1U << 1)
 
 /* Meaning of the buckets of a statistic. */
 #define KVMWATCH_BUCKETS_NONE		0	/* no buckets: a single number */
@@ -627,11 +631,12 @@ struct kvmwatch_audit {
  *   ENOBUFS	as many fds are open as the module parameter fds allows
  * KVMWATCH_OPEN_HEAT, as KVMWATCH_OPEN, and:
  *   ENOSPC	more pages than the module parameter heat_mb allows
+ *   EOPNOTSUPP	the slots' dirty_marks are unavailable: a hook is missing
  * KVMWATCH_AUDIT:
  *   ENOENT	no VM with id @vm
  *   ESRCH	the VM is being destroyed
  *   EAGAIN	the module counts its pages again, or they change too fast to compare
- *   EOPNOTSUPP	its pages cannot be counted: a TDX VM
+ *   EOPNOTSUPP	its pages cannot be counted: a TDX VM, or a hook is missing
  *
  * Rights: whoever could open the device may use KVMWATCH_INFO, and KVMWATCH_LIST of statistics and
  * buckets. The same goes for KVMWATCH_OPEN, KVMWATCH_OPEN_ALL and KVMWATCH_OPEN_HEAT with

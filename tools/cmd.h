@@ -57,6 +57,7 @@ extern const struct cmd cmd_haltpoll;
 extern const struct cmd cmd_dirty;
 extern const struct cmd cmd_collects;
 extern const struct cmd cmd_pages;
+extern const struct cmd cmd_huge;
 extern const struct cmd cmd_predict;
 extern const struct cmd cmd_rank;
 extern const struct cmd cmd_export;

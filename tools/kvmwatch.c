@@ -24,6 +24,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_dirty,
 	&cmd_collects,
 	&cmd_pages,
+	&cmd_huge,
 	&cmd_predict,
 	&cmd_rank,
 	&cmd_export,

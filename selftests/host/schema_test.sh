@@ -6,7 +6,7 @@
 
 cd "$top" || exit
 schema=tools/kvmwatch.schema.json
-commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
+commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages huge statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
 
 # Is each line of a file valid by the schema's definition for a command?
 valid() {
@@ -26,7 +26,7 @@ END
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..40"
+echo "1..43"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"
@@ -35,6 +35,9 @@ for command in $commands; do
 	! valid "$command" "$tmp" >/dev/null
 	case_is $? "a name that is a number does not, of $command"
 done
+
+valid huge selftests/unit/golden/huge-hidden.json
+case_is $? "what is unknown of huge pages keeps to the schema"
 
 # A VM without a directory in KVM's debugfs is named by kvmwatch.
 sed 's/"name":"[^"]*"/"name":"4242-vm1"/' selftests/unit/golden/list.json >"$tmp"

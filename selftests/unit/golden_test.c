@@ -21,9 +21,11 @@
 #include <kselftest_harness.h>
 
 #include "all_file.h"
+#include "backing.h"
 #include "cmd.h"
 #include "cmd_dirty.h"
 #include "halt_poll.h"
+#include "kvm_huge.h"
 #include "libkvmwatch.h"
 #include "options.h"
 #include "played_catalog.h"
@@ -713,6 +715,48 @@ TEST(haltpoll_what_if_prints_what_it_always_did)
 	EXPECT_EQ(2, code_of(&cmd_haltpoll, "--what-if --help"));
 }
 
+/* Slot 0:0 is small in the host, of slot 0:1 the backing is unknown when that is played. */
+static bool backing_is_hidden;
+
+int backing_look(int pid, const struct kvmwatch_slot *slots, size_t nr, struct backing *backings)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		backings[i] = (struct backing){ .known = true, .aligned = true, .cut = true };
+		backings[i].bytes[BACKING_SMALL] = 4096;
+		backings[i].bytes[BACKING_EDGE] = slots[i].npages * 4096 - 4096;
+	}
+	if (backing_is_hidden)
+		backings[1] = (struct backing){ .why = "played" };
+	return 0;
+}
+
+bool kvm_has_tdp_mmu(void)
+{
+	return !backing_is_hidden;
+}
+
+struct maybe kvm_nx_is_on(void)
+{
+	return (struct maybe){ true, 1 };
+}
+
+struct maybe kvm_nx_tables(const char *name)
+{
+	return (struct maybe){ !strcmp(name, "4242-5") && !backing_is_hidden, 3 };
+}
+
+TEST(huge_prints_what_it_always_did)
+{
+	static const char *const raw[] = { "--raw", NULL };
+
+	EXPECT_TRUE(all_golden(&cmd_huge, NULL, "huge"));
+	backing_is_hidden = true;
+	EXPECT_TRUE(all_golden(&cmd_huge, raw, "huge-hidden"));
+	backing_is_hidden = false;
+}
+
 TEST(stat_leaves_zeros_out_of_tables_when_asked_to)
 {
 	static const char *const options[] = { "--skip-zero", NULL };
@@ -781,9 +825,9 @@ TEST(columns_are_chosen_by_their_names)
 
 static const struct cmd *const all_cmds[] = {
 	&cmd_list, &cmd_stat, &cmd_top, &cmd_vcpu, &cmd_exits, &cmd_doctor, &cmd_wakeups,
-	&cmd_haltpoll, &cmd_dirty, &cmd_hot, &cmd_rate, &cmd_collects, &cmd_pages, &cmd_predict,
-	&cmd_rank, &cmd_statistics, &cmd_hooks, &cmd_audit, &cmd_check, &cmd_export, &cmd_record,
-	&cmd_report,
+	&cmd_haltpoll, &cmd_dirty, &cmd_hot, &cmd_rate, &cmd_collects, &cmd_pages, &cmd_huge,
+	&cmd_predict, &cmd_rank, &cmd_statistics, &cmd_hooks, &cmd_audit, &cmd_check, &cmd_export,
+	&cmd_record, &cmd_report,
 };
 
 /* These commands print no tables. */
@@ -1408,7 +1452,8 @@ TEST(a_vm_that_is_not_there_is_refused)
 {
 	static const char *const nobody[] = { "-p", "nobody", NULL };
 	const struct cmd *const cmds[] = {
-		&cmd_list, &cmd_stat, &cmd_doctor, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_record
+		&cmd_list, &cmd_stat, &cmd_doctor, &cmd_exits, &cmd_vcpu, &cmd_wakeups, &cmd_huge,
+		&cmd_record
 	};
 	char *text;
 	size_t i;

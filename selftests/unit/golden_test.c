@@ -591,6 +591,22 @@ static int code_of(const struct cmd *cmd, const char *words)
 	return exit_code;
 }
 
+static void note_difference(const char *path, const char *text)
+{
+	char printed[] = "/tmp/golden.XXXXXX", command[192], line[1024];
+	FILE *diff;
+
+	close(mkstemp(printed));
+	write_file(printed, text);
+	snprintf(command, sizeof(command), "diff -u %s %s", path, printed);
+	diff = popen(command, "r");
+	while (diff && fgets(line, sizeof(line), diff))
+		unit_note(line);
+	if (!diff || pclose(diff) < 0)
+		abort();
+	unlink(printed);
+}
+
 /* Is @text, which is freed here, equal to the file's content? */
 static int is_in(char *text, const char *path)
 {
@@ -598,7 +614,7 @@ static int is_in(char *text, const char *path)
 	int same = *golden && !strcmp(text, golden);
 
 	if (!same)
-		printf("# %s is not what is printed:\n%s", path, text);
+		note_difference(path, text);
 	free(golden);
 	free(text);
 	return same;

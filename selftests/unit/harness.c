@@ -8,6 +8,9 @@ static Suite *suite;
 /* Why the current assertion fails */
 static char why[1024];
 
+/* Lines that unit_note() got */
+static char notes[4096];
+
 void unit_add(const TTest *test)
 {
 	TCase *one = tcase_create(test->name + strlen("unit_"));
@@ -37,9 +40,16 @@ const char *unit_text(const char *s)
 	return s ?: "(null)";
 }
 
+void unit_note(const char *line)
+{
+	size_t len = strlen(notes);
+
+	snprintf(notes + len, sizeof(notes) - len, "\n# %.*s", (int)strcspn(line, "\n"), line);
+}
+
 bool unit_fail(void)
 {
-	ck_abort_msg("%s", why);
+	ck_abort_msg("%s%s", why, notes);
 	return false;
 }
 

@@ -37,6 +37,9 @@ bool __printf(2, 3) unit_holds(bool holds, const char *format, ...);
 /* The text to print for a string. */
 const char *unit_text(const char *s);
 
+/* Print this line, too, if the test fails. */
+void unit_note(const char *line);
+
 /* End the test. */
 bool unit_fail(void);
 

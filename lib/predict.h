@@ -215,8 +215,9 @@ struct plan {
  * @scale:	of u
  * @data:	factor of the data pages
  * @overlap:	factor of the time that what is left was dirtied in
- * @order:	whether what is left is dirtied again: 0 as by chance, 1 as much as can be, -1 as
- *		little as can be
+ * @order:	whether what is dirtied is found where the log is cleared by chunks: 0 as by chance,
+ *		1 as much as can be, -1 as little as can be
+ * @again:	the same of whether what is left is dirtied again
  * @always:	pages that are dirtied in any case, or NULL
  * @tail:	factor of what is dirtied in the part of RAM that comes last
  * @zero:	share of what is dirtied that is zero when it is sent
@@ -234,6 +235,7 @@ struct chance {
 	double data;
 	double overlap;
 	double order;
+	double again;
 	double tail;
 	double zero;
 	double zero_page;

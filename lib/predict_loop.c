@@ -259,10 +259,10 @@ static double not_again(const struct state *s, double left, double own, double f
 	both *= dirtied > 0 ? fmin(left / dirtied, 1) : 0;
 	most = fmax(fmin(left, found), both);
 	least = fmin(fmax(left + found - all, 0), both);
-	if (chance->order < 0)
-		both += (both - least) * chance->order;
+	if (chance->again < 0)
+		both += (both - least) * chance->again;
 	else
-		both += (most - both) * chance->order;
+		both += (most - both) * chance->again;
 	return s->cold + left - both;
 }
 

@@ -30,6 +30,7 @@ enum {
 	DRAW_PATH,
 	DRAW_ZERO,
 	DRAW_ZERO_PAGE,
+	DRAW_AGAIN,
 	DRAW_CYCLES,		/* one for each, from here on */
 };
 
@@ -141,8 +142,10 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 		chance->scale = exp(fmin(dirtying->error, 0.3) * draw_bell(key, DRAW_SCALE));
 	chance->data = exp(fmin(in->data_sd, 0.5) * draw_bell(key, DRAW_DATA));
 	chance->overlap = exp2(draw_even(key, DRAW_OVERLAP) - 0.5);
-	if (draw_even(key, DRAW_ORDER) < dirtying->order)
+	if (draw_even(key, DRAW_ORDER) < dirtying->order) {
 		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
+		chance->again = 2 * draw_even(key, DRAW_AGAIN) - 1;
+	}
 	chance->zero = draw_zero(in, draw_bell(key, DRAW_ZERO));
 	chance->zero_page = exp(ZERO_PAGE_ERROR * draw_bell(key, DRAW_ZERO_PAGE));
 	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;

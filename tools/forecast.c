@@ -26,7 +26,7 @@
 
 /* What it takes QEMU to find that a page is zero, at some 5 GB/s; more if this machine is slower */
 #define ZERO_PAGE_S	(8.0 / 10000000)
-#define ZERO_MORE	3.3	/* reading it is not all that there is to do: so much was measured */
+#define ZERO_MORE	3.3	/* measured: reading it is not all that there is to do */
 #define ZERO_TRIES	16
 #define ZERO_PAGES	32	/* in each: to look at the clock takes long, too */
 
@@ -52,6 +52,7 @@ struct making {
 	struct migration migration;	/* what the monitor said last */
 	__u64 asked_ns;			/* when it was asked first */
 	__u64 sampled_ns;	/* when the memory was looked at */
+	struct memory_sample sample;	/* and what was found */
 	struct marked *marked;	/* what was marked while it was measured; NULL: not known */
 	struct ages before;	/* of the cycle that runs */
 	struct maybe collects;	/* at the last look */
@@ -210,18 +211,17 @@ static int take_parts(struct making *m, struct memory_sample *sample)
 /* What is sent whole. Pages that cannot be looked into may have data. False: not known. */
 static bool data_of(const struct memory_sample *sample, struct memory_estimate *data)
 {
-	static const enum memory_kind kinds[] = {
-		MEMORY_DATA, MEMORY_SWAPPED, MEMORY_HIDDEN, MEMORY_UNKNOWN,
-	};
 	double variance = 0;
-	size_t i;
+	enum memory_kind kind;
 
 	data->pages = 0;
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (sample->estimate[kinds[i]].pages < 0)
+	for (kind = 0; kind < MEMORY_KINDS; kind++) {
+		if (!memory_sent_whole(kind))
+			continue;
+		if (sample->estimate[kind].pages < 0)
 			return false;
-		data->pages += sample->estimate[kinds[i]].pages;
-		variance += pow(sample->estimate[kinds[i]].error, 2);
+		data->pages += sample->estimate[kind].pages;
+		variance += pow(sample->estimate[kind].error, 2);
 	}
 	data->error = sqrt(variance);
 	return true;
@@ -238,22 +238,22 @@ static void take_data(struct forecast *f, const struct memory_estimate *data)
 
 static int take_sample(struct making *m)
 {
+	struct memory_sample *sample = &m->sample;
 	struct forecast *f = m->forecast;
-	struct memory_sample sample;
 	struct memory_estimate data;
 	int err;
 
 	tell(m, "looking at %d pages of its memory", MEMORY_SAMPLE_PAGES);
-	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
-	if (!err && sample.found[MEMORY_UNKNOWN] < sample.looked) {
+	memory_sample_free(sample);
+	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, sample);
+	if (!err && sample->found[MEMORY_UNKNOWN] < sample->looked) {
 		m->sampled_ns = now_ns();
-		if (data_of(&sample, &data))
+		if (data_of(sample, &data))
 			take_data(f, &data);
-		err = take_parts(m, &sample);
+		err = take_parts(m, sample);
 	} else if (err != -EINTR && err != -ENOMEM && err != -ESRCH)
 		why(f, "its memory can't be looked into: %s",
-		    *sample.why ? sample.why : strerror(-err));
-	memory_sample_free(&sample);
+		    *sample->why ? sample->why : strerror(-err));
 	return err == -EINTR || err == -ENOMEM || err == -ESRCH ? err : 0;
 }
 
@@ -545,14 +545,13 @@ static int take_looks(struct making *m)
 /* --- whether it grows ----------------------------------------------------------- */
 
 /*
- * A guest that has more data now than when it was looked at first goes on growing, or so it seems,
- * if the difference is more than chance. If it has less, that is what it has. Else, two looks tell
- * more than one.
+ * A guest that has more data now than when it was looked at first goes on growing, or so it seems.
+ * The pages that were looked at tell that; others tell once more how much there is.
  */
 static int take_growth(struct making *m)
 {
 	struct forecast *f = m->forecast;
-	double was = f->in.data_pages, error = f->in.data_sd * was, more;
+	double was = f->in.data_pages, error = f->in.data_sd * was, more = 0;
 	struct memory_sample sample;
 	struct memory_estimate now;
 	int err;
@@ -560,15 +559,14 @@ static int take_growth(struct making *m)
 	if (!f->sampled)
 		return 0;
 	tell(m, "looking at %d pages of its memory again", MEMORY_SAMPLE_PAGES);
+	err = memory_growth(f->vm->info.pid, m->slots, m->nr_slots, &m->sample, &more);
+	if (err == -EINTR || err == -ENOMEM || err == -ESRCH)
+		return err;
+	f->in.growth = fmax(more / ((now_ns() - m->sampled_ns) / NS_PER_S), 0);
 	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
 	if (!err && data_of(&sample, &now)) {
-		more = now.pages - was;
-		if (fabs(more) > 2 * hypot(error, now.error)) {
-			f->in.growth = fmax(more / ((now_ns() - m->sampled_ns) / NS_PER_S), 0);
-		} else {
-			now.pages = (now.pages + was) / 2;
-			now.error = hypot(error, now.error) / 2;
-		}
+		now.pages = fmax(now.pages + was + more, 0) / 2;
+		now.error = hypot(error, now.error) / 2;
 		take_data(f, &now);
 		err = take_parts(m, &sample);
 	}
@@ -955,6 +953,7 @@ int forecast_make(int dev, const struct vm *vm, const struct forecast_options *o
 	if (m.searched)
 		monitor_free(&m.monitor);
 	free(m.slots);
+	memory_sample_free(&m.sample);
 	if (m.marked)
 		marked_free(m.marked);
 	free(m.marked);

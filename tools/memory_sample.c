@@ -47,6 +47,9 @@
 #define MAX_MAPS	(64 << 20)
 #define MAX_FDS		65536
 
+/* Of a bell curve: one in a hundred has a square above this. */
+#define ONE_IN_A_HUNDRED	6.63
+
 /* Of /proc/PID/pagemap */
 #define MAP_PRESENT	0x8000000000000000ULL
 #define MAP_SWAPPED	0x4000000000000000ULL
@@ -750,18 +753,22 @@ static void find_all_parts(struct job *job)
 	}
 }
 
-static void sum_up(struct job *job, struct memory_sample *sample)
+static int sum_up(struct job *job, struct memory_sample *sample)
 {
 	struct memory_slot *slot;
 	enum memory_kind kind;
 	size_t i;
 
+	sample->taken = malloc(job->nr * sizeof(*sample->taken));
+	if (!sample->taken)
+		return -ENOMEM;
 	sample->pages = job->total;
 	sample->looked = job->nr;
 	sample->encrypted = job->encrypted || has_private(job);
 	for (i = 0; i < job->nr; i++) {
 		kind = job->pages[i].kind;
 		slot = &job->slots[job->ranges[job->pages[i].range].slot];
+		sample->taken[i] = (struct memory_page) { job->pages[i].address, kind };
 		sample->found[kind]++;
 		slot->found[kind]++;
 		slot->looked++;
@@ -772,6 +779,7 @@ static void sum_up(struct job *job, struct memory_sample *sample)
 	sample->slots = job->slots;
 	sample->nr_slots = job->nr_slots;
 	job->slots = NULL;
+	return 0;
 }
 
 /* --- changes --------------------------------------------------------------- */
@@ -977,7 +985,7 @@ int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, s
 	err = job->err;
 	snprintf(sample->why, sizeof(sample->why), "%s", job->why);
 	if (!err)
-		sum_up(job, sample);
+		err = sum_up(job, sample);
 	sample->ns = now_ns() - begin;
 	job_free(job);
 	return err;
@@ -1005,9 +1013,64 @@ int memory_contents(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
 	return err;
 }
 
+bool memory_sent_whole(enum memory_kind kind)
+{
+	return kind != MEMORY_ZERO && kind != MEMORY_ABSENT;
+}
+
+/* Both are sorted by address; of what was looked at then, some may be in no slot any more. */
+static double growth_of(const struct job *job, const struct memory_sample *sample)
+{
+	const struct page *page = job->pages, *end = job->pages + job->nr;
+	double more = 0, less = 0;
+	size_t i;
+
+	for (i = 0; i < sample->looked && page < end; i++) {
+		if (page->address != sample->taken[i].address)
+			continue;
+		if (page->kind != MEMORY_UNKNOWN && sample->taken[i].kind != MEMORY_UNKNOWN) {
+			more += memory_sent_whole(page->kind) &&
+				!memory_sent_whole(sample->taken[i].kind);
+			less += !memory_sent_whole(page->kind) &&
+				memory_sent_whole(sample->taken[i].kind);
+		}
+		page++;
+	}
+	if ((more - less) * (more - less) <= ONE_IN_A_HUNDRED * (more + less))
+		return 0;
+	return (more - less) / sample->looked * sample->pages;
+}
+
+int memory_growth(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
+		  const struct memory_sample *sample, double *growth)
+{
+	__u64 *addresses = malloc(sample->looked * sizeof(*addresses));
+	char why[MONITOR_WHY];
+	struct job *job;
+	size_t i;
+	int err;
+
+	if (!addresses)
+		return -ENOMEM;
+	for (i = 0; i < sample->looked; i++)
+		addresses[i] = sample->taken[i].address;
+	err = job_new(pid, slots, nr_slots, addresses, sample->looked, &job, why);
+	free(addresses);
+	if (!err)
+		err = job_do(job, sample_work, PATIENCE_MS, why);
+	if (err)
+		return err;
+	err = job->err;
+	if (!err)
+		*growth = growth_of(job, sample);
+	job_free(job);
+	return err;
+}
+
 void memory_sample_free(struct memory_sample *sample)
 {
 	free(sample->slots);
+	free(sample->taken);
 	memset(sample, 0, sizeof(*sample));
 }
 

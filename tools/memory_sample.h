@@ -71,6 +71,16 @@ struct memory_slot {
 };
 
 /**
+ * struct memory_page - a page that was looked at
+ * @address:	in the VMM
+ * @kind:	what it was
+ */
+struct memory_page {
+	__u64 address;
+	enum memory_kind kind;
+};
+
+/**
  * struct memory_sample - what was found
  * @pages:	in all slots, each page of the VMM's counted once
  * @looked:	how many were looked at
@@ -80,6 +90,7 @@ struct memory_slot {
  *		that holds is unknown; @why says more
  * @slots:	by slot, those that were looked at
  * @nr_slots:	how many
+ * @taken:	the @looked pages themselves
  * @ns:		how long it took
  * @why:	why some or all are unknown, for a message; "": none is
  */
@@ -91,6 +102,7 @@ struct memory_sample {
 	bool encrypted;
 	struct memory_slot *slots;
 	size_t nr_slots;
+	struct memory_page *taken;
 	__u64 ns;
 	char why[MONITOR_WHY];
 };
@@ -114,6 +126,25 @@ struct memory_sample {
 int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
 		  struct memory_sample *sample);
 void memory_sample_free(struct memory_sample *sample);
+
+/* Does a migration send such a page whole? What cannot be looked into may have data. */
+bool memory_sent_whole(enum memory_kind kind);
+
+/**
+ * memory_growth() - look at the pages of a sample once more: has the VM more data now?
+ * @pid: as memory_sample()
+ * @slots: likewise
+ * @nr_slots: likewise
+ * @sample: what was found
+ * @growth: set to how many pages more of the VM have data, less than 0 if fewer; 0 if as many would
+ *	seem to in one of a hundred VMs that have as many as before
+ *
+ * Other pages than those of the sample would differ by chance, these do not.
+ *
+ * Return: as memory_contents().
+ */
+int memory_growth(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
+		  const struct memory_sample *sample, double *growth);
 
 /**
  * memory_contents() - look at some pages

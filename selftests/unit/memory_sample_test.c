@@ -7,6 +7,7 @@
 
 #include "kselftest_harness.h"
 
+#include "dice.h"
 #include "libkvmwatch.h"
 #include "memory_sample.h"
 
@@ -71,6 +72,52 @@ TEST(sample_is_within_its_error)
 	EXPECT_TRUE(is_near(s.estimate[MEMORY_ZERO], PAGES / 4));
 	EXPECT_TRUE(is_near(s.estimate[MEMORY_ABSENT], PAGES / 4));
 	EXPECT_LT(s.estimate[MEMORY_DATA].error, PAGES / 50);
+	memory_sample_free(&s);
+}
+
+static void set_page(size_t i, bool data)
+{
+	memset(ram + i * PAGE, data, PAGE);
+}
+
+/* Where pages get data and lose it at random, there is no growth but by chance. */
+TEST(growth_is_more_than_chance)
+{
+	unsigned int round, seen = 0;
+	struct kvmwatch_slot slot;
+	struct memory_sample s;
+	double growth;
+	size_t i;
+
+	fill();
+	slot = slot_of(0, 0, PAGES);
+	for (round = 0; round < 200; round++) {
+		ASSERT_EQ(0, memory_sample(getpid(), &slot, 1, 1024, &s));
+		ASSERT_EQ(0, memory_growth(getpid(), &slot, 1, &s, &growth));
+		EXPECT_EQ(0, growth);	/* nothing has changed */
+		for (i = 0; i < PAGES / 8; i++)
+			set_page(roll() % PAGES, roll() % 2);
+		ASSERT_EQ(0, memory_growth(getpid(), &slot, 1, &s, &growth));
+		seen += growth != 0;
+		memory_sample_free(&s);
+	}
+	EXPECT_GE(8U, seen);
+	for (i = 0; i < PAGES; i++)
+		set_page(i, i < PAGES / 2);
+	ASSERT_EQ(0, memory_sample(getpid(), &slot, 1, 1024, &s));
+	for (i = PAGES / 2; i < PAGES * 5 / 8; i++)
+		set_page(i, true);
+	ASSERT_EQ(0, memory_growth(getpid(), &slot, 1, &s, &growth));
+	EXPECT_LT(PAGES / 8 - 16, growth);
+	EXPECT_LT(growth, PAGES / 8 + 16);
+	for (i = 0; i < PAGES / 4; i++)
+		set_page(i, false);
+	ASSERT_EQ(0, memory_growth(getpid(), &slot, 1, &s, &growth));
+	EXPECT_LT(growth, -(double)PAGES / 8 + 16);
+	/* A slot that has gone has no pages; the others go on. */
+	slot = slot_of(0, PAGES / 2, PAGES / 2);
+	ASSERT_EQ(0, memory_growth(getpid(), &slot, 1, &s, &growth));
+	EXPECT_LT(PAGES / 8 - 16, growth);
 	memory_sample_free(&s);
 }
 

@@ -82,6 +82,15 @@ qmp() {
 	grep -E "\"id\": ?${id}[,}]" "$dir/qmp.log" | jq -ce 'if .error then .error.desc | halt_error else .return end'
 }
 
+# How a migration is getting on, and whether it is so: has_status NAME STATUS
+status_of() {
+	qmp "$1" query-migrate | jq -r .status
+}
+
+has_status() {
+	[ "$(status_of "$1")" = "$2" ]
+}
+
 # As QEMU's human monitor has it
 hmp() {
 	qmp "$1" human-monitor-command "{\"command-line\":\"$2\"}" | jq -r .
@@ -154,15 +163,15 @@ gone() {
 	! kill -0 "$(pid_of "$1")" 2>/dev/null && [ -z "$(find /sys/kernel/debug/kvm -name "$(pid_of "$1")-*")" ]
 }
 
-# What the kernel's log has since it was last asked, but for what KVM says of the emulated CPU.
-# Kept for the runner, which looks for worse.
+# What the kernel's log has since it was last asked, but for what KVM says of the emulated CPU, and for
+# an interrupt that took long because the machine is busy. Kept for the runner, which looks for worse.
 quiet_kernel() {
 	dmesg >/tmp/vmm.dmesg
 	sed "1,${told:-0}d" /tmp/vmm.dmesg | grep -vE "$expected"
 	told=$(wc -l </tmp/vmm.dmesg)
 	! sed "1,${quiet_from:-0}d" /tmp/vmm.dmesg | grep -qvE "$expected"
 }
-expected='kvm \[[0-9]+\]: |kvmwatch: |kvm_amd: |SVM: |module verification failed'
+expected='kvm \[[0-9]+\]: |hrtimer: interrupt took|kvmwatch: |kvm_amd: |SVM: |module verification failed'
 
 forget_kernel() {
 	quiet_from=$(dmesg | wc -l)

@@ -1,18 +1,11 @@
 #!/bin/sh
 # Migrations from one QEMU to another on this host, of a Linux guest that writes to its memory: finished,
-# cancelled, failed; with a dirty bitmap and with dirty rings; with a display, whose memory is
-# always logged. The runner has kvmwatch loaded.
+# cancelled, failed; with a dirty bitmap and with dirty rings; over several channels; with what is left
+# fetched afterwards (postcopy); with a display, whose memory is always logged. The runner has
+# kvmwatch loaded. vm_lives: only these of bitmap, ring, multifd, postcopy, with commas.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
-
-status_of() {
-	qmp "$1" query-migrate | jq -r .status
-}
-
-has_status() {
-	[ "$(status_of "$1")" = "$2" ]
-}
 
 # How many of its slots are logged, by what kvmwatch says
 logged_slots() {
@@ -29,17 +22,27 @@ logs_more_slots() {
 	[ "$(logged_slots "$1")" -gt "$2" ]
 }
 
+# What both sides must know of how they migrate: capable NAME; $capability, if there is one
+capable() {
+	[ -z "$capability" ] || qmp "$1" migrate-set-capabilities \
+		"{\"capabilities\":[{\"capability\":\"$capability\",\"state\":true}]}"
+}
+capability=
+bandwidth=100000000
+
 # A QEMU that waits for what comes: incoming NAME OPTION...
 incoming() {
 	to=$1
 	shift
-	linux "$to" -incoming "unix:$vmm/$to.migration" "$@"
-	eventually test -S "$vmm/$to.migration"
+	linux "$to" -incoming defer "$@"
+	capable "$to" && qmp "$to" migrate-incoming "{\"uri\":\"unix:$vmm/$to.migration\"}" &&
+		eventually test -S "$vmm/$to.migration"
 }
 
 # Begin to migrate: migrate FROM TO BYTES_A_SECOND
 migrate() {
-	qmp "$1" migrate-set-parameters "{\"max-bandwidth\":$3,\"downtime-limit\":2000}" &&
+	capable "$1" && qmp "$1" migrate-set-parameters \
+		"{\"max-bandwidth\":$3,\"downtime-limit\":2000}" &&
 		qmp "$1" migrate "{\"uri\":\"unix:$vmm/$2.migration\"}"
 }
 
@@ -62,71 +65,143 @@ pages_sent_were_marked() {
 		[ "$(ours "$1" dirty_marks)" -gt 0 ]
 }
 
+# Some of its memory went as it was to: over channels of its own, or after the guest.
+went_by() {
+	qmp "$kind" query-migrate | jq -e ".ram[\"$1\"] > 0"
+}
+
 # A guest that goes on writing to so much of its memory
 keep_writing() {
-	in_guest "$1" "(while :; do dirty 20; done) &"
+	in_guest "$1" "(while :; do dirty 20; done) & writer=\$!"
 }
 
 stop_writing() {
-	in_guest "$1" "kill %1; killall cat 2>/dev/null; true"
+	in_guest "$1" "kill \$writer"
 }
 
-# All lives of one kind of log: lives WHAT ALWAYS_LOGGED OPTION...
+# A display's memory is always logged, in more than one slot where it is also at 0xa0000.
+some_logged() {
+	echo "$always slots are logged"
+	[ "$always" -gt 0 ]
+}
+
+none_logged() {
+	same 0 "$always"
+}
+
+# All lives of one kind of log: lives WHAT some_logged|none_logged OPTION...
 lives() {
-	what=$1 always=$2
+	kind=$1 when_idle=$2
 	shift 2
-	shown_name=$what
-	need "$what: a guest starts" starts "$what" "$@"
-	life "$what: boot"
-	claim "$what: so many slots are logged when nobody migrates: $always" logs_slots "$what" "$always"
-	claim "$what: it writes to its memory" keep_writing "$what"
-	claim "$what: pages and exits are KVM's own" agrees_with_kvm "$what"
+	shown_name=$kind
+	need "$kind: a guest starts" starts "$kind" "$@"
+	life "$kind: boot"
+	always=$(logged_slots "$kind")
+	claim "$kind: when nobody migrates, only a display is logged" "$when_idle"
+	claim "$kind: it writes to its memory" keep_writing "$kind"
+	claim "$kind: pages and exits are KVM's own" agrees_with_kvm "$kind"
 
-	claim "$what: another QEMU waits" incoming "$what-cancelled" "$@"
-	claim "$what: a slow migration begins" migrate "$what" "$what-cancelled" 4000000
-	claim "$what: and is at work" eventually has_status "$what" active
-	claim "$what: memory is logged" eventually logs_more_slots "$what" "$always"
+	claim "$kind: another QEMU waits" incoming "$kind-cancelled" "$@"
+	claim "$kind: a slow migration begins" migrate "$kind" "$kind-cancelled" 4000000
+	claim "$kind: and is at work" eventually has_status "$kind" active
+	claim "$kind: memory is logged" eventually logs_more_slots "$kind" "$always"
 	sleep 5
-	claim "$what: pages and exits are KVM's own meanwhile" agrees_with_kvm "$what"
-	claim "$what: it is cancelled" qmp "$what" migrate_cancel
-	claim "$what: and ends" eventually has_status "$what" cancelled
-	claim "$what: logging ends" eventually logs_slots "$what" "$always"
-	claim "$what: the other one is gone" eventually gone "$what-cancelled"
-	claim "$what: pages and exits are KVM's own after it" agrees_with_kvm "$what"
-	claim "$what: an audit agrees" audits_agree "$what"
-	claim "$what: the kernel says nothing" quiet_kernel
-	life "$what: cancelled"
+	claim "$kind: pages and exits are KVM's own meanwhile" agrees_with_kvm "$kind"
+	claim "$kind: it is cancelled" qmp "$kind" migrate_cancel
+	claim "$kind: and ends" eventually has_status "$kind" cancelled
+	claim "$kind: logging ends" eventually logs_slots "$kind" "$always"
+	claim "$kind: the other one is gone" eventually gone "$kind-cancelled"
+	claim "$kind: pages and exits are KVM's own after it" agrees_with_kvm "$kind"
+	claim "$kind: an audit agrees" audits_agree "$kind"
+	claim "$kind: the kernel says nothing" quiet_kernel
+	life "$kind: cancelled"
 
-	claim "$what: a third QEMU waits" incoming "$what-failed" "$@"
-	claim "$what: a slow migration to that one begins" migrate "$what" "$what-failed" 4000000
-	claim "$what: memory is logged again" eventually logs_more_slots "$what" "$always"
-	kill -9 "$(pid_of "$what-failed")"
-	claim "$what: it fails, as that one is killed" eventually has_status "$what" failed
-	claim "$what: logging ends then" eventually logs_slots "$what" "$always"
-	claim "$what: pages and exits are KVM's own after that" agrees_with_kvm "$what"
-	claim "$what: the kernel says nothing of it" quiet_kernel
-	life "$what: failed"
+	claim "$kind: a third QEMU waits" incoming "$kind-failed" "$@"
+	claim "$kind: a slow migration to that one begins" migrate "$kind" "$kind-failed" 4000000
+	claim "$kind: memory is logged again" eventually logs_more_slots "$kind" "$always"
+	kill -9 "$(pid_of "$kind-failed")"
+	claim "$kind: it fails, as that one is killed" eventually has_status "$kind" failed
+	claim "$kind: logging ends then" eventually logs_slots "$kind" "$always"
+	claim "$kind: pages and exits are KVM's own after that" agrees_with_kvm "$kind"
+	claim "$kind: the kernel says nothing of it" quiet_kernel
+	life "$kind: failed"
 
-	claim "$what: a fourth QEMU waits" incoming "$what-finished" "$@"
-	claim "$what: a migration begins" migrate "$what" "$what-finished" 100000000
-	claim "$what: it completes" completes "$what"
-	claim "$what: pages that went twice were marked" pages_sent_were_marked "$what"
-	claim "$what: what is left agrees with KVM" compare "$what"
-	claim "$what: the guest goes on there" stop_writing "$what-finished"
-	claim "$what: and agrees with KVM" agrees_with_kvm "$what-finished"
-	claim "$what: logging is off there" eventually logs_slots "$what-finished" "$always"
-	claim "$what: the first QEMU ends" qmp "$what" quit
-	claim "$what: and is gone" eventually gone "$what"
-	claim "$what: an audit of the other agrees" audits_agree "$what-finished"
-	claim "$what: which ends" qmp "$what-finished" quit
-	claim "$what: and is gone, too" eventually gone "$what-finished"
-	claim "$what: the kernel said nothing to the end" quiet_kernel
-	life "$what: finished"
+	finishes "$@"
+}
+
+# The guest moves to another QEMU, goes on there, and both end: finishes OPTION...
+finishes() {
+	claim "$kind: a QEMU waits that gets it all" incoming "$kind-finished" "$@"
+	claim "$kind: a migration begins" migrate "$kind" "$kind-finished" "$bandwidth"
+	[ "$capability" != postcopy-ram ] || postcopy
+	claim "$kind: it completes" completes "$kind"
+	case $capability in
+	multifd) claim "$kind: memory went over channels" went_by multifd-bytes ;;
+	postcopy-ram) claim "$kind: memory went after the guest" went_by postcopy-bytes ;;
+	esac
+	claim "$kind: pages that went twice were marked" pages_sent_were_marked "$kind"
+	claim "$kind: what is left agrees with KVM" compare "$kind"
+	claim "$kind: the guest goes on there" stop_writing "$kind-finished"
+	claim "$kind: and agrees with KVM" agrees_with_kvm "$kind-finished"
+	claim "$kind: logging is off there" eventually logs_slots "$kind-finished" "$always"
+	claim "$kind: the first QEMU ends" qmp "$kind" quit
+	claim "$kind: and is gone" eventually gone "$kind"
+	claim "$kind: an audit of the other agrees" audits_agree "$kind-finished"
+	claim "$kind: which ends" qmp "$kind-finished" quit
+	claim "$kind: and is gone, too" eventually gone "$kind-finished"
+	claim "$kind: the kernel said nothing to the end" quiet_kernel
+	life "$kind: finished"
+}
+
+# The guest goes on there before it has all of its memory.
+postcopy() {
+	claim "$kind: memory is logged" eventually logs_more_slots "$kind" 0
+	claim "$kind: the guest shall go over now" qmp "$kind" migrate-start-postcopy
+}
+
+# One migration that finishes: moves WHAT CAPABILITY OPTION...
+moves() {
+	kind=$1 capability=$2 always=0
+	shift 2
+	shown_name=$kind
+	need "$kind: a guest starts" starts "$kind" "$@"
+	life "$kind: boot"
+	claim "$kind: it writes to its memory" keep_writing "$kind"
+	finishes "$@"
+	capability=
+}
+
+# The kinds of migrations
+bitmap() {
+	lives bitmap some_logged -device VGA
+}
+
+ring() {
+	case ${vm_kernel-} in
+	5.10*)
+		skip "KVM has none here" "dirty rings"
+		return ;;
+	esac
+	accel=,dirty-ring-size=1024
+	lives ring none_logged
+	accel=
+}
+
+multifd() {
+	moves multifd multifd
+}
+
+# It is to go over before it would be done: what is left then goes as fast as it can.
+postcopy_ram() {
+	bandwidth=4000000
+	moves postcopy postcopy-ram
+	bandwidth=100000000
 }
 
 make_guest
 forget_kernel
 life begin
-lives bitmap 1 -device VGA
-accel=,dirty-ring-size=1024 lives ring 0
+for each in $(echo "${vm_lives:-bitmap,ring,multifd,postcopy}" | sed 's/postcopy/&_ram/; s/,/ /g'); do
+	$each
+done
 end_all

@@ -67,6 +67,9 @@ one_by_name() {
 		jq -e '.[0].stats | length == 1 and .[0].value > 1048576'
 }
 
+case ${vm_kernel-} in
+5.10*) skip_all "KVM has no stats fds here, so QEMU asks for none" ;;
+esac
 make_guest
 forget_kernel
 life begin

@@ -31,6 +31,7 @@
 /**
  * struct all - all objects
  * @pub:	the public part
+ * @header:	header of the first read; members that the module does not know are 0
  * @stats:	pub.stats
  * @index:	for each of @stats: the number of its descriptor, and of its bit
  * @offset:	for each of @stats: where its numbers start within an item
@@ -40,6 +41,7 @@
  */
 struct all {
 	struct kvmwatch_all pub;
+	struct kvmwatch_all_header header;
 	struct kvmwatch_value *stats;
 	__u32 *index;
 	__u32 *offset;
@@ -55,7 +57,7 @@ static struct all *all_of(const struct kvmwatch_all *pub)
 
 static const struct kvmwatch_all_header *header_of(const struct all *all)
 {
-	return (const void *)all->raw;
+	return &all->header;
 }
 
 static ssize_t read_once(int fd, void *buf, size_t size)
@@ -90,6 +92,22 @@ static int check_header(const struct kvmwatch_all_header *header)
 	    header->data_offset > header->item_size)
 		return -EBADMSG;
 	return header->filled <= header->nr && header->nr <= MAX_OBJECTS ? 0 : -EBADMSG;
+}
+
+/* Copy a header from the @n bytes of a read: it may be shorter or longer than ours. */
+static int take_header(struct kvmwatch_all_header *head, const char *from, size_t n)
+{
+	size_t both = n < sizeof(*head) ? n : sizeof(*head);
+
+	if (n < FIRST_HEADER)
+		return -EBADMSG;
+	memset(head, 0, sizeof(*head));
+	memcpy(head, from, both);
+	if (head->header_size > n || check_header(head))
+		return -EBADMSG;
+	if (head->header_size < both)
+		memset((char *)head + head->header_size, 0, both - head->header_size);
+	return 0;
 }
 
 /*
@@ -220,10 +238,7 @@ static ssize_t read_step(int fd, struct all *all, size_t at, struct kvmwatch_all
 
 	if (n < 0)
 		return n;
-	if ((size_t)n < sizeof(*head))
-		return -EBADMSG;
-	memcpy(head, all->raw + at, sizeof(*head));
-	err = check_header(head);
+	err = take_header(head, all->raw + at, n);
 	if (err)
 		return err;
 	if ((size_t)n < head->item_offset)
@@ -239,7 +254,6 @@ static ssize_t read_on(int fd, struct all *all, size_t nr, struct kvmwatch_all_h
 {
 	const struct kvmwatch_all_header *first = header_of(all);
 	size_t over = first->item_offset, end = over + nr * first->item_size;
-	struct kvmwatch_all_header shape = *first;
 	char *saved = malloc(over);
 	ssize_t n;
 
@@ -251,7 +265,7 @@ static ssize_t read_on(int fd, struct all *all, size_t nr, struct kvmwatch_all_h
 	free(saved);
 	if (n < 0)
 		return n;
-	return same_shape(&shape, head) && (size_t)n >= over ? (ssize_t)head->filled : -EBADMSG;
+	return same_shape(first, head) && (size_t)n >= over ? (ssize_t)head->filled : -EBADMSG;
 }
 
 /* Read until there are no more objects. Sets the number of items. */
@@ -275,6 +289,7 @@ static int read_all(int fd, struct all *all, size_t *nr)
 		if (n < 0 || (size_t)n < head.item_offset)
 			return n < 0 ? n : -EBADMSG;
 	}
+	all->header = head;
 	*nr = head.filled;
 	for (step = 0; head.filled < head.nr; step++) {
 		if (step == MAX_STEPS || *nr + head.nr > MAX_OBJECTS)

@@ -30,7 +30,7 @@ int kvmwatch_device_info_sized(int dev, struct kvmwatch_info *info, size_t size)
 	if (ioctl(dev, KVMWATCH_INFO, &mine) < 0)
 		return -errno;
 	mine.why[sizeof(mine.why) - 1] = '\0';
-	give(info, size, &mine, sizeof(mine));
+	give_sized(info, size, &mine, sizeof(mine));
 	return 0;
 }
 
@@ -45,7 +45,7 @@ int kvmwatch_device_open_sized(const char *path, struct kvmwatch_info *info, siz
 
 	err = kvmwatch_device_info(fd, &mine);
 	if (!err)
-		give(info, size, &mine, sizeof(mine));
+		give_sized(info, size, &mine, sizeof(mine));
 	if (!err && mine.abi != KVMWATCH_ABI)
 		err = -EPROTONOSUPPORT;
 	if (!err)
@@ -194,7 +194,7 @@ int kvmwatch_audit_vm_sized(int dev, __u64 vm, struct kvmwatch_audit *audit, siz
 
 	if (ioctl(dev, KVMWATCH_AUDIT, &mine) < 0)
 		return -errno;
-	give(audit, size, &mine, sizeof(mine));
+	give_sized(audit, size, &mine, sizeof(mine));
 	return 0;
 }
 

@@ -40,4 +40,16 @@ static inline void give(void *to, size_t size, const void *from, size_t known)
 	memcpy(to, from, size < known ? size : known);
 }
 
+/* The same for a structure that begins with the number of bytes that the kernel filled. */
+static inline void give_sized(void *to, size_t size, const void *from, size_t known)
+{
+	size_t least = size < known ? size : known;
+	__u32 filled;
+
+	memcpy(&filled, from, sizeof(filled));
+	filled = filled < least ? filled : least;
+	give(to, size, from, known);
+	memcpy(to, &filled, size < sizeof(filled) ? size : sizeof(filled));
+}
+
 #endif /* LIBKVMWATCH_HANDLES_H */

@@ -23,14 +23,16 @@
  * struct heat - header and slots of a heat fd
  * @pub:	the public part
  * @raw:	the bytes read: header and slots
- * @head:	the header in @raw
- * @slots:	the slots in @raw
+ * @head:	the header; members that the module does not know are 0
+ * @slots:	the slots, in @raw or @longer
+ * @longer:	slots of older modules, extended to our size; else NULL
  */
 struct heat {
 	struct kvmwatch_heat pub;
 	char *raw;
-	const struct kvmwatch_heat_header *head;
+	struct kvmwatch_heat_header head;
 	const struct kvmwatch_heat_slot **slots;
+	struct kvmwatch_heat_slot *longer;
 };
 
 static struct heat *heat_of(const struct kvmwatch_heat *pub)
@@ -130,7 +132,28 @@ static int check_slot(const struct kvmwatch_heat_slot *slot)
 
 static const char *slot_at(const struct heat *heat, size_t slot)
 {
-	return heat->raw + heat->head->slot_offset + slot * heat->head->slot_size;
+	return heat->raw + heat->head.slot_offset + slot * heat->head.slot_size;
+}
+
+/* Copy the header: that of an older module is shorter than ours. */
+static int take_header(struct kvmwatch_heat_header *header, const void *from, size_t size)
+{
+	memset(header, 0, sizeof(*header));
+	memcpy(header, from, size);
+	if (header->header_size < size)
+		memset((char *)header + header->header_size, 0, size - header->header_size);
+	return check_header(header);
+}
+
+/* The slot at place @i, extended to our size if the module's is shorter. */
+static const struct kvmwatch_heat_slot *take_slot(struct heat *heat, size_t i)
+{
+	const char *from = slot_at(heat, i);
+
+	if (!heat->longer)
+		return (const void *)from;
+	memcpy(&heat->longer[i], from, heat->head.slot_filled);
+	return &heat->longer[i];
 }
 
 /* Use heat->raw, which has header and slots of one read. */
@@ -139,15 +162,16 @@ static int take(struct heat *heat)
 	size_t i;
 	int err;
 
-	heat->head = (const void *)heat->raw;
-	heat->pub.head = heat->head;
-	heat->pub.nr = heat->head->nr_slots;
+	heat->pub.head = &heat->head;
+	heat->pub.nr = heat->head.nr_slots;
 	heat->slots = calloc(heat->pub.nr + 1, sizeof(*heat->slots));
-	if (!heat->slots)
+	if (heat->head.slot_filled < sizeof(*heat->longer))
+		heat->longer = calloc(heat->pub.nr + 1, sizeof(*heat->longer));
+	if (!heat->slots || (heat->head.slot_filled < sizeof(*heat->longer) && !heat->longer))
 		return -ENOMEM;
 	heat->pub.slots = heat->slots;
 	for (i = 0; i < heat->pub.nr; i++) {
-		heat->slots[i] = (const void *)slot_at(heat, i);
+		heat->slots[i] = take_slot(heat, i);
 		err = check_slot(heat->slots[i]);
 		if (err)
 			return err;
@@ -155,22 +179,24 @@ static int take(struct heat *heat)
 	return 0;
 }
 
-/* Is @b a valid header with the same layout as @a? */
+/* Do two headers have the same layout? */
 static int same_shape(const struct kvmwatch_heat_header *a, const struct kvmwatch_heat_header *b)
 {
 	return a->slot_offset == b->slot_offset && a->slot_size == b->slot_size &&
-	       a->nr_slots == b->nr_slots && !check_header(b);
+	       a->nr_slots == b->nr_slots && a->header_size == b->header_size;
 }
 
+/* Read the header as the first module had it, then all that it says is there. */
 static int read_head(int fd, struct heat *heat)
 {
 	struct kvmwatch_heat_header header;
+	char first[FIRST_HEADER];
 	size_t size;
 	int err;
 
-	err = read_whole(fd, &header, sizeof(header), 0);
+	err = read_whole(fd, first, sizeof(first), 0);
 	if (!err)
-		err = check_header(&header);
+		err = take_header(&header, first, sizeof(first));
 	if (err)
 		return err;
 	size = header.slot_offset + (size_t)header.nr_slots * header.slot_size;
@@ -178,9 +204,12 @@ static int read_head(int fd, struct heat *heat)
 	if (!heat->raw)
 		return -ENOMEM;
 	err = read_whole(fd, heat->raw, size, 0);
+	if (!err)
+		err = take_header(&heat->head, heat->raw,
+				  size < sizeof(header) ? size : sizeof(header));
 	if (err)
 		return err;
-	return same_shape(&header, (const void *)heat->raw) ? take(heat) : -EBADMSG;
+	return same_shape(&header, &heat->head) ? take(heat) : -EBADMSG;
 }
 
 int kvmwatch_heat_read(int fd, struct kvmwatch_heat **heat)
@@ -207,6 +236,7 @@ void kvmwatch_heat_free(struct kvmwatch_heat *heat)
 		return;
 	h = heat_of(heat);
 	free(h->slots);
+	free(h->longer);
 	free(h->raw);
 	free(h);
 }

@@ -89,6 +89,7 @@ static void try_info(void)
 	NEED(!kvmwatch_device_info(dev, &info.it));
 	CHECK(info);
 	NEED(info.it.abi == KVMWATCH_ABI);
+	NEED(info.it.size == sizeof(info.it));
 	close(dev);
 }
 
@@ -99,6 +100,7 @@ static void try_audit(void)
 	set_guard(audit);
 	NEED(!kvmwatch_audit_vm(0, 1, &audit.it));
 	CHECK(audit);
+	NEED(audit.it.size == sizeof(audit.it));
 }
 
 /* Arrays have our distance from one to the next, and strings end. */

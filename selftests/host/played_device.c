@@ -77,6 +77,63 @@ static int corpus(const char *name)
 	return fd;
 }
 
+/* A VM with one slot of two pages. */
+static int heat(void)
+{
+	static const struct {
+		struct kvmwatch_heat_header header;
+		struct kvmwatch_heat_slot slot;
+		__u64 distinct[2];
+		struct kvmwatch_heat_page pages[2];
+	} file = {
+		.header = {
+			.header_size = sizeof(file.header), .slot_offset = sizeof(file.header),
+			.slot_size = sizeof(file.slot) + sizeof(file.distinct),
+			.slot_filled = sizeof(file.slot), .distinct_offset = sizeof(file.slot),
+			.nr_slots = 1, .page_size = sizeof(*file.pages), .nr_windows = 2,
+			.window_ns = 125000000, .vm = 1,
+		},
+		.slot = {
+			.npages = 2, .id = 5, .ticks = 4, .marks = 3,
+			.page_offset = sizeof(file) - sizeof(file.pages),
+		},
+		.distinct = { 6, 7 },
+		.pages = { { 1, 2 }, { 2, 3 } },
+	};
+	int fd = memfd_create("heat", 0);
+
+	if (write(fd, &file, sizeof(file)) != sizeof(file))
+		abort();
+	return fd;
+}
+
+/* With CHOOSE and no names, there are no objects: all that is read is the header. */
+static int header_alone(__u32 kind)
+{
+	const struct kvmwatch_all_header header = {
+		.header_size = sizeof(header), .kind = kind, .desc_offset = sizeof(header),
+		.desc_size = sizeof(struct kvmwatch_stats_desc), .item_offset = sizeof(header),
+		.item_size = sizeof(struct kvmwatch_all_item),
+		.item_filled = sizeof(struct kvmwatch_all_item),
+		.bits_offset = sizeof(struct kvmwatch_all_item),
+		.data_offset = sizeof(struct kvmwatch_all_item),
+	};
+	int fd = memfd_create("header", 0);
+
+	if (write(fd, &header, sizeof(header)) != sizeof(header))
+		abort();
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static int open_all(const struct kvmwatch_open_all *open)
+{
+	if (!(open->flags & KVMWATCH_OPEN_CHOOSE))
+		return corpus("all-2");
+	return open->names_size ? corpus("all-3") : header_alone(open->kind);
+}
+
+/* As the module, this does not look at the size in @request. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -86,23 +143,28 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
-	switch (request) {
-	case KVMWATCH_INFO:
+	if (_IOC_TYPE(request) != KVMWATCH_IOC) {
+		errno = ENOTTY;
+		return -1;
+	}
+	switch (_IOC_NR(request)) {
+	case _IOC_NR(KVMWATCH_INFO):
 		((struct kvmwatch_info *)arg)->abi = KVMWATCH_ABI;
 		((struct kvmwatch_info *)arg)->instance = 5;
 		strcpy(((struct kvmwatch_info *)arg)->why, "for a test");
 		return 0;
-	case KVMWATCH_LIST:
+	case _IOC_NR(KVMWATCH_LIST):
 		return list(arg);
-	case KVMWATCH_OPEN:
+	case _IOC_NR(KVMWATCH_OPEN):
 		if (((struct kvmwatch_open *)arg)->id < 100)
 			return corpus("vm");
 		errno = ENOENT;
 		return -1;
-	case KVMWATCH_OPEN_ALL:
-		return corpus(((struct kvmwatch_open_all *)arg)->flags & KVMWATCH_OPEN_CHOOSE ?
-			      "all-3" : "all-2");
-	case KVMWATCH_AUDIT:
+	case _IOC_NR(KVMWATCH_OPEN_ALL):
+		return open_all(arg);
+	case _IOC_NR(KVMWATCH_OPEN_HEAT):
+		return heat();
+	case _IOC_NR(KVMWATCH_AUDIT):
 		((struct kvmwatch_audit *)arg)->agrees = 1;
 		((struct kvmwatch_audit *)arg)->audits = 3;
 		return 0;

@@ -14,6 +14,7 @@
 #include "kvm_file.h"
 #include "options.h"
 #include "output.h"
+#include "repeat.h"
 #include "proof/judge.h"
 
 #define RUNNING_TYPES	"/sys/kernel/btf/vmlinux"
@@ -22,7 +23,8 @@
 /* One set of keys for both tables, so that they make one CSV file. */
 enum {
 	COL_KIND, COL_NAME, COL_TRUST, COL_FUNCTION, COL_FORM, COL_VIA, COL_BY, COL_REASON,
-	COL_KVM, COL_VMLINUX, COL_PROVEN, COL_TESTED, COL_ABSENT, COL_UNAVAILABLE, NR_COLS
+	COL_KVM, COL_VMLINUX, COL_PROVEN, COL_TESTED, COL_ABSENT, COL_UNAVAILABLE,
+	COL_TIME, NR_COLS
 };
 
 static const struct output_column hook_columns[NR_COLS] = {
@@ -40,6 +42,7 @@ static const struct output_column hook_columns[NR_COLS] = {
 	[COL_TESTED]	= { "tested",	NULL,		true },
 	[COL_ABSENT]	= { "absent",	NULL,		true },
 	[COL_UNAVAILABLE] = { "unavailable", NULL,	true },
+	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
 static const struct output_column kernel_columns[NR_COLS] = {
@@ -57,6 +60,7 @@ static const struct output_column kernel_columns[NR_COLS] = {
 	[COL_TESTED]	= { "tested",	"TESTED",	true },
 	[COL_ABSENT]	= { "absent",	"ABSENT",	true },
 	[COL_UNAVAILABLE] = { "unavailable", "UNAVAILABLE", true },
+	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
 /* --- which files ----------------------------------------------------------- */
@@ -246,6 +250,7 @@ static void show_kernel(struct output *out, const struct subject *subject,
 	output_u64(out, COL_TESTED, count(judgement, KVMW_TESTED), NULL);
 	output_u64(out, COL_ABSENT, count(judgement, KVMW_ABSENT), NULL);
 	output_u64(out, COL_UNAVAILABLE, count(judgement, KVMW_UNAVAILABLE), NULL);
+	output_u64(out, COL_TIME, now_ns(), NULL);
 	output_row(out);
 	output_end(out);
 }
@@ -274,6 +279,7 @@ static void show_verdict(struct output *out, const struct subject *subject,
 	} else {
 		output_string(out, COL_REASON, verdict->reason);
 	}
+	output_u64(out, COL_TIME, now_ns(), NULL);
 	output_row(out);
 }
 

@@ -14,13 +14,13 @@
 
 /* One set of keys for both tables, so that they make one CSV file. */
 enum {
-	COL_TYPE, COL_OBJECT, COL_NAME, COL_TARGET, COL_VIA, COL_TRUST, COL_BY, COL_HITS,
+	COL_TYPE, COL_OF, COL_NAME, COL_TARGET, COL_VIA, COL_TRUST, COL_BY, COL_HITS,
 	COL_MISSES, COL_NEEDS, COL_REASON, COL_TIME, NR_COLS
 };
 
 static const struct output_column hook_columns[NR_COLS] = {
 	[COL_TYPE]	= { "type",	NULL,		false },
-	[COL_OBJECT]	= { "object",	NULL,		false },
+	[COL_OF]	= { "of",		NULL,		false },
 	[COL_NAME]	= { "name",	"HOOK",		false },
 	[COL_TARGET]	= { "target",	"TARGET",	false },
 	[COL_VIA]	= { "via",	"VIA",		false },
@@ -35,7 +35,7 @@ static const struct output_column hook_columns[NR_COLS] = {
 
 static const struct output_column stat_columns[NR_COLS] = {
 	[COL_TYPE]	= { "type",	NULL,		false },
-	[COL_OBJECT]	= { "object",	"OBJECT",	false },
+	[COL_OF]	= { "of",		"OF",	false },
 	[COL_NAME]	= { "name",	"STATISTIC",	false },
 	[COL_TARGET]	= { "target",	NULL,		false },
 	[COL_VIA]	= { "via",	NULL,		false },
@@ -95,7 +95,7 @@ static void show_stat(struct output *out, const struct hooks *hooks,
 	char reason[160];
 
 	output_string(out, COL_TYPE, "stat");
-	output_string(out, COL_OBJECT, hooks_object(stat->kind));
+	output_string(out, COL_OF, hooks_object(stat->kind));
 	output_string(out, COL_NAME, stat->name);
 	output_string(out, COL_NEEDS, stat->hooks);
 	if (hooks_missing(hooks, stat, reason, sizeof(reason)))

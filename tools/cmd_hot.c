@@ -255,14 +255,15 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 /* --- the table of windows ------------------------------------------------ */
 
 enum {
-	WIN_VM, WIN_NAME, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, WIN_TIME,
+	WIN_VM, WIN_NAME, WIN_AS_ID, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, WIN_TIME,
 	NR_WINS
 };
 
 static const struct output_column window_columns[NR_WINS] = {
 	[WIN_VM]	= { "vm",		NULL,		true, 0, true },
 	[WIN_NAME]	= { "name",		NULL,		false },
-	[WIN_SLOT]	= { "slot",		"SLOT",		false, 0, true },
+	[WIN_AS_ID]	= { "as_id",		NULL,		true, 0, true },
+	[WIN_SLOT]	= { "slot",		"SLOT",		true, 0, true },
 	[WIN_LENGTH]	= { "window_ns",	"WINDOW",	true },
 	[WIN_WINDOWS]	= { "windows",		"WINDOWS",	true },
 	[WIN_PAGES]	= { "pages",		"PAGES",	true },
@@ -270,8 +271,24 @@ static const struct output_column window_columns[NR_WINS] = {
 	[WIN_TIME]	= { "time_ns",		NULL,		true, 0, true },
 };
 
+static void show_slot(struct output *out, const struct watched *w, size_t slot)
+{
+	const struct kvmwatch_heat_slot *it;
+	char text[32];
+
+	if (slot == HOT_ALL) {
+		output_unknown(out, WIN_AS_ID, NULL);
+		output_unknown(out, WIN_SLOT, "logged");
+		return;
+	}
+	it = w->hot.last->slots[slot];
+	snprintf(text, sizeof(text), "%u:%u", it->as_id, it->id);
+	output_u64(out, WIN_AS_ID, it->as_id, NULL);
+	output_u64(out, WIN_SLOT, it->id, text);
+}
+
 static void show_window(struct output *out, const struct watched *w, size_t slot,
-			const char *name, unsigned int window)
+			unsigned int window)
 {
 	__u64 ns = w->hot.last->head->window_ns << window, windows;
 	struct quantity q = quantity_ns(ns);
@@ -282,7 +299,7 @@ static void show_window(struct output *out, const struct watched *w, size_t slot
 	err = hot_mean(&w->hot, slot, window, &pages, &windows);
 	output_u64(out, WIN_VM, w->vm.info.id, NULL);
 	output_string(out, WIN_NAME, w->vm.info.name);
-	output_string(out, WIN_SLOT, name);
+	show_slot(out, w, slot);
 	snprintf(text, sizeof(text), "%s %s", q.value, q.unit);
 	output_u64(out, WIN_LENGTH, ns, text);
 	if (!err) {
@@ -317,13 +334,12 @@ static void show_windows(struct output *out, const struct watched *w)
 		 w->vm.info.id, w->vm.info.name, note);
 	output_begin(out, text, window_columns, NR_WINS);
 	for (window = 0; window < heat->head->nr_windows; window++)
-		show_window(out, w, HOT_ALL, "logged", window);
+		show_window(out, w, HOT_ALL, window);
 	for (i = 0; i < heat->nr; i++) {
 		if (!w->hot.logged[i])
 			continue;
-		snprintf(text, sizeof(text), "%u:%u", heat->slots[i]->as_id, heat->slots[i]->id);
 		for (window = 0; window < heat->head->nr_windows; window++)
-			show_window(out, w, i, text, window);
+			show_window(out, w, i, window);
 	}
 	output_end(out);
 }

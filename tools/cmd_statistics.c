@@ -10,15 +10,16 @@
 #include "libkvmwatch.h"
 #include "options.h"
 #include "output.h"
+#include "repeat.h"
 
 enum {
-	COL_OBJECT, COL_NAME, COL_TYPE, COL_UNIT, COL_BUCKETS, COL_AVAILABLE, COL_NEEDS,
-	COL_MEANING,
+	COL_OF, COL_NAME, COL_TYPE, COL_UNIT, COL_BUCKETS, COL_AVAILABLE, COL_NEEDS,
+	COL_MEANING, COL_TIME,
 	NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
-	[COL_OBJECT]	= { "object",	 "OBJECT",	false },
+	[COL_OF]	= { "of",	 "OF",	false },
 	[COL_NAME]	= { "name",	 "STATISTIC",	false },
 	[COL_TYPE]	= { "type",	 "TYPE",	false },
 	[COL_UNIT]	= { "unit",	 "UNIT",	false },
@@ -26,6 +27,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_AVAILABLE]	= { "available", "AVAILABLE",	false },
 	[COL_NEEDS]	= { "needs",	 "NEEDS",	false },
 	[COL_MEANING]	= { "meaning",	 "MEANING",	false, 160 },
+	[COL_TIME]	= { "time_ns",	 NULL,		true },
 };
 
 static const char *type_of(const struct kvmwatch_stat *stat)
@@ -70,11 +72,11 @@ static const char *buckets_of(const struct kvmwatch_stat *stat)
 	return NULL;
 }
 
-static void show_stat(struct output *out, const struct kvmwatch_stat *stat)
+static void show_stat(struct output *out, const struct kvmwatch_stat *stat, __u64 time_ns)
 {
 	bool available = stat->flags & KVMWATCH_STAT_AVAILABLE;
 
-	output_string(out, COL_OBJECT, hooks_object(stat->kind));
+	output_string(out, COL_OF, hooks_object(stat->kind));
 	output_string(out, COL_NAME, stat->name);
 	output_string(out, COL_TYPE, type_of(stat));
 	output_string(out, COL_UNIT, unit_of(stat));
@@ -83,19 +85,21 @@ static void show_stat(struct output *out, const struct kvmwatch_stat *stat)
 	output_bool(out, COL_AVAILABLE, available, available ? "yes" : "no");
 	output_string(out, COL_NEEDS, stat->hooks);
 	output_string(out, COL_MEANING, stat->help);
+	output_u64(out, COL_TIME, time_ns, NULL);
 	output_row(out);
 }
 
 /* Those whose name has @part in it; all without one. */
 static int show(struct output *out, const struct hooks *hooks, const char *part)
 {
+	__u64 time_ns = now_ns();
 	size_t i, shown = 0;
 
 	output_begin(out, NULL, columns, NR_COLS);
 	for (i = 0; i < hooks->nr_stats; i++) {
 		if (part && !strstr(hooks->stats[i].name, part))
 			continue;
-		show_stat(out, &hooks->stats[i]);
+		show_stat(out, &hooks->stats[i], time_ns);
 		shown++;
 	}
 	output_end(out);

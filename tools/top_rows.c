@@ -348,7 +348,7 @@ FILL(fill_slot)
 
 	UNUSED();
 	set_number(cell, number);
-	snprintf(cell->text, sizeof(cell->text), "%u-%u", number >> 16, number & 0xffff);
+	snprintf(cell->text, sizeof(cell->text), "%u:%u", number >> 16, number & 0xffff);
 }
 
 FILL(fill_address)

@@ -152,7 +152,7 @@ int main(void)
 }
 END
 
-echo "1..20"
+echo "1..21"
 try "make install" make -s install-user PREFIX=/opt/k DESTDIR="$tmp/root"
 try "the program is there" test -x "$tmp/root/opt/k/sbin/kvmwatch"
 try "trace-cmd finds its plugin" plugin_is_found
@@ -168,6 +168,8 @@ try "the library's man page has all functions" in_man_page
 try "the tool's man page has all commands and options" options_in_man_page
 try "it says which commands have an option, and pages --help has all causes" \
 	selftests/vm/words options
+try "the schema has the columns of each command, and one type for each name" \
+	selftests/vm/words columns
 try "the tool's man page is well formed" pages tools/kvmwatch.8
 try "the library's man page is well formed" pages lib/libkvmwatch.3
 try "the device's man page is well formed" pages tools/kvmwatch.4

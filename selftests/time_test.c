@@ -23,6 +23,7 @@
 #include <kselftest_harness.h>
 
 #include "guest.h"
+#include "machine.h"
 #include "oracle.h"
 #include "slow.h"
 #include "sys.h"
@@ -330,6 +331,70 @@ TEST(a_vcpu_from_before_insmod_is_accounted_from_then_on)
 	}
 	guest_stop(g, 0);
 	EXPECT_EQ(0, guest_wait(g, 0, 10000));
+	guest_free(g);
+}
+
+#define PREEMPTION	"/sys/kernel/debug/sched/preempt"
+#define SPINNERS	3
+#define INSMODS		3
+
+/* Is its time from now on in guest mode or out of it, and only one of them? */
+static bool is_split_in_two(int fd)
+{
+	struct times before, now, diff;
+
+	if (look(fd, &before))
+		return false;
+	usleep(20000);
+	if (look(fd, &now))
+		return false;
+	diff = since(&now, &before);
+	if (llabs((long long)(diff.on + diff.off - diff.exit - diff.part[GUEST_TIME])) <= ROUNDED)
+		return true;
+	fprintf(stderr, "# %llu ns on, %llu off; %llu in guest mode, %llu out of it\n", diff.on,
+		diff.off, diff.part[GUEST_TIME], diff.exit);
+	return false;
+}
+
+#define SPINNERS	3
+
+/*
+ * At insmod all but one of these are preempted. On SVM up to 6.1, a fully preemptible kernel mostly
+ * preempts a vCPU between an exit and KVM's event of it, which then comes after insmod.
+ */
+TEST(vcpus_that_are_preempted_at_insmod_are_accounted_from_then_on)
+{
+	bool full = !machine_put("/sys/kernel/debug/sched/preempt", "full");
+	struct guest *g = guest_new(SPINNERS, 0);
+	struct times t;
+	int fd, i, err;
+
+	TH_LOG("fully preemptible: %s", full ? "now" : "as it was built");
+	ASSERT_NE(NULL, g);
+	stay_on(0);
+	ASSERT_EQ(0, watch_unload_patiently());
+	for (i = 0; i < SPINNERS; i++) {
+		ASSERT_EQ(0, guest_pin(g, i, 1));
+		ASSERT_EQ(0, guest_start(g, i, work_spin()));
+	}
+	for (i = 0; i < SPINNERS; i++)
+		ASSERT_EQ(0, guest_wait_progress(g, i, 1, 10000));
+	ASSERT_EQ(0, watch_load(NULL));
+	for (i = 0; i < SPINNERS; i++) {
+		fd = watch_vcpu(g, i);
+		ASSERT_LE(0, fd);
+		err = look(fd, &t);
+		if (!err) {
+			EXPECT_TRUE(WATCH_EVENTUALLY(watch_vcpu_stat(g, i, "exits") > 1));
+			EXPECT_TRUE(is_split_in_two(fd));
+		}
+		close(fd);
+	}
+	machine_put_back();
+	for (i = 0; i < SPINNERS; i++)
+		guest_stop(g, i);
+	for (i = 0; i < SPINNERS; i++)
+		EXPECT_EQ(0, guest_wait(g, i, 10000));
 	guest_free(g);
 }
 

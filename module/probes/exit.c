@@ -74,6 +74,19 @@ static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct 
 	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
 }
 
+/*
+ * The event of an exit from before the vCPU's time was accounted, see count_exit_put(): the vCPU
+ * has been out of guest mode since @begun, so the span of the exit begins there. While no load or
+ * put was seen, or where entries have no event, it may have been in guest mode since.
+ */
+static __always_inline void exit_before_begin(struct kvmw_vcpu *vcpu)
+{
+	if (!vcpu->begun || vcpu->where == KVMW_VCPU_UNKNOWN || !kvmw_entries_told())
+		return;
+	vcpu->exit_span.since = vcpu->begun;
+	vcpu->begun = 0;
+}
+
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
 {
 	unsigned long cell = kvmw_exit_cell(why);
@@ -83,6 +96,8 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_cell(vcpu, exit_reasons, cell);
 	vcpu->exit_span.cell = cell;
+	if (unlikely(vcpu->exit_span.early))
+		exit_before_begin(vcpu);
 	if (kvmw_span_begins(&vcpu->exit_span))
 		vcpu->exit_span.since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
@@ -160,6 +175,10 @@ static __always_inline void count_entry(struct kvmw_vcpu *vcpu, const bool usual
 	raw_write_seqcount_begin(&vcpu->seq);
 	since = kvmw_span_ends(&vcpu->exit_span);
 	now = kvmw_now_of(usual);
+	/*
+	 * @begun is 0 behind an exit since the last load: an entry before that exit has ended it,
+	 * or exit_before_begin(). While no load or put was seen, nobody uses it.
+	 */
 	if (likely(since > vcpu->since))
 		count_exit_time(vcpu, kvmw_ticks(now, since));
 	else

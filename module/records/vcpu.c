@@ -50,6 +50,8 @@ void kvmw_vcpu_begin(struct kvmw_vcpu *vcpu, u64 now)
 	vcpu->begun = span->since ? 0 : now;
 	if (span->since)
 		span->since = now;
+	else
+		span->early = true;	/* have the next exit look at @begun */
 	if (vcpu->halted)
 		vcpu->halted_since = now;
 }

@@ -115,6 +115,7 @@ static bool adopt_vcpu(struct child_walk *walk, struct kvm_vcpu *kvcpu)
 	vcpu->stats.halt_poll_ns_max[0] = kvcpu->halt_poll_ns;
 	vcpu->since = kvmw_now_anywhere();
 	vcpu->begun = vcpu->since;
+	vcpu->exit_span.early = true;
 	kvmw_publish(obj, kvcpu, KVMW_NO_SUBKEY, walk->vm);
 	adopted++;
 	return true;

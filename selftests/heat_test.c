@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -789,6 +790,40 @@ TEST_F_TIMEOUT(heat, closing_the_fd_frees_the_memory, 60)
 	}
 	ASSERT_EQ(0, watch_find(g, &with));
 	EXPECT_EQ(vm.footprint, with.footprint);
+}
+
+/* Calls of synchronize_rcu() by this thread while @fd is closed; -EPERM: nobody can see them. */
+static long waits_to_close(int fd)
+{
+	char thread[32];
+	long waits = -EPERM;
+
+	snprintf(thread, sizeof(thread), "-%d ", (int)syscall(SYS_gettid));
+	if (machine_do(WATCH_TRACEFS "/kprobe_events", "p:heat_wait synchronize_rcu"))
+		return waits;
+	if (!watch_trace_start() && !watch_trace_also("kprobes/heat_wait")) {
+		close(fd);
+		waits = watch_trace_stop() ? -EIO : watch_trace_count("heat_wait", thread, NULL);
+	}
+	watch_trace_end();
+	machine_do(WATCH_TRACEFS "/kprobe_events", "-:heat_wait");
+	return waits;
+}
+
+/* Hits may still use what is freed, so the last one waits for them. */
+TEST_F(heat, closing_an_fd_waits_only_if_that_frees_something)
+{
+	int other = kvmwatch_open_heat_vm_fd(self->dev, guest_vm_fd(self->g));
+	long waits;
+
+	ASSERT_LE(0, other);
+	waits = waits_to_close(other);
+	if (waits == -EPERM)
+		SKIP(return, "this kernel has no kprobe events");
+	EXPECT_EQ(0, waits);
+	EXPECT_EQ(1, waits_to_close(self->fd));
+	self->fd = kvmwatch_open_heat_vm_fd(self->dev, guest_vm_fd(self->g));
+	EXPECT_LE(0, self->fd);
 }
 
 /* Load kvmwatch with a limit of 4 MiB, of which 1 MiB is for those without rights. */

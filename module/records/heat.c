@@ -179,7 +179,7 @@ size_t kvmw_heat_footprint(const struct kvmw_slot *slot)
 	const struct kvmw_heat *heat;
 	size_t bytes;
 
-	rcu_read_lock();	/* pairs with synchronize_rcu() in heats_free() */
+	rcu_read_lock();	/* pairs with synchronize_rcu() in kvmw_heat_put() */
 	heat = READ_ONCE(slot->heat);
 	bytes = heat ? heat->bytes : 0;
 	rcu_read_unlock();
@@ -257,23 +257,19 @@ static struct kvmw_heat *heat_new(struct kvmw_slot *slot, bool privileged)
 	return heat;
 }
 
-/*
- * Drop a user of each heat, and free those without users. A hit may have found a heat before it was
- * hidden and still use it. Hits run with preemption off, so all of these end within the grace
- * period.
- */
-static void heats_free(struct kvmw_heat **heats, int nr)
+/* Drop a user of each heat. Hide those without users; @heats keeps only these. Returns how many. */
+static int heats_hide(struct kvmw_heat **heats, int nr)
 {
-	int i;
+	int i, hidden = 0;
 
 	lockdep_assert_held(&heat_lock);
-	for (i = 0; i < nr; i++)
-		if (!--heats[i]->users)
-			WRITE_ONCE(heats[i]->slot->heat, NULL);
-	synchronize_rcu();
-	for (i = 0; i < nr; i++)
-		if (!heats[i]->users)
-			heat_free(heats[i]);
+	for (i = 0; i < nr; i++) {
+		if (--heats[i]->users)
+			continue;
+		WRITE_ONCE(heats[i]->slot->heat, NULL);
+		heats[hidden++] = heats[i];
+	}
+	return hidden;
 }
 
 /* All new heats begin at the same moment, once all memory is allocated. */
@@ -321,9 +317,21 @@ int kvmw_heat_get(struct kvmw_slot **slots, int nr, struct kvmw_heat **heats, bo
 	return err;
 }
 
+/*
+ * A hit may have found a heat before it was hidden, and still use it. Hits run with preemption off,
+ * so all of these end within the grace period. Nobody else can find a hidden heat, so others may
+ * open and close heats meanwhile.
+ */
 void kvmw_heat_put(struct kvmw_heat **heats, int nr)
 {
 	mutex_lock(&heat_lock);
-	heats_free(heats, nr);
+	nr = heats_hide(heats, nr);
+	mutex_unlock(&heat_lock);
+	if (!nr)
+		return;
+	synchronize_rcu();
+	mutex_lock(&heat_lock);
+	while (nr)
+		heat_free(heats[--nr]);
 	mutex_unlock(&heat_lock);
 }

@@ -171,7 +171,8 @@ static void sample_again(struct work_struct *work)
 static void give_up_tsc(void)
 {
 	cancel_delayed_work_sync(&sampler);
-	leave_tsc();
+	if (kvmw_clock_is_tsc())
+		leave_tsc();
 }
 
 /* A suspend may reset the TSC, so hits use the kernel's clock until the system has resumed. */

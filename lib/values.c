@@ -57,11 +57,11 @@ const char *kvmwatch_unit(__u32 flags)
 double kvmwatch_unit_scale(__u32 flags, int exponent)
 {
 	double base = (flags & KVMWATCH_STATS_BASE_MASK) == KVMWATCH_STATS_POW2 ? 2 : 10;
+	unsigned int times = exponent < 0 ? 0U - (unsigned int)exponent : (unsigned int)exponent;
 	double scale = 1;
 
-	for (; exponent > 0; exponent--)
+	/* A double has powers of 10 exactly up to 10^22, but no negative one. */
+	while (times--)
 		scale *= base;
-	for (; exponent < 0; exponent++)
-		scale /= base;
-	return scale;
+	return exponent < 0 ? 1 / scale : scale;
 }

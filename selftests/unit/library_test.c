@@ -322,6 +322,7 @@ TEST(what_numbers_count_in)
 	EXPECT_STREQ("boolean", kvmwatch_unit(KVMWATCH_STATS_BOOLEAN));
 	EXPECT_EQ(NULL, kvmwatch_unit(0xf0));
 	EXPECT_TRUE(kvmwatch_unit_scale(0, 3) == 1000);
+	EXPECT_TRUE(kvmwatch_unit_scale(KVMWATCH_STATS_SECONDS, -9) * 1e9 == 1);
 	EXPECT_TRUE(kvmwatch_unit_scale(KVMWATCH_STATS_POW2, 10) == 1024);
 	EXPECT_TRUE(kvmwatch_unit_scale(KVMWATCH_STATS_POW2, -1) == 0.5);
 	EXPECT_TRUE(kvmwatch_unit_scale(0, 0) == 1);

@@ -10,6 +10,7 @@
 
 What a function of the library returns as -errno is raised as OSError. A statistic that is
 unavailable is None, which is not 0; a histogram is a list. The threads' rules are the library's.
+Mapped stats fds, per-page heat, forecasts and kvmwatch_all_update() are for C only.
 """
 import ctypes
 import os
@@ -18,6 +19,11 @@ KIND_VM, KIND_VCPU, KIND_SLOT, KIND_HOOK, KIND_STAT, KIND_BUCKET = range(1, 7)
 DEVICE = "/dev/kvmwatch"
 OPEN_NO_HISTOGRAMS = 1 << 1
 INFO_BLIND = 1 << 0
+PID_GONE, PID_HIDDEN, TID_GONE, TID_HIDDEN = (1 << bit for bit in range(16, 20))
+VM_DIRTY_LOG, VM_DIRTY_RING = 1 << 0, 1 << 1
+VCPU_LOADED, VCPU_HALTED = 1 << 0, 1 << 1
+SLOT_INTERNAL = 1 << 16
+ITEM_ENDED = 1 << 0
 STAT_AVAILABLE = 1 << 0
 STAT_LEFT_OUT = 1 << 1
 HOOK_ATTACHED, HOOK_PROVEN, HOOK_TESTED, HOOK_ABSENT = (1 << bit for bit in range(4))
@@ -84,8 +90,12 @@ class Stat(_Struct):
 
     @property
     def unit(self):
-        unit = _lib.kvmwatch_unit(self.desc_flags)
-        return unit.decode() if unit is not None else None
+        return _unit(self.desc_flags)
+
+    @property
+    def unit_scale(self):
+        """The number of such units that a value of 1 stands for."""
+        return _lib.kvmwatch_unit_scale(self.desc_flags, self.exponent)
 
 
 class Bucket(_Struct):
@@ -124,6 +134,14 @@ class Value(_Struct):
     def number(self):
         return _numbers(self, self.data)
 
+    @property
+    def unit(self):
+        return _unit(self.flags)
+
+    @property
+    def unit_scale(self):
+        return _lib.kvmwatch_unit_scale(self.flags, self.exponent)
+
 
 class _Guest(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("uuid", ctypes.c_char_p),
@@ -155,8 +173,17 @@ def _declare():
             ("audit_vm_sized", number, number, _U64, pointer, size),
             ("open_vm", number, number, _U64), ("open_vcpu", number, number, _U64),
             ("open_slot", number, number, _U64, _U16, _U16),
+            ("open_vm_fd", number, number, number), ("open_vcpu_fd", number, number, number),
+            ("open_slot_fd", number, number, number, _U16, _U16), ("open_kvm", number, number),
             ("open_all", number, number, _U32, _U64, _U32),
+            ("open_all_fd", number, number, _U32, number, _U32),
             ("open_chosen", number, number, _U32, _U64, pointer, size),
+            ("open_chosen_fd", number, number, _U32, number, pointer, size),
+            ("catalog_read", number, number, pointer), ("catalog_free", None, pointer),
+            ("catalog_vendor", _U32, pointer),
+            ("catalog_at", ctypes.POINTER(Stat), pointer, size),
+            ("catalog_find", ctypes.POINTER(Stat), pointer, _U32, text),
+            ("catalog_bucket", text, pointer, text, ctypes.c_uint),
             ("wait", number, number, number),
             ("stats_read", number, number, ctypes.POINTER(stats)),
             ("stats_update", number, number, stats),
@@ -186,8 +213,17 @@ def _check(result):
     return result
 
 
+def _unit(flags):
+    unit = _lib.kvmwatch_unit(flags)
+    return unit.decode() if unit is not None else None
+
+
 def _numbers(value, data):
     return data[0] if value.size == 1 else data[:value.size]
+
+
+def _texts(names):
+    return (ctypes.c_char_p * len(names))(*[name.encode() for name in names])
 
 
 class Guest:
@@ -217,6 +253,44 @@ def guest_parse(cmdline, exe=None):
     _check(_lib.kvmwatch_guest_parse(cmdline, len(cmdline), exe and os.fsencode(exe),
                                      ctypes.byref(handle)))
     return Guest(handle)
+
+
+def open_kvm(kvm_fd):
+    """The Stats of KVM's own stats fd, by KVM's fd of a VM or vCPU."""
+    return Stats(_check(_lib.kvmwatch_open_kvm(kvm_fd)))
+
+
+class Catalog:
+    """Units and meanings of all statistics, and the names of buckets."""
+    _catalog = None
+
+    def __init__(self, dev):
+        self._catalog = ctypes.c_void_p()
+        _check(_lib.kvmwatch_catalog_read(dev, ctypes.byref(self._catalog)))
+
+    @property
+    def vendor(self):
+        return _lib.kvmwatch_catalog_vendor(self._catalog)
+
+    def __iter__(self):
+        at = 0
+        while stat := _lib.kvmwatch_catalog_at(self._catalog, at):
+            yield Stat.from_buffer_copy(stat.contents)
+            at += 1
+
+    def find(self, kind, name):
+        """The Stat of that name, or None."""
+        stat = _lib.kvmwatch_catalog_find(self._catalog, kind, name.encode())
+        return Stat.from_buffer_copy(stat.contents) if stat else None
+
+    def bucket(self, name, bucket):
+        """The name of a bucket of a statistic; None: it has none."""
+        found = _lib.kvmwatch_catalog_bucket(self._catalog, name.encode(), bucket)
+        return found.decode() if found is not None else None
+
+    def __del__(self):
+        if self._catalog:
+            _lib.kvmwatch_catalog_free(self._catalog)
 
 
 class _Fd:
@@ -350,10 +424,10 @@ class Device(_Fd):
                                                ctypes.sizeof(info)))
         return info
 
-    def _list(self, struct, kind, vm=0):
+    def _list(self, struct, kind, vm=0, function=_lib.kvmwatch_list_sized):
         items, nr = ctypes.POINTER(struct)(), ctypes.c_size_t()
-        _check(_lib.kvmwatch_list_sized(self.fd, kind, vm, ctypes.byref(items),
-                                        ctypes.sizeof(struct), ctypes.byref(nr)))
+        _check(function(self.fd, kind, vm, ctypes.byref(items), ctypes.sizeof(struct),
+                        ctypes.byref(nr)))
         try:
             return [struct.from_buffer_copy(items[i]) for i in range(nr.value)]
         finally:
@@ -367,6 +441,16 @@ class Device(_Fd):
 
     def list_slots(self, vm=0):
         return self._list(Slot, KIND_SLOT, vm)
+
+    def list_vms_by_fd(self, vm_fd):
+        """The VM whose KVM fd that is, which is all the right that this takes."""
+        return self._list(Vm, KIND_VM, vm_fd, _lib.kvmwatch_list_by_fd_sized)
+
+    def list_vcpus_by_fd(self, vm_fd):
+        return self._list(Vcpu, KIND_VCPU, vm_fd, _lib.kvmwatch_list_by_fd_sized)
+
+    def list_slots_by_fd(self, vm_fd):
+        return self._list(Slot, KIND_SLOT, vm_fd, _lib.kvmwatch_list_by_fd_sized)
 
     def list_hooks(self):
         return self._list(Hook, KIND_HOOK)
@@ -391,12 +475,32 @@ class Device(_Fd):
     def open_slot(self, vm, as_id, slot):
         return Stats(_check(_lib.kvmwatch_open_slot(self.fd, vm, as_id, slot)))
 
+    def open_vm_fd(self, vm_fd):
+        return Stats(_check(_lib.kvmwatch_open_vm_fd(self.fd, vm_fd)))
+
+    def open_vcpu_fd(self, vcpu_fd):
+        return Stats(_check(_lib.kvmwatch_open_vcpu_fd(self.fd, vcpu_fd)))
+
+    def open_slot_fd(self, vm_fd, as_id, slot):
+        return Stats(_check(_lib.kvmwatch_open_slot_fd(self.fd, vm_fd, as_id, slot)))
+
     def open_all(self, kind, vm=0, flags=0):
         return AllFd(_check(_lib.kvmwatch_open_all(self.fd, kind, vm, flags)))
 
+    def open_all_fd(self, kind, vm_fd, flags=0):
+        return AllFd(_check(_lib.kvmwatch_open_all_fd(self.fd, kind, vm_fd, flags)))
+
     def open_chosen(self, kind, names=(), vm=0):
-        array = (ctypes.c_char_p * len(names))(*[name.encode() for name in names])
-        return AllFd(_check(_lib.kvmwatch_open_chosen(self.fd, kind, vm, array, len(names))))
+        array = _texts(names)
+        return AllFd(_check(_lib.kvmwatch_open_chosen(self.fd, kind, vm, array, len(array))))
+
+    def open_chosen_fd(self, kind, vm_fd, names=()):
+        array = _texts(names)
+        return AllFd(_check(_lib.kvmwatch_open_chosen_fd(self.fd, kind, vm_fd, array,
+                                                         len(array))))
+
+    def catalog_read(self):
+        return Catalog(self.fd)
 
     def audit_vm(self, vm):
         audit = Audit()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Python module against a device that played_device.c plays. For python_test.sh."""
 import ctypes
+import errno
 import os
 import re
 import subprocess
@@ -53,15 +54,23 @@ class Module(unittest.TestCase):
 
     def test_constants_are_those_of_the_header(self):
         with open(f"{TOP}/include/uapi/linux/kvmwatch.h", encoding="ascii") as file:
-            values = dict(re.findall(r"#define KVMWATCH_(KIND_\w+|VENDOR_\w+)\s+(\d+)",
-                                     file.read()))
-        self.assertEqual(8, len(values))
+            header = file.read()
+        values = dict(re.findall(r"#define KVMWATCH_(KIND_\w+|VENDOR_\w+)\s+(\d+)", header))
+        bits = dict(re.findall(r"#define KVMWATCH_((?:PID|TID|VM|VCPU|SLOT|ITEM|HOOK|STAT|INFO)_"
+                               r"\w+)\s+\(1U << (\d+)\)", header))
+        self.assertTrue(len(values) >= 8 and len(bits) >= 18)
+        values.update((name, 1 << int(bit)) for name, bit in bits.items())
         for name, value in values.items():
             self.assertEqual(int(value), getattr(kvmwatch, name), name)
 
     def test_names_are_those_of_the_library(self):
         with open(f"{TOP}/lib/libkvmwatch.map", encoding="ascii") as file:
             names = re.findall(r"\tkvmwatch_(\w+);", file.read())
+        called = re.sub("_sized$", "", "\n".join(names), flags=re.M).split("\n")
+        with open(kvmwatch.__file__, encoding="ascii") as file:
+            there = set(re.findall(r"_lib\.kvmwatch_(\w+?)(?:_sized)?\b", file.read()))
+        self.assertEqual([], [name for name in called if name not in there and
+                              not re.match("mapping_|heat_|open_heat_|predict|all_update", name)])
         methods = [name for name in vars(kvmwatch.Device) if not name.startswith("_")]
         for name in methods:
             if name not in ("info",) and not name.startswith("list_"):
@@ -91,6 +100,30 @@ class Module(unittest.TestCase):
             self.dev.list_buckets()[0]))
         self.assertEqual(9, self.dev.list_generation(kvmwatch.KIND_VM))
         self.assertEqual(3, self.dev.audit_vm(1).audits)
+
+    def test_by_fds_of_kvm(self):
+        self.assertEqual(2, len(self.dev.list_vms_by_fd(0)))
+        self.assertEqual([7], [vcpu.id for vcpu in self.dev.list_vcpus_by_fd(0)])
+        self.assertEqual([11], [slot.life for slot in self.dev.list_slots_by_fd(0)])
+        for stats in (self.dev.open_vm_fd(0), self.dev.open_vcpu_fd(0),
+                      self.dev.open_slot_fd(0, 0, 5)):
+            self.assertGreater(stats.get("loads"), 0)
+        self.assertGreater(len(self.dev.open_all_fd(kvmwatch.KIND_VCPU, 0).read()), 0)
+        self.assertEqual(kvmwatch.KIND_SLOT,
+                         self.dev.open_chosen_fd(kvmwatch.KIND_SLOT, 0, ["npages"]).read().kind)
+        with self.assertRaises(OSError) as caught:
+            kvmwatch.open_kvm(0)
+        self.assertEqual(errno.ENOTTY, caught.exception.errno)
+
+    def test_catalog(self):
+        catalog = self.dev.catalog_read()
+        self.assertEqual(0, catalog.vendor)
+        self.assertEqual(["on_cpu_ns"], [stat.name for stat in catalog])
+        stat = catalog.find(kvmwatch.KIND_VM, "on_cpu_ns")
+        self.assertEqual(("time between load and put", "seconds", 1e-9),
+                         (stat.help, stat.unit, stat.unit_scale))
+        self.assertIsNone(catalog.find(kvmwatch.KIND_SLOT, "on_cpu_ns"))
+        self.assertIsNone(catalog.bucket("on_cpu_ns", 0))
 
     def test_guests(self):
         guest = kvmwatch.guest_parse(b"vm\0-name\0guest=w\xff,,b\0-uuid\0"

@@ -79,6 +79,7 @@ TEST(a_vm_whose_fd_a_child_inherited_outlives_its_maker)
 	ASSERT_TRUE(find_name(name, &vm))
 		TH_LOG("%s is not listed", name);
 	EXPECT_EQ(0, vm.pid);
+	EXPECT_EQ(KVMWATCH_PID_GONE, vm.flags & (KVMWATCH_PID_GONE | KVMWATCH_PID_HIDDEN));
 	EXPECT_EQ(1, vm.vcpus);
 	/* The VM's memory went with the VMM. If KVM counts mapped pages, it says so too. */
 	if (oracle_debugfs(name, "pages_4k", &mapped) != -ENOENT)
@@ -167,6 +168,7 @@ TEST(a_vm_whose_fd_was_passed_on_ends_where_it_is_closed)
 	ASSERT_EQ(maker, waitpid(maker, NULL, 0));
 	ASSERT_TRUE(find_name(name, &vm));
 	EXPECT_EQ(0, vm.pid);
+	EXPECT_EQ(KVMWATCH_PID_GONE, vm.flags & (KVMWATCH_PID_GONE | KVMWATCH_PID_HIDDEN));
 	EXPECT_EQ(2, vm.vcpus);
 	EXPECT_EQ(loads, stat_of(stats, "loads"));
 	EXPECT_EQ(loads, stat_of(stats, "puts"));

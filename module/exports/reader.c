@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Numbers of processes and threads in the reader's pid namespace. See reader.h. */
+#include <linux/kconfig.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
@@ -29,6 +30,9 @@ pid_t kvmw_reader_pid(const struct kvmw_vm *vm, u32 *flags)
 {
 	pid_t nr;
 
+	/* An adopted VM: such a kernel does not know the owner, see set_owner(). */
+	if (!vm->pid && !IS_ENABLED(CONFIG_MEMCG))
+		return 0;
 	rcu_read_lock();
 	nr = number(vm->pid, KVMWATCH_PID_GONE, KVMWATCH_PID_HIDDEN, flags);
 	rcu_read_unlock();

@@ -35,8 +35,9 @@
 
 /*
  * Why a @pid is 0, in the @flags beside it: the process has ended (_GONE), or is not visible in the
- * reader's pid namespace (_HIDDEN). Without these flags there has been no process yet. The same for
- * a @tid.
+ * reader's pid namespace (_HIDDEN). The same for a @tid. Without these flags, a @tid of 0 means
+ * that no thread has run the vCPU yet; a @pid of 0, that the kernel does not know the process: it
+ * has no memory cgroups, and the VM is older than kvmwatch.
  */
 #define KVMWATCH_PID_GONE		(1U << 16)
 #define KVMWATCH_PID_HIDDEN		(1U << 17)

@@ -101,6 +101,17 @@ says() {
 	"$@" >$said 2>&1 && grep -q -e "$text" $said
 }
 
+# awk over CSV, line 1 of which has the names of columns: @NAME is a field of a row.
+# csv PROGRAM [VARIABLE=VALUE...] [FILE or -]
+csv() {
+	program=$(echo "$1" | sed 's/@\([a-z_][a-z0-9_]*\)/$at("\1")/g')
+	shift
+	awk -F, 'function at(name) { if (name in place) return place[name]
+			print "no column " name; exit 2 }
+		NR == 1 { for (i = 1; i <= NF; i++) place[$i] = i; next }
+		'"$program" "$@"
+}
+
 # Claim that the output of a command is a text.
 prints() {
 	same "$1" "$(shift && "$@")"

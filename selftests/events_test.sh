@@ -26,11 +26,11 @@ rows() {
 }
 
 rows_with() {
-	awk -F, "NR > 1 && ($2) { n++ } END { print n + 0 }" "/tmp/$1.csv"
+	csv "($2) { n++ } END { print n + 0 }" "/tmp/$1.csv"
 }
 
 sum() {
-	awk -F, "NR > 1 && ($3) { n += $2 } END { print n + 0 }" "/tmp/$1.csv"
+	csv "($3) { n += $2 } END { print n + 0 }" "/tmp/$1.csv"
 }
 
 # Start a view under a name.
@@ -42,9 +42,9 @@ view() {
 	eval "$name=$!"
 }
 
-# An awk condition: the row is about one of the two guests.
+# A condition for csv(): the row is about one of the two guests.
 of_both() {
-	echo "(\$3 == $(vm_id alice) || \$3 == $(vm_id bob))"
+	echo "(@vm == $(vm_id alice) || @vm == $(vm_id bob))"
 }
 
 # Wait until views have recorded events.
@@ -109,8 +109,6 @@ vm_id() {
 	sed -n '2s/,.*//p' "/tmp/$1.before"
 }
 
-# Columns of the views' CSV: 3 vm, 5 pid, 8 vCPU; from 9 on what they are about.
-
 start_guest alice --vcpus 1 --exits 0 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30 --halt-us 10000
 start_guest bob --vcpus 2 --exits 0 --pages-4k 500 --pages-2m 0 --dirty-rounds 3 --halts 50 --halt-us 10000
 has_done alice 1
@@ -134,60 +132,60 @@ note after
 finish halts_a halts_b1 halts polls marks_a marks_b none taken
 
 claim "wakeups of a VM are all its halts" same "$(rows halts_a)" "$(grew alice vm halts)"
-claim "and of no other VM" same "$(rows_with halts_a "\$3 == $(vm_id alice) && \$5 == $alice")" \
+claim "and of no other VM" same "$(rows_with halts_a "@vm == $(vm_id alice) && @pid == $alice")" \
 	"$(rows halts_a)"
 claim "and it did some" test "$(rows halts_a)" -gt 0
-claim "how many waited is what is counted" same "$(rows_with halts_a '$10 == "wait"')" \
+claim "how many waited is what is counted" same "$(rows_with halts_a '@how == "wait"')" \
 	"$(grew alice vm wakeups_wait)"
-claim "how many were valid, too" same "$(rows_with halts_a '$11 == "true"')" \
+claim "how many were valid, too" same "$(rows_with halts_a '@valid == "true"')" \
 	"$(grew alice vm wakeups_valid)"
 # Each event's time is rounded down to a nanosecond, the vCPU's sum only once: sums_agree EVENTS'
 # SUM NUMBER
 sums_agree() {
 	[ $(($2 - $1)) -ge -2 ] && [ $(($2 - $1)) -le $(($3 + 2)) ]
 }
-claim "they were halted as long together" sums_agree "$(sum halts_a '$9' 1)" \
+claim "they were halted as long together" sums_agree "$(sum halts_a @halted_ns 1)" \
 	"$(grew alice vm halt_time_ns)" "$(rows halts_a)"
 claim "wakeups of a vCPU are all its halts" same "$(rows halts_b1)" "$(grew bob vcpu1 halts)"
-claim "and of no other vCPU" same "$(rows_with halts_b1 "\$3 == $(vm_id bob) && \$8 == 1")" \
+claim "and of no other vCPU" same "$(rows_with halts_b1 "@vm == $(vm_id bob) && @vcpu_id == 1")" \
 	"$(rows halts_b1)"
 for type in grow shrink; do
-	claim "haltpoll has each $type of each VM" same "$(rows_with polls "\$9 == \"$type\" && $(of_both)")" \
+	claim "haltpoll has each $type of each VM" same "$(rows_with polls "@type == \"$type\" && $(of_both)")" \
 		"$(($(grew alice vm halt_poll_$type) + $(grew bob vm halt_poll_$type)))"
 done
 claim "haltpoll has each change that KVM does not tell" \
-	same "$(rows_with polls "(\$9 == \"reset\" || \$9 == \"clamp\") && $(of_both)")" \
+	same "$(rows_with polls "(@type == \"reset\" || @type == \"clamp\") && $(of_both)")" \
 	"$(($(grew alice vm halt_poll_silent) + $(grew bob vm halt_poll_silent)))"
 claim "dirty has each mark of a VM" same "$(rows marks_a)" "$(grew alice vm dirty_marks)"
 claim "which are those in KVM's dirty log" same "$(rows marks_a)" \
 	"$(sed -n '/round 1 done/,$s/.*to [0-9]* pages, \([0-9]*\) in KVM.s dirty log/\1/p' /tmp/alice.log |
 		awk '{ n += $1 } END { print n }')"
 claim "each page twice, with its place in the slot" same 150 \
-	"$(awk -F, 'NR > 1 && $9 == 262144 + $10 && $10 < 150 && $11 == 300 && $13 == 0 && $14 == 1 { n[$9]++ }
+	"$(csv '@gfn == 262144 + @rel_gfn && @rel_gfn < 150 && @npages == 300 && @as_id == 0 && @slot == 1 { n[@gfn]++ }
 		END { for (i in n) if (n[i] == 2) all++; print all + 0 }' /tmp/marks_a.csv)"
 claim "dirty has each mark of a slot" same "$(rows marks_b)" "$(grew bob slot0-1 dirty_marks)"
-claim "by the cause that is counted" same "$(rows_with marks_b '$15 == "fault"')" \
+claim "by the cause that is counted" same "$(rows_with marks_b '@cause == "fault"')" \
 	"$(grew bob vm dirty_marks_fault)"
-claim "of the VM that was asked for" same "$(rows_with marks_b "\$3 == $(vm_id bob)")" 750
+claim "of the VM that was asked for" same "$(rows_with marks_b "@vm == $(vm_id bob)")" 750
 claim "and none of a slot that nobody logs" same "$(rows none)" 0
 claim "collects has each request for the VM's logs" same "$(rows taken)" "$(grew bob vm dirty_collects)"
 claim "which are those that the guest made" same \
-	"$(rows_with taken '$9 == "fetch" && $10 == 0 && $11 == 500 && $12 == 0 && $13 == 1')" 3
+	"$(rows_with taken '@how == "fetch" && @first == 0 && @npages == 500 && @as_id == 0 && @slot == 1')" 3
 claim "wakeups of all VMs are the halts of all" same "$(rows_with halts "$(of_both)")" \
 	"$(($(grew alice vm halts) + $(grew bob vm halts)))"
 claim "in the order in which they happened, on whichever pCPU" \
-	awk -F, 'NR > 2 && $1 < last { exit 1 } { last = $1 }' /tmp/halts.csv
-claim "threads have their names" same "$(rows_with halts_a '$7 == ""')" 0
+	csv '@time_ns < last { exit 1 } { last = @time_ns }' /tmp/halts.csv
+claim "threads have their names" same "$(rows_with halts_a '@comm == ""')" 0
 claim "SIGTERM ends a view well" same "$halts_a_code $marks_a_code" "0 0"
 claim "with a summary" grep -q "dirty: 300 events in .*, 0 lost" /tmp/marks_a.err
 claim "and no instance is left" test "$(views_now)" = 0
 
 # Compare reads of all objects with reads of each: which objects there are, with which statistics.
 objects_of() {
-	cut -d , -f 1-4 | sed '/^vm,/d' | sort -s -t , -k 1,1n
+	csv '(@vm == alice || @vm == bob) && @vm != "vm" { print @vm, @name, @object, @stat }' \
+		alice="$(vm_id alice)" bob="$(vm_id bob)" - | sort -s -k 1,1n
 }
-kvmwatch stat --csv | objects_of |
-	awk -F, -v alice="$(vm_id alice)" -v bob="$(vm_id bob)" '$1 == alice || $1 == bob' >/tmp/all
+kvmwatch stat --csv | objects_of >/tmp/all
 cat /tmp/alice.after /tmp/bob.after | objects_of >/tmp/each
 claim "stat of all VMs is stat of each" same "$(cat /tmp/all)" "$(cat /tmp/each)"
 
@@ -426,18 +424,18 @@ wait "$gone"
 claim "well" same "$?" 0
 claim "and says why" grep -q "$alice: this VM has ended" /tmp/gone.err
 claim "before its summary" grep -q "pages: [1-9][0-9]* events in .*, 0 lost" /tmp/gone.err
-claim "pages has all that goes with the VM" same "$(rows_with gone '$9 == "unmap" && $10 == "4k"')" \
+claim "pages has all that goes with the VM" same "$(rows_with gone '@change == "unmap" && @level == "4k"')" \
 	"$(stat_at alice before vm mapped_4k)"
-claim "huge ones, too" same "$(rows_with gone '$9 == "unmap" && $10 == "2m"')" \
+claim "huge ones, too" same "$(rows_with gone '@change == "unmap" && @level == "2m"')" \
 	"$(stat_at alice before vm mapped_2m)"
-claim "because of its end" same "$(rows_with gone '$9 == "unmap" && $15 == "end"')" \
-	"$(rows_with gone '$9 == "unmap"')"
-claim "of this VM" same "$(rows_with gone "\$3 == $(vm_id alice)")" "$(rows gone)"
+claim "because of its end" same "$(rows_with gone '@change == "unmap" && @cause == "end"')" \
+	"$(rows_with gone '@change == "unmap"')"
+claim "of this VM" same "$(rows_with gone "@vm == $(vm_id alice)")" "$(rows gone)"
 
 claim "without debugfs a view of a VM that ends, ends" eventually ended "$bare"
 wait "$bare"
 claim "well, too" same "$?" 0
-claim "and has all that goes with the VM" same "$(rows_with bare '$9 == "unmap" && $10 == "4k"')" \
+claim "and has all that goes with the VM" same "$(rows_with bare '@change == "unmap" && @level == "4k"')" \
 	"$(stat_at bob before vm mapped_4k)"
 claim "in time" same "$(grep -c 'this VM has ended' /tmp/bare.err)" 1
 
@@ -450,23 +448,22 @@ kvmwatch stat --csv -p "$carol" >/tmp/carol.before
 finish born
 for level in 4k 2m; do
 	claim "pages has each map of $level" same "$(stat_at carol before vm map_$level)" \
-		"$(sum born '$11' "\$9 == \"map\" && \$10 == \"$level\" && \$5 == $carol")"
+		"$(sum born @leaves "@change == \"map\" && @level == \"$level\" && @pid == $carol")"
 done
-claim "by page faults" test "$(rows_with born '$9 == "map" && $15 == "fault"')" -ge 203
+claim "by page faults" test "$(rows_with born '@change == "map" && @cause == "fault"')" -ge 203
 
 # A vCPU that is hardly ever put, or never.
 eventually grep -q spins /tmp/carol.log
 exact_is_known() {
 	kvmwatch vcpu -p "$carol" -v 0 -i 0.5 -t 1 --csv | tee /tmp/exact.csv
-	same 2 "$(awk -F, 'NR > 1 && $11 > 0 && $11 <= $14 && $14 <= $7 && $21 == "true"' \
+	same 2 "$(csv '@on_min_ns > 0 && @on_min_ns <= @on_max_ns && @on_max_ns <= @window_ns && @exact == "true"' \
 		/tmp/exact.csv | wc -l)"
 }
 claim "vcpu knows the stretches of a busy vCPU exactly" exact_is_known
 claim "and none of a vCPU that is not there" same "$(kvmwatch vcpu -p "$carol" -v 1 --csv | wc -l)" 1
 # Are there lines of CSV, all with exact=false, as they are made from counters alone?
 none_exact() {
-	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "exact") at = i }
-		NR > 1 { n++; other += $at != "false" } END { exit !n || other }'
+	csv '{ n++; other += @exact != "false" } END { exit !n || other }'
 }
 by_counters() {
 	kvmwatch vcpu --counters -p "$carol" --csv | none_exact && same "$(views_now)" 0

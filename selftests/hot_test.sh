@@ -57,16 +57,16 @@ rate() {
 	return 0
 }
 
-# The sum of a column over all intervals: of_rate WHAT SLOT COLUMN
+# The sum of a column over all intervals: of_rate OF SLOT COLUMN
 of_rate() {
-	awk -F, -v of="$1" -v slot="$2" -v column="$3" \
-		'$3 == of && $5 == slot { sum += $column } END { print sum + 0 }' /tmp/rate.txt
+	csv "@of == of && @slot == slot { sum += @$3 } END { print sum + 0 }" of="$1" slot="$2" \
+		/tmp/rate.txt
 }
 
 # In each round the guest marks 64 pages, which are in the first log, then 32 of them four times
 # more.
 count_rows() {
-	awk -F, -v n="$1" '$8 == n { rows++ } END { print rows + 0 }' /tmp/hot.txt
+	csv '@count == n { rows++ } END { print rows + 0 }' n="$1" /tmp/hot.txt
 }
 
 start_demo /tmp/demo.log --name hot --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log \
@@ -82,9 +82,9 @@ claim "32 pages were in all five logs" same 32 "$(count_rows 5)"
 claim "32 pages were in one" same 32 "$(count_rows 1)"
 claim "there are no others" same 65 "$(wc -l </tmp/hot.txt)"
 claim "the hottest is first" same "5 262144 0" \
-	"$(sed -n 2p /tmp/hot.txt | awk -F, '{ print $8, $4, $5 }')"
+	"$(csv 'NR == 2 { print @count, @gfn, @rel_gfn }' /tmp/hot.txt)"
 claim "the coldest is last" same "1 262207 63" \
-	"$(tail -n 1 /tmp/hot.txt | awk -F, '{ print $8, $4, $5 }')"
+	"$(csv '{ last = @count " " @gfn " " @rel_gfn } END { print last }' /tmp/hot.txt)"
 claim "SIGTERM, too" hot TERM --top 3
 claim "the title has all marks" grep -q ": 192 marks of 64 pages in .*collected 5 times" /tmp/hot.txt
 claim "and says what a mark is" grep -q "a mark is no write" /tmp/hot.txt
@@ -95,30 +95,32 @@ claim "with exact numbers" grep -q '^{.*"gfn": *262144, *"rel_gfn": *0,.*"slot":
 claim "windows are printed" hot INT --windows --csv
 # The windows that hold the whole round show 64 pages, if no window ended within it.
 claim "no window has more pages than there are, some have some" \
-	sh -c "awk -F, '\$3 == \"logged\" && \$6 != \"\" { if (\$6 > 64) bad++; if (\$6 > 0) some++ }
-	       END { exit bad || !some }' /tmp/hot.txt"
+	csv '@slot == "" && @pages != "" { if (@pages > 64) bad++; if (@pages > 0) some++ }
+	     END { exit bad || !some }' /tmp/hot.txt
 
 claim "rates are shown" rate
-claim "they are of all marks of the VM" same "192 192" "$(of_rate vm '' 8) $(of_rate vm '' 9)"
-claim "which are of its one logged slot" same "192 192" "$(of_rate slot 1 8) $(of_rate slot 1 9)"
-claim "and of its one vCPU" same 192 "$(of_rate vcpu '' 8)"
+claim "they are of all marks of the VM" same "192 192" "$(of_rate vm '' marks) $(of_rate vm '' marks_new)"
+claim "which are of its one logged slot" same "192 192" "$(of_rate slot 1 marks) $(of_rate slot 1 marks_new)"
+claim "and of its one vCPU" same 192 "$(of_rate vcpu '' marks)"
 claim "a slot that is not logged has none" \
-	sh -c "awk -F, '\$3 == \"slot\" && \$5 == 0 { rows++; bad += \$10 != \"\" }
-	       END { exit bad || !rows }' /tmp/rate.txt"
+	csv '@of == "slot" && @slot == 0 { rows++; bad += @pages_per_second != "" }
+	     END { exit bad || !rows }' /tmp/rate.txt
 claim "nor has a VM without" says " off .* off" kvmwatch dirty --rate -i 0.2 -n 1 -p "$cold"
 
 # Slot 1 is 256 KiB of the guest's 368 KiB.
+logged=memory,dirty_logging,dirty_logged_bytes,dirty_ring
+rates=,dirty_pages,dirty_marks,dirty_window_ns,dirty_pages_per_second,dirty_marks_per_second,dirty_unknown
 list_of() {
-	kvmwatch list --csv -p "$1" | sed -n 2p | cut -d, -f11,15-23
+	kvmwatch list --csv --noheadings -p "$1" -o "$logged$2"
 }
 rate_of() {
-	kvmwatch dirty --rate -i 0.2 -n 1 --csv -p "$1" | awk -F, -v of="$2" '$3 == of { print $13 }'
+	kvmwatch dirty --rate -i 0.2 -n 1 --csv -p "$1" | csv '@of == of { print @logged_bytes }' of="$2" -
 }
 claim "list says how much of a VM is logged" says " 256 KiB of 368 KiB .*B/s over .* s, in 256 KiB$" \
 	kvmwatch list -p "$guest"
-claim "and that it is a bitmap" same "376832,part,262144,false" "$(list_of "$guest" | cut -d, -f1-4)"
+claim "and that it is a bitmap" same "376832,part,262144,false" "$(list_of "$guest")"
 claim "a VM without logging has none of it logged" same "376832,off,0,false,,,,,,dirty logging is off" \
-	"$(list_of "$cold")"
+	"$(list_of "$cold" "$rates")"
 claim "the rate of the VM says what it covers" same 262144 "$(rate_of "$guest" vm)"
 claim "so does that of its vCPU" same 262144 "$(rate_of "$guest" vcpu)"
 claim "and of its slots" same "0
@@ -149,11 +151,12 @@ eventually works_or_has_ended
 if grep -q "round 1 done" /tmp/rings.log; then
 	claim "list says that a VM has rings" says " 256 KiB of 368 KiB (ring) .* marks/s over .* s, in 256 KiB$" \
 		kvmwatch list -p "$rings"
-	claim "in CSV too" same "376832,part,262144,true" "$(list_of "$rings" | cut -d, -f1-4)"
+	claim "in CSV too" same "376832,part,262144,true" "$(list_of "$rings")"
 	claim "marks of rings are counted" rate_of_marks
-	claim "there are as many as the guest wrote" same 192 "$(of_rate vm '' 8)"
-	claim "they have a rate of their own" sh -c "awk -F, '\$3 == \"vm\" { rows++; new += \$9 != \"\" ||
-		\$10 != \"\"; marks += \$12 > 0 } END { exit new || !marks || !rows }' /tmp/rate.txt"
+	claim "there are as many as the guest wrote" same 192 "$(of_rate vm '' marks)"
+	claim "they have a rate of their own" csv '@of == "vm" { rows++; marks += @marks_per_second > 0
+		new += @marks_new != "" || @pages_per_second != "" }
+		END { exit new || !marks || !rows }' /tmp/rate.txt
 fi
 kill "$rings" 2>/dev/null
 wait "$rings" 2>/dev/null

@@ -23,9 +23,9 @@ predict() {
 
 # Names and verdicts of the two guests, in the order of rank.
 ranked() {
-	kvmwatch rank --csv "$@" 2>/tmp/rank.err | awk -F, -v a="$small" -v b="$large" '
-		NR == 1 { for (i = 1; i <= NF; i++) if ($i == "verdict") v = i }
-		NR > 1 && ($3 == a || $3 == b) { print ($3 == a ? "small" : "large") ":" $v }' | paste -sd ' '
+	kvmwatch rank --csv "$@" 2>/tmp/rank.err | csv '
+		@pid == a || @pid == b { print (@pid == a ? "small" : "large") ":" @verdict }' \
+		a="$small" b="$large" - | paste -sd ' '
 }
 
 claim "no VM is no error of rank" kvmwatch rank

@@ -10,9 +10,9 @@
  * Units: pages of 4096 bytes, seconds, bytes a second. A result that does not exist is
  * KVMWATCH_PREDICT_NONE, never 0; no result is infinite or not a number.
  *
- * The structures may grow at their end. The caller sets @size to sizeof() of the structure that it
- * was compiled with. Set all other members to 0 first: 0 is the default of each member that has
- * one.
+ * Structures with @size may grow at their end. The caller sets it to sizeof() of the structure that
+ * it was compiled with. Set all other members to 0 first: 0 is the default of each member that has
+ * one. Structures without @size never grow.
  *
  * Where the formulas come from:
  *

@@ -14,7 +14,7 @@
 
 /* Since when there is each structure: its size then. */
 #define FIRST_INPUT	offsetof(struct kvmwatch_predict_input, dirty_zero)
-#define FIRST_PREDICTION sizeof(struct kvmwatch_prediction)
+#define FIRST_PREDICTION (offsetof(struct kvmwatch_prediction, variation) + sizeof(double))
 
 /* --- Input --------------------------------------------------------------- */
 

@@ -2,10 +2,14 @@
 /* The recurrence that is found in papers. See libkvmwatch_predict.h. */
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "predict.h"
 
 #define MAX_ROUNDS	100000U
+
+/* Up to its last member at first */
+#define FIRST_TEXTBOOK	(offsetof(struct kvmwatch_textbook, bytes) + sizeof(double))
 
 struct line {
 	double slope;
@@ -58,12 +62,10 @@ static bool is_curve(const struct kvmwatch_cycle *curve)
 	return curve->points[0].ns > 0;
 }
 
-int kvmwatch_predict_textbook(struct kvmwatch_textbook *book)
+static int compute(struct kvmwatch_textbook *book)
 {
 	double bytes, seconds;
 
-	if (book->size != sizeof(*book))
-		return book->size > sizeof(*book) ? -E2BIG : -EINVAL;
 	if (!is_curve(&book->curve) || book->data_pages > KVMWATCH_PREDICT_MAX_PAGES ||
 	    book->zero_pages > KVMWATCH_PREDICT_MAX_PAGES ||
 	    !(book->zero_bytes >= 0 && book->zero_bytes <= SENT_BYTES) ||
@@ -88,4 +90,17 @@ int kvmwatch_predict_textbook(struct kvmwatch_textbook *book)
 		bytes = dirtied(book, seconds) * SENT_BYTES;
 	}
 	return 0;
+}
+
+int kvmwatch_predict_textbook(struct kvmwatch_textbook *book)
+{
+	struct kvmwatch_textbook known;
+	int err;
+
+	err = predict_copy_in(&known, sizeof(known), book, book->size, FIRST_TEXTBOOK);
+	if (!err)
+		err = compute(&known);
+	if (!err)
+		memcpy(book, &known, book->size < sizeof(known) ? book->size : sizeof(known));
+	return err;
 }

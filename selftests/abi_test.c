@@ -203,10 +203,14 @@ TEST_F(abi, one_read_marks_unavailable_statistics)
 	close(fd);
 }
 
+#define MOST	(3ULL << 30)	/* beyond what an int and one read(2) count */
+
 TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 {
 	struct kvmwatch_all_header *header = calloc(1, 1 << 20);
 	void *wrong = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct kvmwatch_all_header *most = mmap(NULL, MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+						MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t size;
 	char byte;
 	int fd;
@@ -224,6 +228,12 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	EXPECT_EQ(2, header->nr);
 	EXPECT_EQ(1, header->filled);
 	EXPECT_EQ(KVMWATCH_ALL_MORE, header->flags & KVMWATCH_ALL_MORE);
+	/* More room than a read takes. */
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+	ASSERT_NE(MAP_FAILED, most);
+	EXPECT_EQ(size + 1, read(fd, most, MOST));
+	EXPECT_EQ(2, most->filled);
+	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
 	/* The second of the two VMs. */
 	EXPECT_EQ(header->item_offset + header->item_size, read(fd, header, size));
 	EXPECT_EQ(1, header->nr);
@@ -250,6 +260,8 @@ TEST_F(abi, one_read_gives_whole_items_as_many_as_fit)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
 	close(fd);
 	free(header);
+	munmap(most, MOST);
+	munmap(wrong, 1 << 20);
 }
 
 /* Read one item at a time, while slots before and after it are created and deleted. */

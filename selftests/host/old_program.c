@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "libkvmwatch.h"
+#include "libkvmwatch_predict.h"
 
 #define GUARD	0x5a
 
@@ -165,11 +166,41 @@ static void try_stats(void)
 	close(fd);
 }
 
+/* A quiet guest. What does not fit into the result of an old program is left out. */
+static void try_forecasts(void)
+{
+	GUARDED(kvmwatch_predict_input) in;
+	GUARDED(kvmwatch_prediction) out;
+	GUARDED(kvmwatch_textbook) book;
+	struct kvmwatch_curve_point points[] = { { 500000000, 900 }, { 1000000000, 1600 } };
+	struct kvmwatch_cycle cycle = { points, 2 };
+
+	set_guard(in);
+	set_guard(out);
+	set_guard(book);
+	in.it = (struct kvmwatch_predict_input) {
+		.size = sizeof(in.it), .cycles = &cycle, .nr_cycles = 1, .ram_pages = 65536,
+		.data_pages = 20000, .zero_pages = 45536, .bandwidth = 16 << 20, .downtime = 0.3,
+	};
+	out.it = (struct kvmwatch_prediction) { .size = sizeof(out.it) };
+	NEED(!kvmwatch_predict(&in.it, &out.it));
+	CHECK(out);
+	NEED(out.it.size == sizeof(out.it) && out.it.first_bytes > 0);
+	book.it = (struct kvmwatch_textbook) {
+		.size = sizeof(book.it), .curve = cycle, .data_pages = 20000, .zero_pages = 45536,
+		.zero_bytes = 9, .bandwidth = 16 << 20, .downtime = 0.3, .horizon = 1000,
+	};
+	NEED(!kvmwatch_predict_textbook(&book.it));
+	CHECK(book);
+	NEED(book.it.rounds > 0 && book.it.bytes > 0);
+}
+
 int main(void)
 {
 	try_info();
 	try_audit();
 	try_lists();
 	try_stats();
+	try_forecasts();
 	return 0;
 }

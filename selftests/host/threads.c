@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "libkvmwatch.h"
+#include "libkvmwatch_predict.h"
 
 #define THREADS	4
 #define ROUNDS	2000
@@ -57,12 +58,34 @@ static void look(const struct kvmwatch_stats *stats)
 	need(first <= last && !strcmp(kvmwatch_unit(value->flags), ""));
 }
 
+/* What has no handle that threads could share. */
+static void forecast_and_parse(void)
+{
+	static const struct kvmwatch_curve_point points[] = {
+		{ 500000000, 900 }, { 1000000000, 1600 },
+	};
+	static const char cmdline[] = "qemu-kvm\0-name\0guest=web1";
+	struct kvmwatch_textbook book = {
+		.size = sizeof(book), .curve = { points, 2 }, .data_pages = 20000,
+		.bandwidth = 16 << 20, .downtime = 0.3, .horizon = 1000,
+	};
+	struct kvmwatch_guest *guest;
+
+	need(!kvmwatch_guest_parse(cmdline, sizeof(cmdline), NULL, &guest));
+	need(!strcmp(guest->name, "web1"));
+	kvmwatch_guest_free(guest);
+	need(!kvmwatch_guest_read(getpid(), &guest));
+	kvmwatch_guest_free(guest);
+	need(!kvmwatch_predict_textbook(&book));
+}
+
 static void *run(void *arg)
 {
 	struct kvmwatch_stats *own;
 	int i;
 
 	need(!kvmwatch_stats_read(fd, &own));
+	forecast_and_parse();
 	for (i = 0; i < ROUNDS; i++) {
 		need(!kvmwatch_stats_update(fd, own));
 		look(own);

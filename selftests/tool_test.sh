@@ -49,6 +49,8 @@ claim "a slot without logging has no dirty_pages in JSON" \
 	sh -c "! kvmwatch stat --json -p $guest | grep dirty_pages"
 claim "stat names exit reasons" says "exit_reasons.*\(npf\|EPT_VIOLATION\): [1-9]" \
 	kvmwatch stat -p "$guest"
+claim "help shows what --help of a command shows" \
+	same "$(kvmwatch dirty --rate --help)" "$(kvmwatch help dirty --rate)"
 claim "exits names the processor's reasons" says "^kvm  *\(npf\|EPT_VIOLATION\) " \
 	kvmwatch exits -p "$guest"
 claim "exits names KVM's reasons" says "^user  *IO  *[0-9]" kvmwatch exits -p "$guest"

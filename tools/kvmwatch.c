@@ -61,10 +61,10 @@ static const struct cmd *find_cmd(const char *name)
 	return NULL;
 }
 
-/* "help COMMAND" is "COMMAND --help". */
+/* "help COMMAND", or "help dirty --rate", is "COMMAND --help". */
 static int explain(int argc, char **argv)
 {
-	char option[] = "--help", *args[] = { argv[2], option, NULL };
+	static char option[] = "--help";
 	const struct cmd *cmd;
 
 	if (argc == 2) {
@@ -72,12 +72,13 @@ static int explain(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	cmd = find_cmd(argv[2]);
-	if (!cmd || argc > 3) {
-		complain(cmd ? argv[3] : argv[2], cmd ? "too much; give one command" :
-			 "no such command; see kvmwatch --help");
+	if (!cmd) {
+		complain(argv[2], "no such command; see kvmwatch --help");
 		return EXIT_USAGE;
 	}
-	return cmd->run(cmd, 2, args);
+	memmove(&argv[1], &argv[2], (argc - 2) * sizeof(*argv));
+	argv[argc - 1] = option;
+	return cmd->run(cmd, argc - 1, argv + 1);
 }
 
 static int run(int argc, char **argv)

@@ -97,7 +97,7 @@ note() {
 }
 
 stat_at() {
-	sed -n "s/^[^,]*,[^,]*,$3,$4,//p" "/tmp/$1.$2"
+	csv '@object == object && @stat == stat { print @value }' object="$3" stat="$4" "/tmp/$1.$2"
 }
 
 # By how much a number of a guest's object grew: grew alice vcpu0 halts
@@ -106,7 +106,7 @@ grew() {
 }
 
 vm_id() {
-	sed -n '2s/,.*//p' "/tmp/$1.before"
+	csv 'NR == 2 { print @vm }' "/tmp/$1.before"
 }
 
 start_guest alice --vcpus 1 --exits 0 --pages-4k 300 --pages-2m 2 --dirty-rounds 2 --halts 30 --halt-us 10000

@@ -26,7 +26,7 @@ sample() {
 }
 
 vm_stat() {
-	kvmwatch stat --csv -p "$guest" | sed -n "s/^[^,]*,[^,]*,vm,$1,//p"
+	kvmwatch stat --csv -p "$guest" | csv '@object == "vm" && @stat == stat { print @value }' stat="$1" -
 }
 
 # A number is the same in both outputs, unless it has changed between them.

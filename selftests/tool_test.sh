@@ -11,7 +11,7 @@ json_stat() {
 }
 
 vm_stat() {
-	kvmwatch stat --csv -p "$guest" | sed -n "s/^[^,]*,[^,]*,vm,$1,//p"
+	kvmwatch stat --csv -p "$guest" | csv '@object == "vm" && @stat == stat { print @value }' stat="$1" -
 }
 
 # Mapped pages as KVM counts them. 5.10 does not count: there it is $2, the pages that the guest

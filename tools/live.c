@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How a VM whose dirty log is on dirties pages. See live.h. */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -197,24 +198,51 @@ static __u64 guess_age(const struct live *live)
 }
 
 /*
+ * Of @marked pages that were marked within @age_ns, those that were by the time that the bucket
+ * which goes on now began. If nothing else was logged before, the buckets have it. Else they have
+ * marks of cycles that went on for longer, or less long; but pages come no slower in the beginning
+ * than they do now.
+ */
+static double marked_before(const struct live *live, const struct live_cycles *cycles,
+			    const __u64 *sum, unsigned int bucket, __u64 age_ns, double marked)
+{
+	const __u64 *upper = live->begin.upper_ns;
+	__u64 from = bucket ? upper[bucket - 1] : 0;
+	double before = 0, last = (double)sum[bucket], since = (double)(age_ns - from), share;
+	unsigned int b;
+
+	for (b = 0; b < bucket; b++)
+		before += (double)sum[b];
+	if (before <= 0)
+		return 0;
+	if (before + last <= 1.05 * marked)
+		return marked * before / (before + last);
+	share = since / (double)(upper[bucket] - from);
+	return fmin(marked * before / (before + share * last),
+		    fmax(marked - cycles->pages_s * since / NS_PER_S, 0));
+}
+
+/*
  * The cycle that had begun before: what was marked in it until then has the shape of what the
  * module has counted by age. If the log has been cleared before, other cycles are in there, and
  * the sum is more than what is marked now.
  */
 static void add_begun(const struct live *live, __u64 age_ns, struct live_cycles *cycles)
 {
-	__u64 sum[AGES_MAX], all = 0, so_far = 0, marked;
-	unsigned int b, nr = 0;
+	__u64 sum[AGES_MAX], marked = live->points[0].marks;
+	double before, all = 0, so_far = 0;
+	unsigned int b, bucket = 0;
 
 	sum_buckets(&live->begin, sum);
-	while (nr < live->begin.nr_buckets && (!nr || live->begin.upper_ns[nr - 1] < age_ns))
-		all += sum[nr++];
-	marked = live->ring || live->dirty > live->points[0].marks ? live->points[0].marks :
-								     live->dirty;
-	for (b = 0; b < nr && live->begin.upper_ns[b] < age_ns; b++) {
-		so_far += sum[b];
+	while (bucket + 1 < live->begin.nr_buckets && live->begin.upper_ns[bucket] < age_ns)
+		all += (double)sum[bucket++];
+	if (!live->ring && live->dirty <= marked)
+		marked = live->dirty;
+	before = marked_before(live, cycles, sum, bucket, age_ns, (double)marked);
+	for (b = 0; b < bucket; b++) {
+		so_far += (double)sum[b];
 		add_point(cycles, live->begin.upper_ns[b],
-			  all ? (__u64)((double)marked * (double)so_far / (double)all + 0.5) : 0);
+			  all > 0 ? (__u64)(before * so_far / all + 0.5) : 0);
 	}
 	add_point(cycles, age_ns, marked);
 }

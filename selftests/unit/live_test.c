@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Cycles of the dirty log, found by reading again and again: see live.h. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "kselftest_harness.h"
@@ -105,6 +106,44 @@ TEST(what_was_logged_before_is_scaled_away)
 	EXPECT_EQ(100, cycles.points[8].pages);
 	EXPECT_EQ(0, (__u64)cycles.pages_s);
 	done(live);
+}
+
+/* Pages that are marked within so many ms by a guest that writes to any of 28,000 */
+static double marked_in(double ms)
+{
+	return 28000 * -expm1(-1.6 * ms / 28000);
+}
+
+/*
+ * Three cycles of a second and one of five were before the one that runs, whose age is 1.03 s, or
+ * 1.5: its first second has what it had.
+ */
+TEST(other_cycles_do_not_bend_the_one_that_runs)
+{
+	static const unsigned int ages[] = { 1030, 1500 };
+	__u64 marks[80];
+	struct live *live;
+	unsigned int i, b, age;
+
+	for (age = 0; age < 2; age++) {
+		const unsigned int ends[] = { 1000, 1000, 1000, 5000, ages[age] };
+
+		for (i = 0; i < 80; i++)
+			marks[i] = 12000 + marked_in(ages[age] + 25 * i);
+		live = look_on(80, marks, NULL);
+		live->dirty = marked_in(ages[age]);
+		for (i = 0; i < 13 * ARRAY_SIZE(ends); i++) {
+			b = i % 13;
+			live->begin.slots->in[b] += marked_in(fmin(1 << b, ends[i / 13])) -
+				(b ? marked_in(fmin(1 << (b - 1), ends[i / 13])) : 0);
+		}
+		live_cycles(live, ages[age] * MS, &cycles);
+		ASSERT_EQ(1, cycles.nr);
+		EXPECT_EQ(1024 * MS, cycles.points[10].ns);
+		EXPECT_LT(fabs(cycles.points[10].pages / marked_in(1024) - 1), 0.05);
+		EXPECT_LT(fabs(cycles.points[9].pages / marked_in(512) - 1), 0.05);
+		done(live);
+	}
 }
 
 TEST(cycle_begins_when_the_log_is_collected)

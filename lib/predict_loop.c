@@ -452,8 +452,9 @@ static void first_pass(struct state *s)
 	s->first_pass = true;
 	data = (double)in->data_pages * s->chance->data;
 	all = fmin((double)in->data_pages + (double)in->zero_pages, (double)in->ram_pages);
+	/* What comes while what has come is sent, too */
 	grown = fmin(in->growth / plan->whole.rate, 0.9) * layout->before_zero;
-	data = fmin(data * (1 + grown), all);
+	data = fmin(data / (1 - grown), all);
 	zero = all - data;
 	tail = data * layout_data_left(layout, plan->whole.look_below / all);
 	left = fmax(tail - plan->whole.window * (1 - even), 0);

@@ -186,8 +186,12 @@ static void attach_resolved(struct module *kvm)
 	resolve_kvm();
 	kvmw_hooks_prove(kvm);
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
-		attach_one(i, kvm);
+		if (kvmw_hooks[i].rare)
+			attach_one(i, kvm);
 	kvmw_func_attach_rare();
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (!kvmw_hooks[i].rare)
+			attach_one(i, kvm);
 	attached = working();
 	unfit = useless(attached);
 	if (unfit) {

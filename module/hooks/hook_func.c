@@ -54,21 +54,47 @@ NOKPROBE_SYMBOL(canary_kprobe);
 
 /* --- ftrace ---------------------------------------------------------------- */
 
-/* Shared by all rare functions: a hit looks up its hook by the address. */
+/*
+ * Shared by all rare functions and the canary, as registering takes the kernel 7 million
+ * instructions for each ops. A hit looks up its function by the address.
+ */
 static struct ftrace_ops rare_ops;
+static bool rare_registered;
+
+/* The rare functions, those that are called more often first. Constant while rare_ops is there. */
+static struct {
+	unsigned long addr;
+	void (*hit)(KVMW_FTRACE_ARGS);
+} rare[KVMW_NR_HOOKS];
+static unsigned int nr_rare;
 
 /* The site is the function's first instruction, or the one behind an ENDBR64. */
 #define SITE_MAX_OFFSET	4
 
 static void notrace rare_hit(KVMW_FTRACE_ARGS)
 {
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < KVMW_NR_HOOKS; i++) {
-		if (kvmw_hooks[i].rare && ip - kvmw_hooks[i].addr <= SITE_MAX_OFFSET) {
-			kvmw_hooks[i].on.ftrace(ip, caller, ops, fregs);
+	for (i = 0; i < nr_rare; i++) {
+		if (ip - rare[i].addr <= SITE_MAX_OFFSET) {
+			rare[i].hit(ip, caller, ops, fregs);
 			return;
 		}
+	}
+	WRITE_ONCE(ftrace_sang, true);	/* all that is left is the canary */
+}
+
+/* hook_table.h has what begins and ends objects first, and the rest behind that. */
+static void list_rare(void)
+{
+	const struct kvmw_hook *hook = kvmw_hooks + KVMW_NR_HOOKS;
+
+	nr_rare = 0;
+	while (hook-- > kvmw_hooks) {
+		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
+			continue;
+		rare[nr_rare].addr = hook->addr;
+		rare[nr_rare++].hit = hook->on.ftrace;
 	}
 }
 
@@ -105,16 +131,21 @@ static bool is_patched(unsigned long addr)
 	return is_call((void *)addr) || is_call((void *)addr + SITE_MAX_OFFSET);
 }
 
-static bool ftrace_works(void)
+static int filter_canary(struct ftrace_ops *ops)
 {
 	unsigned long addr = (unsigned long)canary;
 
-	if (!canary_ops.func) {
-		/* objtool wants no address in code to point behind an ENDBR64. */
-		OPTIMIZER_HIDE_VAR(addr);
+	/* objtool wants no address in code to point behind an ENDBR64. */
+	OPTIMIZER_HIDE_VAR(addr);
+	return ftrace_set_filter_ip(ops, kvmw_ftrace_ip(addr), 0, 0);
+}
+
+/* The canary is one of the rare functions, or before these are hooked has an ops of its own. */
+static bool ftrace_works(void)
+{
+	if (!rare_registered && !canary_ops.func) {
 		canary_ops.func = canary_ftrace;
-		if (ftrace_set_filter_ip(&canary_ops, kvmw_ftrace_ip(addr), 0, 0) ||
-		    ops_register(&canary_ops)) {
+		if (filter_canary(&canary_ops) || ops_register(&canary_ops)) {
 			memset(&canary_ops, 0, sizeof(canary_ops));
 			return false;
 		}
@@ -128,8 +159,6 @@ static int attach_ftrace(struct kvmw_hook *hook)
 {
 	int err;
 
-	if (!ftrace_works())
-		return -ESHUTDOWN;
 	if (hook->rare) {
 		err = ftrace_set_filter_ip(&rare_ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 		/* An ops without a filter would get every function there is. */
@@ -137,6 +166,8 @@ static int attach_ftrace(struct kvmw_hook *hook)
 			rare_ops.func = rare_hit;
 		return err;
 	}
+	if (!ftrace_works())
+		return -ESHUTDOWN;
 	hook->ops.func = hook->on.ftrace;
 	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 	if (err)
@@ -297,18 +328,26 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 void kvmw_func_attach_rare(void)
 {
 	struct kvmw_hook *hook;
+	bool works;
 	int err;
 
 	if (!rare_ops.func)
 		return;
-	err = ops_register(&rare_ops);
+	list_rare();
+	err = filter_canary(&rare_ops);
+	if (err)
+		kvmw_ftrace_free_filter(&rare_ops);
+	else
+		err = ops_register(&rare_ops);
 	if (err)
 		memset(&rare_ops, 0, sizeof(rare_ops));
+	rare_registered = !err;
+	works = !err && ftrace_works();
 	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++) {
 		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
 			continue;
 		if (!err) {
-			kvmw_hook_set_off(hook, !is_patched(hook->addr));
+			kvmw_hook_set_off(hook, !works || !is_patched(hook->addr));
 			continue;
 		}
 		hook->target = NULL;
@@ -343,6 +382,7 @@ void kvmw_func_detach_all(void)
 	}
 	if (rare_ops.func)
 		ops_unregister(&rare_ops);
+	rare_registered = false;
 	if (canary_ops.func)
 		ops_unregister(&canary_ops);
 	if (canary_kp.pre_handler)

@@ -8,8 +8,8 @@
 struct kvmw_hook;
 
 /*
- * Returns 0 or a negative errno with @hook->reason filled in. Rare functions are attached together
- * by kvmw_func_attach_rare(), when all others are.
+ * Returns 0 or a negative errno with @hook->reason filled in. Rare functions come first, and are
+ * attached together by kvmw_func_attach_rare() before the others come.
  */
 int kvmw_func_attach(struct kvmw_hook *hook);
 void kvmw_func_attach_rare(void);

@@ -5,8 +5,9 @@
  * KVMW_HOOKS(HOT, RARE, RET, TP, TP_OR_MORE) expands HOT(id, help, symbol...) and RARE(the same)
  * for entries of functions, RET(the same) for functions from entry to return, and
  * TP(id, help, arguments, tracepoint) for tracepoints. Functions that are called often
- * get what it takes to make a hit cheap; those that are not share it, which makes
- * kvmwatch quicker to load and unload. Returns are dear, so they wait to be asked for.
+ * get what it takes to make a hit cheap. Those that are not share it, which makes
+ * kvmwatch quicker to load and unload; a hit looks for its row from the last one upward, three
+ * instructions for each. Returns are dear, so they wait to be asked for.
  *
  * A function row names the symbols that mean the same on different kernels, the
  * newest first; the first that kvm.ko has is taken, under exactly that name. Its
@@ -16,6 +17,7 @@
  * its first. A kernel with kCFI stops a call through a pointer of another type. An event that has
  * one more of them on some kernels is TP_OR_MORE: kvmw_tp_<id>_more() is its handler there.
  *
+ * KVMW_SHADOW is HOT where the usual guest has shadow page tables, else RARE.
  * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
  * depend on the kernel: see kvm_functions.h.
  */
@@ -36,20 +38,21 @@
 	     "kvm_arch_commit_memory_region")					\
 	HOT(spte_change, "an entry of a TDP MMU page table changes",		\
 	     KVMW_SYM_SPTE_CHANGE)						\
-	HOT(rmap_add, "a leaf appears in a shadow page table", KVMW_SYM_RMAP_ADD) \
-	HOT(rmap_zap, "a leaf of a shadow page table is cleared",		\
-	     "mmu_spte_clear_track_bits")					\
+	KVMW_SHADOW(HOT, RARE)(rmap_add, "a leaf appears in a shadow page table", \
+			       KVMW_SYM_RMAP_ADD)				\
+	KVMW_SHADOW(HOT, RARE)(rmap_zap, "a leaf of a shadow page table is cleared", \
+			       "mmu_spte_clear_track_bits")			\
 	HOT(dirty_mark, "KVM marks a guest page dirty",			\
 	     "mark_page_dirty_in_slot")						\
 	RARE(log_get, "the VMM fetches a slot's dirty log",			\
 	     "kvm_get_dirty_log_protect")					\
 	RARE(log_clear, "the VMM clears a slot's dirty log",			\
 	     "kvm_clear_dirty_log_protect")					\
-	HOT(log_word, "pages are taken from a slot's dirty log",		\
-	    "kvm_arch_mmu_enable_log_dirty_pt_masked")				\
+	RARE(log_word, "pages are taken from a slot's dirty log",		\
+	     "kvm_arch_mmu_enable_log_dirty_pt_masked")				\
 	HOT(vcpu_load, "a vCPU is loaded on a pCPU", "kvm_arch_vcpu_load")	\
 	HOT(vcpu_put, "a vCPU is put from a pCPU", "kvm_arch_vcpu_put")	\
-	HOT(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\
+	RARE(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\
 	KVMW_HOOKS_KERNEL(HOT, RARE)						\
 	RET(load_cost, "KVM's loading of a vCPU, from entry to return",		\
 	    "kvm_arch_vcpu_load")						\

@@ -18,6 +18,7 @@
 #if !KVMW_SINCE(6, 1)
 #define KVMW_SYM_HALT		"kvm_vcpu_block"
 #define KVMW_SYM_RMAP_ADD	"mmu_set_spte"
+#define KVMW_SHADOW(HOT, RARE)	HOT
 /* The compiler inlines mark_page_dirty_in_slot() into these two callers. */
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
 	HOT(dirty_mark_vm, "KVM marks a page of a VM dirty", "mark_page_dirty")	\
@@ -32,10 +33,11 @@
 #else
 #define KVMW_SYM_HALT		"kvm_vcpu_halt"
 #define KVMW_SYM_RMAP_ADD	"__rmap_add"
+#define KVMW_SHADOW(HOT, RARE)	RARE
 #define KVMW_NEED_DIRTY_KERNEL	0
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
-	HOT(rmap_zap_all, "all leaves that map a page are cleared",		\
-	    "kvm_zap_all_rmap_sptes")
+	RARE(rmap_zap_all, "all leaves that map a page are cleared",		\
+	     "kvm_zap_all_rmap_sptes")
 #define KVMW_HOOK_ROW_rmap_zap_all
 #define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_zap_all)
 #endif

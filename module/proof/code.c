@@ -3,6 +3,7 @@
 #include "proof/code.h"
 
 #define LOCK		0xf0
+#define LEA		0x8d
 #define UNLOCKED	0x3e	/* what the kernel makes of LOCK while it has one CPU */
 
 static __s32 number_at(const __u8 *at)
@@ -130,29 +131,47 @@ static bool is_address(const __u8 *at, size_t left, __u32 offset, unsigned int n
 {
 	struct operand operand;
 
-	return left > 2 && is_rex_w(at[0]) && at[1] == 0x8d &&
+	return left > 2 && is_rex_w(at[0]) && at[1] == LEA &&
 	       operand_at(at + 2, left - 2, &operand) && operand.indexed && !operand.folded &&
 	       is_counter(&operand, offset, nr);
 }
 
-/* Nearly all bytes are none of it, which this tells fast. @at is behind the first byte. */
-static bool may_be_here(const __u8 *at)
+#define ONES	0x0101010101010101ULL
+
+/* Is one of eight bytes this one? */
+static bool has_byte(__u64 eight, __u8 byte)
 {
-	return is_rex_w(at[0]) && (at[-1] == LOCK || at[-1] == UNLOCKED);
+	__u64 zero = eight ^ ONES * byte;
+
+	return (zero - ONES) & ~zero & ONES * 0x80;
+}
+
+/* May one of the next eight bytes begin what is looked for? Nearly none does. */
+static bool may_be_near(const __u8 *at)
+{
+	__u64 first, second;
+
+	memcpy(&first, at, sizeof(first));
+	memcpy(&second, at + 1, sizeof(second));
+	return has_byte(first, LOCK) || has_byte(first, UNLOCKED) || has_byte(second, LEA);
 }
 
 bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, unsigned int nr,
 		      struct kvmw_change *change)
 {
 	const __u8 *bytes = code->bytes;
+	size_t looked = at;	/* the bytes ahead of this may be it */
 
 	for (; at + 1 < code->size; at++) {
+		if (at >= looked) {
+			while (code->size - at > 8 && !may_be_near(bytes + at))
+				at += 8;
+			looked = at + 8;
+		}
 		change->at = at;
-		if (may_be_here(bytes + at + 1) &&
-		    is_change(bytes + at, code->size - at, offset, nr, change))
+		if (is_change(bytes + at, code->size - at, offset, nr, change))
 			return true;
-		if (bytes[at + 1] == 0x8d &&
-		    is_address(bytes + at, code->size - at, offset, nr)) {
+		if (is_address(bytes + at, code->size - at, offset, nr)) {
 			change->constant = false;
 			return true;
 		}

@@ -173,6 +173,14 @@ bench: initrd ## instructions per event, and of eBPF for the same; with up to 1,
 	@$(MAKE) -C selftests bpf
 	@$(VM)/suite bench
 
+bench-cycles: ## cycles of this processor that a hit of each handler takes (on KERNEL=6.1)
+	@$(VM)/deps vm
+	$(call link_sources,$(call objects,$(VM_KDIR)))
+	$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
+	$(call build_beside,cycles,subject.o)
+	@$(MAKE) -C selftests cycles OBJECTS=$(call objects,$(VM_KDIR))
+	@build/selftests/cycles
+
 bench-predict: initrd ## real migrations against their forecasts (T: which; SUITE, KERNEL)
 	@$(MAKE) -C selftests predict
 	@$(VM)/bench-predict $(T) | $(VM)/tap
@@ -210,11 +218,11 @@ $(if $(filter debug% kcsan,$(KERNEL)),$(call build_beside,planted))
 $(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
 endef
 
-# Build a module of the tests beside ours.
+# Build a module of the tests beside ours, or a part of one.
 define build_beside
 @mkdir -p $(call objects,$(VM_KDIR))/$(1)
 @ln -sf $(CURDIR)/selftests/$(1)/* $(call objects,$(VM_KDIR))/$(1)/
-$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) modules
+$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR))/$(1) $(or $(2),modules)
 endef
 
 # Check the module with gcc's W=1 and sparse.
@@ -235,4 +243,4 @@ export T V KERNELS SUITE RESULTS_TO RESULTS_OF
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo \
 	demo-fleet picture check check-all check-rest results unit vm-test vmms storm fuzz-vm \
 	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm \
-	bench bench-predict packages try-packages lint initrd sparse vm-deps clean help
+	bench bench-cycles bench-predict packages try-packages lint initrd sparse vm-deps clean help

@@ -64,7 +64,8 @@ static bool rare_registered;
 /* The rare functions, those that are called more often first. Constant while rare_ops is there. */
 static struct {
 	unsigned long addr;
-	void (*hit)(KVMW_FTRACE_ARGS);
+	void (*hit)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
+		    KVMW_FTRACE_REGS *fregs);
 } rare[KVMW_NR_HOOKS];
 static unsigned int nr_rare;
 

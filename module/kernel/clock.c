@@ -51,7 +51,9 @@ u64 kvmw_now_anywhere(void)
 	u64 now;
 
 	preempt_disable();
+	rmb();	/* a reader takes the time after what it read before ... */
 	now = kvmw_now();
+	rmb();	/* ... and before what it reads next */
 	preempt_enable();
 	return now;
 }

@@ -13,6 +13,15 @@ struct cycles_event {
 /* The first does nothing. The last has no name. */
 extern const struct cycles_event cycles_events[];
 
+/* The linker's: where the program's code is, and where sections of the objects begin and end. */
+#ifdef __KERNEL__
+extern struct alt_instr __start_altinstructions[], __stop_altinstructions[];
+extern struct jump_entry __start___jump_table[], __stop___jump_table[];
+extern s32 __start_return_sites[], __stop_return_sites[];
+#else
+extern char __executable_start[], etext[];
+#endif
+
 void cycles_setup(void);
 /* Patch the code, which is writable, as a kernel does when it loads a module. Once. */
 void cycles_patch(void);

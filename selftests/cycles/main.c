@@ -20,8 +20,6 @@
 __asm__(".globl __x86_return_thunk\n"
 	"__x86_return_thunk: ret\n");
 
-extern char __executable_start[], etext[];
-
 static unsigned long long now(void)
 {
 	unsigned long long ticks;

@@ -241,11 +241,6 @@ const struct cycles_event cycles_events[] = {
 
 /* --- what a kernel patches -------------------------------------------------------- */
 
-/* Sections of the objects; the program's linker marks their ends. */
-extern struct alt_instr __start_altinstructions[], __stop_altinstructions[];
-extern struct jump_entry __start___jump_table[], __stop___jump_table[];
-extern s32 __start_return_sites[], __stop_return_sites[];
-
 static bool has(u16 feature)
 {
 	return feature == X86_FEATURE_ALWAYS || feature == X86_FEATURE_SVM;
@@ -276,7 +271,7 @@ void cycles_patch(void)
 	for (alt = __start_altinstructions; alt < __stop_altinstructions; alt++)
 		if (has(alt->cpuid))
 			replace(alt);
-	/* The clock is the TSC: its branches fall through. Nobody traces. */
+	/* The clock is the TSC, so a branch on that is none. Nobody traces. */
 	for (jump = __start___jump_table; jump < __stop___jump_table; jump++) {
 		at = (u8 *)jump_entry_code(jump);
 		if (jump_entry_key(jump) == &kvmw_clock_tsc.key)

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "cmd_what_if.h"
 #include "output.h"
+#include "probes/causes.h"
 #include "view.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
@@ -188,10 +189,9 @@ static void show_leaves(const struct view_row *row, size_t column)
 
 static void show_cause(const struct view_row *row, size_t column)
 {
-	static const char *const names[] = {
-		"vcpu", "host", "split", "fault", "async", "prefetch", "mm", "slot", "collapse",
-		"split_eager", "nx", "end",
-	};
+#define NAME(id, number, word)	[number] = word
+	static const char *const names[] = { KVMW_LEAF_CAUSES(NAME) };
+#undef NAME
 
 	view_name(row, column, names, ARRAY_SIZE(names));
 }

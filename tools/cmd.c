@@ -21,7 +21,7 @@ void complain_into(char *buf, size_t size)
 	complaint_size = size;
 }
 
-/* What is complained of may have its name from a tenant, or from a file. */
+/* A tenant or a file may have chosen a name in the message, so clean it. */
 int complain(const char *what, const char *why, ...)
 {
 	char *reason = NULL, *all = NULL;
@@ -59,7 +59,7 @@ int complain_output(int err)
 	}
 }
 
-/* The module may be there without its node, as in a container. */
+/* The module may be loaded without its device node, as in a container. */
 static void complain_missing(void)
 {
 	if (access("/sys/module/kvmwatch", F_OK))

@@ -28,7 +28,7 @@ struct audit {
 	struct selection selection;
 };
 
-/* What the module found; NULL: the VM ended meanwhile. */
+/* The result in words; NULL: the VM has ended meanwhile. */
 static const char *result_of(int err, const struct kvmwatch_audit *answer)
 {
 	switch (err) {

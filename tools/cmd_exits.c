@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch exits: why vCPUs leave guest mode, what time that takes, and why KVM_RUN returns to
- * userspace.
- *
- * There are two looks, the first of which may be one that was saved (--diff). Tables are about the
- * time between them; for programs counts and times from the start on go with that.
+ * kvmwatch exits: why vCPUs leave guest mode, how much time that takes, and why KVM_RUN returns to
+ * userspace. It compares two reads, the first of which may be a saved one (--diff). Tables show the
+ * time between them; JSON and CSV also have counts and times since the beginning.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,17 +50,17 @@ struct look {
 };
 
 struct exits_options {
-	struct options common;	/* first: options_parse() knows only that */
+	struct options common;	/* first, as options_parse() knows only that */
 	const char *diff;
 };
 
 struct exits {
 	int dev;
 	const struct options *options;
-	const char *diff;	/* the file of --diff; NULL: none */
+	const char *diff;	/* contents of the file of --diff; NULL: none */
 	struct exit_file *file;
 	struct selection selection;
-	struct looks before;	/* none yet: first round */
+	struct looks before;	/* empty in the first round */
 };
 
 enum {
@@ -94,7 +92,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_INSTANCE]		= { "instance",		NULL,		true, 0, true },
 };
 
-/* Exits by where they lead: what there is of each. */
+/* The kinds of exits, and their statistics. */
 static const struct kind {
 	const char *name, *total, *reasons, *time, *times, *longest, *lengths;
 } kinds[] = {
@@ -113,7 +111,7 @@ static void looks_free(struct looks *looks)
 	sample_free(&looks->vcpus);
 }
 
-/* Returns an exit code; only with EXIT_DONE is there anything in @looks. */
+/* Returns an exit code. @looks is filled only with EXIT_DONE. */
 static int look_around(struct exits *exits, struct looks *looks)
 {
 	int code;
@@ -129,7 +127,7 @@ static int look_around(struct exits *exits, struct looks *looks)
 	return code;
 }
 
-/* The same object before, if it was there. */
+/* The same object in the earlier read; without numbers if it was not there. */
 static struct look look_before(const struct exits *exits, const struct look *now)
 {
 	const struct sample *sample = now->vcpu ? &exits->before.vcpus : &exits->before.vms;
@@ -148,7 +146,7 @@ static struct look look_before(const struct exits *exits, const struct look *now
 	return look;
 }
 
-/* False: it is not known, or there is no such statistic. */
+/* False: the value is unknown, or there is no such statistic. */
 static bool find_stat(const struct look *look, const char *name, struct kvmwatch_value *value)
 {
 	return name && look->sample &&
@@ -156,7 +154,7 @@ static bool find_stat(const struct look *look, const char *name, struct kvmwatch
 			   value);
 }
 
-/* A statistic at both looks. */
+/* A statistic at both reads. */
 struct both {
 	struct kvmwatch_value now, was;
 	bool known, was_known;
@@ -186,13 +184,13 @@ static const struct kvmwatch_value *was_of(const struct both *both)
 
 /* --- Show ---------------------------------------------------------------- */
 
-/* What rows are shown of: an object and a kind of exits. */
+/* An object and a kind of exits, for which rows are shown. */
 struct rows {
 	struct output *out;
 	const struct look *now;
 	const struct kind *kind;
-	struct exit_row all;	/* all reasons together */
-	__u64 window;		/* 0: it was not there before, or its counts are others */
+	struct exit_row all;	/* the sum of all reasons */
+	__u64 window;		/* 0: the object is new, or its counts began again */
 	bool timed, raw;
 };
 
@@ -296,7 +294,7 @@ static void show_reasons(struct rows *rows, const struct look *before)
 		return;
 	all = calloc(reasons.now.size, sizeof(*all));
 	if (!all) {
-		output_json(rows->out, NULL);	/* says that there is no memory */
+		output_json(rows->out, NULL);	/* reports that there is no memory */
 		return;
 	}
 	rows->timed = times.known;
@@ -335,7 +333,7 @@ static void show_all(const struct rows *rows, const struct look *before)
 	}
 	if (find_stat(rows->now, kind->longest, &longest))
 		show_ns(rows, COL_MAX, *longest.data);
-	/* A saved look has no lengths. */
+	/* A saved read has no histogram of times. */
 	p99 = lengths.known && !before->saved ? exit_p99(&lengths.now, was_of(&lengths)) : 0;
 	if (p99)
 		show_ns(rows, COL_P99, p99);
@@ -352,7 +350,7 @@ static __u64 time_between(const struct look *now, const struct look *before)
 	return is > was ? is - was : 0;
 }
 
-/* Of counts that began anew since, there is no rate. */
+/* There is no rate if counts began again in between. */
 static __u64 window_of(const struct look *now, const struct look *before, const struct kind *kind)
 {
 	struct both total = find_both(now, before, kind->total);
@@ -372,7 +370,7 @@ static void show_kind(struct output *out, const struct look *now, const struct l
 	show_all(&rows, before);
 }
 
-/* With --diff, what is not in the file has nothing to be compared with. */
+/* With --diff, an object that the file lacks cannot be compared, and is left out. */
 static bool show_look(struct output *out, const struct exits *exits, const struct look *now)
 {
 	struct look before = look_before(exits, now);
@@ -395,7 +393,7 @@ static bool show_look(struct output *out, const struct exits *exits, const struc
 	return true;
 }
 
-/* A VM and its vCPUs. One that came after the list of them was made, waits for the next look. */
+/* A VM and its vCPUs. One that was created after the list was made is shown the next time. */
 static bool show_vm(struct output *out, const struct exits *exits, const struct looks *looks,
 		    const struct vm *vm)
 {
@@ -442,7 +440,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 			return code;
 	}
 
-	/* Names the columns in CSV even if there is no VM. */
+	/* Print the names of the columns in CSV even if there is no VM. */
 	if (out->format == OUTPUT_CSV)
 		output_begin(out, NULL, columns, NR_COLS);
 	for (i = 0; i < now.vms.nr_vms; i++)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * kvmwatch export: all numbers for Prometheus, over HTTP, into a file, or once to standard output.
- *
- * The HTTP server is a program of its own, so that this one does not load the libraries that it
- * needs: kvmwatch-exporter, which understands the same options.
+ * The HTTP server is another program, kvmwatch-exporter, which has the same options. So this
+ * program does not load the libraries that the server needs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -187,7 +186,7 @@ static const char *wrong_options(const struct export_options *options)
 
 /* --- writing --------------------------------------------------------------- */
 
-/* An exit code; with EXIT_DONE it is to be freed. */
+/* Returns an exit code. With EXIT_DONE the caller frees the text. */
 static int make(struct exporter *exporter, enum expose_format format, struct exposition *e)
 {
 	int err;
@@ -229,7 +228,7 @@ static int write_bytes(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-/* The collector reads it at any time: it is there as a whole, or as it was before. */
+/* A collector may read the file at any time, so it is replaced as a whole. */
 static int write_file(struct output *out, struct beat *beat, void *arg)
 {
 	struct exporter *exporter = arg;
@@ -259,7 +258,7 @@ static int write_file(struct output *out, struct beat *beat, void *arg)
 
 /* --- serving --------------------------------------------------------------- */
 
-/* Beside this program, or else where programs are. */
+/* Look for the server beside this program, or else in PATH. */
 static int run_server(const struct export_options *options, char **argv)
 {
 	char path[4096];
@@ -297,7 +296,7 @@ static int run_here(const struct export_options *options)
 	return code;
 }
 
-/* getopt_long() may put the words in another order, which does not change what they say. */
+/* getopt_long() may have changed the order of the words, but not their meaning. */
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct export_options options = { .max_vms = DEFAULT_MAX_VMS };

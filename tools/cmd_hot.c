@@ -39,7 +39,7 @@
  * @svg:	--svg; NULL: no picture
  */
 struct hot_options {
-	struct options common;	/* first: options_parse() knows only that */
+	struct options common;	/* first, as options_parse() knows only that */
 	bool has_slot;
 	__u16 as_id, slot;
 	__u64 time_ns;
@@ -48,7 +48,7 @@ struct hot_options {
 	const char *svg;
 };
 
-/* A VM that is watched, and when it was last looked at. */
+/* A VM that is watched, and the time of its last read. */
 struct watched {
 	struct vm vm;
 	struct hot hot;
@@ -65,7 +65,7 @@ struct hots {
 
 /* --- waiting ------------------------------------------------------------- */
 
-/* One picture is of one VM. */
+/* A picture shows one VM. */
 static int look_for_map(struct hots *hots)
 {
 	struct hot *hot = &hots->all[0].hot;
@@ -133,7 +133,9 @@ static int open_one(int dev, const struct hot_options *options, struct watched *
 	return err;
 }
 
-/* Those that we chose from may have ended, or have no such slot; one that was named must. */
+/*
+ * A VM that --vm has named must be there, with that slot. Others may have ended, or lack the slot.
+ */
 static int open_all(struct hots *hots, int dev, const struct vm *vms, size_t nr)
 {
 	bool named = hots->options->common.vm;
@@ -208,7 +210,7 @@ static void show_page(struct output *out, const struct watched *w, const struct 
 	output_row(out);
 }
 
-/* What to know of what is shown. */
+/* Remarks about the numbers in a table. */
 static void make_note(const struct watched *w, char *note, size_t size)
 {
 	const struct kvmwatch_heat_header *now = w->hot.last->head, *then = w->hot.first->head;
@@ -320,7 +322,7 @@ static void show_window(struct output *out, const struct watched *w, size_t slot
 	output_row(out);
 }
 
-/* All slots that were logged together, then each of them. */
+/* One row for all logged slots together, then one for each. */
 static void show_windows(struct output *out, const struct watched *w)
 {
 	const struct kvmwatch_heat *heat = w->hot.last;
@@ -461,7 +463,7 @@ static struct hot_options *of(struct options *options)
 	return (struct hot_options *)options;
 }
 
-/* Abbreviations of the option lead to the live view, not here. */
+/* Abbreviations of the option lead to the live view of "kvmwatch dirty", not here. */
 static const char *set_hot(struct options *options, const char *arg)
 {
 	(void)arg;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch list: the VMs of this host, how much of their memory is mapped, and how
- * fast they dirty it.
- *
- * A rate needs two looks. The second one is taken, an interval later, only when
- * some VM has dirty logging on; for the others there is no rate to be had.
+ * kvmwatch list: the VMs of this host, how much of their memory is mapped, and how fast they dirty
+ * it. A rate needs two reads, an interval apart. The second is made only if a VM has dirty logging
+ * on, as there is no rate for others.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -25,7 +23,7 @@ struct list {
 	int dev;
 	const struct options *options;
 	struct selection selection;
-	struct sample before;	/* empty: first round */
+	struct sample before;	/* empty in the first round */
 };
 
 enum {
@@ -62,7 +60,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_TIME]	= { "time_ns",			NULL,		true, 0, true },
 };
 
-/* A VM at one moment: none, if @item is -1. */
+/* A VM in one read; @item -1: it is not in it. */
 struct look {
 	const struct sample *sample;
 	const struct vm *vm;

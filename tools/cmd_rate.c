@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch dirty --rate: how fast pages are dirtied, of each VM, its slots and its vCPUs,
- * interval by interval.
- *
- * Pages per second are pages that were not in the log yet, as those have to be sent. A vCPU, and
- * dirty rings, which remember nothing, have marks per second only. Where logging is off, KVM
- * marks nothing, and the rate is unknown, not 0.
+ * kvmwatch dirty --rate: how fast pages are dirtied, by VM, slot and vCPU, interval by interval.
+ * Pages per second are pages that were not in the log yet, as a migration has to send those. vCPUs,
+ * and VMs with dirty rings, which do not remember earlier pages, have only marks per second. If
+ * logging is off, KVM marks nothing, and the rate is unknown, not 0.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +20,7 @@
 
 #define PAGE_BYTES	4096
 
-/* What there are rates of, in the order of a VM's rows. */
+/* The kinds of objects with rates, in the order of a VM's rows. */
 static const __u32 kinds[] = { KVMWATCH_KIND_VM, KVMWATCH_KIND_SLOT, KVMWATCH_KIND_VCPU };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(*kinds))
@@ -31,7 +29,7 @@ struct rates {
 	int dev;
 	const struct options *options;
 	struct selection selection;
-	struct sample before[NR_KINDS];	/* empty: first round */
+	struct sample before[NR_KINDS];	/* empty in the first round */
 };
 
 enum {
@@ -58,7 +56,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_TIME]	= { "time_ns",		NULL,		true, 0, true },
 };
 
-/* Which one it is: "VM", "slot 0:1", "vCPU 0". */
+/* The object: "VM", "slot 0:1", "vCPU 0". */
 static void show_what(struct output *out, __u32 kind, const struct kvmwatch_all_item *it)
 {
 	const char *word = "vm";
@@ -77,13 +75,13 @@ static void show_what(struct output *out, __u32 kind, const struct kvmwatch_all_
 	output_string_as(out, COL_OF, word, text);
 }
 
-/* What stands for a number that there is not. */
+/* The text for a number that is unknown. */
 static const char *nothing(const struct logged *logged)
 {
 	return logged->known && !logged_any(logged) ? "off" : "-";
 }
 
-/* A number that grew where nothing is logged now was marked while something was. */
+/* If a number grew although nothing is logged now, logging was on before. */
 static void show_count(struct output *out, int column, struct maybe count,
 		       const struct logged *logged)
 {
@@ -156,7 +154,7 @@ static void show_logged(struct output *out, const struct one *one)
 		output_string(out, COL_REASON, one->unknown);
 }
 
-/* Its own slot's, or else that of its VM, in both samples. */
+/* What is logged of the slot, or else of the VM, in both samples. */
 static void find_logged(struct one *one, const struct sample *vms, const struct sample *vms_before,
 			__u64 vm)
 {
@@ -172,7 +170,7 @@ static void find_logged(struct one *one, const struct sample *vms, const struct 
 	one->unknown = logged_no_rate(&one->logged, &before);
 }
 
-/* One that was not there before has nothing to be compared with, and waits. */
+/* An object that was not there before cannot be compared. It is shown the next time. */
 static void show_one(struct output *out, const struct rates *rates, const struct sample *now,
 		     size_t kind, size_t item)
 {
@@ -287,7 +285,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
-/* Abbreviations of the option lead to the live view, not here. */
+/* Abbreviations of the option lead to the live view of "kvmwatch dirty", not here. */
 static const char *set_rate(struct options *options, const char *arg)
 {
 	(void)arg;

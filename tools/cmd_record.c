@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kvmwatch record: a cover for trace-cmd, which finds VMs by name. */
+/* kvmwatch record: run trace-cmd for VMs that are given by name. */
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,8 +25,8 @@ static atomic_int trace_cmd;
 static atomic_bool told_to_end;
 
 /*
- * trace-cmd ends well on SIGINT alone. One that was typed goes to it too; what was sent to us by
- * another process did not.
+ * trace-cmd completes its file only after SIGINT. A typed Ctrl-C reaches trace-cmd too, but a
+ * signal that another process sends reaches only this process, so pass it on.
  */
 static void on_signal(int nr, siginfo_t *info, void *context)
 {
@@ -57,7 +57,7 @@ static int run_and_wait(char **argv)
 	if (pid < 0)
 		return complain("record", "can't run trace-cmd: %m");
 	if (!pid) {
-		/* Should we be killed, it ends too. */
+		/* If this process is killed, trace-cmd ends too. */
 		prctl(PR_SET_PDEATHSIG, SIGINT);
 		_exit(run_trace_cmd("record", argv));
 	}
@@ -72,8 +72,8 @@ static int run_and_wait(char **argv)
 }
 
 /*
- * In the kernel's first buffer trace-cmd would end what others trace there, and empty it. So it
- * makes an instance, and takes it away. The clock is that of the live views, so that times can be
+ * In the kernel's first buffer trace-cmd would stop and clear other users' traces. So it makes an
+ * instance, and removes it afterwards. The clock is that of the live views, so that times can be
  * compared.
  */
 static int record_into(const struct record_options *o, char *filter, char *file)
@@ -102,7 +102,7 @@ static int record_into(const struct record_options *o, char *filter, char *file)
 	return run_and_wait(argv);
 }
 
-/* trace-cmd would empty a file of that name before it knows whether it can record. */
+/* trace-cmd would truncate an existing file before it knows whether it can record. */
 static int record(const struct record_options *o, char *filter)
 {
 	struct new_file file;

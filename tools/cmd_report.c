@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch report: a cover for trace-cmd, which shows what kvmwatch record has recorded.
- *
- * What the options ask for is looked for in the lines that trace-cmd prints: all events of the
- * module begin with whose they are. (trace-cmd's own filters do nothing in some versions, 3.1.6
- * among them, and without a word.)
+ * kvmwatch report: run trace-cmd to show a recording of kvmwatch record, and filter the lines that
+ * it prints: each event of the module begins with its VM. (In some versions, such as 3.1.6,
+ * trace-cmd's own filters silently do nothing.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +16,7 @@
 #include "cmd_report.h"
 #include "text.h"
 
-/* The VM, vCPU and slot of an event, as far as its line says. */
+/* The VM, vCPU and slot of an event, as far as the line has them. */
 struct who {
 	unsigned long long vm;
 	int pid, vcpu;
@@ -37,7 +35,7 @@ const char *report_line_begin(const char *line)
 	return at + len + 1;
 }
 
-/* What an event says behind its time; NULL: the line is not an event. */
+/* The text of an event behind its time; NULL: the line is not an event. */
 static const char *event_of(const char *line)
 {
 	const char *at = line;
@@ -45,7 +43,7 @@ static const char *event_of(const char *line)
 	double time;
 	int end = 0;
 
-	/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags between. */
+	/* "<thread>-<tid> [<cpu>] <time>: <event>: ...", in some versions with flags in between. */
 	for (; (at = strchr(at, '[')); at++) {
 		if (sscanf(at, "[%u] %lf:%n", &cpu, &time, &end) != 2)
 			sscanf(at, "[%u] %*s %lf:%n", &cpu, &time, &end);
@@ -60,7 +58,7 @@ bool report_line_is_event(const char *line)
 	return event_of(line);
 }
 
-/* Where libtraceevent does not understand an event's format, it lists the event's fields. */
+/* If libtraceevent does not understand an event's format, it lists the event's fields. */
 static bool read_field(const char *line, const char *name, long long *value)
 {
 	const char *at = strstr(line, name);
@@ -94,7 +92,10 @@ static bool read_who(const char *line, struct who *who)
 	const char *at = line;
 	int n = 0;
 
-	/* A thread may have part of this in its name, but not all: that has 15 letters. */
+	/*
+	 * A thread's name may contain a part of this, but not all of it: a name has at most 15
+	 * characters.
+	 */
 	for (; n < 3 && (at = strstr(at, " vm ")); at++)
 		n = sscanf(at, " vm %llu pid %d vcpu %d slot %u:%u", &who->vm, &who->pid,
 			   &who->vcpu, &who->as_id, &who->slot);
@@ -135,7 +136,7 @@ bool report_line_is_unread(const char *line)
 	return !strncmp(event, "[UNKNOWN ", 9);
 }
 
-/* A file knows no names, and what runs now says nothing of what ran then. */
+/* A file has no names of VMs, and processes that run now may not be those of the recording. */
 static bool set_filter_vm(const char *vm, struct report_filter *filter)
 {
 	filter->by_id = strncmp(vm, "pid:", 4);
@@ -181,12 +182,12 @@ void report_account_add(struct report_account *account, const char *line)
 typedef void (*line_fn)(char *line, void *arg);
 
 struct shown {
-	const struct report_filter *filter;	/* NULL: all */
-	unsigned long long events;		/* in the file */
-	unsigned long long unread;		/* of which nobody knows whose they are */
+	const struct report_filter *filter;	/* NULL: show all */
+	unsigned long long events;		/* events in the file */
+	unsigned long long unread;		/* events whose VM is unknown */
 };
 
-/* Threads choose their names; the text of events comes from a file. */
+/* Threads choose their names, and the text of events comes from a file, so clean both. */
 static void show_line(char *line, void *arg)
 {
 	struct shown *shown = arg;
@@ -199,7 +200,7 @@ static void show_line(char *line, void *arg)
 	puts(report_line_begin(line));
 }
 
-/* What trace-cmd complains of may quote the file. */
+/* Error messages of trace-cmd may quote the file, so clean them. */
 static void complain_line(char *line, void *arg)
 {
 	(void)arg;
@@ -212,7 +213,7 @@ static void account_line(char *line, void *arg)
 	report_account_add(arg, line);
 }
 
-/* A line without its end, with no bytes in it that would hide what follows. */
+/* Remove the line's end, and bytes that would hide the rest of the line. */
 static void make_line(char *line, size_t len)
 {
 	size_t i;
@@ -243,7 +244,7 @@ static void read_lines(int fd, line_fn fn, void *arg)
 		fclose(from);
 }
 
-/* trace-cmd, with its output and what it complains of in pipes. */
+/* Start trace-cmd, with its output and its error messages in pipes. */
 static pid_t start_trace_cmd(char **argv, int out, int err)
 {
 	pid_t pid = fork();
@@ -255,7 +256,7 @@ static pid_t start_trace_cmd(char **argv, int out, int err)
 	_exit(run_trace_cmd("report", argv));
 }
 
-/* Complaints are read beside the output, so that neither pipe fills. */
+/* Read error messages in a process of its own, so that neither pipe fills up. */
 static pid_t start_complaining(int out, int err)
 {
 	pid_t pid = fork();
@@ -278,7 +279,7 @@ static int exit_code_of(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_COULD_NOT;
 }
 
-/* With each line. The exit code is trace-cmd's. */
+/* Call @fn for each line. Returns trace-cmd's exit code. */
 static int trace_cmd(char **argv, line_fn fn, void *arg)
 {
 	pid_t pid, complaining;
@@ -306,8 +307,8 @@ static int trace_cmd(char **argv, line_fn fn, void *arg)
 }
 
 /*
- * trace-cmd asks the kernel how many events it has, read or not, and then reads the rest; on a
- * busy machine it may end without.
+ * trace-cmd asks the kernel how many events there are, then reads them. On a busy machine it may
+ * end before it has read all.
  */
 static int tell_what_was_lost(char *file, unsigned long long events)
 {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch stat: all statistics of VMs, their vCPUs and their slots.
- *
- * An object that ends while this looks at it is left out, as if it had ended
- * before. A statistic that the module knows but the object does not have is shown as
- * unknown in the tables, and left out of JSON and CSV.
+ * kvmwatch stat: all statistics of VMs, their vCPUs and their slots. An object that ends while this
+ * reads it is left out, as if it had ended before. A statistic that the module knows but the object
+ * lacks is shown as unknown in tables, and left out of JSON and CSV.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +37,7 @@ struct stat {
 	struct selection selection;
 	struct hooks hooks;
 	struct sample vms, vcpus, slots;
-	struct object *objects;	/* all of them, those of a VM together */
+	struct object *objects;	/* all of them, VM by VM */
 	size_t nr_objects;
 };
 
@@ -85,7 +83,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_TIME]	= { "time_ns",	NULL,		true },
 };
 
-/* Addresses and masks, which nobody reads in decimal. */
+/* Addresses and masks, which tables show in hexadecimal. */
 static const char *const hex_stats[] = { "base_gfn", "userspace_addr", "flags", NULL };
 
 static bool is_histogram(const struct kvmwatch_value *value)
@@ -97,7 +95,7 @@ static bool is_histogram(const struct kvmwatch_value *value)
 
 /* --- Read ---------------------------------------------------------------- */
 
-/* Of one VM: itself, its vCPUs, its slots. */
+/* The objects of one VM follow each other: the VM, its vCPUs, its slots. */
 static int compare_families(const void *a, const void *b)
 {
 	const struct object *x = a, *y = b;
@@ -107,7 +105,7 @@ static int compare_families(const void *a, const void *b)
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-/* And each kind in the order in which the module told it. */
+/* Objects of a kind are in the module's order. */
 static int compare_objects(const void *a, const void *b)
 {
 	const struct object *x = a, *y = b;
@@ -116,7 +114,7 @@ static int compare_objects(const void *a, const void *b)
 	return order ? order : (x->item > y->item) - (x->item < y->item);
 }
 
-/* One that came after the list of its kind was made waits for the next look. */
+/* False: the object was created after the list of its kind was made. It is shown the next time. */
 static bool identify(struct object *object)
 {
 	switch (object->kind) {
@@ -149,7 +147,7 @@ static void add_objects(struct stat *stat, __u32 kind, const struct sample *samp
 
 static int sort_objects(struct stat *stat)
 {
-	/* With room for one that is tried last. */
+	/* One more than there are items, for the one that is tried last. */
 	stat->objects = calloc(stat->vms.all->nr + stat->vcpus.all->nr + stat->slots.all->nr + 1,
 			       sizeof(*stat->objects));
 	if (!stat->objects)
@@ -288,7 +286,7 @@ static void show_json(struct output *out, const struct family *family)
 
 /* --- Tables and CSV ------------------------------------------------------ */
 
-/* The names that debugfs has for them. */
+/* The names of the object's directory in debugfs. */
 static void object_name(const struct object *object, char *buf, size_t size)
 {
 	switch (object->kind) {
@@ -304,7 +302,7 @@ static void object_name(const struct object *object, char *buf, size_t size)
 	}
 }
 
-/* A pid or tid, neither of which is ever 0: that means not known here. */
+/* A pid or tid. 0 means that the number is not visible in this pid namespace. */
 static const char *pid_text(__s32 pid, char *buf, size_t size)
 {
 	if (pid <= 0)
@@ -350,7 +348,7 @@ static void title(const struct vm *vm, const struct object *object, char *buf, s
 		vm_title(vm, buf, size);
 		break;
 	}
-	text_clean(buf);	/* it may end within a letter */
+	text_clean(buf);	/* the text may end within a character */
 }
 
 static bool is_hex(const char *name)
@@ -364,7 +362,7 @@ static bool is_hex(const char *name)
 	return false;
 }
 
-/* How many values a histogram has counted, and which. */
+/* The number of values in a histogram, and its buckets. */
 static void show_histogram(struct output *out, const struct kvmwatch_value *value, bool raw)
 {
 	char *text, *list;
@@ -402,7 +400,7 @@ static void show_value(struct output *out, const struct kvmwatch_value *value, b
 	output_text(out, COL_UNIT, q.unit);
 }
 
-/* Why an object lacks a statistic, as far as we can tell from here. */
+/* Why an object lacks a statistic, as far as this is known here. */
 static const char *why_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 			       const struct object *object, char *buf, size_t size)
 {
@@ -414,7 +412,7 @@ static const char *why_missing(const struct hooks *hooks, const struct kvmwatch_
 	return "the module can't tell for this one now";
 }
 
-/* Tables say what is not there, so that nobody takes its absence for 0. */
+/* Tables show missing statistics, so that nobody takes them for 0. */
 static void show_missing(struct output *out, const struct hooks *hooks,
 			 const struct object *object)
 {
@@ -485,7 +483,7 @@ static void show_family(struct output *out, const struct stat *stat, const struc
 		show_object(out, stat, family->vm, &family->objects[i]);
 }
 
-/* Returns how many VMs were shown. */
+/* Returns the number of VMs shown. */
 static size_t show_families(struct output *out, const struct stat *stat)
 {
 	struct family family;
@@ -517,7 +515,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		return device_complain(err);
 	}
 
-	/* Names the columns in CSV even if there is no VM. */
+	/* Print the names of the columns in CSV even if there is no VM. */
 	if (out->format == OUTPUT_CSV)
 		output_begin(out, NULL, columns, NR_COLS);
 	if (!show_families(out, stat))
@@ -547,7 +545,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	code = options_parse(cmd, argc, argv, &options.options);
 	if (code >= 0)
 		return code;
-	/* What is not there is unknown, for programs. */
+	/* In JSON and CSV, a missing value is unknown, not 0. */
 	if (options.skip_zero && options.options.format != OUTPUT_TEXT) {
 		complain("stat", "--skip-zero is for tables: --json and --csv have all");
 		return EXIT_USAGE;

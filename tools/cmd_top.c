@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch top: VMs, and the vCPUs and slots of one, again and again on the whole screen.
- *
- * The device is opened for each look and closed after it, so that nobody who watches keeps
- * the module from being unloaded. When it is, or anything else fails, the reason is shown
- * and looking goes on.
+ * kvmwatch top: VMs, and the vCPUs and slots of one, again and again on the whole screen. top opens
+ * the device for each read and closes it afterwards, so that it does not keep the module from being
+ * unloaded. If a read fails, for that or another reason, the screen shows why, and top goes on.
  */
 #include <limits.h>
 #include <locale.h>
@@ -54,22 +52,22 @@ struct page {
 };
 
 struct top {
-	struct options options;	/* first: see options.h */
+	struct options options;	/* first, as options_parse() knows only that */
 	bool counted;		/* -n was given */
-	bool batch, once;	/* so were these */
+	bool batch, once;	/* -b, --once were given */
 
 	struct selection selection;
 	enum top_view view;
 	struct page pages[TOP_SLOTS + 1];
-	__u64 vm;		/* whose vCPUs or slots are shown */
+	__u64 vm;		/* the VM whose vCPUs or slots are shown */
 	char vm_name[KVMWATCH_NAME_SIZE];
 	struct sample now, before;
 	struct top_row *rows;
 	size_t nr;
-	size_t first;		/* row that is at the top of the screen */
-	int first_line;		/* of the screen that has a row */
+	size_t first;		/* the row at the top of the screen */
+	int first_line;		/* the screen's first line with a row */
 	char trouble[1024];	/* why there is nothing to show */
-	char notice[256];	/* what has happened; until a key is pressed */
+	char notice[256];	/* a message, until a key is pressed */
 	bool color;
 };
 
@@ -129,7 +127,7 @@ static int take(struct top *top, struct sample *sample)
 	return code;
 }
 
-/* What complain() says in here goes to top->trouble. */
+/* Read all numbers. Messages of complain() in here go to top->trouble. */
 static void look(struct top *top)
 {
 	struct sample fresh;
@@ -172,7 +170,7 @@ static bool same_object(const struct kvmwatch_all_item *a, const struct kvmwatch
 	return a->vm == b->vm && a->id == b->id && a->number == b->number;
 }
 
-/* The row that the bar is on; the first when its object is gone. */
+/* The row of the bar; the first row if the bar's object is gone. */
 static size_t selected_row(struct top *top)
 {
 	struct page *page = &top->pages[top->view];
@@ -201,8 +199,9 @@ static void draw_bar(const struct top *top, const struct top_cell *cell, int wid
 }
 
 /*
- * As letters. A byte that is none here, as all of UTF-8 with LC_ALL=C, and a letter that takes no
- * place on a screen become "\\xc3", as in the tables of other commands. What is too long is cut.
+ * Convert to wide characters. A byte that is no character here, such as all of UTF-8 with LC_ALL=C,
+ * and a character without width become "\\xc3", as in the tables of other commands. Text that is
+ * too long is cut.
  */
 static void to_wide(const char *text, wchar_t *wide, size_t size)
 {
@@ -229,7 +228,7 @@ static void to_wide(const char *text, wchar_t *wide, size_t size)
 	wide[i] = L'\0';
 }
 
-/* In letters, not bytes: what is longer is cut. */
+/* Draw text in @width columns, and cut what is longer. */
 static void draw_text(const char *text, int width, bool left)
 {
 	wchar_t wide[4 * TOP_CELL];
@@ -245,7 +244,9 @@ static void draw_text(const char *text, int width, bool left)
 		printw("%*s", width - used, "");
 }
 
-/* How many letters go on a line of that width: up to a blank, if there is one. */
+/*
+ * How many characters of the text fit on a line of @width columns, up to a blank if there is one.
+ */
 static int line_length(const wchar_t *text, int width)
 {
 	int n, used = 0, blank = 0;
@@ -260,7 +261,10 @@ static int line_length(const wchar_t *text, int width)
 	return n;
 }
 
-/* From a line on, as many as it takes, so that what to do is not cut off. Returns the next line. */
+/*
+ * Draw a message from a line on, in as many lines as it needs, as its end says what to do. Returns
+ * the next line.
+ */
 static int draw_message(const char *text, int line)
 {
 	wchar_t wide[1024], *rest = wide;
@@ -286,7 +290,7 @@ static void draw_cell(const struct top *top, const struct top_column *column,
 		draw_text(cell->text, column->column.width, !column->column.right);
 }
 
-/* Columns that are not hidden, as many as fit: as bits, and whether that is all. */
+/* The columns that are not hidden and fit, as bits, and whether these are all. */
 static unsigned int visible(const struct top *top, bool *all)
 {
 	const struct page *page = &top->pages[top->view];
@@ -414,7 +418,7 @@ static void move_bar(struct top *top, long by)
 	top->pages[top->view].selected = top->rows[row].item;
 }
 
-/* To the next column that is not hidden, on that side. */
+/* Sort by the next column on that side that is not hidden. */
 static void move_sort(struct top *top, int by)
 {
 	struct page *page = &top->pages[top->view];
@@ -439,7 +443,7 @@ static void hide_column(struct top *top)
 		page->hidden |= 1U << column;
 }
 
-/* Returns whether there is something new to look at. */
+/* Returns whether new numbers must be read. */
 static bool go_into(struct top *top, enum top_view view)
 {
 	const struct vm *vm = NULL;
@@ -537,7 +541,7 @@ static enum what_next on_key(struct top *top, int key)
 /* --- the screen --------------------------------------------------------------- */
 
 /*
- * Reading from a terminal that has gone fails at once, for ever. Only processes whose controlling
+ * Reading from a terminal that is gone always fails at once. Only processes whose controlling
  * terminal it is get a SIGHUP.
  */
 static bool terminal_is_gone(void)
@@ -573,7 +577,7 @@ static void watch(struct top *top)
 	}
 }
 
-/* As https://no-color.org has it: set, and not empty. */
+/* Follows https://no-color.org: NO_COLOR must be unset or empty. */
 static bool wants_color(void)
 {
 	const char *no = getenv("NO_COLOR");
@@ -589,7 +593,7 @@ static int complain_terminal(const char *what)
 			term ? term : "", what);
 }
 
-/* Where it cannot be, as with TERM=dumb, curses shows the last line alone. */
+/* If the cursor cannot be placed, as with TERM=dumb, curses shows only the last line. */
 static bool can_place_cursor(void)
 {
 	const char *place = tigetstr("cup");
@@ -666,13 +670,13 @@ static const struct opt opt_once = {
 	'1', "once", NULL, "no screen: one table, and end", set_once
 };
 
-/* The place of one of the VMs' columns; -1: what is named is none. */
+/* The index of one of the VMs' columns; -1: there is no such column. */
 static long find_column(const char *name, size_t len)
 {
 	return output_find(&top_tables[TOP_TABLE_VMS], name, len);
 }
 
-/* The screen has the columns in its own order. */
+/* The screen shows the chosen columns in its own order. */
 static void choose_columns(struct top *top)
 {
 	const char *name = top->options.choice.columns, *sort = top->options.choice.sort;
@@ -697,7 +701,7 @@ static void choose_columns(struct top *top)
 		page->hidden = ~chosen & ((1U << top_tables[TOP_TABLE_VMS].nr) - 1);
 }
 
-/* Without a screen, it shows what it has once, until ended with -i, or as often as -n says. */
+/* Without a terminal: print once, or with -i until a signal comes, or as often as -n says. */
 static int run_batch(struct top *top)
 {
 	const struct page *page = &top->pages[TOP_VMS];
@@ -726,7 +730,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return run_batch(&top);
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		return complain("top", "needs a terminal; pipes have --batch, --json, --csv");
-	/* Without a given count it goes on until it is ended. */
+	/* Without -n, go on until a signal comes. */
 	if (!top.counted)
 		top.options.count = 0;
 	top.selection.arg = top.options.vm;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch vcpu: where vCPUs spend their time, interval by interval.
+ * kvmwatch vcpu: where vCPUs spend their time, interval by interval. All numbers are about the time
+ * between two reads; the first read shows nothing.
  *
- * All is of the interval between two looks, the first of which shows nothing. The shortest
- * and the longest stretch come from events, and are of all parts of stretches that lie in it.
- * Where nobody may trace they are of stretches that ended in it, and come from a histogram as
- * the quantiles do: then they are bounds, exact to a factor of two.
+ * The shortest and the longest stretch come from trace events, and are those of all parts of
+ * stretches in the interval. Without the right to trace they are those of stretches that ended in
+ * it, and come from a histogram like the quantiles: then they are bounds, exact to a factor of two.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +22,10 @@
 #include "text.h"
 #include "view.h"
 
-#define BUFFER_KB	4096	/* the kernel's buffer for each pCPU, without --buffer */
+#define BUFFER_KB	4096	/* of the kernel's buffer for each pCPU, without --buffer */
 
 struct vcpu_options {
-	struct view_options view;	/* first: options_parse() knows only its first part */
+	struct view_options view;	/* first, as options_parse() knows only that */
 	enum how { EXACT_IF_ALLOWED, EXACT, COUNTED } how;
 };
 
@@ -34,11 +34,11 @@ struct vcpus {
 	const struct options *options;
 	const struct vcpu_options *special;
 	struct stretches *stretches;
-	bool begun;		/* the first look was taken */
-	int code;		/* what went wrong between two looks */
-	__u64 intervals;	/* shown so far */
+	bool begun;		/* the first read was made */
+	int code;		/* an error between two reads */
+	__u64 intervals;	/* number of intervals shown */
 	struct selection selection;
-	struct sample before;	/* empty: first round */
+	struct sample before;	/* empty in the first round */
 };
 
 enum {
@@ -82,7 +82,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_EXIT_PUT]	= { "exit_put_ns",	NULL,		true },
 };
 
-/* Counts and times that are shown as they are. */
+/* Counts and times that are shown unchanged. */
 static const struct {
 	int column;
 	const char *stat;
@@ -131,7 +131,7 @@ static void show_on(struct output *out, struct maybe on, __u64 window, bool raw)
 	output_real(out, COL_SHARE, share, text);
 }
 
-/* A bound that a histogram gives: unknown when nothing ended, or it is beyond all buckets. */
+/* A bound from a histogram; unknown if no stretch ended, or if the bound is beyond all buckets. */
 static void show_bound(struct output *out, int column, const struct kvmwatch_value *stretches,
 		       double part, bool first, bool raw)
 {
@@ -149,7 +149,7 @@ static void show_bound(struct output *out, int column, const struct kvmwatch_val
 		show_ns(out, column, first ? from : to, raw);
 }
 
-/* What events tell, and where none came, whether it was on a pCPU at all. */
+/* Stretches from events. For a vCPU without events: whether it was on a pCPU. */
 static void show_exact(struct output *out, const struct vcpus *vcpus,
 		       const struct kvmwatch_all_item *it, struct maybe on, bool raw)
 {
@@ -170,7 +170,7 @@ static void show_exact(struct output *out, const struct vcpus *vcpus,
 	show_ns(out, COL_MAX, bounds.max, raw);
 }
 
-/* Stretches on a pCPU that ended in between. */
+/* Stretches on a pCPU that ended in the interval. */
 static void show_stretches(struct output *out, const struct vcpus *vcpus,
 			   const struct sample *now, size_t item, long was, bool raw)
 {
@@ -215,13 +215,13 @@ static void show_growths(struct output *out, const struct sample *now, size_t it
 	}
 }
 
-/* All that there are, or those that --vcpu asks for. */
+/* Is this vCPU to be shown, by --vcpu? */
 static bool is_chosen(const struct vcpus *vcpus, const struct kvmwatch_all_item *it)
 {
 	return !vcpus->special->view.has_vcpu || vcpus->special->view.vcpu == it->number;
 }
 
-/* One that was not there before has nothing to be compared with, and waits. */
+/* A vCPU that was not there before cannot be compared. It is shown the next time. */
 static bool show_vcpu(struct output *out, const struct vcpus *vcpus, const struct sample *now,
 		      size_t item)
 {
@@ -278,7 +278,7 @@ static bool read_events(void *arg)
 	return err || interrupted();
 }
 
-/* Returns whether events are to be asked, and says what that means if not. */
+/* Are events to be used? If not, print what that means. */
 static bool choose_how(const struct vcpu_options *options)
 {
 	if (options->how != EXACT_IF_ALLOWED)
@@ -289,7 +289,7 @@ static bool choose_how(const struct vcpu_options *options)
 	return false;
 }
 
-/* Even root may find that nobody may trace: the kernel is locked down. */
+/* Even root may be refused tracing, by a kernel that is locked down. */
 static int go_on_without(const struct vcpus *vcpus, int code)
 {
 	if (vcpus->special->how == EXACT)
@@ -299,7 +299,7 @@ static int go_on_without(const struct vcpus *vcpus, int code)
 	return EXIT_DONE;
 }
 
-/* Attach to events, of those VMs that were found. */
+/* Switch on the events of the VMs that were found. */
 static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 {
 	char *filter = NULL;
@@ -321,7 +321,7 @@ static int begin_exact(struct vcpus *vcpus, struct beat *beat)
 	return EXIT_DONE;
 }
 
-/* A look, with which an interval ends and the next one begins. */
+/* Read the numbers that end an interval and begin the next one. */
 static int look(struct vcpus *vcpus, struct sample *sample)
 {
 	int code, err;
@@ -348,8 +348,8 @@ static int show_vcpus(struct output *out, struct vcpus *vcpus, const struct samp
 }
 
 /*
- * The first look shows nothing, but what comes later is compared with it. Events are attached to
- * even if there is no vCPU yet: those to come are to be exact, too.
+ * Make the first read, which later ones are compared with. Switch on events even if there is no
+ * vCPU yet, so that numbers of vCPUs to come are exact, too.
  */
 static int begin(struct vcpus *vcpus, struct beat *beat)
 {
@@ -390,14 +390,14 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	return code;
 }
 
-/* As of live views, which go on until they are ended. */
+/* Print a summary, as live views do at their end. */
 static void sum_up(const struct vcpus *vcpus, __u64 ns)
 {
 	fprintf(stderr, "kvmwatch: vcpu: %llu intervals in %.1f s, %llu events lost\n",
 		vcpus->intervals, ns / 1e9, stretches_lost(vcpus->stretches));
 }
 
-/* So many whole intervals as --time asks for. */
+/* End after as many whole intervals as --time asks for. */
 static void end_in_time(struct vcpu_options *options)
 {
 	struct options *common = &options->view.common;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * kvmwatch wakeups, haltpoll, collects and pages: each event as it happens. A view is a table of
- * columns; all that they do is in view.c.
+ * columns; view.c does the rest.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A look at exits that was saved, as lines of JSON. See exit_file.h. */
+/* Saved reads of exits, as lines of JSON. See exit_file.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "cmd.h"
 #include "exit_file.h"
 
-/* More than a processor has reasons. */
+/* More than any processor has reasons */
 #define MAX_NUMBER	4096
 
-/* The statistics that it has, by whether they are counts or times, and of one reason or all. */
+/* The statistics in a file: counts or times, of each reason or of all together. */
 enum { REASONS, TIMES, TOTAL, TIME, NR_STATS };
 
 static const char *const stats[][NR_STATS] = {
@@ -21,7 +21,7 @@ static const char *const stats[][NR_STATS] = {
 	{ "user_exit_reasons", NULL, "user_exits", NULL },
 };
 
-/* Cells by number, and what has none: the sum of all others, in the last cell of a histogram. */
+/* Cells by number. The last cell of a histogram, the sum of all other reasons, has no number. */
 struct cells {
 	__u64 *all;
 	size_t nr;
@@ -44,7 +44,7 @@ struct exit_saved *exit_file_find(struct exit_file *file, __u64 vm, __u64 id)
 {
 	size_t i = file->nr;
 
-	/* Lines of one object come together. */
+	/* Lines of one object follow each other. */
 	while (i--) {
 		if (file->all[i]->vm == vm && file->all[i]->id == id)
 			return file->all[i];
@@ -94,7 +94,7 @@ static struct exit_saved *find_or_add(struct exit_file *file, __u64 vm, __u64 id
 	return saved;
 }
 
-/* Give it so many cells at least. */
+/* Make room for @nr cells at least. */
 static int enlarge(struct cells *cells, size_t nr)
 {
 	__u64 *all;
@@ -128,7 +128,7 @@ static int put_cell(struct cells *cells, struct json_object *line, const char *n
 	return 0;
 }
 
-/* Those that have come have a line; where there is one for all of them, the others are 0. */
+/* Reasons that have occurred have a line. If there is a line for all together, the others are 0. */
 static int put_line(struct exit_saved *saved, struct json_object *line, bool user)
 {
 	struct cells *cells = saved->cells[user];
@@ -147,7 +147,10 @@ static int put_line(struct exit_saved *saved, struct json_object *line, bool use
 	return err;
 }
 
-/* Returns 0, -EBADMSG: that is no line of exits, or of another load than the one before. */
+/*
+ * Returns 0; -EBADMSG: this is no line of exits, or the module was loaded again since the last
+ * line.
+ */
 static int read_line(struct exit_file *file, struct json_object *line)
 {
 	__u64 vm, ns, instance, id = 0, number = 0;

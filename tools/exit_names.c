@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Names of exit reasons, which the module has. See exit_names.h. */
+/* Names of exit reasons, read from the module. See exit_names.h. */
 #include <stddef.h>
 
 #include "exit_names.h"
 #include "libkvmwatch.h"
 
-/* Those of the machine, so one for all. */
+/* The names are the same for all VMs of this host. */
 static struct kvmwatch_catalog *catalog;
 
 void exit_names_read(int dev)

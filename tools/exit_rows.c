@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Exits by reason between two looks, most time first. See exit_rows.h. */
+/* Exits by reason between two reads. See exit_rows.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct grown exit_growth(const struct kvmwatch_value *now, const struct kvmwatch
 	return grown;
 }
 
-/* Whether @a goes before @b: less than 0 if it does. */
+/* Less than 0 if @a comes before @b. */
 static int more_first(__u64 a, __u64 b)
 {
 	return (a < b) - (a > b);
@@ -69,7 +69,7 @@ __u64 exit_p99(const struct kvmwatch_value *now, const struct kvmwatch_value *be
 	for (i = 0; i < now->size; i++)
 		cells[i] = exit_growth(now, before, i).by;
 	since.data = cells;
-	/* The last bucket has no end. */
+	/* The last bucket has no upper bound. */
 	if (kvmwatch_quantile(&since, 0.99, &bucket) || bucket + 1 == since.size)
 		return 0;
 	return 1ULL << bucket;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Exits by reason between two looks, most time first. */
+/* Exits by reason between two reads, those that took most time first. */
 #ifndef KVMWATCH_EXIT_ROWS_H
 #define KVMWATCH_EXIT_ROWS_H
 
@@ -30,7 +30,10 @@ struct exit_row {
 	struct grown count, ns;
 };
 
-/* A bucket of @now. @before may be NULL; one that was more is of another count, which is over. */
+/*
+ * Growth of a bucket of @now. @before may be NULL. A larger number @before is from another count,
+ * which has ended: then all of @now is growth.
+ */
 struct grown exit_growth(const struct kvmwatch_value *now, const struct kvmwatch_value *before,
 			 unsigned int bucket);
 
@@ -46,14 +49,14 @@ struct exit_looks {
 };
 
 /*
- * Fill @rows, as many as there are buckets, with the reasons that there have been: first those
- * that took most time since the first look, or where that is unknown came most often. Returns how
- * many there are, and in @all the sum of them.
+ * Fill @rows, which has room for all buckets, with the reasons that have occurred, sorted by time
+ * since the first read, or by number if times are unknown. Returns the number of rows; @all gets
+ * their sum.
  */
 size_t exit_rows_make(const struct exit_looks *looks, struct exit_row *rows,
 		      struct exit_row *all);
 
-/* 99 of 100 that a log2 histogram has got since @before are below that; 0: it does not tell. */
+/* An upper bound of 99 of 100 values that a log2 histogram has got since @before; 0: unknown. */
 __u64 exit_p99(const struct kvmwatch_value *now, const struct kvmwatch_value *before);
 
 #endif /* KVMWATCH_EXIT_ROWS_H */

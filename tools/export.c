@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* All numbers of this host, as Prometheus reads them. See export.h. */
+/* All numbers of this host, in Prometheus's formats. See export.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,27 +22,27 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define MODULE_DIR	"/sys/module/kvmwatch/"
 #define NANO		(-9)
-/* vCPUs, and slots, beyond that are left out, those of the newest VMs first. */
+/* vCPUs and slots beyond this number are left out, beginning with those of the newest VMs. */
 #define MAX_OBJECTS	16384
-/* Bounds of buckets that are exported: 2^first to 2^last of the statistic's unit, in steps. */
+/* Bounds of exported buckets: 2^first to 2^last of the statistic's unit, in steps. */
 #define BOUND_STEP	2
 #define NS_FIRST	10
 #define NS_LAST		34
 
-/* A VM that is exported, and what it is called. */
+/* A VM that is exported, and its label. */
 struct exported {
 	const struct vm *vm;
 	const char *label;
 };
 
-/* An object whose numbers are item @item of the sample that has its kind. */
+/* An object, whose numbers are item @item of the sample of its kind. */
 struct object {
 	const struct exported *vm;
 	size_t item;
 	__u32 number;
 };
 
-/* All objects of a kind. */
+/* All objects of one kind. */
 struct objects {
 	__u32 kind;
 	struct sample sample;
@@ -135,7 +135,7 @@ static int take_samples(struct exporter *exporter, int dev, struct look *look)
 	return code;
 }
 
-/* What is complained of goes to @why. */
+/* Read everything. Messages of complain() go to @why. */
 static void take_all(struct exporter *exporter, struct look *look)
 {
 	int dev, err;
@@ -161,7 +161,7 @@ static int compare_vms(const void *a, const void *b)
 	return ((*x)->info.id > (*y)->info.id) - ((*x)->info.id < (*y)->info.id);
 }
 
-/* The oldest ones, so that none is left out that was there before. */
+/* Choose the oldest VMs, so that a VM that was exported once stays. */
 static int choose_vms(struct exporter *exporter, struct look *look)
 {
 	const struct sample *sample = &look->kinds[0].sample;
@@ -215,7 +215,7 @@ static int compare_objects(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Of a VM all objects are exported, or none. */
+/* All objects of a VM are exported, or none. */
 static void omit_some(struct objects *objects)
 {
 	size_t nr = objects->nr;
@@ -279,7 +279,7 @@ static void look_free(struct look *look)
 
 /* --- the exporter and the module ------------------------------------------- */
 
-/* A line of a file in sysfs; false: there is none. */
+/* Read a line of a file in sysfs; false: there is none. */
 static bool read_line(const char *path, char *line, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -426,7 +426,7 @@ static void write_read_time(struct exposition *e, const struct look *look)
 
 /* --- VMs as they are listed ------------------------------------------------ */
 
-/* A label without a value is none. */
+/* A label without a value is left out. */
 static void put_if(struct exposition *e, const char *name, const char *value)
 {
 	if (value && *value)
@@ -484,13 +484,13 @@ static void write_listed(struct exposition *e, const struct look *look, const ch
 
 /* --- statistics ------------------------------------------------------------ */
 
-/* What is being written: statistic number @stat of all objects of a kind. */
+/* State while statistic number @stat of all objects of a kind is written. */
 struct writing {
 	struct exposition *e;
 	struct exporter *exporter;
 	const struct objects *objects;
 	const struct kvmwatch_value *value;
-	const struct export_row *row;	/* NULL: it has none */
+	const struct export_row *row;	/* NULL: the object lacks it */
 	int stat;
 };
 
@@ -540,9 +540,9 @@ static void write_numbers(const struct writing *w)
 }
 
 /*
- * Bucket number k has what is below 2^k of the unit, so that 2^k - 1 is an exact upper bound. There
- * is no sum: the times that go with these have the stretch that still goes on, which buckets have
- * not.
+ * Bucket number k has the values below 2^k units, so 2^k - 1 is an exact upper bound. There is no
+ * sum, as the module's totals of these times also have the stretch that still goes on, which is in
+ * no bucket.
  */
 static void write_histogram(const struct writing *w, const struct object *object,
 			    const __u64 *data)
@@ -563,7 +563,7 @@ static void write_histogram(const struct writing *w, const struct object *object
 	begin_sample(w, object, "_bucket");
 	expose_label(w->e, "le", "+Inf");
 	expose_u64(w->e, count);
-	/* OpenMetrics has a count only beside a sum; the older format always has one. */
+	/* OpenMetrics allows a count only with a sum; the older format always has a count. */
 	if (w->e->format == EXPOSE_OPENMETRICS)
 		return;
 	begin_sample(w, object, "_count");
@@ -584,7 +584,7 @@ static void write_histograms(const struct writing *w)
 	}
 }
 
-/* Which reasons there were on this host since the exporter began; NULL: no memory. */
+/* The reasons that have occurred on this host since the exporter began; NULL: no memory. */
 static bool *update_seen(const struct writing *w)
 {
 	bool **seen = &w->exporter->seen[w->row - export_rows];
@@ -617,7 +617,7 @@ static void write_reason(const struct writing *w, const struct object *object, u
 	expose_scaled(w->e, count, exponent_of(w->value));
 }
 
-/* Nobody knows why, but how often. */
+/* The number is known, but not the reasons. */
 static void write_unknown_reason(const struct writing *w, const struct object *object)
 {
 	const struct kvmwatch_all *all = w->objects->sample.all;
@@ -667,7 +667,7 @@ static void write_statistic(const struct writing *w)
 	}
 }
 
-/* What the module says of a statistic. */
+/* The module's sentence about a statistic. */
 static const char *help_of(const struct look *look, __u32 kind, const char *stat)
 {
 	size_t i;
@@ -713,7 +713,7 @@ static bool is_family(const char *name)
 	return false;
 }
 
-/* What a later module has beside. */
+/* Write statistics that a newer module has in addition. */
 static void write_others(struct writing *w, const struct look *look)
 {
 	const struct kvmwatch_all *all = w->objects->sample.all;

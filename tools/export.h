@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All numbers of this host, as Prometheus reads them. */
+/* All numbers of this host, in Prometheus's formats. */
 #ifndef KVMWATCH_EXPORT_H
 #define KVMWATCH_EXPORT_H
 
@@ -57,13 +57,13 @@ struct exporter {
 	bool **seen;
 };
 
-/* 0 or -ENOMEM. */
+/* Returns 0 or -ENOMEM. */
 int exporter_init(struct exporter *exporter, const struct export_options *options);
 void exporter_free(struct exporter *exporter);
 
 /*
- * Take a look and write everything. If there is no module, or no right to read it, the text says
- * so. Returns 0 or -errno; after an error @e is invalid.
+ * Read all numbers and write them. If there is no module, or no right to read it, the text says so.
+ * Returns 0 or -errno; after an error @e is invalid.
  */
 int exporter_write(struct exporter *exporter, struct exposition *e);
 
@@ -79,7 +79,7 @@ extern export_server export_serve;
 /* Limit of an answer: far more than 1,000 VMs of 16 vCPUs have. */
 #define EXPORT_MAX_BYTES	(256U << 20)
 
-/* An error of exporter_write() in words */
+/* An error of exporter_write(), in words. */
 const char *export_error(int err);
 
 #endif /* KVMWATCH_EXPORT_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a request says of itself. See export_accept.h. */
+/* Headers of a request. See export_accept.h. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define SPACES	" \t"
 
-/* An item of a list: "name;version=1.0.0;q=0.5", without what it has not. */
+/* An item of a list: "name;version=1.0.0;q=0.5", in which parts may be missing. */
 struct item {
 	const char *name;
 	size_t len;
@@ -24,7 +24,7 @@ static bool is(const char *text, size_t len, const char *word)
 	return len == strlen(word) && !strncasecmp(text, word, len);
 }
 
-/* Without the spaces around it, in *@len bytes. */
+/* Skip spaces at both ends; *@len is the length. */
 static const char *trim(const char *text, size_t *len)
 {
 	while (*len && strchr(SPACES, *text)) {
@@ -56,7 +56,7 @@ static void take_parameter(struct item *item, const char *text, size_t len)
 	}
 }
 
-/* Takes the item at *@list and goes on behind it; false: there is none. */
+/* Read the item at *@list, and advance *@list; false: there is none. */
 static bool next_item(const char **list, struct item *item)
 {
 	const char *at = *list;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a request says of itself: nothing in it is certain. */
+/* Headers of a request. A client may send anything in them. */
 #ifndef KVMWATCH_EXPORT_ACCEPT_H
 #define KVMWATCH_EXPORT_ACCEPT_H
 

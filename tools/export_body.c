@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Answers that are numbers. See export_body.h. */
+/* Answers with numbers. See export_body.h. */
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -10,16 +10,16 @@
 #include "export_body.h"
 #include "repeat.h"
 
-/* Making bodies takes at most one in so many parts of the time. */
+/* Making bodies takes at most one part in so many of the time. */
 #define SHARE		5
-#define NR_BODIES	4	/* of two formats, as they are and compressed */
+#define NR_BODIES	4	/* two formats, plain and compressed */
 #define GZIP_LEVEL	1
-#define GZIP_BITS	(15 + 16)	/* the largest window, and gzip's frame */
+#define GZIP_BITS	(15 + 16)	/* the largest window, in gzip's format */
 
 #define TEXT_TYPE	"text/plain; version=0.0.4; charset=utf-8"
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-/* 0, and @e has the compressed text; or -errno. */
+/* Compress the text in @e. Returns 0 or -errno. */
 static int compress_text(struct exposition *e)
 {
 	z_stream stream = { .next_in = (unsigned char *)e->text, .avail_in = e->len };
@@ -59,11 +59,11 @@ static int write_text(struct bodies *bodies, enum expose_format format, bool gzi
 	return err;
 }
 
-/* The response has the text from now on. */
+/* The response takes over the text. */
 static struct MHD_Response *make_response(struct exposition *e, bool gzip)
 {
 	struct MHD_Response *response;
-	/* What was compressed goes out at once; of the rest the unused room goes back. */
+	/* Compressed text is sent soon; the unused memory of other texts is given back. */
 	char *text = realloc(e->text, e->len);
 
 	if (!text)
@@ -118,8 +118,9 @@ void body_put(struct bodies *bodies, struct body *body)
 }
 
 /*
- * One that was made just now is not made again before all formats together have rested for what
- * they cost. One that is older than four such rests is: then its format alone is within its share.
+ * A body is made again only after all formats together have rested, in proportion to the time that
+ * making them took. A body that is older than four such rests may be made again at once: its format
+ * alone is within its share.
  */
 static bool is_old(const struct bodies *bodies, const struct body *body)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers that are numbers: made when asked for, and shared by those who ask at about one time. */
+/* Answers with numbers. They are made on request, and shared by requests at about the same time. */
 #ifndef KVMWATCH_EXPORT_BODY_H
 #define KVMWATCH_EXPORT_BODY_H
 

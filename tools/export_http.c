@@ -21,15 +21,18 @@
 #include "repeat.h"
 
 #define NSEC_PER_SEC	1000000000ULL
-/* A connection is for one request, which may take that long from beginning to end. */
+/* A connection serves one request, which has this time from beginning to end. */
 #define REQUEST_NS	(30 * NSEC_PER_SEC)
 #define IDLE_SECONDS	10
-/* With so many, the oldest makes room for a new one: before the limit, where that would wait. */
+/*
+ * With so many connections, a new one replaces the oldest. This is below the limit at which a new
+ * one would have to wait.
+ */
 #define CROWD		48
 #define MAX_CONNECTIONS	64
-/* What the headers of a request may take. */
+/* Limit of the headers of a request */
 #define MAX_HEADERS	16384
-/* So many different bodies may be on their way. */
+/* Limit of different bodies that are being sent */
 #define MAX_BODIES	8
 #define TICK_MS		1000
 #define MAX_PEM		1048576
@@ -37,11 +40,11 @@
 /* TLS 1.2 and 1.3. */
 #define PRIORITIES	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-/* What the page may load: what is here, and nothing from elsewhere. */
+/* What the page may load: files from here, and nothing else. */
 #define CSP	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " \
 		"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/* A connection, from its beginning to its end. */
+/* A connection. */
 struct client {
 	struct client *older, *newer;
 	struct MHD_Connection *connection;
@@ -49,7 +52,7 @@ struct client {
 	struct body *body;
 	__u64 since_ns;
 	int fd;
-	bool ending;		/* it was cut off, and is about to go */
+	bool ending;		/* it was cut off, and will end soon */
 };
 
 /**
@@ -76,7 +79,7 @@ struct server {
 
 /* --- clients --------------------------------------------------------------- */
 
-/* The library sees the end of the connection, and tells us when it has gone. */
+/* Shut the socket down. The library notices that, and calls us when the connection has ended. */
 static void cut_off(struct client *client)
 {
 	if (client->ending)
@@ -143,7 +146,7 @@ static void note_connection(void *arg, struct MHD_Connection *connection, void *
 	}
 }
 
-/* The clients that came first are first. */
+/* The oldest client is the first in the list. */
 static void cut_off_late(struct server *server)
 {
 	struct client *client;
@@ -156,7 +159,7 @@ static void cut_off_late(struct server *server)
 	}
 }
 
-/* A client that is slow to take the oldest body keeps it, and its memory. */
+/* A slow client keeps the oldest body, with its memory, so cut such clients off. */
 static void limit_bodies(struct server *server)
 {
 	const struct body *body = NULL;
@@ -188,7 +191,7 @@ static struct MHD_Response *make_text(const char *text)
 	return response;
 }
 
-/* Headers that all have are added once, also to what is answered again. */
+/* Add the headers that all responses have; responses that are sent again have them already. */
 static void add_headers(struct MHD_Response *response)
 {
 	if (MHD_get_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL))
@@ -272,7 +275,7 @@ static bool is_trusted(struct MHD_Connection *connection)
 	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
 }
 
-/* On a socket in the file system there is no name that could be false. */
+/* A request over a unix socket has no host name that could be false. */
 static bool is_for_us(const struct server *server, struct MHD_Connection *connection)
 {
 	const char *host = header_of(connection, MHD_HTTP_HEADER_HOST);
@@ -286,7 +289,7 @@ static bool is_for_us(const struct server *server, struct MHD_Connection *connec
 	return accept_host(host, server->options->hosts);
 }
 
-/* It comes here once when the headers are there, and then with what the request has beside. */
+/* The library calls this when the headers are complete, then with the request's body. */
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *data,
 			      size_t *data_size, void **request)
@@ -327,7 +330,7 @@ static void stop(struct server *server)
 		if (server->daemons[i])
 			MHD_stop_daemon(server->daemons[i]);
 	}
-	/* The library has closed them. */
+	/* The library has closed the sockets. */
 	for (i = 0; i < server->listeners.nr; i++) {
 		if (server->daemons[i])
 			server->listeners.all[i].fd = -1;
@@ -338,7 +341,7 @@ static void stop(struct server *server)
 		free(server->pem[i]);
 }
 
-/* What the library says of clients' faults is of no use to anybody. */
+/* Drop the library's messages about clients' errors. */
 static void say_nothing(void *arg, const char *format, va_list args)
 {
 	(void)arg;
@@ -394,7 +397,7 @@ static int start(struct server *server)
 	return EXIT_DONE;
 }
 
-/* How long nothing may happen before the library has to be called. */
+/* How long the library may be left alone if nothing happens. */
 static int patience(struct server *server)
 {
 	MHD_UNSIGNED_LONG_LONG ms, least = TICK_MS;
@@ -420,7 +423,10 @@ static void serve(struct server *server)
 	}
 }
 
-/* With a NUL behind it; to be freed. NULL and errno: it failed, or has more than @max bytes. */
+/*
+ * Read a file and add a NUL; the caller frees it. NULL: errno says why, or the file has more than
+ * @max bytes.
+ */
 static char *read_file(const char *path, size_t max)
 {
 	FILE *file = fopen(path, "re");

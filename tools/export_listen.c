@@ -43,7 +43,7 @@ void listen_end(struct listeners *listeners)
 
 /* --- in the file system ---------------------------------------------------- */
 
-/* A socket that nobody listens on any more may go. */
+/* A socket on which nobody listens may be removed. */
 static bool is_stale(const struct sockaddr_un *address)
 {
 	struct stat st;
@@ -52,7 +52,7 @@ static bool is_stale(const struct sockaddr_un *address)
 
 	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
 		return false;
-	/* A server that is busy must not keep us waiting. */
+	/* Do not wait for a server that is busy. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
@@ -62,7 +62,7 @@ static bool is_stale(const struct sockaddr_un *address)
 	return stale;
 }
 
-/* For the owner and the group. */
+/* Owner and group may connect. */
 static int bind_path(int fd, const struct sockaddr_un *address)
 {
 	mode_t mask = umask(0117);
@@ -111,7 +111,7 @@ static int listen_path(struct listeners *listeners, const char *path)
 
 /* --- TCP ------------------------------------------------------------------- */
 
-/* "[::1]:80" or "127.0.0.1:80", taken apart in place. */
+/* Split "[::1]:80" or "127.0.0.1:80" in place. */
 static bool split_address(char *text, char **host, char **port)
 {
 	char *colon = strrchr(text, ':'), *end;
@@ -198,7 +198,7 @@ static __u64 number_from(const char *variable)
 	return text && text_parse_u64(text, &number) ? number : 0;
 }
 
-/* sd_listen_fds(3), whose library is larger than this program. */
+/* Like sd_listen_fds(3), whose library is larger than this program. */
 static int take_handed(struct listeners *listeners)
 {
 	__u64 nr = number_from("LISTEN_FDS"), i;

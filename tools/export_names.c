@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What VMs are called in what is exported. See export_names.h. */
+/* Names of VMs in the export. See export_names.h. */
 #include <errno.h>
 #include <search.h>
 #include <stdbool.h>
@@ -41,7 +41,7 @@ static void forget(struct export_names *names, struct export_name *name)
 	free(name);
 }
 
-/* True: nobody else has this label, and it is this one's now. */
+/* Take this label for @name. False: another VM has it. */
 static bool claim(struct export_names *names, struct export_name *name)
 {
 	struct export_name **in = tsearch(name, &names->labels, compare_labels);
@@ -49,7 +49,7 @@ static bool claim(struct export_names *names, struct export_name *name)
 	return in && *in == name;
 }
 
-/* Each try is another label, so that there are no more tries than VMs. */
+/* Each try is another label, so there are at most as many tries as VMs. */
 static int choose(struct export_names *names, struct export_name *name, const struct vm *vm)
 {
 	char base[EXPOSE_MAX_LABEL + 1];
@@ -85,7 +85,7 @@ static struct export_name *make(struct export_names *names, const struct vm *vm)
 	return NULL;
 }
 
-/* Those that went give their labels back before others choose. */
+/* VMs that have ended give up their labels before new ones choose. */
 int export_names_update(struct export_names *names, const struct vm *const *vms, size_t nr)
 {
 	struct export_name **all = calloc(nr + 1, sizeof(*all)), **old;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What VMs are called in what is exported: names that are different and that stay, as a time series
- * is found by them. Tenants choose guest names, so two VMs may have one.
+ * Names of VMs in the export. They are unique and do not change, as they identify time series.
+ * Tenants choose guest names, so two VMs may have the same.
  */
 #ifndef KVMWATCH_EXPORT_NAMES_H
 #define KVMWATCH_EXPORT_NAMES_H
@@ -14,22 +14,22 @@
 
 struct export_name {
 	__u64 id;
-	char vm[KVMWATCH_NAME_SIZE];	/* after insmod ids begin again */
+	char vm[KVMWATCH_NAME_SIZE];	/* after insmod ids begin again at 1 */
 	bool listed;
 	char label[EXPOSE_MAX_LABEL + KVMWATCH_NAME_SIZE + 24];
 };
 
-/* Zeros are a start. */
+/* Begins as all zeros. */
 struct export_names {
-	struct export_name **all;	/* by id */
+	struct export_name **all;	/* sorted by id */
 	size_t nr;
-	void *labels;			/* the same as a tree, by label */
+	void *labels;			/* the same names in a tree, by label */
 };
 
 /*
- * Name these VMs, whose ids grow; others are forgotten. A VM has its guest name, or else the one
- * that KVM gave it, and keeps what it has as long as it is listed. If another VM has that already,
- * it is "NAME@" and the one that KVM gave it. 0 or -ENOMEM.
+ * Name these VMs, sorted by id, and forget all others. A VM is called by its guest name, or else by
+ * KVM's name, as long as it is listed. If another VM has this label already, it is called "NAME@"
+ * and KVM's name. Returns 0 or -ENOMEM.
  */
 int export_names_update(struct export_names *names, const struct vm *const *vms, size_t nr);
 void export_names_free(struct export_names *names);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The files of the page, as they are in the directory page. See export_page.h. */
+/* The files of the page, from the directory page. See export_page.h. */
 #include <string.h>
 
 #include "export_page.h"

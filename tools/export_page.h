@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The files of the page that the exporter has at /. They are part of the program. */
+/* The files of the page at /. They are part of the program. */
 #ifndef KVMWATCH_EXPORT_PAGE_H
 #define KVMWATCH_EXPORT_PAGE_H
 
@@ -19,12 +19,12 @@ struct export_file {
 	const char *end;
 };
 
-/* Where export_page.c has put them */
+/* export_page.c defines these. */
 extern const char export_html_begin[], export_html_end[];
 extern const char export_css_begin[], export_css_end[];
 extern const char export_js_begin[], export_js_end[];
 
-/* NULL: there is none. */
+/* NULL: there is no such file. */
 const struct export_file *export_page_find(const char *path);
 
 static inline size_t export_file_size(const struct export_file *file)

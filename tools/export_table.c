@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What each statistic is called in what is exported. See export_table.h. */
+/* The names of statistics in the export. See export_table.h. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ const struct export_group_name export_groups[] = {
 	  .group = EXPORT_SLOTS, __VA_ARGS__ }
 #define VCPU(stat_name, family_name, ...)	\
 	{ .kind = KVMWATCH_KIND_VCPU, .stat = stat_name, .family = family_name, __VA_ARGS__ }
-/* A VM has sums of what its vCPUs have. */
+/* A VM has the sums of these over its vCPUs. */
 #define BOTH(stat_name, name, vcpu_group, ...)	\
 	VM(stat_name, "vm_" name, .group = EXPORT_SUMS, __VA_ARGS__),	\
 	VCPU(stat_name, "vcpu_" name, .group = vcpu_group, __VA_ARGS__)
@@ -61,7 +61,7 @@ const struct export_row export_rows[] = {
 	VM("unmap_1g", "vm_page_unmaps", LABEL("level", "1g", UNMAPS)),
 	VM("huge_splits", "vm_huge_page_splits"),
 	VM("huge_collapses", "vm_huge_page_collapses"),
-	/* The sum of its causes */
+	/* This is the sum of its causes. */
 	VM("dirty_marks", LEFT_OUT),
 	VM("dirty_marks_fault", "vm_dirty_marks", LABEL("cause", "fault", MARKS)),
 	VM("dirty_marks_pml", "vm_dirty_marks", LABEL("cause", "pml", MARKS)),
@@ -80,7 +80,7 @@ const struct export_row export_rows[] = {
 	VM("audits", "vm_audits"),
 	VM("audit_failures", "vm_audit_failures"),
 
-	/* A VM's exits are the sum of its reasons. */
+	/* The exits of a VM are the sum of its reasons. */
 	VM("exits", LEFT_OUT),
 	VCPU("exits", "vcpu_exits", .group = EXPORT_EXITS),
 	VM("exit_reasons", "vm_exits", .sum = "exits",
@@ -143,7 +143,7 @@ const struct export_row export_rows[] = {
 	     LABEL("change", "shrink", CHANGES)),
 	BOTH("halt_poll_silent", "halt_poll_changes", EXPORT_ALWAYS,
 	     LABEL("change", "silent", CHANGES)),
-	/* As many as loads, or one less; and the sum of the wake-ups */
+	/* Puts are as many as loads, or one less; and halts are the sum of the wake-ups. */
 	VM("puts", LEFT_OUT), VCPU("puts", LEFT_OUT),
 	VM("halts", LEFT_OUT), VCPU("halts", LEFT_OUT),
 
@@ -193,7 +193,7 @@ const struct export_row export_rows[] = {
 	SLOT("dirty_marks_new", "slot_new_dirty_pages"),
 	SLOT("dirty_pages", "slot_dirty_pages"),
 	SLOT("dirty_age_hist", LEFT_OUT),
-	/* Where a slot is does not change, and is no measurement: kvmwatch stat has it. */
+	/* The place of a slot does not change and is no measurement: kvmwatch stat shows it. */
 	SLOT("base_gfn", LEFT_OUT),
 	SLOT("userspace_addr", LEFT_OUT),
 	SLOT("flags", LEFT_OUT),
@@ -232,14 +232,14 @@ static bool has_end(const char *name, const char *end)
 	return len >= end_len && !strcmp(name + len - end_len, end);
 }
 
-/* The name is longer than its end: the object is in front. */
+/* The name begins with the object, so it is longer than @end. */
 static void drop_end(char *name, const char *end)
 {
 	if (has_end(name, end))
 		name[strlen(name) - strlen(end)] = '\0';
 }
 
-/* Letters of a metric's name, and an end that the formats do not keep for themselves. */
+/* Keep characters that a metric's name may have, and avoid suffixes that the formats reserve. */
 static void make_sane(char *name)
 {
 	static const char *const kept[] = {

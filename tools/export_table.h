@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What each statistic is called in what is exported. Its type and unit are the module's
- * (stat_table.h): a counter's name ends in _total by itself, so that rows have names without.
- *
- * A statistic without a row shows up by itself, under a name made of its own. One that is not to be
- * there has a row without a family.
+ * The names of statistics in the export. Type and unit are those of the module (stat_table.h). The
+ * suffix _total of a counter is added later, so rows have names without it. A statistic without a
+ * row is exported under a name made from its own. A statistic that is left out has a row without a
+ * family.
  */
 #ifndef KVMWATCH_EXPORT_TABLE_H
 #define KVMWATCH_EXPORT_TABLE_H
@@ -17,7 +16,7 @@
 
 struct kvmwatch_value;
 
-/* What is exported only when asked for. */
+/* Groups that are exported only on request. */
 enum export_group {
 	EXPORT_ALWAYS		= 0,
 	EXPORT_AGES		= 1 << 0,
@@ -30,11 +29,11 @@ enum export_group {
 	EXPORT_RINGS		= 1 << 7,
 	EXPORT_SLOTS		= 1 << 8,
 	EXPORT_WAKEUPS		= 1 << 9,
-	/* Sums over the vCPUs of a VM: where these are not exported themselves. */
+	/* Sums over the vCPUs of a VM, for VMs whose vCPUs are not exported themselves. */
 	EXPORT_SUMS		= 1 << 10,
 };
 
-/* What --with takes; ended by NULL. */
+/* Words for --with; ended by NULL. */
 struct export_group_name {
 	const char *name;
 	enum export_group group;
@@ -71,12 +70,12 @@ extern const size_t export_nr_rows;
 
 const struct export_row *export_find_row(__u32 kind, const char *stat);
 
-/* The type of a statistic here, from its flags. */
+/* The type of a statistic in the export, from its flags. */
 enum expose_type export_type(const struct kvmwatch_value *value);
 
 #define EXPORT_MAX_NAME	96
 
-/* The name of a family for a statistic without a row. */
+/* Make a family's name for a statistic without a row. */
 void export_make_name(char *name, __u32 kind, const struct kvmwatch_value *value);
 
 #endif /* KVMWATCH_EXPORT_TABLE_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The text formats that Prometheus reads. See expose.h. */
+/* The text formats of Prometheus. See expose.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static void put(struct exposition *e, const char *text)
 	put_bytes(e, text, strlen(text));
 }
 
-/* @quotes: escape those too. */
+/* @quotes: escape quotes, too. */
 static void put_escaped(struct exposition *e, const char *text, bool quotes)
 {
 	const char *special = quotes ? "\\\n\"" : "\\\n";
@@ -109,7 +109,7 @@ void expose_family(struct exposition *e, const char *name, enum expose_type type
 	e->begun = false;
 }
 
-/* What all samples of a type have behind the family's name. */
+/* The suffix of all samples of a type. */
 static const char *suffix_of(enum expose_type type)
 {
 	switch (type) {
@@ -122,7 +122,7 @@ static const char *suffix_of(enum expose_type type)
 	}
 }
 
-/* The older format has no infos, and there the name of a family is that of its samples. */
+/* The older format has no type info, and its families have the names of their samples. */
 static void put_family_name(struct exposition *e)
 {
 	put(e, PREFIX);
@@ -260,7 +260,7 @@ void expose_u64(struct exposition *e, __u64 value)
 	put(e, "\n");
 }
 
-/* 1500000000 with -9 is "1.5"; what would be zeros at the end is left out. */
+/* 1500000000 with -9 is "1.5". Zeros at the end are left out. */
 void expose_scaled(struct exposition *e, __u64 value, int exponent)
 {
 	char digits[MAX_EXPONENT];

@@ -60,17 +60,17 @@ void expose_free(struct exposition *e);
 void expose_family(struct exposition *e, const char *name, enum expose_type type,
 		   const char *help);
 
-/* A sample: begin, labels, then one of the values. @suffix is added to what the type has. */
+/* A sample: begin, add labels, then add one value. @suffix is added to that of the type. */
 void expose_sample(struct exposition *e, const char *suffix);
 void expose_label(struct exposition *e, const char *name, const char *value);
 void expose_u64(struct exposition *e, __u64 value);
-/* @value counts units of 10^@exponent, between -18 and 0; all its digits are written. */
+/* @value counts units of 10^@exponent, with @exponent from -18 to 0. All its digits are written. */
 void expose_scaled(struct exposition *e, __u64 value, int exponent);
 
-/* The same for a label whose value came from elsewhere: cleaned, and cut to EXPOSE_MAX_LABEL. */
+/* Add a label whose value comes from elsewhere: it is cleaned, and cut to EXPOSE_MAX_LABEL. */
 void expose_foreign(struct exposition *e, const char *name, const char *value);
 
-/* A number as a label (le): as Go prints it. */
+/* Add a number as a label (le), written as Go writes it. */
 void expose_bound(struct exposition *e, __u64 value, int exponent);
 
 /* End the text. */

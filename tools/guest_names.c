@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What many VMs are called, kept from one look to the next. See guest_names.h. */
+/* Names of many VMs, kept from one call to the next. See guest_names.h. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,18 +14,21 @@
 #include "identity.h"
 #include "select.h"
 
-/* How long reading one command line may take; and how long after another one has hung */
+/* Time limits for reading one command line: the usual one, and after a process did not answer */
 #define PATIENCE_MS		1000
 #define LESS_PATIENCE_MS	100
-/* At most so many threads may hang in processes; then no more command lines are read. */
+/* Limit of threads that hang in processes. With so many, no more command lines are read. */
 #define MAX_STUCK		8
 
-/* A process to read about. @found and @done are under the reader's lock until it is done. */
+/*
+ * A process whose command line is to be read. The reader's lock protects @found and @done until it
+ * is done.
+ */
 struct want {
 	int pid;
 	bool done;
 	struct identity found;
-	size_t entry;		/* of the entries of a look that goes on */
+	size_t entry;		/* entries that the present call is making */
 };
 
 /**
@@ -45,18 +48,18 @@ struct reader {
 	struct want *wants;
 };
 
-/* The VM whose name this is. After insmod ids begin again: so pid and name count too. */
+/* A VM whose name this is. After insmod ids begin again, so pid and name count too. */
 struct entry {
 	__u64 id;
 	int pid;
 	char name[KVMWATCH_NAME_SIZE];
-	bool known;		/* it was read: @identity is all that there is */
+	bool known;		/* the command line was read: @identity has all that it says */
 	struct identity identity;
-	struct reader *stuck;	/* reads it and does not end */
+	struct reader *stuck;	/* the thread that is still reading it */
 };
 
 struct guest_names {
-	struct entry *entries;	/* by id */
+	struct entry *entries;	/* sorted by id */
 	size_t nr;
 	unsigned int nr_stuck;
 };
@@ -103,7 +106,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-/* Takes @wants over, also when it fails. */
+/* Takes over @wants, also on failure. */
 static struct reader *reader_new(struct want *wants, size_t nr)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
@@ -123,7 +126,7 @@ static struct reader *reader_new(struct want *wants, size_t nr)
 	return NULL;
 }
 
-/* Signals are for those who wait for them, not for this thread. */
+/* The main thread handles all signals. */
 static int reader_start(struct reader *reader)
 {
 	sigset_t all, old;
@@ -142,7 +145,7 @@ static int reader_start(struct reader *reader)
 	return -err;
 }
 
-/* Wait until all is read, or until nothing was for some time. */
+/* Wait until all is read, or until nothing was read for some time. */
 static void reader_wait(struct reader *reader, int patience_ms)
 {
 	struct pollfd pollfd = { .fd = reader->event, .events = POLLIN };
@@ -159,7 +162,7 @@ static void reader_wait(struct reader *reader, int patience_ms)
 	} while (true);
 }
 
-/* Have the thread end when it has read what it is reading. Returns how many it has read. */
+/* Make the thread end after the present read. Returns how many it has read. */
 static size_t reader_stop(struct reader *reader)
 {
 	size_t done;
@@ -181,7 +184,7 @@ static void take(struct entry *entry, struct want *want)
 	memset(&want->found, 0, sizeof(want->found));
 }
 
-/* A process that did not answer may have done so since. */
+/* A process that did not answer in time may have answered since. */
 static void look_at_stuck(struct guest_names *names, struct entry *entry)
 {
 	struct reader *reader = entry->stuck;
@@ -222,7 +225,7 @@ static struct entry *find(struct entry *entries, size_t nr, __u64 id)
 	return nr ? bsearch(&key, entries, nr, sizeof(key), compare_entries) : NULL;
 }
 
-/* Entries of the VMs that there are now; what is known of them moves from the old ones. */
+/* Make entries for the present VMs. What is known of them is taken from the old entries. */
 static struct entry *renew(struct guest_names *names, const struct vm *vms, size_t nr)
 {
 	struct entry *entries = calloc(nr + 1, sizeof(*entries)), *old;
@@ -252,7 +255,10 @@ static struct entry *renew(struct guest_names *names, const struct vm *vms, size
 
 /* --- reading --------------------------------------------------------------- */
 
-/* What is not known and not being read. A process that is not visible here has no number. */
+/*
+ * The processes whose names are unknown and are not being read. A process in another pid namespace
+ * has no number here.
+ */
 static struct want *wanted(struct guest_names *names, size_t *nr)
 {
 	struct want *wants = calloc(names->nr + 1, sizeof(*wants));
@@ -273,8 +279,8 @@ static struct want *wanted(struct guest_names *names, size_t *nr)
 }
 
 /*
- * The reader hangs in number @at: it keeps that one, and another one reads those behind it. They
- * are returned, *@nr of them.
+ * The reader hangs in process number @at. It keeps that one; the rest is returned for another
+ * reader, *@nr of them.
  */
 static struct want *leave(struct guest_names *names, struct reader *reader, size_t at, size_t *nr)
 {
@@ -302,7 +308,7 @@ static int read_names(struct guest_names *names)
 			return -ENOMEM;
 		if (reader_start(reader)) {
 			reader_put(reader);
-			return 0;	/* the next look tries again */
+			return 0;	/* the next call tries again */
 		}
 		reader_wait(reader, names->nr_stuck ? LESS_PATIENCE_MS : PATIENCE_MS);
 		done = reader_stop(reader);
@@ -320,7 +326,7 @@ static int read_names(struct guest_names *names)
 	return 0;
 }
 
-/* 0 or -ENOMEM, with part of it copied. */
+/* Returns 0, or -ENOMEM with a part copied. */
 static int copy_identity(const struct identity *identity, struct vm *vm)
 {
 	const char *const from[] = {

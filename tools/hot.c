@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Per-page heat of one VM over a time. See hot.h. */
+/* Per-page heat of one VM over some time. See hot.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "hot.h"
 
-#define CHUNK	4096	/* pages that are read at once */
+#define CHUNK	4096	/* pages read at once */
 
 /* --- looking ------------------------------------------------------------- */
 
@@ -166,7 +166,7 @@ int hot_each_page(const struct hot *hot, hot_page_fn *fn, void *arg)
 	return err;
 }
 
-/* Highest first; equal ones in the order of slots and pages. */
+/* Highest count first; pages with equal counts by slot and address. */
 static int compare(const void *a, const void *b)
 {
 	const struct hot_page *x = a, *y = b;
@@ -187,8 +187,8 @@ void hot_sort(struct hot_page *pages, size_t nr)
 /* --- the hottest --------------------------------------------------------- */
 
 /*
- * hottest->pages is a heap: each page is no hotter than the two below it, so the coldest one, which
- * makes room for a hotter one, is at its root.
+ * hottest->pages is a heap: each page is at most as hot as the two below it. So the coldest page,
+ * which is replaced by a hotter one, is the root.
  */
 static void swap(struct hot_page *a, struct hot_page *b)
 {

@@ -18,14 +18,14 @@
 
 /* --- cells --------------------------------------------------------------- */
 
-/* Where the first page of each slot lies among all pages. */
+/* The index of the first page of each slot among all pages. */
 struct places {
 	struct hot_map *map;
 	__u64 *first;
-	__u64 *cells;	/* marks from the beginning on, by row */
+	__u64 *cells;	/* marks since the beginning, by row */
 };
 
-/* Of the slots whose memory is shown, those below another one. */
+/* Pages of all slots that are shown below this one. */
 static __u64 pages_below(const struct kvmwatch_heat *heat, size_t slot)
 {
 	__u64 pages = 0;
@@ -51,7 +51,7 @@ static int add_marks(void *arg, const struct hot_page *page)
 	return 0;
 }
 
-/* By the addresses that slots had at the first look, so that nothing moves in the picture. */
+/* Use the addresses of slots at the first read, so that nothing moves in the picture. */
 static int fill(struct hot_map *map, const struct hot *hot, __u64 *cells)
 {
 	struct places places = { .map = map, .cells = cells };
@@ -79,7 +79,7 @@ static int map_alloc(struct hot_map *map, const struct hot *hot)
 	if (!map->pages)
 		return -ENODATA;
 	map->rows = map->pages < HOT_MAP_ROWS ? map->pages : HOT_MAP_ROWS;
-	/* Behind the last column, all marks so far. */
+	/* One more column, for the sums of all marks so far. */
 	map->cells = calloc((HOT_MAP_COLUMNS + 1) * map->rows, sizeof(*map->cells));
 	return map->cells ? 0 : -ENOMEM;
 }
@@ -125,8 +125,8 @@ struct hot_plot {
 };
 
 /*
- * In a process group of its own: a Ctrl-C that ends the counting is for us, while gnuplot has yet
- * to draw what was counted.
+ * Run gnuplot in a process group of its own: a Ctrl-C that ends the counting must not end gnuplot,
+ * which draws the result.
  */
 static int spawn(struct hot_plot *plot, int script)
 {
@@ -175,7 +175,7 @@ static int start(struct hot_plot *plot)
 	plot->script = fdopen(fds[1], "w");
 	if (plot->script)
 		return 0;
-	close(fds[1]);	/* it ends without a script */
+	close(fds[1]);	/* without a script it ends */
 	waitpid(plot->pid, NULL, 0);
 	return -ENOMEM;
 }
@@ -215,7 +215,7 @@ static void write_map(FILE *f, const struct hot_map *map)
 	fputs("END\n", f);
 }
 
-/* A title with what means something to gnuplot left out. */
+/* Write a title without characters that mean something to gnuplot. */
 static void write_title(FILE *f, const char *title)
 {
 	fputs("set title '", f);

@@ -20,7 +20,7 @@ static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 static int noted;
 static bool catching, unblocking;
 
-/* setitimer() is a bare system call, and one timer serves however many signals come. */
+/* setitimer() is only a system call, so a handler may call it. One timer serves all signals. */
 static void note(int signal)
 {
 	const struct itimerval often = { { 0, UNBLOCK_US }, { 0, UNBLOCK_US } };
@@ -31,7 +31,7 @@ static void note(int signal)
 	__atomic_store_n(&noted, 1, __ATOMIC_RELAXED);
 }
 
-/* That it comes is all: the system call that it meets fails with EINTR. */
+/* The signal itself is the purpose: a system call that it interrupts fails with EINTR. */
 static void do_nothing(int signal)
 {
 	(void)signal;
@@ -44,7 +44,10 @@ static void handle(int signal, void (*handler)(int), int flags)
 	sigaction(signal, &action, NULL);
 }
 
-/* nohup(1) has its user's word to ignore a hangup; with a log it means something else. */
+/*
+ * Under nohup(1) the user wants hangups to be ignored. With --log, SIGHUP means to open the log
+ * again.
+ */
 static bool is_taken_hangup(int signal)
 {
 	struct sigaction now;
@@ -90,10 +93,7 @@ bool interrupted(void)
 	return __atomic_load_n(&noted, __ATOMIC_RELAXED);
 }
 
-/*
- * In short pieces: a signal that comes between the question whether one has come and the sleep
- * does not interrupt the sleep.
- */
+/* Sleep in short pieces: a signal between the check and the sleep does not interrupt the sleep. */
 void interrupt_sleep_until(__u64 ns)
 {
 	struct timespec ts;

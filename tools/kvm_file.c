@@ -14,10 +14,10 @@
 #include "unpack.h"
 
 #define MAX_FILE	(1024UL << 20)
-/* Where code is laid out; nothing is at 0. */
+/* Sections with code are laid out from here; nothing is at 0. */
 #define FIRST_ADDRESS	0x10000UL
 #define ALIGNMENT	64UL
-/* No call leads so far from code that is laid out here. */
+/* No call reaches so far from code that is laid out here. */
 #define NOWHERE		0x80000000U
 
 static const char no_memory[] = "no memory";
@@ -41,7 +41,7 @@ static const char *read_all(struct blob *what, int fd)
 		return strerror(EISDIR);
 	if (!S_ISREG(stat.st_mode) || stat.st_size > (off_t)MAX_FILE)
 		return "this is no module and no kernel";
-	/* Files of sysfs have their size too. */
+	/* The size of files in sysfs is right, too. */
 	room = stat.st_size + 1;
 	what->data = malloc(room);
 	if (!what->data)
@@ -54,7 +54,7 @@ static const char *read_all(struct blob *what, int fd)
 	return got < 0 ? strerror(errno) : NULL;
 }
 
-/* Put what is packed in it in its place, as often as it is packed. */
+/* Replace the contents by the unpacked contents, as often as they are packed. */
 static const char *unpack_all(struct blob *what)
 {
 	const char *wrong = NULL;
@@ -126,7 +126,7 @@ static Elf_Scn *find_section(Elf *elf, const char *name, GElf_Shdr *head)
 	return NULL;
 }
 
-/* What is in a section; data NULL: there is no such one, or nothing in it. */
+/* The contents of a section; data NULL: there is no such section, or it is empty. */
 static struct blob section_data(Elf *elf, const char *name)
 {
 	struct blob found = { NULL, 0 };
@@ -151,7 +151,10 @@ static __u32 number_at(const __u8 *at)
 	return number;
 }
 
-/* A vmlinuz, by the boot protocol: how much of it is set-up, where behind that the kernel is. */
+/*
+ * By the boot protocol, a vmlinuz says how long its setup code is, and where the kernel is behind
+ * it.
+ */
 #define IMAGE_SECTORS	0x1f1
 #define IMAGE_MAGIC	0x202
 #define IMAGE_PAYLOAD	0x248
@@ -186,7 +189,7 @@ static bool is_types(const struct blob *file)
 	return file->size > 2 && !memcmp(file->data, "\x9f\xeb", 2);
 }
 
-/* Of an ELF file, its types alone */
+/* Keep only the types of an ELF file. */
 static const char *types_of_elf(struct blob *file)
 {
 	const char *wrong = "this is no kernel, and no BTF";
@@ -225,7 +228,7 @@ const char *vmlinux_types_read(struct blob *types, const char *path)
 
 /* --- kvm.ko ---------------------------------------------------------------- */
 
-/* Where sections with code are, by the number of the section; 0: it is none. */
+/* Addresses of sections with code, by section number; 0: the section has no code. */
 struct layout {
 	unsigned long *address;
 	__u8 **bytes;
@@ -238,7 +241,7 @@ static bool is_code(const GElf_Shdr *head)
 	return head->sh_type == SHT_PROGBITS && head->sh_flags & SHF_EXECINSTR && head->sh_size;
 }
 
-/* Lay out a section, in a copy to write calls into. */
+/* Lay out a section, as a copy into which calls are written. */
 static const char *place_code(struct kvm_file *kvm, struct layout *layout, size_t index,
 			      Elf_Data *data, unsigned long *end)
 {
@@ -297,7 +300,7 @@ static bool is_branch(unsigned int type)
 	return type == R_X86_64_PC32 || type == R_X86_64_PLT32;
 }
 
-/* Have a call or jump in section @into lead to where its target is laid out. */
+/* Make a call or jump in section @into lead to the address where its target is laid out. */
 static void resolve(const struct layout *layout, size_t into, const GElf_Rela *rela,
 		    Elf_Data *symbols)
 {
@@ -336,7 +339,7 @@ static int compare_addresses(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* One section of relocations: of code, or of the list of ftrace's sites. */
+/* Apply a section of relocations: of code, or of the list of ftrace's sites. */
 static const char *relocate(struct kvm_file *kvm, const struct layout *layout,
 			    Elf_Scn *section, const GElf_Shdr *head, Elf_Data *symbols)
 {
@@ -505,7 +508,7 @@ static bool is_site(const struct kvm_file *kvm, unsigned long address)
 				     sizeof(*kvm->sites), compare_addresses);
 }
 
-/* The site is its first instruction, or the one behind an ENDBR64. */
+/* The site is the first instruction, or the one after an ENDBR64. */
 bool kvm_file_traced(const struct kvm_file *kvm, const char *function)
 {
 	const struct kvmw_symbol *symbol;

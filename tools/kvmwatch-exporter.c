@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* kvmwatch-exporter: what kvmwatch export becomes when it is to serve HTTP. */
+/* kvmwatch-exporter: the program that kvmwatch export runs to serve HTTP. */
 #include "cmd.h"
 #include "export.h"
 #include "export_http.h"

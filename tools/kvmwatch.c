@@ -61,7 +61,7 @@ static const struct cmd *find_cmd(const char *name)
 	return NULL;
 }
 
-/* "help COMMAND", or "help dirty --rate", is "COMMAND --help". */
+/* "help COMMAND", or "help dirty --rate", does the same as "COMMAND --help". */
 static int explain(int argc, char **argv)
 {
 	static char option[] = "--help";
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 {
 	int code;
 
-	/* For the width of letters in tables; numbers stay those of the C locale. */
+	/* For the width of characters in tables. Numbers stay those of the C locale. */
 	setlocale(LC_CTYPE, "");
 
 	code = run(argc, argv);

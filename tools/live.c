@@ -56,7 +56,7 @@ static int take_collects(int dev, __u64 vm, __u64 *collects)
 	return value ? 0 : -ENODATA;
 }
 
-/* Marks of slots that have gone are not there any more: of such a VM nothing can be said. */
+/* True if slots with marks have been deleted: then nothing is known of the VM. */
 static bool has_lost_marks(const struct live *live, __u64 marks)
 {
 	return live->nr && marks < live->points[live->nr - 1].marks;
@@ -80,7 +80,7 @@ static int take_point(int dev, __u64 vm, struct live *live, struct ages *ages)
 	return 0;
 }
 
-/* What is there in the beginning */
+/* Read the numbers at the beginning. */
 static int begin(int dev, __u64 vm, struct live *live)
 {
 	const struct slot_ages *slot;
@@ -125,8 +125,8 @@ void live_free(struct live *live)
 /* --- what was seen ---------------------------------------------------------- */
 
 /*
- * Was the log collected before this point? Each slot is fetched then. A slot whose log is cleared,
- * part by part as it is sent, is one.
+ * Was the log collected before this point? A collection fetches the log of each slot. A slot whose
+ * log is cleared part by part, as it is sent, counts once.
  */
 static bool is_collected(const struct live *live, size_t i)
 {
@@ -140,7 +140,7 @@ static void add_point(struct live_cycles *cycles, __u64 ns, __u64 pages)
 	size_t *end = &cycles->ends[cycles->nr], i = *end;
 	const struct kvmwatch_curve_point *last = i ? &cycles->points[i - 1] : NULL;
 
-	/* In a cycle, both must not decrease. */
+	/* Within a cycle, neither may decrease. */
 	if (last && (!cycles->nr || i > cycles->ends[cycles->nr - 1])) {
 		if (ns <= last->ns)
 			return;
@@ -156,7 +156,7 @@ static void end_cycle(struct live_cycles *cycles)
 	size_t begin = cycles->nr ? cycles->ends[cycles->nr - 1] : 0;
 	size_t *end = &cycles->ends[cycles->nr];
 
-	/* A moment tells nothing. */
+	/* A cycle without duration says nothing. */
 	if (*end == begin || cycles->points[*end - 1].ns < 4 * TICK_NS)
 		*end = begin;
 	else
@@ -164,7 +164,7 @@ static void end_cycle(struct live_cycles *cycles)
 	cycles->ends[cycles->nr] = cycles->nr ? cycles->ends[cycles->nr - 1] : 0;
 }
 
-/* The marks of all slots by bucket */
+/* Sum up the marks of all slots, by bucket. */
 static void sum_buckets(const struct ages *ages, __u64 sum[AGES_MAX])
 {
 	unsigned int b;
@@ -177,7 +177,7 @@ static void sum_buckets(const struct ages *ages, __u64 sum[AGES_MAX])
 	}
 }
 
-/* The middle of the bucket that grew most: what comes is so old, half of the time on. */
+/* The middle of the bucket that grew most: that was the age of new marks, halfway through. */
 static __u64 guess_age(const struct live *live)
 {
 	__u64 was[AGES_MAX], is[AGES_MAX], most = 0, age;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Of how much memory QEMU clears the dirty log at once. See log_chunk.h. */
+/* How much memory QEMU clears the dirty log of at once. See log_chunk.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +11,17 @@
 #include "vmm_args.h"
 
 #define PAGE_SHIFT	12
-/* QEMU takes what is beyond for these: CLEAR_BITMAP_SHIFT_MIN, CLEAR_BITMAP_SHIFT_MAX */
+/* QEMU replaces values beyond these: CLEAR_BITMAP_SHIFT_MIN, CLEAR_BITMAP_SHIFT_MAX */
 #define LEAST_SHIFT	6
 #define MOST_SHIFT	31
-/* The property is a number of so many. */
+/* Limit of the property, an 8-bit number */
 #define MOST_NUMBER	255
 
 #define PATIENCE_MS	3000
 
 static const char property[] = "x-clear-bitmap-shift";
 
-/* As QEMU reads a number: all of the text, to any base that C knows. 0: it is none. */
+/* Read a number as QEMU does: the whole text, in any base that C knows. 0: it is no number. */
 static __u64 chunk_of(const char *text)
 {
 	unsigned long shift;
@@ -57,7 +57,7 @@ static __u64 chunk_of_items(const char *at, char *text)
 	return driver && named ? chunk : 0;
 }
 
-/* The short form is DRIVER.PROPERTY=VALUE, in which commas mean nothing. */
+/* The short form is DRIVER.PROPERTY=VALUE, in which commas have no meaning. */
 static __u64 chunk_of_global(const char *value)
 {
 	static const char driver[] = "migration.";

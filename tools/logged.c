@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How much KVM logs as it gets dirty. See logged.h. */
+/* Memory whose dirty logging is on. See logged.h. */
 #include <stdio.h>
 
 #include <linux/kvm.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which pages of a VM were marked dirty in a while. See marked.h. */
+/* The pages of a VM that were marked dirty. See marked.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "marked.h"
 
 #define PAGE_BYTES	4096ULL
-#define CHUNK		4096	/* entries that are read at once */
+#define CHUNK		4096	/* entries read at once */
 
 struct choice {
 	struct marked *marked;

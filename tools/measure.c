@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Have a VMM log what its VM dirties for some seconds. See measure.h. */
+/* Have a VMM log its VM's dirty pages for some seconds. See measure.h. */
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -82,7 +82,7 @@ static void call(struct run *run, enum measure_when when)
 		run->stopping = true;
 }
 
-/* Whoever got a signal in a call goes on without minding it, to see the end of the cycle. */
+/* After a signal, calls ignore signals, so that the end of the cycle is still seen. */
 static bool is_stopping(struct run *run)
 {
 	run->stopping |= interrupted();
@@ -119,7 +119,7 @@ static int qmp_state(struct qmp *qmp, struct state *state)
 	return err ? err : qmp_dirty_rate(qmp, state);
 }
 
-/* Whether the VMM has begun must be known, whatever signal comes. */
+/* This ignores signals, as it must be known whether the VMM has begun. */
 static int qmp_start(struct run *run, struct qmp *qmp)
 {
 	struct json_object *arguments = json_object_new_object();
@@ -198,7 +198,7 @@ static int fail_virsh(struct run *run, const struct virsh_answer *answer, int er
 
 /* --- cycles ---------------------------------------------------------------- */
 
-/* A VM that is paused would stay logged until it runs. */
+/* A VM that is paused would stay logged until it runs again, so refuse it. */
 static int refuse(struct run *run, const struct migration *migration)
 {
 	if (!*migration->status)
@@ -213,7 +213,7 @@ static int refuse(struct run *run, const struct migration *migration)
 	return 0;
 }
 
-/* May a cycle begin? If so the callback has been called. */
+/* May a cycle begin? If so, call the callback. */
 static int prepare(struct run *run, const struct state *state)
 {
 	int err = refuse(run, &state->migration);
@@ -229,7 +229,7 @@ static int prepare(struct run *run, const struct state *state)
 	return 0;
 }
 
-/* The connection ends here: others may have the monitor while the VM is logged. */
+/* Close the connection at the end, so that others may use the monitor while the VM is logged. */
 static int begin_qmp(struct run *run)
 {
 	struct state state = { };
@@ -269,7 +269,7 @@ static int begin_virsh(struct run *run)
 	return err ? fail_virsh(run, &answer, err) : 0;
 }
 
-/* When asking was cut short nobody knows whether the VMM has begun. */
+/* If the request was cut short, it is unknown whether the VMM has begun. */
 static void note_unseen(struct run *run, int err)
 {
 	if (!run->cycle.begin_ns)
@@ -295,7 +295,7 @@ static int begin(struct run *run)
 	return err;
 }
 
-/* 0 and what the VMM says; its words are of no use here. */
+/* Returns 0 and the VMM's state. Its error messages are of no use here. */
 static int look(struct run *run, struct state *state)
 {
 	struct virsh_answer answer;
@@ -312,7 +312,7 @@ static int look(struct run *run, struct state *state)
 	return err;
 }
 
-/* What ended while the VM was paused or migrated tells nothing of a VM that runs. */
+/* A cycle in which the VM was paused or migrated says nothing about the running VM. */
 static int end(struct run *run, const struct state *state)
 {
 	struct measure *measure = run->measure;
@@ -336,7 +336,7 @@ static __u64 should_end(const struct run *run)
 	return run->cycle.begin_ns + run->cycle.seconds * NSEC_PER_SEC;
 }
 
-/* Give up: @err is why the end was not seen. */
+/* Give up. @err is the reason why the end was not seen. */
 static int leave(struct run *run, int err)
 {
 	const __u64 now = now_ns(), until = should_end(run);
@@ -355,7 +355,7 @@ static int leave(struct run *run, int err)
 		    qmp_strerror(err));
 }
 
-/* A tick of waiting. False: it is not to be waited for any longer. */
+/* Wait for one tick. False: stop waiting. */
 static bool tick(struct run *run)
 {
 	const bool waiting = is_stopping(run);
@@ -370,8 +370,8 @@ static bool tick(struct run *run)
 }
 
 /*
- * Somebody may have the monitor when we look, or the VMM may be busy: only the end of the process
- * is an end, and what can't be asked is asked again.
+ * Another client may hold the monitor, or the VMM may be busy: then ask again. Only the end of the
+ * VMM's process ends the wait.
  */
 static int wait_for_end(struct run *run)
 {

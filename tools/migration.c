@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a VMM says about migrating a VM. See migration.h. */
+/* A VMM's report about migrating a VM. See migration.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define OLD_BANDWIDTH	(32ULL << 20)
 #define MIB		1048576ULL
-/* What libvirt means by no limit, in MiB/s */
+/* How libvirt reports no limit, in MiB/s */
 #define VIRSH_NO_LIMIT	8796093022207ULL
 
 static void forget(struct migration *migration)
@@ -227,7 +227,7 @@ static void take_domstate(struct migration *migration, struct virsh_answer *answ
 	migration->running = !strcmp(migration->status, "running");
 }
 
-/* Jobs of libvirt's that use QEMU's migration: see virDomainJobOperation. */
+/* Is this a job of libvirt's that uses QEMU's migration? See virDomainJobOperation. */
 static bool job_migrates(const struct virsh_answer *answer)
 {
 	struct maybe operation = virsh_number(answer, "operation");

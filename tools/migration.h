@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a VMM says about migrating a VM: with which settings it would, and how one that runs is
- * getting on. Reads only.
+ * A VMM's report about migrating a VM: its settings, and the progress of a running migration. This
+ * only reads.
  */
 #ifndef KVMWATCH_MIGRATION_H
 #define KVMWATCH_MIGRATION_H
@@ -12,11 +12,11 @@
 #include "qmp.h"
 #include "sample.h"
 
-/* What QEMU starts with */
+/* QEMU's defaults */
 #define MIGRATION_BANDWIDTH	(128ULL << 20)	/* bytes a second; 32 MiB/s before 5.2 */
 #define MIGRATION_DOWNTIME_MS	300
 
-/* Of the migration that runs or would run */
+/* Features of the running migration, or of the next one */
 #define MIGRATION_AUTO_CONVERGE	0x1	/* vCPUs are throttled */
 #define MIGRATION_POSTCOPY	0x2
 #define MIGRATION_XBZRLE	0x4
@@ -101,9 +101,9 @@ int migration_read(const struct monitor *monitor, unsigned int flags,
 
 /* --- for measure.c --------------------------------------------------------- */
 
-/* Only what it says of the VM and of a migration that runs, not with which settings it would. */
+/* Ask only for the state of the VM and of a running migration, not for settings. */
 int migration_ask_state(struct qmp *qmp, struct migration *migration);
-/* The same through virsh; when it fails with -EREMOTEIO, @answer has its words. */
+/* Ask the same through virsh. If this fails with -EREMOTEIO, @answer has its message. */
 int migration_virsh_state(const struct monitor *monitor, unsigned int flags,
 			  struct migration *migration, struct virsh_answer *answer);
 

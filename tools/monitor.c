@@ -26,7 +26,7 @@
 
 /* A path in the VMM's root directory may lead to a file system that hangs. */
 #define PATIENCE_MS	2000
-/* Nobody has more; and a hostile VMM's list is to be tried in a bounded time. */
+/* No VMM has more; and a hostile VMM's list must be tried in a bounded time. */
 #define MAX_SOCKETS	8
 #define FUSE_MAGIC	0x65735546
 
@@ -84,7 +84,7 @@ static void chardev_free(struct chardev *chardev)
 	free(chardev->path);
 }
 
-/* Items of @value, the first of which may be a value alone, of the key @implied. */
+/* Read the items of @value. The first may lack a key, which then is @implied. */
 static void chardev_read(struct chardev *chardev, const char *value, const char *implied)
 {
 	char *text = malloc(strlen(value) + 1);
@@ -160,7 +160,7 @@ static int add_path(struct monitor_hints *hints, const char *path)
 	return 0;
 }
 
-/* How libvirt calls its own: it gives QEMU an fd; before libvirt 4 a path of its own. */
+/* Is this libvirt's own monitor? libvirt passes an fd to QEMU; before libvirt 4 it used a path. */
 static bool is_libvirts(const struct chardev *chardev)
 {
 	const char *end = chardev->path ? strrchr(chardev->path, '/') : NULL;
@@ -170,7 +170,7 @@ static bool is_libvirts(const struct chardev *chardev)
 	return end && !strcmp(end, "/monitor.sock") && strstr(chardev->path, "/libvirt/qemu/");
 }
 
-/* QMP is served on this one. */
+/* QMP is served on this character device. */
 static int add_chardev(struct monitor_hints *hints, const struct chardev *chardev)
 {
 	if (is_libvirts(chardev)) {
@@ -218,7 +218,7 @@ static int add_mon(struct monitor_hints *hints, const struct chardevs *chardevs,
 	return err;
 }
 
-/* "unix:PATH,server=on", "chardev:ID", and what can't be used */
+/* "unix:PATH,server=on", "chardev:ID", or a form that cannot be used */
 static int add_qmp(struct monitor_hints *hints, const struct chardevs *chardevs,
 		   const char *value)
 {
@@ -259,7 +259,7 @@ static int add_option(struct monitor_hints *hints, const struct chardevs *charde
 	return 0;
 }
 
-/* A monitor may be named before its -chardev, so those come first. */
+/* A monitor may be named before its -chardev, so read these first. */
 static int read_chardevs(const char *cmdline, size_t len, struct chardevs *chardevs)
 {
 	struct vmm_option option;
@@ -374,8 +374,8 @@ static struct scan *scan_new(int pid, int *err)
 }
 
 /*
- * To connect to a socket on a file system that its owner serves may ask that one, for ever. (To
- * find out may as well, but then only the thread hangs.)
+ * If a socket is on a file system that its owner serves, connecting may ask that process, and hang
+ * for ever. (Finding out may hang as well, but then only the thread hangs.)
  */
 static int check_socket(int fd)
 {
@@ -392,9 +392,8 @@ static int check_socket(int fd)
 }
 
 /*
- * The VMM's path as the VMM sees it. Links lead nowhere out of its root directory, or, of a path
- * that is relative, out of its working directory, which may not be the one that it
- * started in.
+ * Open a path as the VMM sees it. Links cannot lead out of its root directory. For a relative path,
+ * they cannot lead out of its working directory, which may have changed since it started.
  */
 static int open_in(const struct proc *process, const char *path)
 {
@@ -461,7 +460,7 @@ int monitor_connect(const struct monitor *monitor, unsigned int flags, struct qm
 	return -EPERM;
 }
 
-/* Take over @socket, which is called @place, if there is a monitor that can be used. */
+/* Take over @socket, called @place, if it is a monitor that can be used. */
 static int try_socket(struct monitor *monitor, int socket, const char *place)
 {
 	struct qmp *qmp;
@@ -484,7 +483,7 @@ static int try_socket(struct monitor *monitor, int socket, const char *place)
 	return 0;
 }
 
-/* After a signal, or the end of the process, there is nothing more to try. */
+/* After a signal, or the end of the process, try no other. */
 static bool is_final(int err)
 {
 	return !err || err == -EINTR || err == -ENOMEM;
@@ -505,7 +504,10 @@ static const char *path_error(int err)
 	}
 }
 
-/* One that is held is better news than one that is not there: it may be free later. */
+/*
+ * If one is held by a client and another is missing, report the one that is held: it may be free
+ * later.
+ */
 static int try_sockets(struct monitor *monitor, struct scan *scan)
 {
 	int err = -ENOENT, first = 0;
@@ -516,7 +518,7 @@ static int try_sockets(struct monitor *monitor, struct scan *scan)
 		if (err >= 0)
 			err = try_socket(monitor, scan->sockets[i], scan->hints.paths[i]);
 		if (!err)
-			scan->sockets[i] = -ENOENT;	/* it is the monitor's now */
+			scan->sockets[i] = -ENOENT;	/* @monitor owns it now */
 		if (is_final(err))
 			return err;
 		if (first && (first == -EBUSY || err != -EBUSY))

@@ -11,7 +11,7 @@
 #include "cmd.h"
 #include "new_file.h"
 
-/* What is there now: 0 and *@old, -ENOENT, or that it is none of ours: -EEXIST. */
+/* The file at @path: 0 and *@old; -ENOENT; or -EEXIST: it is not a regular file. */
 static int look_at(const char *path, struct stat *old)
 {
 	if (lstat(path, old))
@@ -27,7 +27,7 @@ static int complain_old(const char *path, int err)
 	return complain(path, "can't write it: %s", strerror(-err));
 }
 
-/* Whoever may write the old one, or would have made a new one, shall have this one. */
+/* Give the new file the owner, group and rights of the old one, or of a new file. */
 static void take_rights(int fd, const struct stat *old)
 {
 	mode_t mask = umask(0);
@@ -38,7 +38,7 @@ static void take_rights(int fd, const struct stat *old)
 	else if (!fchown(fd, old->st_uid, old->st_gid))
 		fchmod(fd, old->st_mode & 0777);
 	else
-		fchmod(fd, old->st_mode & 0707);	/* its group is another one */
+		fchmod(fd, old->st_mode & 0707);	/* the group could not be set */
 }
 
 static void forget(struct new_file *file)
@@ -78,7 +78,7 @@ int new_file_begin(struct new_file *file, const char *path)
 	return EXIT_DONE;
 }
 
-/* What is there may be another thing than at the beginning. */
+/* The file at the final name may have changed since new_file_begin(). */
 int new_file_keep(struct new_file *file)
 {
 	struct stat old;

@@ -154,7 +154,7 @@ static bool takes_vm(const struct cmd *cmd)
 	return false;
 }
 
-/* "Columns: id, name, ..." in lines that are not too long. */
+/* Print "Columns: id, name, ..." in lines of limited length. */
 static void show_columns(const struct output_columns *columns)
 {
 	const char *key, *comma = "";
@@ -194,7 +194,7 @@ static void show_help(const struct cmd *cmd)
 		show_columns(table);
 }
 
-/* The place of an option among those of a command; -1: it has no such option. */
+/* The index of an option of a command; -1: it has no such option. */
 static int find_opt(const struct cmd *cmd, int letter)
 {
 	int i;
@@ -243,7 +243,7 @@ static void add_options(struct table *table, const struct cmd *cmd)
 	}
 }
 
-/* Zero starts getopt_long() afresh, wherever an earlier round of it has ended. */
+/* Zero makes getopt_long() begin anew, wherever an earlier round has ended. */
 static void begin_getopt(struct table *table)
 {
 	memset(table, 0, sizeof(*table));
@@ -252,7 +252,7 @@ static void begin_getopt(struct table *table)
 	optind = 0;
 }
 
-/* What getopt_long() refused, as the user wrote it where that is known. */
+/* Report what getopt_long() refused, as the user wrote it if that is known. */
 static int complain_usage(const struct cmd *cmd, char **argv, int how)
 {
 	char letter[] = { '-', optopt, '\0' };
@@ -297,7 +297,7 @@ static bool complain_column(const struct options *options, const char *wrong, co
 	return false;
 }
 
-/* Does the list have that name before that place? */
+/* Does the list have this name before that place? */
 static bool came_before(const char *list, const char *name, size_t len)
 {
 	for (; list < name; list += strcspn(list, ",") + 1) {
@@ -337,7 +337,7 @@ int options_output(const struct options *options, struct output *out)
 	return err ? complain(options->log, "%s", strerror(-err)) : EXIT_DONE;
 }
 
-/* NULL, or what is wrong with an option. @seen has a bit for each option that came before. */
+/* Returns NULL, or what is wrong with the option. @seen has a bit for each earlier option. */
 static const char *take(const struct opt *opt, __u64 bit, __u64 *seen, struct options *options)
 {
 	if (opt->arg && *seen & bit)

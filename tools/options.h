@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Options of commands. Each is described once, by a struct opt; getopt_long() and
- * --help are fed from it. A command that has options of its own puts struct options
- * into a bigger structure and describes them in its own file.
+ * Options of commands. A struct opt describes each option once, for getopt_long() and --help. A
+ * command with options of its own embeds struct options as the first member of a larger structure,
+ * and describes its options in its own file.
  */
 #ifndef KVMWATCH_OPTIONS_H
 #define KVMWATCH_OPTIONS_H
@@ -61,7 +61,7 @@ struct opt {
 	const char *(*set)(struct options *options, const char *arg);
 };
 
-/* For options like opt_vm. */
+/* Functions for options like opt_vm. */
 const char *options_set_vm(struct options *options, const char *arg);
 
 extern const struct opt opt_vm;
@@ -76,7 +76,7 @@ extern const struct opt opt_no_headings;
 extern const struct opt opt_log;
 extern const struct opt opt_help;
 
-/* Of every command that has a table, of those that repeat it, and of live views. */
+/* Options of commands with tables, of those that repeat, and of live views. */
 #define OPTS_OUTPUT	&opt_json, &opt_csv, &opt_columns, &opt_no_headings
 #define OPTS_TABLE	OPTS_OUTPUT, &opt_sort
 #define OPTS_REPEAT	&opt_interval, &opt_count, &opt_log
@@ -103,7 +103,7 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
  */
 bool options_check_columns(const struct options *options, const struct output_columns *tables);
 
-/* Begin to print what the options ask for. Returns an exit code. */
+/* Begin to print as the options say. Returns an exit code. */
 int options_output(const struct options *options, struct output *out);
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What commands print on stdout: the same rows as a table, as JSON or as CSV. */
+/* Print rows as a table, as JSON or as CSV. See output.h. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -16,7 +16,7 @@
 #include "output.h"
 #include "text.h"
 
-/* A double has at least the first, and takes at most the second to be told from any other. */
+/* A double keeps at least 15 digits, and 17 digits tell it from any other. */
 #define LEAST_DIGITS	15
 #define MOST_DIGITS	17
 
@@ -53,21 +53,21 @@ long output_find(const struct output_columns *columns, const char *key, size_t l
 	return -1;
 }
 
-/* Errors stick: the caller asks once, in output_flush(). */
+/* Keep the first error. The caller asks for it once, in output_flush(). */
 static void note(struct output *out, int err)
 {
 	if (err && !out->err)
 		out->err = err;
 }
 
-/* Whoever writes calls it while errno still says what was wrong. */
+/* Call this while errno has the error of the write. */
 static void note_write(struct output *out)
 {
 	if (ferror(out->file))
 		note(out, errno ? -errno : -EIO);
 }
 
-/* No string leaves by here that a terminal chokes on. */
+/* A copy without characters that control a terminal. */
 static char *clean_copy(struct output *out, const char *s)
 {
 	char *new = s ? strdup(s) : NULL;
@@ -94,7 +94,7 @@ static int log_open(struct output *out)
 	out->file = fopen(out->log, "ae");
 	if (!out->file)
 		return -errno;
-	/* A file that has something in it has the names, too. */
+	/* A file that is not empty has the line of names already. */
 	out->csv_begun = lseek(fileno(out->file), 0, SEEK_END) > 0;
 	out->text_begun = out->csv_begun;
 	return 0;
@@ -128,7 +128,7 @@ static void put_letter(struct printbuf *to, const char *s, struct text_letter le
 		printbuf_memappend(to, s, letter.len);
 }
 
-/* Whole, and yet as safe to look at as a table: json-c leaves C1 and the like as they are. */
+/* The whole string, but as harmless as a table's: json-c does not escape C1 and the like. */
 static int put_string(struct json_object *string, struct printbuf *to, int level, int flags)
 {
 	const char *s = json_object_get_string(string);
@@ -167,7 +167,7 @@ void output_json(struct output *out, struct json_object *object)
 	json_object_put(object);
 }
 
-/* With as few digits as say which number it is: what reads it gets the same one. */
+/* The fewest digits that make a reader get the same number. */
 static const char *real_text(double number, char *buf, size_t size)
 {
 	int digits;
@@ -243,7 +243,7 @@ static void row_json(struct output *out)
 
 /* --- CSV ----------------------------------------------------------------- */
 
-/* As RFC 4180 has it, but lines end as they do here. */
+/* As RFC 4180, except for the end of lines. */
 static void csv_string(FILE *file, const char *s)
 {
 	if (!s[strcspn(s, ",\"\r\n")]) {
@@ -288,7 +288,7 @@ static void csv_cell(struct output *out, const struct cell *cell)
 	}
 }
 
-/* A line of CSV: the row, or the names of the columns. */
+/* Print a line of CSV: the row, or the names of the columns. */
 static void csv_line(struct output *out, bool names)
 {
 	size_t i;
@@ -325,7 +325,10 @@ static void put_title(struct output *out, const char *title)
 	free(clean);
 }
 
-/* One that tables usually do without is called as in JSON: "memory_bytes" is MEMORY BYTES. */
+/*
+ * The heading of a column that tables usually leave out, from its JSON name: "memory_bytes" becomes
+ * MEMORY BYTES.
+ */
 static const char *heading_of(const struct output_column *column, char *buf, size_t size)
 {
 	size_t i;
@@ -357,14 +360,17 @@ static void table_begin(struct output *out, const char *title)
 		return;
 	}
 	scols_table_set_stream(out->table, out->file);
-	/* The same on a terminal as in a pipe: nothing is cut to its width. */
+	/* Print the same on a terminal as into a pipe, without cutting to its width. */
 	scols_table_set_termforce(out->table, SCOLS_TERMFORCE_NEVER);
 	scols_table_enable_noheadings(out->table, out->choice.no_headings);
 	for (i = 0; i < out->nr_shown; i++) {
 		column = &out->columns[out->shown[i]];
 		flags = column->right ? SCOLS_FL_RIGHT : 0;
 		heading = heading_of(column, buf, sizeof(buf));
-		/* Older libsmartcols make a column as wide as a heading that they do not print. */
+		/*
+		 * Older versions of libsmartcols make a column as wide as its heading, even if that
+		 * is not printed.
+		 */
 		if (out->choice.no_headings)
 			heading = "";
 		if (!scols_table_new_column(out->table, heading, 0, flags))
@@ -372,7 +378,7 @@ static void table_begin(struct output *out, const char *title)
 	}
 }
 
-/* What a table says for a cell; @buf is for numbers. */
+/* The text of a cell in a table; @buf is for numbers. */
 static const char *cell_text(const struct cell *cell, char *buf, size_t size)
 {
 	if (cell->text)
@@ -397,8 +403,8 @@ static const char *cell_text(const struct cell *cell, char *buf, size_t size)
 }
 
 /*
- * Give a cell its text, and no more letters of it than @max: a longer one would pad all rows. A
- * byte that begins no letter of UTF-8 is counted with the one before.
+ * Set the text of a cell, cut to @max characters, as a longer one would widen all rows. A byte that
+ * begins no UTF-8 character is counted with the one before.
  */
 static int set_cell(struct libscols_line *line, size_t n, const char *text, size_t max)
 {
@@ -421,7 +427,7 @@ static int set_cell(struct libscols_line *line, size_t n, const char *text, size
 	return err;
 }
 
-/* How many letters a cell may have. Nothing stands behind the last one. */
+/* How many characters a cell may have. The last one has no limit, as nothing follows it. */
 static size_t cell_room(const struct output *out, size_t place)
 {
 	const struct output_column *column = &out->columns[out->shown[place]];
@@ -452,7 +458,7 @@ static void table_row(struct output *out)
 	}
 }
 
-/* A line of a table whose columns have a width: the row, or the headings. */
+/* Print a line of a table with fixed widths: the row, or the headings. */
 static void endless_line(struct output *out, bool headings)
 {
 	const struct output_column *column;
@@ -469,7 +475,7 @@ static void endless_line(struct output *out, bool headings)
 		width = column->heading ? column->width : (int)strlen(text);
 		if (!headings)
 			text = cell_text(&out->cells[out->shown[i]], buf, sizeof(buf));
-		/* What follows pads the one before: no line ends with blanks. */
+		/* Pad before the next cell, so that no line ends with blanks. */
 		pad = fprintf(out->file, "%*s%*s", pad, "", column->right ? width : 0,
 			      text ? text : "") - pad;
 		pad = width > pad ? width - pad + 1 : 1;
@@ -511,7 +517,7 @@ static void clear_row(struct output *out)
 	memset(out->cells, 0, sizeof(out->cells));
 }
 
-/* A chosen column, and in tables those behind it that belong to it. */
+/* Show a chosen column, and in tables the columns behind it that belong to it. */
 static void show_chosen(struct output *out, size_t column)
 {
 	do {
@@ -615,7 +621,7 @@ static void show_row(struct output *out)
 
 /* --- Sorted rows --------------------------------------------------------- */
 
-/* A row that waits; @nr is its place among the others, which stay in that order where equal. */
+/* A row that waits. @nr is its original index, by which equal rows are ordered. */
 struct output_line {
 	struct cell *cells;
 	size_t nr;
@@ -633,7 +639,7 @@ static double real_of(const struct cell *cell)
 	return cell->kind == CELL_S64 ? (double)(__s64)cell->number : (double)cell->number;
 }
 
-/* Numbers of one kind are compared with all their digits. */
+/* Compare numbers of one type by all their digits. */
 static int compare_numbers(const struct cell *x, const struct cell *y)
 {
 	if (x->kind != y->kind || x->kind == CELL_REAL)
@@ -644,7 +650,7 @@ static int compare_numbers(const struct cell *x, const struct cell *y)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Words by their letters, numbers from the most on; what is not known comes last in any case. */
+/* Strings in alphabetical order, numbers from the greatest, unknown ones always last. */
 static int compare_lines(const void *a, const void *b, void *arg)
 {
 	const struct output_line *v = a, *w = b;
@@ -666,7 +672,7 @@ static int compare_lines(const void *a, const void *b, void *arg)
 	return order ? order : (v->nr > w->nr) - (v->nr < w->nr);
 }
 
-/* Its strings are the line's from now on. */
+/* The line takes over the row's strings. */
 static void keep_row(struct output *out)
 {
 	struct cell *cells = calloc(out->nr, sizeof(*cells));

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What commands print on stdout: the same rows as a table, as JSON or as CSV.
- *
- * A command describes its columns once and fills rows; it does not ask how they
- * are shown. JSON and CSV get exact numbers, tables get what a person reads. What
- * is not known is null in JSON, empty in CSV, and has words for it in a table.
+ * Print rows on stdout: as a table, as JSON or as CSV. A command describes its columns once and
+ * fills rows; the format does not concern it. JSON and CSV have exact numbers, tables have numbers
+ * for people. An unknown value is null in JSON, empty in CSV, and explained in words in a table.
  */
 #ifndef KVMWATCH_OUTPUT_H
 #define KVMWATCH_OUTPUT_H
@@ -71,7 +69,7 @@ struct output_choice {
 };
 
 enum cell_kind {
-	CELL_NONE,	/* nothing to say: left out of JSON */
+	CELL_NONE,	/* no value: left out of JSON */
 	CELL_UNKNOWN,	/* null in JSON */
 	CELL_STRING,
 	CELL_BOOL,
@@ -84,20 +82,20 @@ struct cell {
 	enum cell_kind kind;
 	__u64 number;
 	double real;
-	char *string;	/* of CELL_STRING, as it came */
-	char *text;	/* in tables, cleaned; NULL: the value itself */
+	char *string;	/* of CELL_STRING, unchanged */
+	char *text;	/* for tables, cleaned; NULL: print the value itself */
 };
 
 #define OUTPUT_MAX_COLUMNS	48
 #define OUTPUT_MAX_CELL		96
 
-/* Everything in here belongs to output.c. */
+/* Only output.c uses the members. */
 struct output {
 	FILE *file;
 	enum output_format format;
-	int err;		/* the first; nothing is printed after it */
+	int err;		/* the first error; nothing is printed after it */
 	bool csv_begun;		/* the line of names was printed */
-	bool text_begun;	/* something to keep a distance from was printed */
+	bool text_begun;	/* something was printed, so leave a blank line */
 	bool endless;
 	struct output_choice choice;
 	const char *log;	/* NULL: none */
@@ -105,37 +103,39 @@ struct output {
 	size_t nr;
 	size_t shown[OUTPUT_MAX_COLUMNS];	/* places of those that are shown, in order */
 	size_t nr_shown;
-	long sort;		/* place of the column to sort by; -1: none */
+	long sort;		/* index of the column to sort by; -1: none */
 	struct cell cells[OUTPUT_MAX_COLUMNS];
-	struct output_line *lines;	/* that wait to be sorted */
+	struct output_line *lines;	/* rows that wait to be sorted */
 	size_t nr_lines;
 	struct libscols_table *table;
 };
 
 void output_init(struct output *out, FILE *file, enum output_format format);
-/* Before the first table. What the table has not is ignored: output_find() finds that out. */
+/*
+ * Call this before the first table. Columns that the table lacks are ignored; check with
+ * output_find().
+ */
 void output_choose(struct output *out, const struct output_choice *choice);
 
 /*
- * Add to the end of this file instead, and open it anew, by its name, after SIGHUP has come: for
- * those who rotate it. Returns -errno.
+ * Append to the end of this file instead. After SIGHUP, open it by its name again, as log rotation
+ * needs. Returns 0 or -errno.
  */
 int output_log(struct output *out, const char *path);
 
-/* The place of a key that is @len long; -1: there is no such. */
+/* The index of the column with a key of @len bytes; -1: there is none. */
 long output_find(const struct output_columns *columns, const char *key, size_t len);
-/* The n-th of them. */
+/* Column number @n. */
 const struct output_column *output_column(const struct output_columns *columns, size_t n);
 
 /*
- * A table: begin, then for each row fill cells and end the row, then end. Cells
- * that were not filled are CELL_NONE. @title stands above the table; NULL: none.
- * In CSV, the names are printed once, so that all tables of one command need the
- * same keys in the same order.
+ * Print a table: begin; for each row fill cells and end the row; end. Cells that were not filled
+ * are CELL_NONE. @title is printed above the table; NULL: none. CSV has the names once, so all
+ * tables of a command must have the same keys in the same order.
  */
 void output_begin(struct output *out, const char *title,
 		  const struct output_column *columns, size_t nr);
-/* The same for rows that are to be seen as they come: columns have a width, there is no end. */
+/* Print rows at once, as they come: columns have a fixed width, and the table has no end. */
 void output_begin_endless(struct output *out, const struct output_column *columns, size_t nr);
 void output_row(struct output *out);
 /* Drop the cells of the current row. */
@@ -150,31 +150,31 @@ void output_u64(struct output *out, size_t column, __u64 number, const char *tex
 void output_s64(struct output *out, size_t column, __s64 number);
 void output_real(struct output *out, size_t column, double number, const char *text);
 void output_unknown(struct output *out, size_t column, const char *text);
-/* Only in tables. */
+/* A text that only tables show. */
 void output_text(struct output *out, size_t column, const char *text);
 
-/* Print a line below a table; CSV and JSON do not have it. */
+/* Print a line below a table. CSV and JSON do not have it. */
 void output_below(struct output *out, const char *line);
 
-/* A line of JSON that is more than a row; takes @object over, which may be NULL. */
+/* Print a line of JSON that is more than a row. This takes over @object, which may be NULL. */
 void output_json(struct output *out, struct json_object *object);
 
 /*
- * A JSON string of @s; null when there is none. What controls a terminal is escaped; what is not
- * UTF-8 becomes U+FFFD.
+ * A JSON string; null for NULL. Characters that control a terminal are escaped; bytes that are not
+ * UTF-8 become U+FFFD.
  */
 struct json_object *output_json_string(const char *s);
-/* A number with all its digits; null if it is none. */
+/* A JSON number with all its digits; null if it is not finite. */
 struct json_object *output_json_real(double number);
 
 /*
- * Both take @value over. json-c knows no null for want of memory: what should be an
- * object is NULL then, and output_json() complains.
+ * Add @value, which these functions take over. If json-c has no memory, an object is NULL, and
+ * output_json() reports that.
  */
 void output_json_add(struct json_object *object, const char *key, struct json_object *value);
 void output_json_append(struct json_object *array, struct json_object *value);
 
-/* Show what there is now. Returns 0, or -errno of what went wrong so far. */
+/* Write out everything so far. Returns 0, or -errno of the first error. */
 int output_flush(struct output *out);
 
 #endif /* KVMWATCH_OUTPUT_H */

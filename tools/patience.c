@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Do what may hang, and wait for it for a limited time only. See patience.h. */
+/* Wait for calls that may hang. See patience.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,7 +71,7 @@ static struct job *job_new(void)
 	return job;
 }
 
-/* Signals are for those who wait for them, not for this thread. */
+/* The main thread handles all signals. */
 static int job_start(struct job *job, pthread_t *thread)
 {
 	sigset_t all, old;
@@ -84,7 +84,7 @@ static int job_start(struct job *job, pthread_t *thread)
 	return -err;
 }
 
-/* In short pieces, as signals do not end such a wait. */
+/* Wait in short pieces, as signals do not end such a wait. */
 static void wait_a_bit(struct job *job, __u64 until)
 {
 	struct timespec ts = { .tv_sec = until / NSEC_PER_SEC, .tv_nsec = until % NSEC_PER_SEC };
@@ -92,7 +92,7 @@ static void wait_a_bit(struct job *job, __u64 until)
 	pthread_cond_timedwait(&job->ended, &job->lock, &ts);
 }
 
-/* With @told_before a signal had come already, and this was wanted all the same. */
+/* @told_before: a signal had come before the call, and does not end it. */
 static int job_wait(struct job *job, __u64 until, bool told_before)
 {
 	int err = 0;

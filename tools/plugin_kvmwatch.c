@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A plugin of libtraceevent: what trace-cmd report says of kvmwatch's events beside what they
- * say themselves.
- *
- * Their own formats have names for all that is a number in the record, so that every tool
- * shows them. What a format can't do is to reckon: the address of a page in its VMM, the last
- * page of a leaf or slot, sizes and times in units that people read. That is put in
- * brackets behind the event's own words, which stay as they are for whoever searches for them.
+ * A plugin for libtraceevent: text that trace-cmd report adds to kvmwatch's events. The events' own
+ * formats have names for all numbers that stand for something, so every tool shows these. A format
+ * cannot compute: the address of a page in its VMM, the last page of a leaf or slot, sizes and
+ * times in suitable units. The plugin adds these in brackets, and leaves the event's own text as it
+ * is, for people who search for it.
  */
 #include <stdbool.h>
 
@@ -19,7 +17,7 @@
 #define SYSTEM		"kvmwatch"
 #define PAGE_BYTES	4096.0
 #define PAGE_BITS	12
-#define LEVEL_BITS	9	/* a level's leaves are 512 of the one below */
+#define LEVEL_BITS	9	/* a leaf of a level has 512 of the level below */
 #define LEVELS		3
 
 struct record {
@@ -28,7 +26,9 @@ struct record {
 	struct tep_record *record;
 };
 
-/* Says nothing and returns false if there is no such field: another version's module. */
+/*
+ * Returns false, and prints nothing, if the field is missing, as in another version of the module.
+ */
 static bool get(const struct record *r, const char *name, unsigned long long *value)
 {
 	return !tep_get_field_val(r->s, r->event, name, r->record, value, 0);
@@ -125,7 +125,7 @@ static const struct addition {
 
 #define END	(additions + sizeof(additions) / sizeof(*additions))
 
-/* The event's own words first: printed as they are where no plugin handles it. */
+/* Print the event's own text first, as it is printed without the plugin. */
 static int print(struct trace_seq *s, struct tep_record *record, struct tep_event *event,
 		 void *context)
 {

@@ -17,9 +17,9 @@
 #include "repeat.h"
 
 #define NSEC_PER_MSEC	1000000ULL
-/* How long a signal may stay unnoticed. */
+/* How long a signal may stay unnoticed */
 #define CHUNK_MS	50
-/* What one message may be long: parsed, small objects take 300 times their text. */
+/* Limit of a message: parsed, small objects take 300 times the memory of their text. */
 #define MAX_MESSAGE	(64 << 10)
 
 unsigned int qmp_command_ms = 10000;
@@ -59,7 +59,7 @@ static void set_limits(struct qmp *qmp, unsigned int ms)
 	qmp->deadline = now_ns() + ms * NSEC_PER_MSEC;
 }
 
-/* 0 or why there is no more waiting. */
+/* Returns 0, or why waiting must end. */
 static int may_go_on(const struct qmp *qmp)
 {
 	if (!(qmp->flags & QMP_DESPITE_SIGNALS) && interrupted())
@@ -67,7 +67,7 @@ static int may_go_on(const struct qmp *qmp)
 	return now_ns() < qmp->deadline ? 0 : -ETIMEDOUT;
 }
 
-/* In short pieces: a signal may come between the question whether one has come and poll(). */
+/* Poll in short pieces: a signal may come between the check for signals and poll(). */
 static int wait_for(const struct qmp *qmp, short events)
 {
 	struct pollfd pollfd = { .fd = qmp->socket, .events = events };
@@ -89,7 +89,7 @@ static bool is_transient(int err)
 	return err == EAGAIN || err == EWOULDBLOCK || err == EINTR;
 }
 
-/* Whoever gives us file descriptors with it keeps them: recv() takes none. */
+/* recv() does not accept file descriptors that come with the data. */
 static int read_some(struct qmp *qmp)
 {
 	size_t room = sizeof(qmp->buf);
@@ -139,7 +139,7 @@ static int write_all(struct qmp *qmp, const char *text)
 
 /* --- messages -------------------------------------------------------------- */
 
-/* Parse what is there. 0 and a message of any type, or -EAGAIN: more is needed. */
+/* Parse what was read. Returns 0 and a message of any type, or -EAGAIN: more is needed. */
 static int parse(struct qmp *qmp, size_t *len, struct json_object **message)
 {
 	enum json_tokener_error error;
@@ -174,7 +174,7 @@ static int read_message(struct qmp *qmp, struct json_object **message)
 	return err;
 }
 
-/* The next message that is no event. */
+/* Read the next message that is not an event. */
 static int read_answer(struct qmp *qmp, struct json_object **message)
 {
 	int err;
@@ -261,7 +261,7 @@ int qmp_call(struct qmp *qmp, const char *command, struct json_object *arguments
 
 /* --- connecting ------------------------------------------------------------ */
 
-/* EAGAIN: others wait to be accepted, and there is no room for one more. */
+/* EAGAIN: so many clients wait to be accepted that there is no room for another. */
 static int connect_to(struct qmp *qmp, const struct sockaddr_un *address)
 {
 	int err;

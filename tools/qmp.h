@@ -32,7 +32,7 @@ extern unsigned int qmp_command_ms;
 /* Go on when a signal that ends the program has come. Without it a call then fails with -EINTR. */
 #define QMP_DESPITE_SIGNALS	0x1
 
-/* What the greeting says. */
+/* Contents of the greeting. */
 struct qmp_version {
 	unsigned int major, minor, micro;
 };
@@ -87,15 +87,15 @@ const char *qmp_words(const struct qmp *qmp);
 const char *qmp_strerror(int err);
 
 /*
- * What an answer has at "ram/remaining": the member "remaining" of the object "ram". Not known: it
- * is not there, or is of another type, or (numbers) negative.
+ * The member of an answer at a path: "ram/remaining" is the member "remaining" of the object "ram".
+ * It is unknown if it is missing or of another type, or if a number is negative.
  */
 struct json_object *qmp_find(struct json_object *answer, const char *path);
 struct maybe qmp_number(struct json_object *answer, const char *path);
-/* NULL: not known; else it lives as long as @answer. */
+/* NULL: unknown. Otherwise it is valid as long as @answer. */
 const char *qmp_string(struct json_object *answer, const char *path);
 bool qmp_true(struct json_object *answer, const char *path);
-/* A finite number that is not negative, whole or not; -1: not known. */
+/* A finite number that is not negative, whole or not; -1: unknown. */
 double qmp_double(struct json_object *answer, const char *path);
 
 #endif /* KVMWATCH_QMP_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Bytes and times as people write them. */
+/* Bytes and times in units for people. */
 #include <stdio.h>
 
 #include "quantity.h"

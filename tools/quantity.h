@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Bytes and times as people write them. */
+/* Numbers of bytes and times in units for people. */
 #ifndef KVMWATCH_QUANTITY_H
 #define KVMWATCH_QUANTITY_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Show something again and again. */
+/* Show something once or repeatedly. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,7 +27,7 @@ static void beat_start(struct beat *beat, __u64 interval_ns)
 	beat->next_ns = now_ns() + interval_ns;
 }
 
-/* Signals are looked for in any case: an interval may be too short for the caller's idling. */
+/* Check for signals in any case, as an interval may be too short for @idle to be called. */
 static bool is_over(struct beat *beat)
 {
 	beat->stopped |= interrupted();

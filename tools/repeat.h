@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Show something again and again. */
+/* Show something once or repeatedly. */
 #ifndef KVMWATCH_REPEAT_H
 #define KVMWATCH_REPEAT_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* All VMs, or those picked, with the numbers of one kind of object, at one moment. */
+/* All VMs, or those selected, with the numbers of one kind of object. See sample.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static int compare_places(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* What identifies object @i of an array, as its item has it. */
+/* The key of object @i of an array, in the members of an item that identify it. */
 typedef struct kvmwatch_all_item key_fn(const struct sample *sample, size_t i);
 
 static struct kvmwatch_all_item vm_key(const struct sample *sample, size_t i)
@@ -71,7 +71,7 @@ static int places_make(struct places *places, const struct sample *sample, key_f
 	return 0;
 }
 
-/* -1: it has no place. */
+/* -1: it is not there. */
 static long places_find(const struct places *places, const struct kvmwatch_all_item *key)
 {
 	const struct place wanted = { .key = *key }, *found = NULL;
@@ -106,7 +106,7 @@ void sample_free(struct sample *sample)
 	memset(sample, 0, sizeof(*sample));
 }
 
-/* Of one VM if @vm is not 0. */
+/* Read the numbers of one VM, or with @vm 0 of all. */
 static int take_numbers(int dev, __u32 kind, __u64 vm, __u32 flags, struct sample *sample)
 {
 	int err = 0, fd;
@@ -125,7 +125,7 @@ static int take_numbers(int dev, __u32 kind, __u64 vm, __u32 flags, struct sampl
 	return err;
 }
 
-/* When the one VM has ended, it is not among all. */
+/* If the selected VM has ended, its numbers are missing. */
 static int take(int dev, const struct selection *selection, __u32 kind, __u32 flags,
 		struct sample *sample)
 {
@@ -265,7 +265,7 @@ __u64 sample_window(const struct sample *now, const struct sample *before)
 {
 	if (!before->all || before->all->begin_ns >= now->all->begin_ns)
 		return 0;
-	/* The module was loaded again meanwhile, and the ids are those of others. */
+	/* The module was loaded again in between, so ids are those of other objects. */
 	if (now->all->instance != before->all->instance)
 		return 0;
 	return now->all->begin_ns - before->all->begin_ns;

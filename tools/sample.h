@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All VMs, or those picked, with the numbers of one kind of object, at one moment. */
+/* All VMs, or those selected, with the numbers of one kind of object, read at one time. */
 #ifndef KVMWATCH_SAMPLE_H
 #define KVMWATCH_SAMPLE_H
 
@@ -74,7 +74,7 @@ long sample_find(const struct sample *sample, const struct kvmwatch_all_item *it
 /* Find the item of a VM by its id in a sample of VMs; -1: none, or the VM has ended. */
 long sample_vm_item(const struct sample *sample, __u64 id);
 
-/* Fill @value with statistic @stat of those that the sample has; false: the item has it not. */
+/* Fill @value with statistic number @stat of the sample; false: the item lacks it. */
 bool sample_stat(const struct sample *sample, size_t item, int stat,
 		 struct kvmwatch_value *value);
 
@@ -84,14 +84,16 @@ bool sample_stat(const struct sample *sample, size_t item, int stat,
  */
 size_t sample_items_of(const struct sample *sample, __u64 vm, size_t *first);
 
-/* A statistic of an item. */
+/* The value of a statistic of an item. */
 struct maybe sample_value(const struct sample *sample, size_t item, const char *name);
 
-/* By how much it grew since @before, where the object was item @was (-1: it was not there). */
+/*
+ * The growth of a statistic since @before, where the object was item @was (-1: it was not there).
+ */
 struct maybe sample_growth(const struct sample *now, size_t item, const struct sample *before,
 			   long was, const char *name);
 
-/* Nanoseconds between two samples; 0: there is none before that this one can be compared with. */
+/* Nanoseconds between two samples; 0: there is no earlier sample of the same load of the module. */
 __u64 sample_window(const struct sample *now, const struct sample *before);
 
 #endif /* KVMWATCH_SAMPLE_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which VMs a command is about: all, or what --vm picks. */
+/* The VMs of a command: all, or those that --vm selects. See select.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +13,13 @@
 #include "text.h"
 #include "uuid.h"
 
-/* So many VMs, and so many letters of the argument, are in a message. */
+/* Limits of a message: number of VMs, and of characters of the argument */
 #define MAX_CANDIDATES	8
 #define MAX_SHOWN	64
 
 /*
- * What the argument of --vm may mean. Tenants choose guest names, and maybe UUIDs, so none of them
- * goes before another one.
+ * What the argument of --vm may mean. Tenants choose guest names, and maybe UUIDs, so no meaning
+ * has precedence over another.
  */
 enum meaning { NAME, GUEST, PID, ID, UUID, UNIT, NR_MEANINGS };
 
@@ -29,13 +29,13 @@ static const char *const prefixes[NR_MEANINGS] = {
 
 #define ANY	((1U << NR_MEANINGS) - 1)
 
-/* The argument with its prefix, if it has one, taken off, and what it then may mean, as bits. */
+/* The argument without its prefix, if it has one, and its possible meanings, as bits. */
 struct wanted {
 	const char *text;
 	unsigned int meanings;
 	__u64 number;
 	char uuid[UUID_TEXT_SIZE];
-	bool one;	/* it may mean one VM only */
+	bool one;	/* it may match only one VM */
 };
 
 static int parse(const char *arg, struct wanted *wanted)
@@ -86,7 +86,7 @@ static bool means(const struct wanted *wanted, enum meaning meaning, const struc
 	}
 }
 
-/* By which meanings it is this VM, as bits. */
+/* The meanings by which the argument matches this VM, as bits. */
 static unsigned int meanings_of(const struct wanted *wanted, const struct vm *vm)
 {
 	unsigned int bits = 0, i;
@@ -98,7 +98,7 @@ static unsigned int meanings_of(const struct wanted *wanted, const struct vm *vm
 	return bits;
 }
 
-/* Several meanings are fine as long as they are the same VMs. */
+/* Several meanings are allowed if they match the same VMs. */
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match)
 {
 	unsigned int used = 0, bits;
@@ -180,7 +180,7 @@ void selection_free(struct selection *selection)
 	selection->names = NULL;
 }
 
-/* All VMs of the host, with what they are called. */
+/* List all VMs of the host, with their names. */
 static int get_all(int dev, struct guest_names **names, struct vm **vms, size_t *nr)
 {
 	struct kvmwatch_vm *infos;
@@ -208,7 +208,7 @@ static int get_all(int dev, struct guest_names **names, struct vm **vms, size_t 
 	return 0;
 }
 
-/* Keep those whose @keep is set; the rest is freed. */
+/* Keep VMs whose @keep is set, and free the others. */
 static void keep_only(struct vm *vms, size_t *nr, const bool *keep)
 {
 	size_t i, kept = 0;
@@ -282,7 +282,7 @@ static int complain_selection(const char *arg, int err, const struct vm *vms, si
 	}
 }
 
-/* Keep of all VMs those that are selected. */
+/* Of all VMs, keep those that are selected. */
 static int choose(struct selection *selection, struct vm *vms, size_t *nr)
 {
 	bool *match = calloc(*nr + 1, sizeof(*match));

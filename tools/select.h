@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which VMs a command is about: all, or what --vm picks.
- *
- * --vm is resolved once, to kvmwatch ids. Those are never reused, so that a command
- * that repeats can't slip to another VM that got the same pid or name.
+ * The VMs of a command: all, or those that --vm selects. --vm is resolved once, to kvmwatch ids.
+ * Ids are never reused, so a command that repeats cannot switch to another VM with the same pid or
+ * name.
  */
 #ifndef KVMWATCH_SELECT_H
 #define KVMWATCH_SELECT_H
@@ -64,8 +63,8 @@ struct selection {
 int select_match(const char *arg, const struct vm *vms, size_t nr, bool *match);
 
 /*
- * What an argument may mean, for a message: "pid:7 is VM 3 (7-12), id:7 is VM 7 (100-9)". To be
- * freed; NULL: no memory.
+ * The VMs that an argument may mean, for a message: "pid:7 is VM 3 (7-12), id:7 is VM 7 (100-9)".
+ * The caller frees it; NULL: no memory.
  */
 char *select_candidates(const char *arg, const struct vm *vms, size_t nr);
 
@@ -81,13 +80,12 @@ char *select_candidates(const char *arg, const struct vm *vms, size_t nr);
 int vms_get(int dev, struct selection *selection, struct vm **vms, size_t *nr);
 void vms_put(struct vm *vms, size_t nr);
 
-/* Without kvm.ko there is no VM, and no hook. */
+/* Is kvm.ko loaded? Without it there is no VM, and no hook. */
 bool kvm_is_loaded(void);
 
 /*
- * What to say and to return when there was no VM to show. That one was asked for
- * and has ended is a failure. That none runs is an answer, but a table without rows
- * looks like a fault. Returns an exit code.
+ * Print why no VM was shown. If one was selected and has ended, that is a failure. If none runs,
+ * that is an answer, but a table without rows would look like a fault. Returns an exit code.
  */
 int vms_none(const struct selection *selection, const char *what);
 

@@ -62,7 +62,7 @@ typedef void (*stream_fn)(const struct happening *happening, void *arg);
 /* Has a stream made the instance of this name? */
 bool stream_made_instance(const char *name);
 
-/* May we trace, as far as this can be known before trying? */
+/* May this process trace, as far as is known without trying? */
 bool stream_allowed(void);
 
 /* Returns an exit code, and prints errors. There is a stream only with EXIT_DONE. */

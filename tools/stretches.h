@@ -40,7 +40,7 @@ struct stretch_bounds {
 	__u64 window;
 };
 
-/* Events lost so far. */
+/* Number of events lost so far. */
 __u64 stretches_lost(const struct stretches *stretches);
 
 /* Returns 0; -ENODATA: unknown, as events were lost. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How values are written for people. */
+/* Values as people read them. */
 #ifndef KVMWATCH_TEXT_H
 #define KVMWATCH_TEXT_H
 

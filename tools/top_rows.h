@@ -14,7 +14,7 @@
 enum top_view { TOP_VMS, TOP_VCPUS, TOP_SLOTS };
 
 #define TOP_MAX_COLUMNS	18
-#define TOP_CELL	80	/* bytes: what is shown on a screen */
+#define TOP_CELL	80	/* bytes of a cell's text on a screen */
 
 /**
  * struct top_cell - a cell
@@ -61,28 +61,30 @@ struct top_row {
 };
 
 /*
- * What can be chosen: of a look, which a screen does not show, and of VMs. Ended as struct cmd
- * wants it.
+ * The tables for --columns: of one read, which a screen does not show, and of VMs. Ended as struct
+ * cmd wants it.
  */
 enum { TOP_TABLE_LOOK, TOP_TABLE_VMS };
 enum { TOP_LOOK_TIME, TOP_LOOK_WINDOW, TOP_LOOK_NR };
 
 extern const struct output_columns top_tables[];
 
-/* The columns of a view, in order of importance, and how many. */
+/* The columns of a view, the most important ones first. *@nr gets their number. */
 const struct top_column *top_columns(enum top_view view, size_t *nr);
 
-/* The kind of objects that a view is of. */
+/* The kind of object of a view. */
 __u32 top_kind(enum top_view view);
 
 /*
- * All rows of a view: VMs of the sample, or what belongs to VM @vm. To be freed with
- * free(); NULL: no memory.
+ * All rows of a view: the VMs of the sample, or the objects of VM @vm. The caller frees them; NULL:
+ * no memory.
  */
 struct top_row *top_rows(enum top_view view, const struct sample *now,
 			 const struct sample *before, __u64 vm, size_t *nr);
 
-/* Sort: most first, or by letters, or the other way round; what is unknown comes last. */
+/*
+ * Sort rows: numbers from the greatest, words by alphabet, or reversed. Unknown values come last.
+ */
 void top_sort(struct top_row *rows, size_t nr, enum top_view view, size_t column, bool reverse);
 
 #endif /* KVMWATCH_TOP_ROWS_H */

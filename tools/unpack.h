@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Unpacking what kernels and their modules are packed with. */
+/* Decompress kernels and modules. */
 #ifndef KVMWATCH_UNPACK_H
 #define KVMWATCH_UNPACK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Live views: commands that show trace events as they happen, a row for each. */
+/* Live views: commands that show trace events as they happen, one row each. */
 #ifndef KVMWATCH_VIEW_H
 #define KVMWATCH_VIEW_H
 
@@ -64,15 +64,15 @@ struct view {
 	size_t nr_columns;
 };
 
-/* An event, as the columns show it. */
+/* An event, for the functions of columns. */
 struct view_row {
 	struct output *out;
 	const struct view_options *options;
 	const struct happening *h;
-	__u64 lost;		/* since the row before */
+	__u64 lost;		/* time since the row before */
 };
 
-/* Numbers, and numbers that stand for names. */
+/* Print numbers, and numbers that stand for names. */
 void view_number(const struct view_row *row, size_t column);
 void view_hex(const struct view_row *row, size_t column);
 void view_ns(const struct view_row *row, size_t column);
@@ -81,7 +81,7 @@ void view_level(const struct view_row *row, size_t column);
 void view_slot(const struct view_row *row, size_t column);
 void view_name(const struct view_row *row, size_t column, const char *const *names, size_t nr);
 
-/* Used by the macro below. */
+/* For the macro below. */
 void view_time(const struct view_row *row, size_t column);
 void view_vm_name(const struct view_row *row, size_t column);
 void view_thread(const struct view_row *row, size_t column);
@@ -101,7 +101,7 @@ void view_lost(const struct view_row *row, size_t column);
 	{ { "comm", "COMM", false, 15, false }, NULL, view_comm },			\
 	{ { "vcpu_id", "VCPU", true, 4, true }, "vcpu", view_vcpu }
 
-/* A kernel filter for the events of a selection; the caller frees it. NULL: no memory. */
+/* Make a kernel filter for the events of the selected VMs; the caller frees it. NULL: no memory. */
 char *view_filter_vms(const struct selection *selection);
 
 /**

@@ -59,11 +59,11 @@ struct virsh_answer {
 int virsh_run(const char *const *args, unsigned int flags, struct virsh_answer *answer);
 
 /*
- * The value of a line "KEY=VALUE" or "KEY: VALUE" of an answer, spaces around it left out, cut to
- * @size. False: there is no such line.
+ * The value of a line "KEY=VALUE" or "KEY: VALUE" of an answer, without spaces around it, cut to
+ * @size bytes. False: there is no such line.
  */
 bool virsh_value(const struct virsh_answer *answer, const char *key, char *value, size_t size);
-/* The same as a number that is not negative, with nothing behind it. */
+/* The same as a number. It is unknown if it is negative, or if text follows it. */
 struct maybe virsh_number(const struct virsh_answer *answer, const char *key);
 
 #endif /* KVMWATCH_VIRSH_H */

@@ -429,7 +429,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	if (exits->file && now.vms.nr_vms &&
 	    exit_file_instance(exits->file) != now.vms.all->instance) {
 		looks_free(&now);
-		return complain("exits", "%s is of another time that kvmwatch was loaded",
+		return complain("exits", "%s was saved before kvmwatch was last loaded",
 				exits->diff);
 	}
 	if (!exits->file && !exits->before.vms.all && now.vms.nr_vms) {
@@ -508,9 +508,9 @@ const struct cmd cmd_exits = {
 		"Show the exits of VMs and of their vCPUs by reason: from the guest to KVM by the\n"
 		"processor's reason, those that take most time first, and from KVM to the VMM by\n"
 		"KVM_EXIT_*. COUNT, RATE, TIME, its SHARE and AVG are over the interval (one second,\n"
-		"or -i). TIME is what vCPUs spent out of the guest, be it in KVM, in the VMM or off\n"
-		"their pCPU. 99 % of the exits are below P99; MAX is the longest so far.\n"
-		"To compare with an earlier look: kvmwatch exits --json >FILE, later --diff FILE.",
+		"or -i). TIME is time that vCPUs spent out of the guest: in KVM, in the VMM or off\n"
+		"their pCPU. 99 % of the exits are shorter than P99; MAX is the longest so far.\n"
+		"To compare with earlier counts: kvmwatch exits --json >FILE, later --diff FILE.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

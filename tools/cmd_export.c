@@ -330,8 +330,8 @@ const struct cmd cmd_export = {
 	.about		=
 		"Serve the numbers of all VMs to Prometheus, which reads them at /metrics: on\n"
 		EXPORT_DEFAULT_LISTEN ", or --listen. With --textfile write them into a file for\n"
-		"the node exporter, once or at an interval (-i); with --once print them. What is\n"
-		"unknown is not there. Without the module kvmwatch_up is 0.",
+		"the node exporter, once or at an interval (-i); with --once print them. Unknown\n"
+		"numbers are left out. Without the module kvmwatch_up is 0.",
 	.options	= options,
 	.run		= run,
 };

@@ -370,7 +370,7 @@ const struct cmd cmd_list = {
 		"MAPPED is what the second-level page tables map now, SHARE its part of MEMORY.\n"
 		"DIRTY LOG is how much of the memory the VMM has dirty logging on for, DIRTY RATE what\n"
 		"became dirty in that part, over the interval (one second, or -i). With dirty rings\n"
-		"(ring) it is a rate of marks. Nobody knows what becomes dirty in the other memory.",
+		"(ring) it is a rate of marks. Memory without dirty logging has no rate.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

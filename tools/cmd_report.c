@@ -365,8 +365,8 @@ const struct cmd cmd_report = {
 	.name		= "report",
 	.summary	= "show what was recorded, with trace-cmd",
 	.about		=
-		"Have trace-cmd show a FILE that kvmwatch record (or trace-cmd) has written, or\n"
-		"trace.dat, or of it what is about one VM, vCPU or slot.",
+		"Have trace-cmd show a FILE that kvmwatch record or trace-cmd has written (without\n"
+		"FILE trace.dat): all events, or those of one VM, vCPU or slot.",
 	.operand	= "FILE",
 	.options	= options,
 	.run		= run,

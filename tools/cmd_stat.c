@@ -576,9 +576,9 @@ const struct cmd cmd_stat = {
 	.name		= "stat",
 	.summary	= "all statistics of VMs, their vCPUs and slots",
 	.about		=
-		"Show all statistics of the VMs, of their vCPUs and of their memory slots. For a\n"
-		"histogram, VALUE is how many were counted, and the buckets that are not empty\n"
-		"follow. --json prints a line for each VM, --csv one for each statistic.",
+		"Show all statistics of the VMs, of their vCPUs and of their memory slots. VALUE\n"
+		"of a histogram is how many values it has; the buckets that are not empty follow.\n"
+		"--json prints a line for each VM, --csv one for each statistic.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

@@ -752,10 +752,10 @@ const struct cmd cmd_top = {
 		"Show the VMs of this host, and the vCPUs and slots of one, again and again. CPU and\n"
 		"DELAY are parts of one pCPU, HALTED of all vCPUs' time, rates are per second. Keys:\n"
 		"up/down or k/j choose, Enter or v shows the vCPUs of a VM, s its slots, Esc or b goes\n"
-		"back, < and > sort by another column, r the other way round, h hides the column, H\n"
-		"shows all again, + and - change the interval, space looks now, q quits. With --batch,\n"
-		"--once, --log, --json or --csv there is no screen, but a table, an object or lines for\n"
-		"each look.",
+		"back, < and > sort by another column, r reverses the order, h hides the column, H\n"
+		"shows all again, + and - change the interval, space refreshes, q quits. With --batch,\n"
+		"--once, --log, --json or --csv there is no screen: a table, an object or lines are\n"
+		"printed each time.",
 	.options	= options,
 	.tables		= top_tables,
 	.run		= run,

@@ -484,12 +484,12 @@ const struct cmd cmd_vcpu = {
 	.summary	= "where vCPUs spend their time, per interval",
 	.about		=
 		"Show for each vCPU and interval (one second, or -i) how long it was on a pCPU, how\n"
-		"often it was loaded there, and the shortest and longest of these stretches, or of\n"
-		"what of them lies in the interval (from trace events; who may not trace, or asks for\n"
-		"--counters, sees bounds, and only of stretches that ended). At most P50 is how long\n"
-		"half of them were. DELAY is time it could run but had no pCPU, HALTED what it was\n"
-		"halted, polling included. GUEST is its time in guest mode, KVM on a pCPU in KVM\n"
-		"itself, VMM off its pCPU in the VMM.",
+		"often it was loaded there, and the shortest and longest of these stretches, cut to\n"
+		"the interval. These two come from trace events; without the right to trace, or with\n"
+		"--counters, they are bounds, of stretches that ended. Half of the stretches are at\n"
+		"most P50 long. DELAY is time in which the vCPU could run but had no pCPU, HALTED time\n"
+		"in halts, polling included, GUEST time in guest mode, KVM time on a pCPU in KVM\n"
+		"itself, VMM time off its pCPU in the VMM.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

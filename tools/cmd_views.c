@@ -67,8 +67,8 @@ const struct cmd cmd_wakeups = {
 	.summary	= "each halt of a vCPU as it ends",
 	.about		=
 		"Show each halt when it ends: how long it was, whether it ended while KVM polled or\n"
-		"after the vCPU went to wait, and whether KVM finds that it was woken for something\n"
-		"(valid). At the end how many there were, and how many were lost.",
+		"after the vCPU went to wait, and whether KVM judged the wake-up valid. At the end, show\n"
+		"how many halts there were, and how many were lost.",
 	.options	= options,
 	.tables		= wakeups_tables,
 	.run		= run_wakeups,
@@ -117,8 +117,8 @@ const struct cmd cmd_haltpoll = {
 	.name		= "haltpoll",
 	.summary	= "each change of the halt polling window",
 	.about		=
-		"Show each change of the time that KVM polls before it lets a halted vCPU wait: that\n"
-		"it grew or shrank, or what KVM does without a word: was reset to 0, or clamped to\n"
+		"Show each change of the time that KVM polls before it lets a halted vCPU wait. KVM has\n"
+		"events of it when it grows or shrinks, but not when it is reset to 0, or clamped to\n"
 		"the limit.",
 	.options	= haltpoll_options,
 	.tables		= haltpoll_tables,
@@ -167,8 +167,8 @@ const struct cmd cmd_collects = {
 	.about		=
 		"Show each request of the VMM for the dirty log of a slot: fetch takes it and clears it;\n"
 		"with manual protection look takes it, and clear clears a part of it (FIRST, NPAGES,\n"
-		"from the slot's first page). So one sees a migration's passes, and which slots a\n"
-		"display has logged all the time. Dirty rings have no such requests.",
+		"from the slot's first page). This shows the passes of a migration, and slots that are\n"
+		"always logged, such as a display's. Dirty rings have no such requests.",
 	.options	= collect_options,
 	.tables		= collects_tables,
 	.run		= run_collects,

@@ -210,7 +210,7 @@ int exit_file_read(const char *path, struct exit_file **file)
 	}
 	exit_file_free(new);
 	if (err == -EBADMSG)
-		return complain(path, "no look at exits; save one by kvmwatch exits --json >FILE");
+		return complain(path, "no saved exits; kvmwatch exits --json >FILE saves them");
 	return complain(path, "can't read it: %s", strerror(-err));
 }
 

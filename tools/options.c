@@ -136,7 +136,7 @@ const struct opt opt_no_headings = {
 };
 
 const struct opt opt_log = {
-	'L', "log", "FILE", "add it to this file; SIGHUP: open that anew", set_log
+	'L', "log", "FILE", "append to this file; SIGHUP opens it again", set_log
 };
 
 const struct opt opt_help = {

@@ -140,6 +140,15 @@ static void print_quantiles(FILE *f, const struct kvmwatch_value *value, bool ra
 	fputs("; ", f);
 }
 
+/* Close the stream. Returns its text, or NULL for want of memory. */
+static char *end_text(FILE *f, char **text)
+{
+	if (!fclose(f))
+		return *text;
+	free(*text);
+	return NULL;
+}
+
 char *text_buckets(const struct kvmwatch_value *value, bool raw)
 {
 	struct quantity none = quantity_of(value, 0, true);
@@ -162,11 +171,7 @@ char *text_buckets(const struct kvmwatch_value *value, bool raw)
 		print_bucket(f, value, i, raw);
 		separator = ", ";
 	}
-	if (fclose(f)) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return end_text(f, &text);
 }
 
 char *text_bucket_list(const struct kvmwatch_value *value)
@@ -181,11 +186,7 @@ char *text_bucket_list(const struct kvmwatch_value *value)
 		return NULL;
 	for (i = 0; i < value->size; i++)
 		fprintf(f, "%s%llu", i ? " " : "", value->data[i]);
-	if (fclose(f)) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return end_text(f, &text);
 }
 
 /* Of a sequence of @len bytes that begins with these bits of its code. */

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest instructions of coming, reading and going while there are many VMs, for "make bench":
- * bench_many NUMBER, run in a VM under -icount shift=0, where one nanosecond of its clock is
- * one instruction. The VMs are idle, with two vCPUs and three slots each.
- *
- * Prints "name instructions", all VMs together. All ways of reading get the same numbers,
- * except KVM's own files, of which there are fewer.
+ * Guest instructions of creating, reading and ending VMs while there are many, for "make bench":
+ * bench_many NUMBER, run in a VM under -icount shift=0, where one nanosecond of its clock is one
+ * instruction. The VMs are idle, with two vCPUs and three slots each. Prints "name instructions",
+ * all VMs together. All ways of reading get the same numbers, except KVM's own files, of which
+ * there are fewer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +24,7 @@
 #include "watch.h"
 
 #define ROUNDS		3
-#define FEW		100	/* above, reading files is done once: they are many */
+#define FEW		100	/* with more VMs, read files only once: that takes long */
 #define VCPUS		2
 #define SLOTS		3
 #define OBJECTS		(1 + VCPUS + SLOTS)
@@ -36,7 +35,7 @@
 
 static unsigned int nr_vms;
 
-/* How long the CPU had nothing to do, to 10 ms. */
+/* How long the CPU was idle, in steps of 10 ms. */
 static __u64 idle(void)
 {
 	unsigned long long seconds = 0, hundredths = 0;
@@ -50,9 +49,7 @@ static __u64 idle(void)
 	return (seconds * 100 + hundredths) * 10000000ULL;
 }
 
-/*
- * Without idle time: a test that makes VMs waits in between. Time of the kernel's threads counts.
- */
+/* Time without idle time, as creating VMs includes waits. Time of kernel threads counts. */
 static __u64 now(void)
 {
 	return clock_ns(CLOCK_MONOTONIC_RAW) - idle();
@@ -124,7 +121,7 @@ static void open_all(void)
 	all_items = malloc(all_size);
 }
 
-/* One call for each kind of object. */
+/* Make one call for each kind of object. */
 static void read_all(void)
 {
 	const struct kvmwatch_all_header *header = (void *)all_items;
@@ -176,7 +173,7 @@ static void open_each(void)
 	open_each_of(KVMWATCH_KIND_SLOT, sizeof(struct kvmwatch_slot));
 }
 
-/* The data of a stats fd for each object, all open already. */
+/* Read the data of a stats fd for each object; all fds are open already. */
 static void read_each(void)
 {
 	unsigned int i;
@@ -204,14 +201,14 @@ static int read_file(const char *path, const struct stat *st, int type, struct F
 	if (type != FTW_F)
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* Some of KVM's files can't be opened or read when there is nothing to tell. */
+	/* Some of KVM's files cannot be opened or read when they have no content. */
 	if (fd >= 0 && read(fd, text, sizeof(text)) < 0)
 		text[0] = '\0';
 	close(fd);
 	return 0;
 }
 
-/* A file for each value. */
+/* Read a file for each value. */
 static void read_our_files(void)
 {
 	check("files", nftw(WATCH_DEBUGFS "/vm", read_file, 8, FTW_PHYS));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM with many small slots and a logged one of 512 GiB, for vm/guest/bench-held to look at:
- * bench_slots SLOTS TIMES. It says "ready" and waits. At each SIGUSR1 it reads the logged slot's
- * statistics so many times, by the VM's fd as its VMM may do, and says "read".
+ * A VM with many small slots and a logged one of 512 GiB, whose statistics vm/guest/bench-held
+ * reads: bench_slots SLOTS TIMES. It prints "ready" and waits. At each SIGUSR1 it reads the logged
+ * slot's statistics TIMES times, by the VM's fd as its VMM may do, and prints "read".
  */
 #include <errno.h>
 #include <linux/kvm.h>

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch doctor: of guests with exactly one trouble it names that one, of one without it names
- * none. The rules themselves are in unit/doctor_test.c.
+ * kvmwatch doctor names the one trouble that a guest has, and none for a guest that has none.
+ * unit/doctor_test.c tests the rules themselves.
  *
- * A machine that stands still for a moment is a trouble, too. So it is asked again until it says
- * what it should; one that is always wrong never does.
- *
- * The test's own thread stays on CPU 0, with the tool; vCPUs have CPU 1.
+ * A machine that stands still for a moment is a trouble, too, so the test asks again until doctor
+ * says what it should. A doctor that is always wrong never does. The test's own thread stays on CPU
+ * 0, with the tool; vCPUs have CPU 1.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +34,7 @@
 #define PAGES		(4 * HUGE_PAGE / GUEST_PAGE)
 #define KVM_PARAMETERS	"/sys/module/kvm/parameters/"
 
-/* The tool's exit status. */
+/* Exit status of kvmwatch doctor. */
 #define NOTHING_STANDS_OUT	0
 #define SOMETHING_STANDS_OUT	3
 #define NOT_ALL_IS_KNOWN	4
@@ -103,7 +102,10 @@ FIXTURE_TEARDOWN(doctor)
 	machine_put_back();
 }
 
-/* What stands out by one look, as "vcpu0 starved,vm huge,"; returns the exit status or -errno. */
+/*
+ * Run the tool once. @found gets what stands out, as "vcpu0 starved,vm huge,". Returns the tool's
+ * exit status or -errno.
+ */
 static int look(__u64 vm, const char *ms, char *found, size_t size)
 {
 	char command[128], line[512], object[16], rule[16], state[16];
@@ -128,7 +130,7 @@ static int look(__u64 vm, const char *ms, char *found, size_t size)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-/* Does it say exactly this, sooner or later? */
+/* Does doctor say exactly this within some time? */
 static bool says(__u64 vm, const char *wanted, int code)
 {
 	unsigned int tries = 30 * slow_times();
@@ -169,7 +171,7 @@ TEST_F(doctor, names_a_vcpu_that_another_thread_takes_the_pcpu_from)
 	EXPECT_NAMES("vcpu0 starved,");
 }
 
-/* It waits for a page that the host has to be given first. */
+/* The vCPU waits for a page that userspace provides late. */
 TEST_F(doctor, names_a_vcpu_that_sleeps_for_memory)
 {
 	void *host = guest_slot_host(self->g, SLOT);
@@ -197,7 +199,7 @@ TEST_F(doctor, names_the_exits_that_take_most_time)
 	EXPECT_NAMES("vcpu0 exits,");
 }
 
-/* Halts of 6 ms with a window of 2 ms that stays so, as it grows by 1. */
+/* Halts of 6 ms with a window of 2 ms, which stays so, as it grows by a factor of 1. */
 TEST_F(doctor, names_polling_that_never_wins)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args = { 4000000000U } };
@@ -210,7 +212,7 @@ TEST_F(doctor, names_polling_that_never_wins)
 	EXPECT_NAMES("vcpu0 poll,");
 }
 
-/* Each huge page of the host's is taken apart by giving one small page of it back. */
+/* Discarding one small page of each huge page makes the host split it. */
 TEST_F(doctor, names_huge_pages_that_went)
 {
 	unsigned int i;
@@ -233,7 +235,7 @@ TEST_F(doctor, names_memory_that_the_host_took_back)
 	EXPECT_NAMES("vm unmapped,");
 }
 
-/* While it is on, whether huge pages are lost is not known. */
+/* While logging is on, doctor does not know whether huge pages are lost. */
 TEST_F(doctor, names_a_log_that_was_left_on_but_not_one_that_is_collected)
 {
 	pthread_t collector;

@@ -830,6 +830,21 @@ static void check_memory_events(struct __test_metadata *_metadata, const struct 
 		  watch_trace_count(" kvmwatch_dirty: ", w->vm, " vcpu -1 ", NULL));
 }
 
+/* Events of puts have -1 where there was none. */
+static bool latency_agrees(const struct watched *w, unsigned int i, const char *vcpu,
+			   const char *name)
+{
+	char none[32];
+	long long nones;
+
+	snprintf(none, sizeof(none), " %s -1", name);
+	nones = watch_trace_count(" kvmwatch_vcpu_put: ", w->vm, vcpu, none, NULL);
+	return watch_trace_is_sum(vcpu_grew(w, i, name),
+				  watch_trace_sum(name, " kvmwatch_vcpu_put: ", w->vm, vcpu,
+						  NULL) + nones,
+				  vcpu_grew(w, i, "puts"));
+}
+
 static void check_vcpu_events(struct __test_metadata *_metadata, const struct watched *w)
 {
 	char vcpu[32];
@@ -855,6 +870,8 @@ static void check_vcpu_events(struct __test_metadata *_metadata, const struct wa
 		traced = watch_trace_sum("on_ns", " kvmwatch_vcpu_put: ", w->vm, vcpu, NULL);
 		EXPECT_TRUE(watch_trace_is_sum(vcpu_grew(w, i, "on_cpu_ns"), traced,
 					       vcpu_grew(w, i, "puts")));
+		EXPECT_TRUE(latency_agrees(w, i, vcpu, "load_entry_ns"));
+		EXPECT_TRUE(latency_agrees(w, i, vcpu, "exit_put_ns"));
 		EXPECT_EQ(vcpu_grew(w, i, "dirty_marks"),
 			  watch_trace_count(" kvmwatch_dirty: ", w->vm, vcpu, NULL));
 

@@ -443,10 +443,13 @@ TEST_F(halt, halt_hist_has_the_bucket_of_a_long_halt)
 TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
 {
 	struct halts h0, h;
+	long long delay;
+	__u64 delay0;
 
 	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
 	ASSERT_EQ(0, watch_trace_start());
 	ASSERT_EQ(0, watch_trace_also("kvm/kvm_vcpu_wakeup"));
+	delay0 = stat_of(self->fd, "run_delay_ns");
 	h0 = halts_of(self->fd, &self->kvm);
 	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 4));
 	ASSERT_LT(0, halt_by_timer(self->g, &self->kvm, "halt_attempted_poll"));
@@ -464,6 +467,12 @@ TEST_F(halt, each_halt_has_an_event_that_says_how_it_ended)
 				       watch_trace_sum("ns", "kvmwatch_halt: ", NULL),
 				       h.halts - h0.halts));
 	EXPECT_EQ(h.halts - h0.halts, watch_trace_count("kvmwatch_halt: ", " vcpu 0 ", NULL));
+	/* What woken threads waited for a pCPU: a part of what this one did. */
+	delay = watch_trace_sum("delay", "kvmwatch_halt: ", NULL);
+	EXPECT_EQ(0, watch_trace_count("kvmwatch_halt: ", " delay -1", NULL));
+	EXPECT_EQ(0, watch_trace_sum("delay", "kvmwatch_halt: ", " poll ", NULL));
+	EXPECT_LT(0, delay);
+	EXPECT_GE((long long)(stat_of(self->fd, "run_delay_ns") - delay0), delay);
 
 	/* KVM's own event says the same. Its time excludes the way into the halt and out of it. */
 	EXPECT_EQ(h.wait - h0.wait, watch_trace_count(" kvm_vcpu_wakeup: wait ", NULL));

@@ -22,6 +22,12 @@
 /* KVM has no event when it resets the window to 0 or clamps it to the limit. */
 enum { KVMW_POLL_SHRINK, KVMW_POLL_GROW, KVMW_POLL_RESET, KVMW_POLL_CLAMP };
 
+/* Of a stretch on a pCPU, in nanoseconds; -1: there is none, or it is unknown. */
+struct kvmw_latency {
+	s64	load_entry_ns;	/* from the load to the first entry to guest mode */
+	s64	exit_put_ns;	/* from the last exit to the put */
+};
+
 enum { KVMW_COLLECT_FETCH, KVMW_COLLECT_LOOK, KVMW_COLLECT_CLEAR };
 
 /* The id of the vCPU that is loaded on this pCPU, or -1 if that is none of @vm. */
@@ -228,41 +234,50 @@ TRACE_EVENT(kvmwatch_vcpu_load,
 );
 
 TRACE_EVENT(kvmwatch_vcpu_put,
-	TP_PROTO(const struct kvmw_vcpu *vcpu, u64 on_ns, bool preempted),
-	TP_ARGS(vcpu, on_ns, preempted),
+	TP_PROTO(const struct kvmw_vcpu *vcpu, u64 on_ns, const struct kvmw_latency *latency,
+		 bool preempted),
+	TP_ARGS(vcpu, on_ns, latency, preempted),
 	TP_STRUCT__entry(
 		KVMW_WHO_FIELDS
 		__field(u64, on_ns)
+		__field(s64, load_entry_ns)
+		__field(s64, exit_put_ns)
 		__field(u32, pcpu)
 		__field(u8, preempted)
 	),
 	TP_fast_assign(
 		KVMW_WHO_ASSIGN(vcpu->obj.vm, vcpu->vcpu_id);
 		__entry->on_ns = on_ns;
+		__entry->load_entry_ns = latency->load_entry_ns;
+		__entry->exit_put_ns = latency->exit_put_ns;
 		__entry->pcpu = vcpu->stats.pcpu[0];
 		__entry->preempted = preempted;
 	),
-	TP_printk(KVMW_WHO_FORMAT "pcpu %u on_ns %llu%s", KVMW_WHO_ARGS, __entry->pcpu,
-		  __entry->on_ns, __entry->preempted ? " preempted" : "")
+	TP_printk(KVMW_WHO_FORMAT "pcpu %u on_ns %llu load_entry_ns %lld exit_put_ns %lld%s",
+		  KVMW_WHO_ARGS, __entry->pcpu, __entry->on_ns, __entry->load_entry_ns,
+		  __entry->exit_put_ns, __entry->preempted ? " preempted" : "")
 );
 
 TRACE_EVENT(kvmwatch_halt,
-	TP_PROTO(const struct kvmw_vcpu *vcpu, u64 ns, bool waited, bool valid),
-	TP_ARGS(vcpu, ns, waited, valid),
+	TP_PROTO(const struct kvmw_vcpu *vcpu, u64 ns, s64 delay, bool waited, bool valid),
+	TP_ARGS(vcpu, ns, delay, waited, valid),
 	TP_STRUCT__entry(
 		KVMW_WHO_FIELDS
 		__field(u64, ns)
+		__field(s64, delay)
 		__field(u8, waited)
 		__field(u8, valid)
 	),
 	TP_fast_assign(
 		KVMW_WHO_ASSIGN(vcpu->obj.vm, vcpu->vcpu_id);
 		__entry->ns = ns;
+		__entry->delay = delay;
 		__entry->waited = waited;
 		__entry->valid = valid;
 	),
-	TP_printk(KVMW_WHO_FORMAT "ns %llu %s %s", KVMW_WHO_ARGS, __entry->ns,
-		  __entry->waited ? "wait" : "poll", __entry->valid ? "valid" : "invalid")
+	TP_printk(KVMW_WHO_FORMAT "ns %llu %s %s delay %lld", KVMW_WHO_ARGS, __entry->ns,
+		  __entry->waited ? "wait" : "poll", __entry->valid ? "valid" : "invalid",
+		  __entry->delay)
 );
 
 TRACE_EVENT(kvmwatch_halt_poll,

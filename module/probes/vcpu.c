@@ -45,6 +45,14 @@ static __always_inline void count_off(struct kvmw_vcpu *vcpu, u64 ticks)
 	kvmw_fed(vcpu, blocked_time_ns);
 }
 
+/* A put on this CPU asks by the time of the load whether these are of the same stretch. */
+static void trace_load(const struct kvmw_vcpu *vcpu, u64 off_ns, bool migrated)
+{
+	__this_cpu_write(kvmw_cpu.traced_load, vcpu->since);
+	__this_cpu_write(kvmw_cpu.load_entries, vcpu->stats.load_entry_ns[0]);
+	trace_kvmwatch_vcpu_load(vcpu, off_ns, migrated);
+}
+
 static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, u64 cpu,
 				   const bool usual)
 {
@@ -80,7 +88,7 @@ static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
-		trace_kvmwatch_vcpu_load(vcpu, kvmw_ticks_ns(off), migrated);
+		trace_load(vcpu, kvmw_ticks_ns(off), migrated);
 }
 
 static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
@@ -149,15 +157,35 @@ static __always_inline void count_exit_put(struct kvmw_vcpu *vcpu, u64 now)
 	}
 }
 
+/* Of the stretch that ends @now, for the event of the put. Call this before count_exit_put(). */
+static void find_latency(const struct kvmw_vcpu *vcpu, u64 now, struct kvmw_latency *latency)
+{
+	u64 exit = vcpu->exit_span.since, entry = vcpu->stats.load_entry_ns[0];
+
+	*latency = (struct kvmw_latency){ -1, -1 };
+	if (vcpu->where != KVMW_VCPU_ON_CPU)
+		return;
+	if (exit > vcpu->since)
+		latency->exit_put_ns = kvmw_ticks_ns(kvmw_ticks(now, exit));
+	if (__this_cpu_read(kvmw_cpu.traced_load) != vcpu->since)
+		return;
+	entry -= __this_cpu_read(kvmw_cpu.load_entries);
+	if (entry)
+		latency->load_entry_ns = kvmw_ticks_ns(entry);
+}
+
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
 				const bool usual)
 {
+	struct kvmw_latency latency;
 	enum kvmw_off why;
 	u64 now, on = 0;
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now_of(usual);
 	why = why_off(vcpu, kvcpu);
+	if (!usual)
+		find_latency(vcpu, now, &latency);
 	if (usual || vcpu->where == KVMW_VCPU_ON_CPU) {
 		on = kvmw_ticks(now, vcpu->since);
 		kvmw_add(vcpu, on_cpu_ns, on);
@@ -181,7 +209,7 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
-		trace_kvmwatch_vcpu_put(vcpu, kvmw_ticks_ns(on), kvcpu->preempted);
+		trace_kvmwatch_vcpu_put(vcpu, kvmw_ticks_ns(on), &latency, kvcpu->preempted);
 }
 
 /* Call this after the put is counted: see find_loaded(). */
@@ -324,6 +352,23 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int
 	kvmw_tp_leave();
 }
 
+/*
+ * How long the thread was ready in its last wait before it got a pCPU: what the wake-up of a halt
+ * took that has @blocked. -1: unknown, as the thread's last put was not seen.
+ */
+static s64 wakeup_delay(const struct kvmw_vcpu *vcpu, bool blocked)
+{
+	if (!blocked)
+		return 0;
+	return vcpu->delay_pid == task_pid(current) ? waited() - vcpu->delay_base : -1;
+}
+
+static noinline void trace_halt(const struct kvmw_vcpu *vcpu, u64 ticks, bool blocked, bool valid)
+{
+	trace_kvmwatch_halt(vcpu, kvmw_ticks_ns(ticks), wakeup_delay(vcpu, blocked), blocked,
+			    valid);
+}
+
 /* @ns is KVM's measure of the halt. Ours starts earlier, ends later, and is monotonic. */
 void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 {
@@ -356,7 +401,8 @@ void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid)
 			kvmw_inc(vcpu, wakeups_invalid);
 		check_silent(vcpu, READ_ONCE(kvcpu->halt_poll_ns));
 		raw_write_seqcount_end(&vcpu->seq);
-		trace_kvmwatch_halt(vcpu, kvmw_ticks_ns(ticks), waited, valid);
+		if (trace_kvmwatch_halt_enabled())
+			trace_halt(vcpu, ticks, waited, valid);
 	}
 	kvmw_tp_leave();
 }

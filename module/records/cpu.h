@@ -21,6 +21,8 @@ struct kvmw_cpu {
 	unsigned long		leaver_switches; /* kvmw_switches() of that task then */
 	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
 	struct kvmw_slot	*slot;		/* of the last page; never NULL: kvmw_no_slot */
+	u64			traced_load;	/* when a load was traced here */
+	u64			load_entries;	/* load_entry_ns of the vCPU then, in ticks */
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 

@@ -40,6 +40,7 @@ struct what_if_options {
 struct track {
 	__u64 vm, vcpu;
 	__u32 window;
+	bool unknown;		/* the window is: what is made of the halts, too */
 	struct halt *halts;
 	size_t nr, room;
 };
@@ -56,19 +57,20 @@ struct record {
 	struct halt_poll_params now, asked;
 };
 
-enum { FIELD_VM, FIELD_VCPU, FIELD_NS, FIELD_WAITED, FIELD_VALID, NR_FIELDS };
+enum { FIELD_VM, FIELD_VCPU, FIELD_NS, FIELD_WAITED, FIELD_VALID, FIELD_DELAY,
+       NR_FIELDS };
 
 static const char *const events[] = { "kvmwatch_halt", NULL };
 
 static const char *const fields[NR_FIELDS] = {
 	[FIELD_VM] = "vm", [FIELD_VCPU] = "vcpu", [FIELD_NS] = "ns", [FIELD_WAITED] = "waited",
-	[FIELD_VALID] = "valid",
+	[FIELD_VALID] = "valid", [FIELD_DELAY] = "delay",
 };
 
 enum {
 	COL_VM, COL_NAME, COL_SETTINGS, COL_MAX, COL_GROW, COL_SHRINK, COL_START, COL_HALTS,
-	COL_POLLS, COL_WON, COL_LOST, COL_POLLED, COL_VAIN, COL_SHARE, COL_QUICKER, COL_WINDOW,
-	COL_TIME, NR_COLS
+	COL_POLLS, COL_WON, COL_LOST, COL_POLLED, COL_VAIN, COL_SHARE, COL_QUICKER, COL_QUICKER_NS,
+	COL_PICTURE, COL_WHY, COL_WINDOW, COL_TIME, NR_COLS
 };
 
 static const struct output_column columns[NR_COLS] = {
@@ -87,6 +89,9 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_VAIN]	= { "lost_ns",		"IN VAIN",	true },
 	[COL_SHARE]	= { "cpu_share",	"CPU",		true },
 	[COL_QUICKER]	= { "quicker",		"QUICKER",	true },
+	[COL_QUICKER_NS] = { "quicker_ns",	"BY",		true },
+	[COL_PICTURE]	= { NULL,		"WON, CPU",	false },
+	[COL_WHY]	= { "why",		NULL,		false },
 	[COL_WINDOW]	= { "window_ns",	NULL,		true },
 	[COL_TIME]	= { "time_ns",		NULL,		true },
 };
@@ -134,6 +139,7 @@ static int add_halt(struct record *r, const struct happening *h)
 	track->halts[track->nr++] = (struct halt){
 		.ns = h->values[FIELD_NS], .waited = h->values[FIELD_WAITED],
 		.valid = h->values[FIELD_VALID],
+		.delay = h->has & 1U << FIELD_DELAY ? (__s64)h->values[FIELD_DELAY] : -1,
 	};
 	r->nr_halts++;
 	return 0;
@@ -165,13 +171,15 @@ static int find_windows(struct record *r, int dev)
 	for (i = 0; i < sample.all->nr && !code; i++) {
 		it = (struct kvmwatch_all_item *)kvmwatch_all_at(sample.all, i);
 		window = sample_value(&sample, i, "halt_poll_ns");
-		if (!window.known || !window.number)
+		if (window.known && !window.number)
 			continue;
 		track = find_or_add(r, it->vm, it->number);
-		if (track)
-			track->window = window.number;
-		else
+		if (!track) {
 			code = device_complain(-ENOMEM);
+			break;
+		}
+		track->window = window.number;
+		track->unknown = !window.known;
 	}
 	sample_free(&sample);
 	return code;
@@ -259,6 +267,9 @@ static int record(struct record *r)
 	return code;
 }
 
+static const char window_unknown[] =
+	"the window at the start is unknown; kvmwatch hooks says why of halt_poll_ns";
+
 /* --- Replay --------------------------------------------------------------- */
 
 static struct halt_poll replay(const struct record *r, __u64 vm,
@@ -274,6 +285,18 @@ static struct halt_poll replay(const struct record *r, __u64 vm,
 		halt_poll_replay(params, track->halts, track->nr, &sum);
 	}
 	return sum;
+}
+
+/* Where the window began is not known: then nothing that follows from it is. */
+static bool is_unknown(const struct record *r, __u64 vm)
+{
+	const struct track *track;
+
+	for (track = r->tracks; track < r->tracks + r->nr; track++) {
+		if (track->vm == vm && track->unknown && track->nr)
+			return true;
+	}
+	return false;
 }
 
 static void begin_row(struct output *out, const struct record *r, const struct vm *vm,
@@ -295,13 +318,65 @@ static void show_ns(struct output *out, int column, __u64 ns, bool raw)
 	output_u64(out, column, ns, raw ? NULL : text);
 }
 
+/* A part of a whole, 0 to 1, as long as @width */
+static void draw_bar(char *bar, size_t width, double part, char with)
+{
+	size_t length = part < 1 ? part * width + 0.5 : width;
+
+	memset(bar, '.', width);
+	memset(bar, with, length);
+	bar[width] = '\0';
+}
+
+/* How many halts are won, and how much of a pCPU it takes. */
+static void show_picture(struct output *out, const struct halt_poll *poll, double share)
+{
+	char won[11], cpu[11], text[32];
+
+	draw_bar(won, 10, poll->halts ? (double)poll->won / poll->halts : 0, '#');
+	draw_bar(cpu, 10, share, '=');
+	snprintf(text, sizeof(text), "%s %s", won, cpu);
+	output_text(out, COL_PICTURE, text);
+}
+
+static void show_poll(struct output *out, const struct record *r, const struct halt_poll *poll)
+{
+	bool raw = r->options->view.common.raw;
+	double share = (double)poll->polled_ns / r->ns;
+	char text[32];
+
+	output_u64(out, COL_POLLS, poll->polls, NULL);
+	output_u64(out, COL_WON, poll->won, NULL);
+	output_u64(out, COL_LOST, poll->lost, NULL);
+	show_ns(out, COL_POLLED, poll->polled_ns, raw);
+	show_ns(out, COL_VAIN, poll->lost_ns, raw);
+	snprintf(text, sizeof(text), "%.1f%%", share * 100);
+	output_real(out, COL_SHARE, share, text);
+	output_u64(out, COL_QUICKER, poll->quicker, NULL);
+	if (poll->delays_unknown)
+		output_unknown(out, COL_QUICKER_NS, NULL);
+	else
+		show_ns(out, COL_QUICKER_NS, poll->quicker_ns, raw);
+	show_picture(out, poll, share);
+}
+
+static void show_nothing(struct output *out)
+{
+	static const int unknown[] = {
+		COL_POLLS, COL_WON, COL_LOST, COL_POLLED, COL_VAIN, COL_SHARE, COL_QUICKER,
+		COL_QUICKER_NS,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(unknown) / sizeof(*unknown); i++)
+		output_unknown(out, unknown[i], NULL);
+	output_string(out, COL_WHY, window_unknown);
+}
+
 static void show_replay(struct output *out, const struct record *r, const struct vm *vm,
 			const char *settings, const struct halt_poll_params *params)
 {
 	const struct halt_poll poll = replay(r, vm->info.id, params);
-	bool raw = r->options->view.common.raw;
-	double share = (double)poll.polled_ns / r->ns;
-	char text[32];
 
 	begin_row(out, r, vm, settings);
 	output_u64(out, COL_MAX, params->max, NULL);
@@ -309,14 +384,10 @@ static void show_replay(struct output *out, const struct record *r, const struct
 	output_u64(out, COL_SHRINK, params->shrink, NULL);
 	output_u64(out, COL_START, params->start, NULL);
 	output_u64(out, COL_HALTS, poll.halts, NULL);
-	output_u64(out, COL_POLLS, poll.polls, NULL);
-	output_u64(out, COL_WON, poll.won, NULL);
-	output_u64(out, COL_LOST, poll.lost, NULL);
-	show_ns(out, COL_POLLED, poll.polled_ns, raw);
-	show_ns(out, COL_VAIN, poll.lost_ns, raw);
-	snprintf(text, sizeof(text), "%.1f%%", share * 100);
-	output_real(out, COL_SHARE, share, text);
-	output_u64(out, COL_QUICKER, poll.quicker, NULL);
+	if (is_unknown(r, vm->info.id))
+		show_nothing(out);
+	else
+		show_poll(out, r, &poll);
 	output_row(out);
 }
 
@@ -378,6 +449,8 @@ static void show_sweep(struct output *out, const struct record *r, const struct 
 		all[i].won = poll.won;
 		all[i].polled_ns = poll.polled_ns;
 	}
+	if (is_unknown(r, vm->info.id))
+		return;
 	qsort(all, NR, sizeof(*all), compare);
 	for (i = 0; i < NR; i++) {
 		if (i && all[i].won <= most)
@@ -393,6 +466,7 @@ static int show(const struct record *r)
 {
 	const struct view_choice *choice = &r->choice;
 	bool sweep = !strcmp(r->options->spec, SWEEP);
+	bool unknown = false;
 	struct output out;
 	size_t i;
 	int err;
@@ -402,6 +476,7 @@ static int show(const struct record *r)
 		return err;
 	output_begin(&out, NULL, columns, NR_COLS);
 	for (i = 0; i < choice->nr; i++) {
+		unknown |= is_unknown(r, choice->vms[i].info.id);
 		show_recorded(&out, r, &choice->vms[i]);
 		show_replay(&out, r, &choice->vms[i], "now", &r->now);
 		if (sweep)
@@ -410,6 +485,8 @@ static int show(const struct record *r)
 			show_replay(&out, r, &choice->vms[i], "what-if", &r->asked);
 	}
 	output_end(&out);
+	if (unknown)
+		output_below(&out, window_unknown);
 	err = output_flush(&out);
 	return err ? complain_output(err) : EXIT_DONE;
 }
@@ -460,12 +537,15 @@ static const char *set_what_if(struct options *options, const char *arg)
 {
 	if (options->cmd != &cmd_what_if)
 		return "write it in full";
+	/* It is no setting, but who asks for help behind the option means it. */
+	if (!strcmp(arg, "--help") || !strcmp(arg, "-h"))
+		return opt_help.set(options, NULL);
 	((struct what_if_options *)options)->spec = arg;
 	return NULL;
 }
 
 const struct opt opt_what_if = {
-	'W', "what-if", "SETTINGS", "other settings, see kvmwatch haltpoll --what-if sweep --help",
+	'W', "what-if", "SETTINGS", "other settings, see kvmwatch haltpoll --what-if --help",
 	set_what_if
 };
 
@@ -494,7 +574,8 @@ const struct cmd cmd_what_if = {
 		"grow_start=N, where what is left out is as now; or with many (sweep), of which those\n"
 		"are shown that nothing wins as much as for less CPU. WON ended while polling, LOST did\n"
 		"not; POLLED is what all of it took, IN VAIN the part of those that lost, CPU is its\n"
-		"part of one pCPU. QUICKER are wake-ups that waited and would have been won.",
+		"part of one pCPU. QUICKER are wake-ups that waited and would have been won, BY what their\n"
+		"threads waited for a pCPU. The picture has WON as a part of all halts, and CPU.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

@@ -71,7 +71,11 @@ static void add(const struct replay *r, const struct halt *halt)
 		poll->polled_ns += wins ? halt->ns : poll->window;
 		poll->lost_ns += wins ? 0 : poll->window;
 	}
-	poll->quicker += wins && halt->waited;
+	if (wins && halt->waited) {
+		poll->quicker++;
+		poll->quicker_ns += halt->delay < 0 ? 0 : halt->delay;
+		poll->delays_unknown |= halt->delay < 0;
+	}
 	adapt(r, halt);
 }
 

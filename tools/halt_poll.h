@@ -29,10 +29,12 @@ struct halt_poll_params {
  * @ns:		its duration
  * @waited:	the vCPU blocked
  * @valid:	KVM judged the wake-up valid
+ * @delay:	if it blocked: how long the woken thread was ready before it got a pCPU; -1: unknown
  */
 struct halt {
 	__u64 ns;
 	bool waited, valid;
+	__s64 delay;
 };
 
 /**
@@ -45,10 +47,13 @@ struct halt {
  * @polled_ns:	CPU time of all polling
  * @lost_ns:	CPU time of polling in halts that were lost
  * @quicker:	halts that are won, and blocked when they were recorded
+ * @quicker_ns:	the sum of their delays: what their wake-ups would have been quicker, at least
+ * @delays_unknown: some of these delays are not known
  */
 struct halt_poll {
 	__u32 window;
-	__u64 halts, polls, won, lost, polled_ns, lost_ns, quicker;
+	__u64 halts, polls, won, lost, polled_ns, lost_ns, quicker, quicker_ns;
+	bool delays_unknown;
 };
 
 /* Replay halts of one vCPU, and add the result to @poll. */

@@ -26,7 +26,7 @@ END
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..43"
+echo "1..44"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"
@@ -38,6 +38,9 @@ done
 
 valid huge selftests/unit/golden/huge-hidden.json
 case_is $? "what is unknown of huge pages keeps to the schema"
+
+valid haltpoll-what-if selftests/unit/golden/haltpoll-what-if-unknown.json
+case_is $? "what is unknown of halt polling keeps to the schema"
 
 # A VM without a directory in KVM's debugfs is named by kvmwatch.
 sed 's/"name":"[^"]*"/"name":"4242-vm1"/' selftests/unit/golden/list.json >"$tmp"

@@ -248,6 +248,9 @@ static void give_ids(struct kvmwatch_all_header *header)
 	}
 }
 
+/* The window of halt polling is not known. */
+static bool window_is_unknown;
+
 /* The corpus as it was recorded, which is without histograms. */
 static int device_open_corpus(__u32 kind)
 {
@@ -271,6 +274,8 @@ static int device_open_corpus(__u32 kind)
 		grow(header, &desc[i]);
 	if (kind == KVMWATCH_KIND_VM)
 		set_logged(header);
+	if (window_is_unknown)
+		set(header, "halt_poll_ns", false, 0);
 	return memory_fd((char *)header, size);
 }
 
@@ -454,6 +459,7 @@ static const struct {
 } stream_fields[] = {
 	{ "vm", 1, 1 }, { "pid", 4242, 4242 }, { "vcpu", 0, -1 },
 	{ "ns", 779517, 2000000 }, { "waited", 1, 0 }, { "valid", 1, 0 },
+	{ "delay", 6000, 0 },
 	{ "type", 1, 2 }, { "old", 0, 10000 }, { "new", 10000, 0 },
 	{ "gfn", 0x40001, 0x40000 }, { "rel_gfn", 1, 0 }, { "npages", 64, 64 },
 	{ "userspace_addr", 0x7f0000000000, 0x7f0000000000 }, { "as_id", 0, 1 },
@@ -716,11 +722,15 @@ TEST(haltpoll_what_if_prints_what_it_always_did)
 	static const char settings[] = "halt_poll_ns=5000000,grow_start=4000000";
 	const char *const asked[] = { "--what-if", settings, NULL };
 	const char *const wrong[] = { "--what-if", "halt_poll=5", NULL };
+	const char *const help[] = { "--what-if", "--help", NULL };
 	char *text;
 
 	stream_keeps_all = true;
 	EXPECT_TRUE(all_golden(&cmd_haltpoll, asked, "haltpoll-what-if"));
 	EXPECT_EQ(0, code_of(&cmd_haltpoll, "--what-if sweep --json"));
+	window_is_unknown = true;
+	EXPECT_TRUE(all_golden(&cmd_haltpoll, asked, "haltpoll-what-if-unknown"));
+	window_is_unknown = false;
 	stream_keeps_all = false;
 	/* If events were lost, the tool has no answer. */
 	EXPECT_EQ(1, code_of(&cmd_haltpoll, "--what-if grow=4"));
@@ -728,7 +738,9 @@ TEST(haltpoll_what_if_prints_what_it_always_did)
 	EXPECT_STREQ("exit code", text);
 	EXPECT_EQ(2, exit_code);
 	free(text);
-	EXPECT_EQ(2, code_of(&cmd_haltpoll, "--what-if --help"));
+	text = print(&cmd_haltpoll, help, NULL);
+	EXPECT_NE(NULL, strstr(text, "Usage: kvmwatch haltpoll --what-if"));
+	free(text);
 }
 
 /* Slot 0:0 is small in the host, of slot 0:1 the backing is unknown when that is played. */

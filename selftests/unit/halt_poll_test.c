@@ -109,6 +109,26 @@ TEST(one_that_polled_before_was_not_made_quicker)
 	EXPECT_EQ(0, poll.quicker);
 }
 
+/* Of those that are won now and waited before. */
+TEST(quicker_by_the_delays_of_what_waited)
+{
+	const struct halt halts[] = {
+		{ 5 * US, true, true, 3000 }, { 6 * US, false, true, 0 },
+		{ 7 * US, true, true, 400 }, { 5000 * US, true, true, 90000 },
+	};
+	const struct halt unknown = { 5 * US, true, true, -1 };
+
+	memset(&poll, 0, sizeof(poll));
+	poll.window = 10 * US;
+	halt_poll_replay(&defaults, halts, 4, &poll);
+	EXPECT_EQ(2, poll.quicker);
+	EXPECT_EQ(3400, poll.quicker_ns);
+	EXPECT_FALSE(poll.delays_unknown);
+	poll.window = 10 * US;
+	halt_poll_replay(&defaults, &unknown, 1, &poll);
+	EXPECT_TRUE(poll.delays_unknown);
+}
+
 TEST(settings_are_named)
 {
 	struct halt_poll_params params = defaults;

@@ -270,6 +270,16 @@ FILL(fill_delay)
 	set_part(cell, GROWTH("run_delay_ns"), window);
 }
 
+/* From loads to entries, and from exits to puts */
+FILL(fill_latency)
+{
+	struct maybe load = GROWTH("load_entry_ns"), put = GROWTH("exit_put_ns");
+
+	load.known &= put.known;
+	load.number += put.number;
+	set_part(cell, load, window);
+}
+
 /* Of all vCPUs' time. */
 FILL(fill_halt)
 {
@@ -388,6 +398,7 @@ static const struct top_column vm_columns[] = {
 	{ { "load_migrations_per_second", "MOVED", true, 6, false }, false, fill_moves },
 	{ { "dirty_logged_bytes", "LOGGED", true, 9, false }, false, fill_logged },
 	{ { "dirty_marks_per_second", "MARKS", true, 9, false }, false, fill_marks },
+	{ { "load_put_share", "LOAD+PUT", true, 8, false }, false, fill_latency },
 };
 
 static const struct top_column vcpu_columns[] = {
@@ -402,6 +413,7 @@ static const struct top_column vcpu_columns[] = {
 	{ { NULL, "MOVED", true, 6, false }, false, fill_moves },
 	{ { NULL, "PREEMPTED", true, 9, false }, false, fill_preemptions },
 	{ { NULL, "POLLS FOR", true, 9, false }, false, fill_window },
+	{ { NULL, "LOAD+PUT", true, 8, false }, false, fill_latency },
 };
 
 static const struct top_column slot_columns[] = {

@@ -4,11 +4,14 @@
  * how they are mapped, what the host would allow, and what keeps pages small.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 
@@ -335,6 +338,103 @@ TEST_F(huge, the_workaround_for_executable_pages_is_told)
 	EXPECT_EQ(2, vm.nx);
 	EXPECT_NE(NULL, strstr(vm.by, "nx"));
 	EXPECT_LE(2 * HUGE - look(s->g, "slot0-1").mapped_2m, 2 * HUGE);
+}
+
+/* --- over time ------------------------------------------------------------ */
+
+/* What kvmwatch huge --time says of all causes together; -1: nothing. */
+struct recorded {
+	long long unmapped, mapped, again, left;
+	pid_t pid;
+	FILE *from;
+};
+
+/* The host takes all pages away for a fork: call this before the guest touches any. */
+static int record(struct guest *g, struct recorded *rec)
+{
+	struct kvmwatch_vm vm;
+	char id[32];
+	int pipes[2];
+
+	memset(rec, -1, sizeof(*rec));
+	if (watch_find(g, &vm) || pipe(pipes))
+		return -EIO;
+	snprintf(id, sizeof(id), "id:%llu", vm.id);
+	rec->pid = fork();
+	if (!rec->pid) {
+		dup2(pipes[1], 1);
+		close(pipes[0]);
+		execlp("kvmwatch", "kvmwatch", "huge", "--time", "100000", "--csv", "-N", "-o",
+		       "cause,unmapped_2m,mapped_2m,again,left", "-p", id, NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	rec->from = fdopen(pipes[0], "re");
+	return WATCH_EVENTUALLY(watch_is_viewed("kvmwatch_unmap")) ? 0 : -ETIMEDOUT;
+}
+
+/* Returns its exit status. @cause: the one whose line is wanted. */
+static int end_record(struct recorded *rec, const char *cause)
+{
+	size_t len = strlen(cause);
+	char line[256];
+	int status;
+
+	kill(rec->pid, SIGINT);
+	while (fgets(line, sizeof(line), rec->from)) {
+		printf("# %s", line);
+		if (!strncmp(line, cause, len) && line[len] == ',')
+			sscanf(line + len, ",%lld,%lld,%lld,%lld", &rec->unmapped, &rec->mapped,
+			       &rec->again, &rec->left);
+	}
+	fclose(rec->from);
+	if (waitpid(rec->pid, &status, 0) != rec->pid || !WIFEXITED(status))
+		return -EIO;
+	return WEXITSTATUS(status);
+}
+
+/* The host takes four away, of which the guest gets three back. */
+TEST_F(huge, pages_that_form_again_are_told_from_those_that_do_not)
+{
+	struct subject *s = &self->s;
+	struct recorded rec;
+
+	if (!sys_has_thp())
+		SKIP(return, NO_THP);
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 6 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, record(s->g, &rec));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 5));
+	ASSERT_EQ(0, guest_slot_discard(s->g, 1, 0, 4 * HUGE_PAGES));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 3));
+	/* Not one of those that went. */
+	ASSERT_EQ(0, touch_huge(s, GPA_A + 5 * HUGE_SIZE, 1));
+	EXPECT_EQ(0, end_record(&rec, "mm"));
+	EXPECT_EQ(4, rec.unmapped);
+	EXPECT_EQ(0, rec.mapped);
+	EXPECT_EQ(3, rec.again);
+	EXPECT_EQ(1, rec.left);
+}
+
+/* By whatever cause that is on this kernel. */
+TEST_F(huge, what_logging_splits_forms_again)
+{
+	struct subject *s = &self->s;
+	struct recorded rec;
+
+	if (!sys_has_thp())
+		SKIP(return, NO_THP);
+	ASSERT_EQ(0, guest_slot_add(s->g, 1, GPA_A, 3 * HUGE_PAGES, GUEST_MEM_THP, 0));
+	ASSERT_EQ(0, record(s->g, &rec));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 3));
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 1));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 3));
+	ASSERT_EQ(0, guest_dirty_log(s->g, 1, 0));
+	ASSERT_EQ(0, touch_huge(s, GPA_A, 2));
+	EXPECT_EQ(0, end_record(&rec, "all"));
+	EXPECT_EQ(3, rec.unmapped);
+	EXPECT_EQ(rec.mapped, 3 + rec.again);
+	EXPECT_LE(2, rec.again);
+	EXPECT_EQ(3, rec.again + rec.left);
 }
 
 TEST_HARNESS_MAIN

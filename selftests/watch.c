@@ -801,6 +801,25 @@ long watch_trace_lost(void)
 	return written - kept;
 }
 
+bool watch_is_viewed(const char *event)
+{
+	char path[128], on = '0';
+	glob_t found;
+	FILE *file;
+
+	snprintf(path, sizeof(path),
+		 WATCH_TRACEFS "/instances/kvmwatch-view-*/events/kvmwatch/%s/enable", event);
+	if (glob(path, 0, NULL, &found))
+		return false;
+	file = fopen(*found.gl_pathv, "re");
+	if (file) {
+		on = fgetc(file);
+		fclose(file);
+	}
+	globfree(&found);
+	return on == '1';
+}
+
 void watch_trace_end(void)
 {
 	free(trace);

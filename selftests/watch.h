@@ -167,5 +167,7 @@ bool watch_trace_is_sum(__u64 ns, long long sum, long events);
 /* Number of events that the instance lost; a test that counts events expects 0. */
 long watch_trace_lost(void);
 void watch_trace_end(void);
+/* Does a command of the tool record this event of kvmwatch's ("kvmwatch_halt")? */
+bool watch_is_viewed(const char *event);
 
 #endif /* SELFTESTS_WATCH_H */

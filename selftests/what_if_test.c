@@ -9,7 +9,6 @@
  * that would have been quicker. By that number KVM's count is corrected.
  */
 #include <errno.h>
-#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 #include "watch.h"
 
 #define PARAMETERS	"/sys/module/kvm/parameters/halt_poll_ns"
-#define EVENT		"events/kvmwatch/kvmwatch_halt"
 #define MS		1000000ULL
 #define CYCLES		10
 #define SHORT_HALTS	30
@@ -70,23 +68,6 @@ static int halt(struct guest *g)
 
 static FILE *tool_output;
 
-static bool is_recording(void)
-{
-	glob_t found;
-	char on = '0';
-	FILE *file;
-
-	if (glob(WATCH_TRACEFS "/instances/kvmwatch-view-*/" EVENT "/enable", 0, NULL, &found))
-		return false;
-	file = fopen(*found.gl_pathv, "re");
-	if (file) {
-		on = fgetc(file);
-		fclose(file);
-	}
-	globfree(&found);
-	return on == '1';
-}
-
 /* Start it, and wait until it records: only then has it switched the event on. */
 static pid_t start_tool(__u64 vm, const char *what_if)
 {
@@ -107,7 +88,7 @@ static pid_t start_tool(__u64 vm, const char *what_if)
 	}
 	close(pipes[1]);
 	tool_output = fdopen(pipes[0], "re");
-	return WATCH_EVENTUALLY(is_recording()) ? pid : -1;
+	return WATCH_EVENTUALLY(watch_is_viewed("kvmwatch_halt")) ? pid : -1;
 }
 
 /* A number of a line, counted from 0. */

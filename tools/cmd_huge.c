@@ -17,6 +17,7 @@
 
 #include "backing.h"
 #include "cmd.h"
+#include "cmd_huge.h"
 #include "kvm_huge.h"
 #include "options.h"
 #include "output.h"
@@ -497,10 +498,13 @@ static int show(struct output *out, struct beat *beat, void *arg)
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
+	const struct cmd *const cmds[] = { cmd, &cmd_huge_changes, NULL };
 	struct options options;
 	struct huge huge = { .options = &options };
 	int code;
 
+	if (options_given(cmds, argc, argv, &opt_huge_time))
+		return cmd_huge_changes.run(&cmd_huge_changes, argc, argv);
 	code = options_parse(cmd, argc, argv, &options);
 	if (code >= 0)
 		return code;
@@ -518,7 +522,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 static const struct output_columns tables[] = { OUTPUT_COLUMNS(columns), { } };
 
 static const struct opt *const options[] = {
-	&opt_vm, OPTS_REPEAT, OPTS_TABLE, &opt_raw, &opt_help, NULL
+	&opt_vm, OPTS_REPEAT, &opt_huge_time, OPTS_TABLE, &opt_raw, &opt_help, NULL
 };
 
 const struct cmd cmd_huge = {

@@ -57,8 +57,9 @@ struct record {
 	struct halt_poll_params now, asked;
 };
 
-enum { FIELD_VM, FIELD_VCPU, FIELD_NS, FIELD_WAITED, FIELD_VALID, FIELD_DELAY,
-       NR_FIELDS };
+enum {
+	FIELD_VM, FIELD_VCPU, FIELD_NS, FIELD_WAITED, FIELD_VALID, FIELD_DELAY, NR_FIELDS
+};
 
 static const char *const events[] = { "kvmwatch_halt", NULL };
 

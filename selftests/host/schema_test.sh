@@ -6,7 +6,7 @@
 
 cd "$top" || exit
 schema=tools/kvmwatch.schema.json
-commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages huge statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
+commands="list stat doctor exits vcpu wakeups haltpoll haltpoll-what-if dirty collects pages huge huge-time statistics hooks audit dirty-hot dirty-windows dirty-rate top predict"
 
 # Is each line of a file valid by the schema's definition for a command?
 valid() {
@@ -26,7 +26,7 @@ END
 
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-echo "1..44"
+echo "1..46"
 for command in $commands; do
 	golden=selftests/unit/golden/$command.json
 	valid "$command" "$golden"

@@ -785,6 +785,21 @@ TEST(huge_prints_what_it_always_did)
 	backing_is_hidden = false;
 }
 
+/* What comes is small, and what goes is huge: the kernel would filter the first. */
+TEST(huge_time_prints_what_it_always_did)
+{
+	static const char *const time[] = { "--time", "1", NULL };
+
+	stream_keeps_all = true;
+	EXPECT_TRUE(all_golden(&cmd_huge, time, "huge-time"));
+	EXPECT_STREQ("level >= 2", stream_filter);
+	EXPECT_EQ(0, code_of(&cmd_huge, "-t 1 -p 4242-5"));
+	EXPECT_STREQ("((vm == 1)) && level >= 2", stream_filter);
+	stream_keeps_all = false;
+	EXPECT_EQ(1, code_of(&cmd_huge, "-t 1"));
+	EXPECT_EQ(2, code_of(&cmd_huge, "-t 1 -i 1"));
+}
+
 TEST(stat_leaves_zeros_out_of_tables_when_asked_to)
 {
 	static const char *const options[] = { "--skip-zero", NULL };

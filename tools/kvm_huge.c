@@ -44,14 +44,19 @@ struct maybe kvm_nx_is_on(void)
 	return (struct maybe){ .known = read_word(path, word), .number = is_on(path) };
 }
 
+/* Up to 5.13 KVM called it otherwise. */
 struct maybe kvm_nx_tables(const char *name)
 {
+	static const char *const files[] = { "nx_lpage_splits", "nx_largepages_splitted" };
 	struct maybe tables = { };
 	char path[128], word[32];
+	size_t i;
 
 	if (!*name || strchr(name, '/'))
 		return tables;
-	snprintf(path, sizeof(path), DEBUGFS "%s/nx_lpage_splits", name);
-	tables.known = read_word(path, word) && text_parse_u64(word, &tables.number);
+	for (i = 0; i < sizeof(files) / sizeof(*files) && !tables.known; i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s/%s", name, files[i]);
+		tables.known = read_word(path, word) && text_parse_u64(word, &tables.number);
+	}
 	return tables;
 }

@@ -35,6 +35,16 @@ make_pipe() {
 	cat "$1.out" >"$1.log" &
 }
 
+# Write a line to a pipe, without waiting for a QEMU that may have ended: send LINE PIPE
+send() {
+	echo "$1" | dd of="$2.in" oflag=nonblock conv=notrunc status=none
+}
+
+# QEMU has its pipes open, or has ended.
+greeted_or_gone() {
+	send '{"execute":"qmp_capabilities"}' "$dir/qmp" || ! kill -0 "$(cat "$dir/pid")"
+}
+
 # Start QEMU: qemu NAME OPTION...
 # Without an HPET, as libvirt and others start it for Linux. More of it: machine (of the machine's
 # options), preload (a library), within (a command that starts it).
@@ -52,7 +62,7 @@ qemu() {
 		-chardev "pipe,id=serial,path=$dir/serial" -serial chardev:serial "$@" \
 		</dev/null >"$dir/err" 2>&1 &
 	echo $! >"$dir/pid"
-	echo '{"execute":"qmp_capabilities"}' >"$dir/qmp.in"
+	eventually greeted_or_gone
 }
 cpus=2
 
@@ -74,7 +84,7 @@ qmp() {
 	dir=$vmm/$1
 	id=$(($(cat "$dir/id" 2>/dev/null || echo 0) + 1))
 	echo $id >"$dir/id"
-	echo "{\"execute\":\"$2\",\"arguments\":${3:-{\}},\"id\":$id}" >"$dir/qmp.in"
+	send "{\"execute\":\"$2\",\"arguments\":${3:-{\}},\"id\":$id}" "$dir/qmp"
 	eventually grep -qE "\"id\": ?${id}[,}]" "$dir/qmp.log" || {
 		echo "QEMU does not answer $2"
 		return 1
@@ -105,10 +115,16 @@ is_done() {
 	[ "$(done_by "$1")" -gt "$2" ]
 }
 
+# The guest has started, or there is no QEMU that it could start in.
+started_or_gone() {
+	is_done "$1" 0 || ! kill -0 "$(pid_of "$1")"
+}
+
 # Start QEMU with a Linux guest, and wait until that has started, all of it: starts NAME OPTION...
 starts() {
 	linux "$@"
-	eventually is_done "$1" 0 && return
+	eventually started_or_gone "$1"
+	is_done "$1" 0 && return
 	tail -n 15 "$vmm/$1/serial.log" "$vmm/$1/err"
 	hmp "$1" "info registers -a" | grep -E 'CPU#|HLT='
 	return 1
@@ -117,7 +133,7 @@ starts() {
 # Have the guest do something without waiting for the end: begin NAME COMMAND
 begin() {
 	before=$(done_by "$1")
-	echo "$2" >"$vmm/$1/serial.in"
+	send "$2" "$vmm/$1/serial"
 }
 
 # Have the guest do something, and print what it says: in_guest NAME COMMAND

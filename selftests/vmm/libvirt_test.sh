@@ -54,6 +54,13 @@ dimm() {
 	X
 }
 
+guest_starts() {
+	eventually is_done lv 0 && return
+	virsh domstate lv --reason
+	tail -n 20 "$vmm/lv/serial.log" /var/log/libvirt/qemu/lv.log
+	return 1
+}
+
 # The domain's pid, for those who look for it
 know_pid() {
 	cat /run/libvirt/qemu/lv.pid >"$vmm/lv/pid"
@@ -99,7 +106,7 @@ life begin
 need "libvirt starts" start_libvirt
 life libvirt
 need "virsh starts a domain" virsh_starts
-need "its guest starts" eventually is_done lv 0
+need "its guest starts" guest_starts
 life boot
 claim "kvmwatch lists it by its name" same lv "$(listed_as .guest)"
 claim "with two vCPUs" has_vcpus 2
@@ -121,6 +128,8 @@ life plugged
 claim "virsh saves it" virsh save lv "$vmm/lv.save"
 claim "its QEMU is gone" eventually gone lv
 claim "nobody is listed" eventually nobody_listed
+# What listened to the guest ended with its QEMU.
+cat "$vmm/lv/serial.out" >>"$vmm/lv/serial.log" &
 claim "virsh restores it" virsh restore "$vmm/lv.save"
 know_pid
 claim "its guest goes on" in_guest lv "dirty 20"

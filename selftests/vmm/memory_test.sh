@@ -46,7 +46,7 @@ ends() {
 	claim "$kind: QEMU ends" qmp "$kind" quit
 	claim "$kind: it is gone" eventually gone "$kind"
 	claim "$kind: the kernel says nothing" quiet_kernel
-	life "memory: $kind"
+	life "$kind"
 }
 
 pages_4k() {

@@ -93,7 +93,7 @@ check-all: check ## all tests on all kernels, and all other checks, in half an h
 
 check-rest: ## what check-all has beyond check
 	@$(VM)/deps tool vm unit host lint kernel
-	@SET=all $(VM)/suite build predict,cost,lint,host,vm | $(VM)/tap
+	@SET=all $(VM)/suite build predict,vmms,cost,lint,host,vm | $(VM)/tap
 
 results: export RESULTS_TO := $(or $(RESULTS_TO),docs/results/$(shell date +%F).md)
 results: ## check-all, with its results in docs/results/DATE.md, the day on which it begins

@@ -758,9 +758,6 @@ FIXTURE_SETUP(permission)
 	free(vcpus);
 	self->dev = watch_device();
 	ASSERT_LE(0, self->dev);
-	/*
-	 * chmod, as nobody cannot pass the test VM's root directory, which this test is not about.
-	 */
 }
 
 FIXTURE_TEARDOWN(permission)

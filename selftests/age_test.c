@@ -14,6 +14,7 @@
 #include "kselftest_harness.h"
 
 #include "guest.h"
+#include "listed.h"
 #include "machine.h"
 #include "oracle.h"
 #include "sys.h"
@@ -236,24 +237,13 @@ TEST_F_TIMEOUT(age, is_unknown_for_a_log_from_before_insmod, 60)
 	EXPECT_EQ(16ULL, watch_slot_stat(self->g, 1, "dirty_marks_new"));
 }
 
-/* kvmwatch looks at the kernel's clock every two seconds. */
-static bool clock_is(const char *name)
-{
-	char *hooks = watch_debugfs_table("hooks"), line[80];
-	bool is;
-
-	snprintf(line, sizeof(line), "# clock: %s", name);
-	is = hooks && strstr(hooks, line);
-	free(hooks);
-	return is;
-}
-
 TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 {
 	NEEDS_VM(return, "it changes the kernel's clock source");
-	if (!clock_is("TSC") || machine_put(SOURCE "current_clocksource", "acpi_pm"))
+	if (!table_has("hooks", "# clock: TSC") ||
+	    machine_put(SOURCE "current_clocksource", "acpi_pm"))
 		SKIP(return, "the kernel has no TSC and another clock to go by");
-	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("the kernel's")));
+	EXPECT_TRUE(WATCH_EVENTUALLY(table_has("hooks", "# clock: the kernel's")));
 	/*
 	 * kvmwatch has the start of this log from the TSC; after the clearing, from the kernel's
 	 * clock.
@@ -264,7 +254,7 @@ TEST_F_TIMEOUT(age, is_right_without_the_tsc, 60)
 	usleep(40000);
 	EXPECT_AGES(20, 20);
 	EXPECT_EQ(0, machine_put(SOURCE "current_clocksource", "tsc"));
-	EXPECT_TRUE(WATCH_EVENTUALLY(clock_is("TSC")));
+	EXPECT_TRUE(WATCH_EVENTUALLY(table_has("hooks", "# clock: TSC")));
 	/*
 	 * The log's age spans the change back to the TSC; after the clearing it is by the TSC
 	 * alone.

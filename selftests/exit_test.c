@@ -116,6 +116,22 @@ static int settle(struct guest *g, unsigned int vcpu)
 	return guest_run(g, vcpu, work_out(1));
 }
 
+/* A guest on CPU 1, with the memory of its slot present, and its vCPU's stats fd; NULL: no. */
+static struct guest *settled_guest(int *fd)
+{
+	struct guest *g = guest_new(1, 0);
+
+	stay_on(0);
+	if (g && !guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0) &&
+	    !guest_slot_populate(g, SLOT) && !guest_pin(g, 0, 1) && !settle(g, 0)) {
+		*fd = watch_vcpu(g, 0);
+		if (*fd >= 0)
+			return g;
+	}
+	guest_free(g);
+	return NULL;
+}
+
 FIXTURE(exits)
 {
 	struct guest *g;
@@ -124,15 +140,8 @@ FIXTURE(exits)
 
 FIXTURE_SETUP(exits)
 {
-	stay_on(0);
-	self->g = guest_new(1, 0);
+	self->g = settled_guest(&self->fd);
 	ASSERT_NE(NULL, self->g);
-	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
-	ASSERT_EQ(0, guest_slot_populate(self->g, SLOT));
-	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
-	ASSERT_EQ(0, settle(self->g, 0));
-	self->fd = watch_vcpu(self->g, 0);
-	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(exits)
@@ -213,15 +222,8 @@ FIXTURE_VARIANT_ADD(exit_work, fault)
 
 FIXTURE_SETUP(exit_work)
 {
-	stay_on(0);
-	self->g = guest_new(1, 0);
+	self->g = settled_guest(&self->fd);
 	ASSERT_NE(NULL, self->g);
-	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K, 0));
-	ASSERT_EQ(0, guest_slot_populate(self->g, SLOT));
-	ASSERT_EQ(0, guest_pin(self->g, 0, 1));
-	ASSERT_EQ(0, settle(self->g, 0));
-	self->fd = watch_vcpu(self->g, 0);
-	ASSERT_LE(0, self->fd);
 	self->kvm_fd = guest_vcpu_fd(self->g, 0);
 }
 

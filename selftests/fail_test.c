@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "kselftest_harness.h"
+#include "listed.h"
 #include "machine.h"
 #include "oracle.h"
 #include "sys.h"
@@ -415,7 +416,7 @@ static bool has_files(struct guest *g)
 	return all;
 }
 
-static bool is_listed(struct guest *g)
+static bool is_complete(struct guest *g)
 {
 	struct kvmwatch_vm vm;
 
@@ -425,7 +426,7 @@ static bool is_listed(struct guest *g)
 /* All of @g is listed and has files, its mapped pages are right, and an audit finds the same. */
 static bool is_exact(struct guest *g)
 {
-	return WATCH_EVENTUALLY(is_listed(g) && has_files(g) &&
+	return WATCH_EVENTUALLY(is_complete(g) && has_files(g) &&
 				watch_slot_stat(g, SLOT, "mapped_4k") == PAGES &&
 				watch_mapped_is_kvms(g)) &&
 	       watch_audit(g, NULL) == 1 && watch_vm_stat(g, "audit_failures") == 0;
@@ -616,26 +617,14 @@ FIXTURE_TEARDOWN(worker)
 	watch_load(NULL);
 }
 
-/* Number of events of VMs without a record. */
-static unsigned long lost(void)
-{
-	char *hooks = watch_debugfs_table("hooks"), *line;
-	unsigned long events = 0;
-
-	line = hooks ? strstr(hooks, "# events of VMs without a record: ") : NULL;
-	if (line)
-		events = strtoul(strchr(line, ':') + 1, NULL, 10);
-	free(hooks);
-	return events;
-}
-
 /* All exits of the vCPU were counted, or kvmwatch has counted lost events. */
-static bool is_counted(struct guest *g, unsigned long lost_before)
+static bool is_counted(struct guest *g, unsigned long long lost_before)
 {
 	__u64 exits = watch_vcpu_stat(g, 0, "user_exits"), runs = guest_runs(g, 0);
 
 	return exits == runs ||
-	       (exits < runs && (watch_vm_stat(g, "lost_events") > 0 || lost() > lost_before));
+	       (exits < runs && (watch_vm_stat(g, "lost_events") > 0 ||
+				 unknown_vm_events() > lost_before));
 }
 
 /* From here on no exit is lost. */
@@ -654,7 +643,7 @@ static bool counts_on(struct guest *g)
 TEST_F_TIMEOUT(worker, retries_failed_allocations_for_a_new_vm, 390)
 {
 	unsigned int all, nth, step, tries = 0;
-	unsigned long lost_before;
+	unsigned long long lost_before;
 	struct guest *g;
 	int i;
 
@@ -676,11 +665,11 @@ TEST_F_TIMEOUT(worker, retries_failed_allocations_for_a_new_vm, 390)
 
 	step = stride(all, 24);
 	for (nth = 1 + time(NULL) % step; nth <= all; nth += step) {
-		lost_before = lost();
+		lost_before = unknown_vm_events();
 		workers_fail(&self->workers, nth);
 		g = new_guest();
 		ASSERT_NE(NULL, g);
-		WATCH_EVENTUALLY(!workers_left(&self->workers) || (is_listed(g) && has_files(g)));
+		WATCH_EVENTUALLY(!workers_left(&self->workers) || (is_complete(g) && has_files(g)));
 		tries += !workers_left(&self->workers);
 		workers_stop(&self->workers);
 		EXPECT_TRUE(is_exact(g)) TH_LOG("number %u", nth);

@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/path.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/string.h>
@@ -27,15 +28,19 @@
 static struct kvmw_btf types;
 static void *vmlinux_file, *kvm_file;
 
-/* A file of the first process, as kvm.ko may be loaded in a chroot without /sys. */
+/*
+ * A file of the first process, as kvm.ko may be loaded in a chroot without /sys. From 7.3 on the root of
+ * init_task, and of all threads of the kernel, is an empty file system.
+ */
 static struct file *open_for_init(const char *path)
 {
+	struct task_struct *first = init_pid_ns.child_reaper;
 	struct file *file;
 	struct path root;
 
-	task_lock(&init_task);
-	get_fs_root(init_task.fs, &root);
-	task_unlock(&init_task);
+	task_lock(first);
+	get_fs_root(first->fs, &root);
+	task_unlock(first);
 #if KVMW_SINCE(5, 13)
 	file = file_open_root(&root, path, O_RDONLY, 0);
 #else

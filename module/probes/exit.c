@@ -63,7 +63,7 @@ static __always_inline u64 vmx_reason(u64 reason)
 
 static __always_inline bool is_svm(void)
 {
-	return static_cpu_has(X86_FEATURE_SVM);
+	return cpu_feature_enabled(X86_FEATURE_SVM);
 }
 
 /* --- exits from guest mode ------------------------------------------------- */

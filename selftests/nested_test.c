@@ -476,7 +476,7 @@ FIXTURE_SETUP(nested)
 	if (vendor_is_intel())
 		return;	/* harnesses before 6.3 run the test after a SKIP here */
 	if (!sys_has_thp())
-		SKIP(return, "the host gives no transparent huge pages");
+		SKIP(FROM_SETUP, "the host gives no transparent huge pages");
 	if (variant->other || variant->paging)
 		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
 	if (variant->other)

@@ -28,7 +28,7 @@ define link_sources
 @mkdir -p $(1)
 @find $(1) -xtype l -delete
 @$(sources) -type d -exec mkdir -p $(1)/{} \;
-@$(sources) -type f \( -name '*.[ch]' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
+@$(sources) -type f \( -name '*.[ch]' -o -name 'facts.*' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
 endef
 
 all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=headers of another kernel)

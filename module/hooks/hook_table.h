@@ -37,7 +37,7 @@
 	RARE(slot_commit, "a memory slot came, went, moved or got other flags",	\
 	     "kvm_arch_commit_memory_region")					\
 	HOT(spte_change, "an entry of a TDP MMU page table changes",		\
-	     KVMW_SYM_SPTE_CHANGE)						\
+	     "__handle_changed_spte")						\
 	KVMW_SHADOW(HOT, RARE)(rmap_add, "a leaf appears in a shadow page table", \
 			       KVMW_SYM_RMAP_ADD)				\
 	KVMW_SHADOW(HOT, RARE)(rmap_zap, "a leaf of a shadow page table is cleared", \

@@ -11,7 +11,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/utsname.h>
-#include <linux/version.h>
+#include <linux/version.h>	/* RHEL_RELEASE_CODE */
 
 #include "hooks/hook.h"
 #include "hooks/proof.h"
@@ -44,8 +44,9 @@ static bool is_declared(const char *hook, const char *form)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(headers); i++)
-		if (!strcmp(headers[i].hook, hook) && !strcmp(headers[i].form, form))
-			return headers[i].agrees;
+		if (headers[i].agrees && !strcmp(headers[i].hook, hook) &&
+		    !strcmp(headers[i].form, form))
+			return true;
 	return false;
 }
 

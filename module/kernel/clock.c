@@ -7,7 +7,7 @@
 #include <asm/tsc.h>
 
 #include "kernel/clock.h"
-#include "kernel/version.h"
+#include "kernel/facts.h"
 
 #define SAMPLE_SECONDS	2
 
@@ -68,7 +68,7 @@ static u64 clocksource_cycles(void)
 {
 	struct system_time_snapshot snapshot;
 
-#if KVMW_SINCE(7, 2)
+#if KVMW_HAS_SNAPSHOT_ID
 	ktime_get_snapshot_id(CLOCK_MONOTONIC, &snapshot);
 #else
 	ktime_get_snapshot(&snapshot);

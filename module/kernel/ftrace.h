@@ -4,12 +4,13 @@
 #define KVMW_FTRACE_H
 
 #include <linux/ftrace.h>
+#include <linux/linkage.h>
 #include <linux/ptrace.h>
 
-#include "kernel/version.h"
+#include "kernel/facts.h"
 
 /* The cheapest flags with which ftrace passes a function's arguments to a callback. */
-#if !KVMW_SINCE(5, 11)
+#if !KVMW_HAS_FTRACE_REGS
 #define KVMW_FTRACE_FLAGS	(FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION_SAFE)
 #define KVMW_FTRACE_REGS	struct pt_regs
 
@@ -51,11 +52,17 @@ static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
  * ENDBR64. ftrace looks up the site from the address of the symbol, but the symbol's range may
  * extend over a discarded weak function behind it, and then ftrace may find no site to patch. Four
  * bytes past the symbol is exact: that is the first byte of the site's instruction, or within it.
- * 5.10 has no ENDBR64 and accepts only the site itself.
+ * Kernels that know no ENDBR64 accept only the site itself.
  */
+#ifdef ASM_ENDBR
+#define KVMW_SITE_INSIDE	4
+#else
+#define KVMW_SITE_INSIDE	0
+#endif
+
 static inline unsigned long kvmw_ftrace_ip(unsigned long function)
 {
-	return function + (KVMW_SINCE(6, 1) ? 4 : 0);
+	return function + KVMW_SITE_INSIDE;
 }
 
 #endif /* KVMW_FTRACE_H */

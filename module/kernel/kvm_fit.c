@@ -5,15 +5,15 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "kernel/facts.h"
 #include "kernel/kvm_fit.h"
 #include "kernel/symbols.h"
-#include "kernel/version.h"
 
 /*
  * KVM has descriptors of its statistics, with their offsets in struct kvm and struct kvm_vcpu. In a
  * kvm.ko that was built from other sources some of these offsets most likely differ.
  */
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_STATS_DESCRIBED
 struct kvm_description {	/* as in the files of KVM_GET_STATS_FD */
 	u32	flags;
 	s16	exponent;

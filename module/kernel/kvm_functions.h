@@ -11,11 +11,11 @@
 /* --- hooks ----------------------------------------------------------------- */
 
 /*
- * Functions whose name depends on the kernel, and rows of hook_table.h that only some kernels need.
- * KVMW_NEED_* lists those rows on which statistics depend. KVMW_HOOK_ROW_* is defined where the row
- * exists and so needs a handler.
+ * Functions whose name depends on the kernel (kvm.ko proves which one it is), and rows of
+ * hook_table.h that only some kernels need. KVMW_NEED_* lists those rows on which statistics
+ * depend. KVMW_HOOK_ROW_* is defined where the row exists and so needs a handler.
  */
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 #define KVMW_SYM_HALT		"kvm_vcpu_block"
 #define KVMW_SYM_RMAP_ADD	"mmu_set_spte"
 #define KVMW_SHADOW(HOT, RARE)	HOT
@@ -41,14 +41,9 @@
 #define KVMW_HOOK_ROW_rmap_zap_all
 #define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_zap_all)
 #endif
-#if KVMW_SINCE(6, 12) && !KVMW_SINCE(7, 2)
-#define KVMW_SYM_SPTE_CHANGE	"handle_changed_spte"
-#else	/* here handle_changed_spte(), if it exists, is only a caller of this one */
-#define KVMW_SYM_SPTE_CHANGE	"__handle_changed_spte"
-#endif
 
 /* Forms of proof/rules.h that handlers were built for; probes/rows.c has more of some hooks. */
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 #define KVMW_FORMS	"plain", "mem", "as_id", "set", "bare", "block", "reason", "vcpu"
 #else
 #define KVMW_FORMS	"plain", "slots", "as_id", "rmap", "kvm", "halt", "short", "vcpu", "forced"

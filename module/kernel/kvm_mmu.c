@@ -6,7 +6,7 @@
 #include "kernel/kvm_mmu.h"
 #include "kernel/version.h"
 
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 /*
  * A shadow page is in a hash table inside its struct kvm, so following its chain backwards ends at
  * a list head there. Shadow pages are slab objects, but struct kvm is in vmalloc memory: the first

@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 
+#include "kernel/facts.h"
 #include "kernel/regs.h"
 #include "kernel/version.h"
 
@@ -17,7 +18,7 @@
 /* Page table entries (SPTEs) of either MMU, as KVM lays them out. */
 static __always_inline bool kvmw_spte_present(u64 spte)
 {
-	if (KVMW_SINCE(6, 1))
+	if (KVMW_KVM_IS_RECENT)
 		return spte & BIT_ULL(11);
 	return spte && (spte >> 52 & 3) != 3;	/* 3: emulated MMIO */
 }
@@ -34,7 +35,7 @@ static __always_inline bool kvmw_spte_leaf(u64 spte, int level)
 struct kvmw_sp {
 	struct list_head	link;
 	struct hlist_node	hash_link;
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 	struct list_head	nx_link;
 #endif
 	u8			unused[4];
@@ -67,7 +68,7 @@ static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
 {
 	unsigned int index = sptep - sp->spt;
 
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_ROLE_PASSTHROUGH
 	if (sp->role.passthrough)
 		return sp->gfn;
 #endif
@@ -75,13 +76,13 @@ static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
 	 * 5.10 stores gfns there. Later kernels store them above the access rights, and have no
 	 * array where they follow from each other.
 	 */
-	if (KVMW_SINCE(6, 1) ? !!sp->translation : !sp->role.direct)
-		return sp->translation[index] >> (KVMW_SINCE(6, 1) ? PAGE_SHIFT : 0);
+	if (KVMW_KVM_IS_RECENT ? !!sp->translation : !sp->role.direct)
+		return sp->translation[index] >> (KVMW_KVM_IS_RECENT ? PAGE_SHIFT : 0);
 	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
 }
 
 /* A chunk of a reverse map with several entries: struct pte_list_desc, also private to KVM. */
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 struct kvmw_rmap_desc {
 	u64			*sptes[3];	/* up to the first NULL */
 	struct kvmw_rmap_desc	*more;
@@ -173,15 +174,20 @@ static __always_inline void kvmw_leaf_at(struct kvmw_leaf *leaf, struct kvm *kvm
  * mmu_set_spte(vcpu, sptep, access, write_fault, level, gfn, pfn, ...), which may find the leaf
  * present already, or install an entry for emulated MMIO.
  */
+static __always_inline const u64 *kvmw_rmap_add_entry(const struct pt_regs *regs)
+{
+	return (u64 *)(KVMW_KVM_IS_RECENT ? KVMW_ARG4(regs) : KVMW_ARG2(regs));
+}
+
 static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
 					       struct kvmw_leaf *leaf)
 {
-#if KVMW_SINCE(6, 1)
+	const u64 *sptep = kvmw_rmap_add_entry(regs);
+#if KVMW_KVM_IS_RECENT
 	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs),
-		     kvmw_sp_of((u64 *)KVMW_ARG4(regs)), KVMW_ARG5(regs));
+		     kvmw_sp_of(sptep), KVMW_ARG5(regs));
 	return true;
 #else
-	const u64 *sptep = (u64 *)KVMW_ARG2(regs);
 	kvm_pfn_t pfn = KVMW_ARG7(regs);
 	int level = (int)KVMW_ARG5(regs);
 	u64 spte = READ_ONCE(*sptep);
@@ -197,7 +203,7 @@ static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
 #endif
 }
 
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 /*
  * The VM of a shadow page, which has no pointer to it. NULL: @is_vm accepts no candidate.
  * Context: hit, mmu_lock of that VM held.
@@ -209,15 +215,20 @@ struct kvm *kvmw_sp_kvm(const struct kvmw_sp *sp, bool (*is_vm)(const struct kvm
  * The leaf that mmu_spte_clear_track_bits([kvm,] sptep) clears; false: the entry is not present.
  * On 5.10 leaf->kvm may be NULL: see kvmw_sp_kvm().
  */
+static __always_inline const u64 *kvmw_rmap_zap_entry(const struct pt_regs *regs)
+{
+	return (u64 *)(KVMW_KVM_IS_RECENT ? KVMW_ARG2(regs) : KVMW_ARG1(regs));
+}
+
 static __always_inline bool kvmw_rmap_zap_leaf(const struct pt_regs *regs, struct kvmw_leaf *leaf,
 					       bool (*is_vm)(const struct kvm *kvm))
 {
-	const u64 *sptep = (u64 *)(KVMW_SINCE(6, 1) ? KVMW_ARG2(regs) : KVMW_ARG1(regs));
+	const u64 *sptep = kvmw_rmap_zap_entry(regs);
 	const struct kvmw_sp *sp = kvmw_sp_of(sptep);
 
 	if (!kvmw_spte_present(READ_ONCE(*sptep)))
 		return false;
-#if KVMW_SINCE(6, 1)
+#if KVMW_KVM_IS_RECENT
 	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs), sp, kvmw_sp_gfn(sp, sptep));
 #else
 	kvmw_leaf_at(leaf, kvmw_sp_kvm(sp, is_vm), sp, kvmw_sp_gfn(sp, sptep));
@@ -248,7 +259,7 @@ static inline void kvmw_mmu_unlock(struct kvm *kvm)
 /* --- KVM's own counts ---------------------------------------------------- */
 
 /* Does KVM count leaves? If not, audits compare our counts with the page tables. */
-#define KVMW_KVM_COUNTS_LEAVES	KVMW_SINCE(6, 1)
+#define KVMW_KVM_COUNTS_LEAVES	KVMW_HAS_PAGES_COUNTED
 
 /* KVM's own count of present leaves of a level; exact under mmu_lock. */
 static __always_inline u64 kvmw_kvm_pages(const struct kvm *kvm, int level)

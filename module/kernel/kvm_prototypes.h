@@ -9,8 +9,6 @@
 
 #include <linux/kvm_host.h>
 
-#include "kernel/version.h"
-
 #define KVMW_PROTOTYPES(X)							\
 	X(vm_init, plain, kvm_arch_init_vm, int (struct kvm *, unsigned long))	\
 	X(vm_free, plain, kvm_arch_free_vm, void (struct kvm *))		\
@@ -21,26 +19,21 @@
 	X(vcpu_put, plain, kvm_arch_vcpu_put, void (struct kvm_vcpu *))		\
 	X(log_word, plain, kvm_arch_mmu_enable_log_dirty_pt_masked,		\
 	  void (struct kvm *, struct kvm_memory_slot *, gfn_t, unsigned long))	\
-	KVMW_PROTOTYPES_KERNEL(X)
-
-#if KVMW_SINCE(6, 1)
-#define KVMW_PROTOTYPES_KERNEL(X)						\
 	X(slot_commit, slots, kvm_arch_commit_memory_region,			\
 	  void (struct kvm *, struct kvm_memory_slot *, const struct kvm_memory_slot *, \
 		enum kvm_mr_change))						\
-	X(dirty_mark, kvm, mark_page_dirty_in_slot,				\
-	  void (struct kvm *, const struct kvm_memory_slot *, gfn_t))		\
-	X(halt, halt, kvm_vcpu_halt, void (struct kvm_vcpu *))
-#else
-#define KVMW_PROTOTYPES_KERNEL(X)						\
 	X(slot_commit, mem, kvm_arch_commit_memory_region,			\
 	  void (struct kvm *, const struct kvm_userspace_memory_region *,	\
 		struct kvm_memory_slot *, const struct kvm_memory_slot *,	\
 		enum kvm_mr_change))						\
+	X(dirty_mark, kvm, mark_page_dirty_in_slot,				\
+	  void (struct kvm *, const struct kvm_memory_slot *, gfn_t))		\
+	X(dirty_mark, kvm, mark_page_dirty_in_slot,				\
+	  void (struct kvm *, struct kvm_memory_slot *, gfn_t))			\
 	X(dirty_mark, bare, mark_page_dirty_in_slot, void (struct kvm_memory_slot *, gfn_t)) \
 	X(dirty_mark_vm, plain, mark_page_dirty, void (struct kvm *, gfn_t))	\
 	X(dirty_mark_vcpu, plain, kvm_vcpu_mark_page_dirty, void (struct kvm_vcpu *, gfn_t)) \
+	X(halt, halt, kvm_vcpu_halt, void (struct kvm_vcpu *))			\
 	X(halt, block, kvm_vcpu_block, void (struct kvm_vcpu *))
-#endif
 
 #endif /* KVMW_KVM_PROTOTYPES_H */

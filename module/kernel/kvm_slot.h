@@ -5,6 +5,7 @@
 
 #include <linux/kvm_host.h>
 
+#include "kernel/facts.h"
 #include "kernel/regs.h"
 #include "kernel/version.h"
 
@@ -23,7 +24,7 @@ static inline int kvmw_nr_as(struct kvm *kvm)
 #endif
 }
 
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_SLOT_TREES
 #define kvmw_for_each_kslot(kslot, bkt, kslots)	kvm_for_each_memslot(kslot, bkt, kslots)
 #else
 #define kvmw_for_each_kslot(kslot, bkt, kslots)					\
@@ -35,7 +36,7 @@ static inline int kvmw_nr_as(struct kvm *kvm)
 /* The slot of a guest page, or NULL. Context: kvm->srcu held. */
 static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, gfn_t gfn)
 {
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_SLOT_TREES
 	return search_memslots(__kvm_memslots(kvm, as_id), gfn, false);
 #else
 	return search_memslots(__kvm_memslots(kvm, as_id), gfn);
@@ -45,7 +46,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, 
 /* The first slot that has pages at or above @gfn, or NULL. Context: kvm->srcu held. */
 static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslots, gfn_t gfn)
 {
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_SLOT_TREES
 	struct kvm_memslot_iter iter;
 
 	kvm_memslot_iter_start(&iter, kslots, gfn);
@@ -67,7 +68,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslot
 }
 
 /* kvm_arch_commit_memory_region(): the slot before and after the change, and its kind. */
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_COMMIT_OF_SLOTS
 #define KVMW_COMMIT_OLD(regs)		KVMW_ARG2(regs)
 #define KVMW_COMMIT_NEW(regs)		KVMW_ARG3(regs)
 #define KVMW_COMMIT_CHANGE(regs)	KVMW_ARG4(regs)
@@ -81,7 +82,7 @@ static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslot
 
 static __always_inline bool kvmw_has_rings(const struct kvm *kvm)
 {
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_DIRTY_RINGS
 	return kvm->dirty_ring_size;
 #else
 	return false;
@@ -91,7 +92,7 @@ static __always_inline bool kvmw_has_rings(const struct kvm *kvm)
 /* Does KVM log dirty pages of this slot? */
 static __always_inline bool kvmw_logged(const struct kvm_memory_slot *kslot)
 {
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_DIRTY_RINGS
 	return kslot->flags & KVM_MEM_LOG_DIRTY_PAGES;
 #else
 	return kslot->dirty_bitmap;
@@ -108,7 +109,7 @@ static __always_inline bool kvmw_host_mark_kept(const struct kvm_memory_slot *ks
 {
 	if (alone)
 		return !foreign && kslot->dirty_bitmap;
-	return !KVMW_SINCE(5, 17);
+	return !KVMW_KVM_DROPS_MARKS;
 }
 
 #endif /* KVMW_KVM_SLOT_H */

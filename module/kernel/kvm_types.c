@@ -17,8 +17,8 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "kernel/facts.h"
 #include "kernel/kvm_types.h"
-#include "kernel/version.h"
 
 #define VMLINUX_PATH	"/sys/kernel/btf/vmlinux"
 #define KVM_PATH	"/sys/kernel/btf/kvm"
@@ -41,7 +41,7 @@ static struct file *open_for_init(const char *path)
 	task_lock(first);
 	get_fs_root(first->fs, &root);
 	task_unlock(first);
-#if KVMW_SINCE(5, 13)
+#if KVMW_HAS_OPEN_BY_PATH
 	file = file_open_root(&root, path, O_RDONLY, 0);
 #else
 	file = file_open_root(root.dentry, root.mnt, path, O_RDONLY, 0);

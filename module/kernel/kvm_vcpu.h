@@ -9,6 +9,7 @@
 #include <asm/hypervisor.h>
 #include <asm/svm.h>
 
+#include "kernel/facts.h"
 #include "kernel/kvm_vm.h"
 #include "kernel/version.h"
 
@@ -21,7 +22,7 @@ static __always_inline bool kvmw_runs_here(const struct kvm_vcpu *kvcpu)
 /* When KVM puts the vCPU of @task: is the task still runnable, or about to sleep? */
 static __always_inline bool kvmw_task_runs(const struct task_struct *task)
 {
-#if KVMW_SINCE(5, 14)
+#if KVMW_HAS_TASK___STATE
 	return READ_ONCE(task->__state) == TASK_RUNNING;
 #else
 	return READ_ONCE(task->state) == TASK_RUNNING;
@@ -32,14 +33,13 @@ static __always_inline bool kvmw_task_runs(const struct task_struct *task)
 
 struct kvm_dirty_ring;
 
-#if KVMW_SINCE(6, 1)
-#define KVMW_HAS_RINGS	1
+#define KVMW_HAS_RINGS	KVMW_HAS_DIRTY_RINGS
+#if KVMW_HAS_RINGS
 static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *ring)
 {
 	return container_of(ring, struct kvm_vcpu, dirty_ring);
 }
 #else	/* no dirty ring events, so no caller */
-#define KVMW_HAS_RINGS	0
 static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *ring)
 {
 	return NULL;
@@ -52,7 +52,7 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
  * Later kernels dropped the first argument of kvm_exit, the reason. kvmwatch compares the number of
  * arguments with that of kvm.ko before it attaches.
  */
-#if !KVMW_SINCE(6, 1)
+#if !KVMW_KVM_IS_RECENT
 #define KVMW_EXIT_ARGS		3
 #define KVMW_TP_EXIT(name)	\
 	void name(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa)
@@ -68,7 +68,7 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 /* On VMX, 5.10 may enter the guest again right after an exit, with an event of the exit only. */
 static __always_inline bool kvmw_entries_told(void)
 {
-	return KVMW_SINCE(6, 1) || !boot_cpu_has(X86_FEATURE_VMX);
+	return KVMW_KVM_IS_RECENT || !boot_cpu_has(X86_FEATURE_VMX);
 }
 
 /*
@@ -137,7 +137,7 @@ static inline u64 kvmw_kvm_some_exits(const struct kvm_vcpu *kvcpu)
  */
 static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
 {
-#if KVMW_SINCE(6, 1)
+#if KVMW_HAS_PROTECTED_STATE
 	return READ_ONCE(kvcpu->arch.guest_state_protected);
 #else
 	return false;
@@ -145,7 +145,7 @@ static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
 }
 
 /* Does KVM count halts that blocked? */
-#define KVMW_KVM_COUNTS_WAITS	KVMW_SINCE(6, 1)
+#define KVMW_KVM_COUNTS_WAITS	KVMW_HAS_GENERIC_STATS
 
 /* Halts that blocked; where KVM does not count these, halts in which it tried to poll. */
 static inline u64 kvmw_kvm_waits(const struct kvm_vcpu *kvcpu)

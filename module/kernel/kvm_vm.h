@@ -5,7 +5,7 @@
 
 #include <linux/kvm_host.h>
 
-#include "kernel/version.h"
+#include "kernel/facts.h"
 
 /*
  * The type of VMs whose page tables and VMCS kvmwatch cannot interpret: TDX.
@@ -23,7 +23,7 @@
 
 static __always_inline unsigned int kvmw_vm_type(const struct kvm *kvm)
 {
-#if KVMW_SINCE(6, 12)
+#if KVMW_HAS_VM_TYPE
 	return kvm->arch.vm_type;
 #else
 	return 0;
@@ -33,11 +33,8 @@ static __always_inline unsigned int kvmw_vm_type(const struct kvm *kvm)
 /* Has KVM_CREATE_VM come so far that the VM has its debugfs directory, if there is debugfs? */
 static inline bool kvmw_complete(const struct kvm *kvm)
 {
-#if KVMW_SINCE(6, 1)
-	return READ_ONCE(kvm->vm_list.next);
-#else
-	return READ_ONCE(kvm->userspace_pid);	/* KVM writes it last */
-#endif
+	/* KVM writes one of them last, which depends on the kernel. */
+	return READ_ONCE(kvm->vm_list.next) && READ_ONCE(kvm->userspace_pid);
 }
 
 #endif /* KVMW_KVM_VM_H */

@@ -18,8 +18,8 @@
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
+#include "kernel/facts.h"
 #include "kernel/symbols.h"
-#include "kernel/version.h"
 
 /* Under attach_sem. */
 static struct kvmw_symbols symbols;
@@ -125,7 +125,7 @@ unsigned long kvmw_symbol_addr(const char *name)
 
 struct kvmw_code kvmw_code_of(const struct module *kvm)
 {
-#if KVMW_SINCE(6, 4)
+#if KVMW_HAS_MODULE_MEM
 	const struct module_memory *text = &kvm->mem[MOD_TEXT];
 
 	return (struct kvmw_code){ text->base, text->size, (unsigned long)text->base };

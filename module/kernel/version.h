@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel that the module is built for. Only files of this folder test the version: the rest of
+ * The kernel that the module is built for. Only files of this folder ask which it is: the rest of
  * the module uses the one interface that this folder provides.
  *
- * A version number is not enough, as Debian's stable kernels contain backports, and vendors'
- * kernels more of them. The compiler compares what public headers declare. What is private to KVM,
- * such as the arguments of its static functions, kvm.ko proves when hooks are attached
- * (hooks/proof.c): the version only decides which handlers are built.
+ * Nothing asks for the number of a version: Debian's stable kernels contain backports, and vendors'
+ * kernels more of them. KVMW_HAS_* tell what public headers have: see
+ * facts.in. What is private to KVM, such as the arguments of its static functions, kvm.ko proves
+ * when hooks are attached (hooks/proof.c); these only decide which handlers are built.
  */
 #ifndef KVMW_VERSION_H
 #define KVMW_VERSION_H
 
-#include <linux/version.h>
+#include "kernel/facts.h"
 
-#define KVMW_SINCE(major, minor)						\
-	(LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
+/*
+ * KVM's private code is like that of 6.1, not like that of 5.10: of the public signs of that the
+ * youngest one. A vendor takes KVM over as a whole.
+ */
+#define KVMW_KVM_IS_RECENT	KVMW_HAS_ROLE_PASSTHROUGH
+
+/* Since that release KVM drops a mark without a vCPU, or keeps it in the bitmap. */
+#define KVMW_KVM_DROPS_MARKS	KVMW_HAS_HALT_IS_VOID
 
 #endif /* KVMW_VERSION_H */

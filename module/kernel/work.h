@@ -5,10 +5,10 @@
 
 #include <linux/workqueue.h>
 
-#include "kernel/version.h"
+#include "kernel/facts.h"
 
 /* Its workers run on any CPU. Later kernels warn when the old name is used. */
-#if KVMW_SINCE(7, 2)
+#if KVMW_HAS_SYSTEM_DFL_WQ
 #define kvmw_unbound_wq		system_dfl_wq
 #else
 #define kvmw_unbound_wq		system_unbound_wq

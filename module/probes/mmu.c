@@ -215,8 +215,8 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 /*
  * The hook on one of KVMW_RMAP_TELLERS tells on_rmap_zap() whether the leaves that the function
  * clears are accounted for. The flag is in the VM's record, as only the holder of mmu_lock writes
- * and reads it. A per-CPU flag would be wrong: between the two hooks, a PREEMPT_RT kernel may move
- * the holder to another CPU, or run the holder of another VM's lock on this one.
+ * and reads it. A per-CPU flag would be wrong: between the two hooks, a PREEMPT_RT kernel may run
+ * the holder of another VM's lock on this CPU (preempt_test).
  */
 static void tell_zaps(const struct kvm *kvm, bool counted)
 {

@@ -12,6 +12,7 @@
 #include <uapi/linux/kvmwatch.h>
 
 #include "exports/debugfs.h"
+#include "hooks/attach.h"
 #include "house.h"
 #include "numbers/snapshot.h"
 #include "records/alloc.h"
@@ -235,6 +236,7 @@ void kvmw_house_round(void)
 {
 	unsigned long delay;
 
+	kvmw_hooks_settle();
 	bury();
 	kvmw_pools_fill();
 	look_for_vms();

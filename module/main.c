@@ -42,6 +42,7 @@ static void on_detached(void)
 static const struct kvmw_attach_events attach_events = {
 	.coming		= on_coming,
 	.attached	= kvmw_rescan,
+	.settled	= kvmw_kick,
 	.detached	= on_detached,
 	.vendor_gone	= kvmw_forget_callers,
 };

@@ -18,6 +18,7 @@
 #include "hooks/hook.h"
 #include "hooks/hook_func.h"
 #include "hooks/hook_tp.h"
+#include "hooks/live.h"
 #include "hooks/proof.h"
 #include "kernel/kvm_fit.h"
 #include "kernel/kvm_functions.h"
@@ -33,6 +34,8 @@ static DECLARE_RWSEM(attach_sem);
 static struct module *kvm_module;
 /* Why nothing is attached. Under attach_sem. */
 static char why_nothing[KVMW_BLIND_SIZE];
+/* How often hooks were attached. Under attach_sem. */
+static unsigned int attaches;
 /* Nothing is attached as hooks are switched off, which may change. Under attach_sem. */
 static bool waiting;
 
@@ -85,6 +88,7 @@ static void let_go(void)
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
 		if (kvmw_hooks[i].tp_args && kvmw_hooks[i].target)
 			kvmw_tp_detach(&kvmw_hooks[i]);
+	kvmw_live_detach_all();
 	kvmw_func_detach_all();
 	tracepoint_synchronize_unregister();
 
@@ -205,6 +209,9 @@ static void attach_resolved(struct module *kvm)
 	kvmw_kvm.marks_alone = kvmw_symbol_addr(KVMW_SYM_MARKS_ALONE);
 	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
 	WRITE_ONCE(kvmw_hooks_attached, attached);
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		if (attached & BIT_ULL(i))
+			kvmw_live_attach(&kvmw_hooks[i]);
 	events->attached();
 }
 
@@ -212,6 +219,7 @@ static void attach_resolved(struct module *kvm)
 static void attach_all(struct module *kvm)
 {
 	waiting = false;
+	attaches++;
 	if (kvmw_symbols_read(kvm)) {
 		watch_nothing("no memory");
 		return;
@@ -272,6 +280,8 @@ static bool matters_to_records(const struct kvmw_hook *hook)
 
 static bool is_off(const struct kvmw_hook *hook)
 {
+	if (hook->off && hook->wrong)
+		return true;	/* for good: its first hits were wrong */
 	if (hook->tp)
 		return !kvmw_tp_armed(hook, kvm_module);
 	return !kvmw_func_armed(hook);
@@ -314,6 +324,44 @@ void kvmw_hooks_set_off(u64 hooks, bool off)
 		kvmw_hook_set_off(hook, off);
 	}
 	WRITE_ONCE(kvmw_hooks_attached, working());
+	up_write(&attach_sem);
+}
+
+static void note_live(const struct kvmw_live_found *found)
+{
+	struct kvmw_hook *hook;
+	int i;
+
+	for (i = 0; i < KVMW_NR_HOOKS; i++) {
+		hook = &kvmw_hooks[i];
+		if (found->right & BIT_ULL(i))
+			hook->live = true;
+		if (!(found->wrong & BIT_ULL(i)))
+			continue;
+		hook->off = true;
+		snprintf(hook->reason, sizeof(hook->reason),
+			 "%s was called with what it cannot be called with: %s", hook->symbol,
+			 hook->wrong);
+		pr_warn("%s is not counted: %s\n", hook->name, hook->reason);
+	}
+	WRITE_ONCE(kvmw_hooks_attached, working());
+}
+
+/* Readers wait only while the result is written down: to take callbacks away takes long. */
+void kvmw_hooks_settle(void)
+{
+	struct kvmw_live_found found;
+	unsigned int judged;
+
+	down_read(&attach_sem);
+	judged = attaches;
+	kvmw_live_settle(&found);
+	up_read(&attach_sem);
+	if (!found.right && !found.wrong)
+		return;
+	down_write(&attach_sem);
+	if (judged == attaches)	/* else they were attached again, and are judged again */
+		note_live(&found);
 	up_write(&attach_sem);
 }
 
@@ -373,7 +421,7 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 	if (hook->target && !hook->off) {
 		out->flags = KVMWATCH_HOOK_ATTACHED | (hook->trust == KVMW_PROVEN ?
 			     KVMWATCH_HOOK_PROVEN : KVMWATCH_HOOK_TESTED);
-		strscpy(out->by, hook->by, sizeof(out->by));
+		snprintf(out->by, sizeof(out->by), "%s%s", hook->by, hook->live ? "+live" : "");
 		out->hits = kvmw_hook_hits(id);
 		out->misses = kvmw_hook_misses(id);
 		strscpy(out->via, hook->via, sizeof(out->via));
@@ -396,6 +444,7 @@ int kvmw_hooks_init(const struct kvmw_handlers *handlers, const struct kvmw_form
 	int err;
 
 	kvmw_proof_init(handlers, forms);
+	kvmw_live_init(ours->settled);
 	events = ours;
 	if (IS_BUILTIN(CONFIG_KVM))
 		pr_warn("nothing is watched: " KVM_IS_BUILT_IN "\n");

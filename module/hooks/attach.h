@@ -11,13 +11,15 @@ struct kvmwatch_hook;
 struct list_head;
 struct mutex;
 
-/* Callbacks. Context: task, the attach lock held for write, but for @vendor_gone. */
+/* Callbacks. Context: task, the attach lock held for write, unless stated otherwise. */
 struct kvmw_attach_events {
 	/* Hooks are about to be attached. @fresh: to a kvm.ko that has had no VM yet. */
 	void	(*coming)(bool fresh);
 	void	(*attached)(void);
 	/* No handler runs any more, nor will until the next attach. */
 	void	(*detached)(void);
+	/* The first hits of a hook were judged: call kvmw_hooks_settle(). Context: hit. */
+	void	(*settled)(void);
 	/* KVM's vendor module is going. No VM is left. Context: task, no lock of ours held. */
 	void	(*vendor_gone)(void);
 };
@@ -69,6 +71,8 @@ void kvmw_hooks_set_off(u64 hooks, bool off);
 /* All of them, to begin once more when no record is left. */
 void kvmw_hooks_detach(void);
 void kvmw_hooks_attach(void);
+/* Note which hooks' first hits were right, and refuse the others: see live.h. One at a time. */
+void kvmw_hooks_settle(void);
 /* Attach what was switched off before, if it works now. Returns whether it does. */
 bool kvmw_hooks_try(void);
 

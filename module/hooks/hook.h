@@ -9,6 +9,7 @@
 #ifndef KVMW_HOOK_H
 #define KVMW_HOOK_H
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/ftrace.h>
 #include <linux/kprobes.h>
@@ -42,6 +43,8 @@ struct kvmw_handlers {
 	int	(*kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	int	(*entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	int	(*ret)(struct kretprobe_instance *ri, struct pt_regs *regs);
+	/* What is wrong with a hit: see live.h. Of HOT rows. */
+	const char *(*check)(const struct pt_regs *regs);
 	void	*tp;
 	void	*tp_more;	/* where the event has one argument more */
 };
@@ -69,10 +72,15 @@ struct kvmw_hook {
 	const char	*symbol;	/* of kvm.ko; NULL: it has none of those that are known */
 	const char	*target;	/* the symbol when it is attached, or NULL */
 	const char	*via;
-	bool		off;		/* attached, but unreached: see attach.h */
+	bool		off;		/* attached, but unreached or wrong: see attach.h, live.h */
 	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
 	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
+	struct ftrace_ops live_ops;	/* looks at the first hits: see live.h */
+	bool		untried;	/* the tests were not run on such a kernel */
+	bool		live;		/* the first hits were right */
+	atomic_t	unchecked;	/* so many hits are still to be looked at */
+	const char	*wrong;		/* with one of them; NULL: nothing */
 	struct kprobe	kp;
 	struct kretprobe rp;
 	struct tracepoint *tp;

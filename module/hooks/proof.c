@@ -117,12 +117,13 @@ static void refuse(struct kvmw_hook *hook, const char *why)
 	strscpy(hook->reason, why, sizeof(hook->reason));
 }
 
-static void note(enum kvmw_hook_id id, const struct kvmw_verdict *verdict)
+static void note(enum kvmw_hook_id id, const struct kvmw_verdict *verdict, bool untried)
 {
 	struct kvmw_hook *hook = &kvmw_hooks[id];
 	const struct kvmw_handlers *handlers;
 
 	hook->trust = verdict->trust;
+	hook->untried = untried;
 	hook->by = verdict->by;
 	strscpy(hook->reason, verdict->reason, sizeof(hook->reason));
 	hook->symbol = verdict->symbol;
@@ -149,7 +150,7 @@ void kvmw_hooks_prove(const struct module *kvm)
 	for (i = 0; i < KVMW_NR_HOOKS; i++) {
 		verdict = wrong ? NULL : kvmw_verdict_of(judgement, kvmw_hooks[i].name);
 		if (verdict)
-			note(i, verdict);
+			note(i, verdict, !judgement->tested);
 		else if (!WARN_ON_ONCE(!wrong))	/* each row of the table has a rule */
 			refuse(&kvmw_hooks[i], wrong);
 	}

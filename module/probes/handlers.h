@@ -14,13 +14,17 @@
 #define KVMW_DECLARE_FUNC(id, ...)						\
 void kvmw_ftrace_##id(KVMW_FTRACE_ARGS);					\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
+#define KVMW_DECLARE_HOT(id, ...)						\
+KVMW_DECLARE_FUNC(id)								\
+const char *kvmw_check_##id(const struct pt_regs *regs);
 #define KVMW_DECLARE_RET(id, ...)						\
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
 int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
-KVMW_HOOKS(KVMW_DECLARE_FUNC, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
+KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)
-KVMW_DECLARE_FUNC(spte_change_page)
+KVMW_DECLARE_HOT(spte_change_page)
+#undef KVMW_DECLARE_HOT
 #undef KVMW_DECLARE_FUNC
 #undef KVMW_DECLARE_RET
 #undef KVMW_DECLARE_TP

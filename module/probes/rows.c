@@ -12,6 +12,9 @@
 
 #define FUNC_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id },
+#define HOT_ROW(id, ...)							\
+	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id,	\
+			     .check = kvmw_check_##id },
 #define RET_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = { .entry = kvmw_entry_##id, .ret = kvmw_return_##id },
 #define TP_ROW(id, ...)								\
@@ -20,12 +23,13 @@
 	[KVMW_HOOK_##id] = { .tp = kvmw_tp_##id, .tp_more = kvmw_tp_##id##_more },
 
 const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
-	KVMW_HOOKS(FUNC_ROW, FUNC_ROW, RET_ROW, TP_ROW, MORE_ROW)
+	KVMW_HOOKS(HOT_ROW, FUNC_ROW, RET_ROW, TP_ROW, MORE_ROW)
 };
 
 const struct kvmw_form_handlers kvmw_form_handlers[] = {
 	{ KVMW_HOOK_spte_change, "page",
-	  { .ftrace = kvmw_ftrace_spte_change_page, .kprobe = kvmw_kprobe_spte_change_page } },
+	  { .ftrace = kvmw_ftrace_spte_change_page, .kprobe = kvmw_kprobe_spte_change_page,
+	    .check = kvmw_check_spte_change_page } },
 	{ .form = NULL }
 };
 

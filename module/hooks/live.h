@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Checks of a hook's first hits. Files prove where arguments are, not that a level or a page's
+ * number means what it meant. So on kernels that the tests were not run on, a second callback of
+ * ftrace looks at the first hits of each hot function, beside the one that counts. When it has seen
+ * enough it goes, and leaves nothing behind that costs.
+ */
+#ifndef KVMW_LIVE_H
+#define KVMW_LIVE_H
+
+#include "hooks/hook.h"
+
+/*
+ * A check returns what is wrong with a hit, NULL if nothing is, or this one: it cannot tell, as the
+ * VM or vCPU has no record. Context: hit.
+ */
+extern const char *const kvmw_live_unknown;
+
+/* @settled is called when a hook has been judged. Context: hit. */
+void kvmw_live_init(void (*settled)(void));
+
+/* Context: attach lock held for write. The hook is attached by ftrace. */
+void kvmw_live_attach(struct kvmw_hook *hook);
+void kvmw_live_detach_all(void);
+
+/*
+ * Take the callbacks away from hooks that have been judged; returns those whose hits were right and
+ * wrong. Context: attach lock held for reading, by one task at a time.
+ */
+struct kvmw_live_found {
+	u64	right, wrong;
+};
+
+void kvmw_live_settle(struct kvmw_live_found *found);
+
+#endif /* KVMW_LIVE_H */

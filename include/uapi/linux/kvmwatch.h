@@ -618,7 +618,7 @@ struct kvmwatch_audit {
  *   EFAULT	an address that cannot be read or written
  *   EINVAL	@size shorter than KVMWATCH_*_SIZE_VER0; unknown kind;
  *		unknown flag; a field that must be 0 and is not
- *   E2BIG	@size longer than the kernel's, and the end is not all zero
+ *   E2BIG	@size longer than the kernel's, and the end is not all zero; or above 4096
  *   EPERM	the caller may not see that (see below)
  * KVMWATCH_LIST:
  *   EINVAL	@item_size is 0 or more than 4096

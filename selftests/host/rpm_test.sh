@@ -65,9 +65,25 @@ has_what_debian_has() {
 	return 0
 }
 
-echo "1..5"
+# Without scripts, as the root has no shell
+installs() {
+	mkdir -p "$tmp/root"
+	xargs rpm --root "$tmp/root" --noscripts --nodeps -i <"$tmp/made" || return
+	mapfile -t names < <(rpm --root "$tmp/root" -qa)
+	[ ${#names[@]} = 6 ] && rpm --root "$tmp/root" --nodeps -V "${names[@]}" &&
+		[ -x "$tmp/root/usr/sbin/kvmwatch" ]
+}
+
+leaves_nothing() {
+	rpm --root "$tmp/root" --noscripts --nodeps -e "${names[@]}" || return
+	! find "$tmp/root" -name '*kvmwatch*' | grep .
+}
+
+echo "1..7"
 try "rpmspec takes it, and it is of version $version" is_of_version
 try "rpmlint takes it" lints
 try "it asks for what the tool needs" has_needs
 try "rpmbuild makes the packages" build
 try "they have what Debian's have" has_what_debian_has
+try "they go into an empty root, and are there as they were packed" installs
+try "removed, they leave no file" leaves_nothing

@@ -575,6 +575,7 @@ static __u64 kvms(struct guest *g, const char *name)
 }
 
 #define EXITS		300
+#define MSR_CORE_THREADS	0x35
 #define HALTS		40
 #define SHORT_HALTS	10
 
@@ -596,6 +597,37 @@ TEST_F(vcpus, agree_on_so_many_exits_and_halts)
 	EXPECT_EQ(waits + HALTS, watch_vm_stat(self->g, "wakeups_wait"));
 	if (!vendor_is_intel())
 		EXPECT_EQ(kvms(self->g, "exits"), watch_vm_stat(self->g, "exits"));
+}
+
+/* As QEMU does since 7.2: all MSRs are allowed but one, which userspace answers for. */
+static int filter_msrs(struct guest *g)
+{
+	__u8 denied = 0;
+	struct kvm_msr_filter filter = {
+		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
+		.ranges[0] = {
+			.flags = KVM_MSR_FILTER_READ, .nmsrs = 1, .base = MSR_CORE_THREADS,
+			.bitmap = &denied,
+		},
+	};
+
+	return ioctl(guest_vm_fd(g), KVM_X86_SET_MSR_FILTER, &filter) ? -errno : 0;
+}
+
+/* The filter may come before a VM's first exit, and also between two audits. */
+TEST_F(vcpus, with_an_msr_filter_agree)
+{
+	__u64 exits;
+
+	ASSERT_EQ(0, guest_run(self->g, 1, work_rdmsr(EXITS)));
+	ASSERT_EQ(1, watch_audit(self->g, NULL));
+	ASSERT_EQ(0, filter_msrs(self->g));
+	exits = watch_vm_stat(self->g, "exits");
+	ASSERT_EQ(0, guest_run(self->g, 0, work_rdmsr(EXITS)));
+	ASSERT_EQ(0, guest_run(self->g, 1, work_rdmsr(EXITS)));
+	EXPECT_EQ(1, watch_audit(self->g, NULL));
+	EXPECT_EQ(0, watch_vm_stat(self->g, "audit_failures"));
+	EXPECT_LE(exits + 2 * EXITS, watch_vm_stat(self->g, "exits"));
 }
 
 static int exit_and_halt(struct guest *g)

@@ -224,6 +224,7 @@ enum guest_op {
 	GUEST_HALT,
 	GUEST_OUT,
 	GUEST_CPUID,
+	GUEST_RDMSR,
 };
 
 enum guest_wake {
@@ -327,6 +328,12 @@ static inline struct guest_work work_out(__u64 exits)
 static inline struct guest_work work_cpuid(__u64 exits)
 {
 	return (struct guest_work){ .op = GUEST_CPUID, .rounds = exits };
+}
+
+/* Read the MSR of the APIC's base @exits times: as many exits that KVM handles itself. */
+static inline struct guest_work work_rdmsr(__u64 exits)
+{
+	return (struct guest_work){ .op = GUEST_RDMSR, .rounds = exits };
 }
 
 /*

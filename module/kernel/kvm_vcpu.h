@@ -144,6 +144,22 @@ static inline bool kvmw_may_not_enter(const struct kvm_vcpu *kvcpu)
 #endif
 }
 
+/*
+ * May KVM count more exits than there are? 5.10 counts one for each range of the VM's MSR filter
+ * that does not have the MSR that a guest reads or writes. A filter is replaced, but never taken
+ * away.
+ */
+static inline bool kvmw_counts_more_exits(const struct kvm_vcpu *kvcpu)
+{
+#if KVMW_HAS_GENERIC_STATS
+	return false;
+#elif KVMW_HAS_MSR_FILTER_POINTER
+	return rcu_access_pointer(kvcpu->kvm->arch.msr_filter);
+#else
+	return true;
+#endif
+}
+
 /* Does KVM count halts that blocked? */
 #define KVMW_KVM_COUNTS_WAITS	KVMW_HAS_GENERIC_STATS
 

@@ -33,7 +33,9 @@ const struct kvmw_pair_row kvmw_pairs[KVMW_NR_PAIRS] = {
 /* Does KVM count exactly the exits? @kvcpu NULL: of an ordinary vCPU. */
 static bool exits_counted(const struct kvm_vcpu *kvcpu)
 {
-	return boot_cpu_has(X86_FEATURE_SVM) && !(kvcpu && kvmw_may_not_enter(kvcpu));
+	if (!boot_cpu_has(X86_FEATURE_SVM))
+		return false;
+	return !kvcpu || !(kvmw_may_not_enter(kvcpu) || kvmw_counts_more_exits(kvcpu));
 }
 
 enum kvmw_tells kvmw_pair_tells(enum kvmw_pair pair, const struct kvm_vcpu *kvcpu)

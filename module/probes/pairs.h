@@ -6,7 +6,7 @@
  *	exits	On SVM, KVM's exits. On VMX KVM also counts entries that it skipped or that
  *		failed, without an event, and 5.10 has no event of some exits. So there the other
  *		count is that of exits for interrupts and I/O, which KVM counts where it handles
- *		them. Ours is at least that.
+ *		them. Ours is at least that. So it is for VMs with an MSR filter on 5.10.
  *	waits	The halts in KVM's histogram of waits. 5.10 has no histogram: there the other count
  *		is the halts in which KVM tried to poll. All our halts are at least that many.
  *	polls	The halts that KVM counts as successful polls. Ours is at least that, as it

@@ -182,8 +182,11 @@ static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, 
 		kvcpu = READ_ONCE(vcpus[i]->key);
 		if (!kvcpu)
 			continue;
+		if (!look_at(kvmw_to_vcpu(vcpus[i]), kvcpu, &looks[filled]))
+			continue;
+		/* What ceases to be exact meanwhile is taken for a bound. */
 		kvmw_pairs_tell(vm, kvcpu, looks[filled].tells);
-		filled += look_at(kvmw_to_vcpu(vcpus[i]), kvcpu, &looks[filled]);
+		filled++;
 	}
 	kvmw_unpin();
 	return filled;

@@ -7,6 +7,7 @@
 #include "guest/parts.h"
 #include "guest/vmcb.h"
 
+#define MSR_APICBASE	0x1b
 #define MSR_X2APIC_EOI	0x80b
 #define MSR_X2APIC_TMICT 0x838
 #define MSR_X2APIC_SELF_IPI 0x83f
@@ -113,6 +114,8 @@ static struct blob guest_blob(void)
 		     "	je	.Lout%=\n"
 		     "	cmp	%[cpuid], %%r8\n"
 		     "	je	.Lcpuid%=\n"
+		     "	cmp	%[rdmsr], %%r8\n"
+		     "	je	.Lrdmsr%=\n"
 		     "	ret\n"
 
 		     ".Lread%=:\n"
@@ -178,6 +181,11 @@ static struct blob guest_blob(void)
 		     "	cpuid\n"
 		     "	ret\n"
 
+		     ".Lrdmsr%=:\n"
+		     "	mov	$" TEXT(MSR_APICBASE) ", %%ecx\n"
+		     "	rdmsr\n"
+		     "	ret\n"
+
 		     ".Lirq%=:\n"
 		     "	push	%%rax\n"
 		     "	push	%%rcx\n"
@@ -225,7 +233,7 @@ static struct blob guest_blob(void)
 		       [page] "i" (GUEST_PAGE), [slot0_end] "i" (GUEST_SLOT0_PAGES * GUEST_PAGE),
 		       [read] "i" (GUEST_READ), [write] "i" (GUEST_WRITE),
 		       [call] "i" (GUEST_CALL), [halt] "i" (GUEST_HALT), [out] "i" (GUEST_OUT),
-		       [cpuid] "i" (GUEST_CPUID),
+		       [cpuid] "i" (GUEST_CPUID), [rdmsr] "i" (GUEST_RDMSR),
 		       [vmcb_rip] "i" (offsetof(struct vmcb, rip)),
 		       [vmcb_rsp] "i" (offsetof(struct vmcb, rsp)),
 		       [vmcb_exit] "i" (offsetof(struct vmcb, exit_code)),

@@ -150,6 +150,7 @@ static int check_work(const struct vcpu *v, const struct guest_work *w)
 	case GUEST_SPIN:
 	case GUEST_OUT:
 	case GUEST_CPUID:
+	case GUEST_RDMSR:
 		return 0;
 	case GUEST_HALT:
 		if (w->nested && w->wake != GUEST_WAKE_USER)

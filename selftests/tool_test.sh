@@ -83,7 +83,7 @@ claim "the guest did its work again" eventually grep -q "round 2 done" /tmp/demo
 exits_since=$(($(vm_stat exits) - exits_before))
 claim "exits --diff has what came since the look that was saved" same $exits_since "$(since_saved 1)"
 claim "and by reason it is the same" same $exits_since "$(since_saved 0)"
-claim "what is no such look is refused" fails_with 1 "save one" \
+claim "what is no such look is refused" fails_with 1 "saves them" \
 	kvmwatch exits --diff /tmp/demo.log -p "$guest"
 top_mapped() {
 	kvmwatch top "$@" -p "$guest" -i 0.1 -n 2

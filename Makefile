@@ -190,7 +190,7 @@ packages: ## Debian packages of what is committed, in build/packages
 	@$(VM)/deps tool packages
 	@$(VM)/build-packages
 
-try-packages: ## the same, and install, upgrade, remove and purge them in new roots (SUITE=trixie)
+try-packages: ## the same, and install, upgrade, boot, remove and purge them in new roots (SUITE)
 	@$(VM)/deps tool vm packages
 	@$(VM)/try-packages $(SUITE)
 

@@ -257,8 +257,8 @@ static int show_pages(struct output *out, const struct hots *hots, const struct 
 /* --- the table of windows ------------------------------------------------ */
 
 enum {
-	WIN_VM, WIN_NAME, WIN_AS_ID, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE, WIN_TIME,
-	NR_WINS
+	WIN_VM, WIN_NAME, WIN_AS_ID, WIN_SLOT, WIN_LENGTH, WIN_WINDOWS, WIN_PAGES, WIN_RATE,
+	WIN_TIME, NR_WINS
 };
 
 static const struct output_column window_columns[NR_WINS] = {

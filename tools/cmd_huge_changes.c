@@ -247,12 +247,9 @@ static bool has_any(const struct huge_cause *cause)
 	return cause->unmapped[0] || cause->unmapped[1] || cause->mapped[0] || cause->mapped[1];
 }
 
-#define CAUSE_WORD(name, number, word)	word
-
 static void show_vm(struct output *out, const struct record *r, const struct vm *vm)
 {
-	/* In the order of their numbers. */
-	static const char *const names[HUGE_CAUSES] = { KVMW_LEAF_CAUSES(CAUSE_WORD) };
+	static const char *const names[HUGE_CAUSES] = { KVMW_LEAF_CAUSES(KVMW_LEAF_WORD) };
 	struct huge_cause causes[HUGE_CAUSES], sum = { };
 	size_t i;
 

@@ -189,9 +189,7 @@ static void show_leaves(const struct view_row *row, size_t column)
 
 static void show_cause(const struct view_row *row, size_t column)
 {
-#define NAME(id, number, word)	[number] = word
-	static const char *const names[] = { KVMW_LEAF_CAUSES(NAME) };
-#undef NAME
+	static const char *const names[] = { KVMW_LEAF_CAUSES(KVMW_LEAF_WORD) };
 
 	view_name(row, column, names, ARRAY_SIZE(names));
 }

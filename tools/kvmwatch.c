@@ -64,7 +64,7 @@ static const struct cmd *find_cmd(const char *name)
 /* "help COMMAND", or "help dirty --rate", does the same as "COMMAND --help". */
 static int explain(int argc, char **argv)
 {
-	static char option[] = "--help";
+	static char option[sizeof("--help")] = "--help";
 	const struct cmd *cmd;
 
 	if (argc == 2) {

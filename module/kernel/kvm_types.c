@@ -29,8 +29,8 @@ static struct kvmw_btf types;
 static void *vmlinux_file, *kvm_file;
 
 /*
- * A file of the first process, as kvm.ko may be loaded in a chroot without /sys. From 7.3 on the root of
- * init_task, and of all threads of the kernel, is an empty file system.
+ * A file of the first process, as kvm.ko may be loaded in a chroot without /sys. From 7.3 on the
+ * root of init_task, and of all threads of the kernel, is an empty file system.
  */
 static struct file *open_for_init(const char *path)
 {

@@ -31,4 +31,7 @@
 enum kvmw_leaf_cause { KVMW_LEAF_CAUSES(KVMW_LEAF_ID) };
 #undef KVMW_LEAF_ID
 
+/* Their names, in the order of their numbers: KVMW_LEAF_CAUSES(KVMW_LEAF_WORD) */
+#define KVMW_LEAF_WORD(name, number, word)	word
+
 #endif /* KVMW_CAUSES_H */

@@ -23,7 +23,6 @@ static const char unaligned[] = "the page's number does not fit its level";
 static const char no_slot[] = "the page is in none of the VM's slots";
 static const char other_slot[] = "the page is not in the slot";
 static const char other_cpu[] = "the pCPU is another one";
-static const char not_loaded[] = "the thread has not loaded the vCPU";
 
 static bool is_known(const struct kvm *kvm)
 {
@@ -124,15 +123,6 @@ const char *kvmw_check_dirty_mark_vcpu(const struct pt_regs *regs)
 }
 #endif
 
-/* kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask) */
-const char *kvmw_check_log_word(const struct pt_regs *regs)
-{
-	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG2(regs);
-
-	return check_mark((void *)KVMW_ARG1(regs), kslot,
-			  kslot ? kslot->base_gfn + KVMW_ARG3(regs) : 0);
-}
-
 /* --- vCPUs ---------------------------------------------------------------------- */
 
 /* kvm_arch_vcpu_load(kvcpu, cpu) */
@@ -151,13 +141,4 @@ const char *kvmw_check_vcpu_put(const struct pt_regs *regs)
 	if (!kvmw_vcpu_find(kvcpu))
 		return kvmw_live_unknown;
 	return READ_ONCE(kvcpu->cpu) == smp_processor_id() ? NULL : other_cpu;
-}
-
-const char *kvmw_check_halt(const struct pt_regs *regs)
-{
-	const struct kvmw_vcpu *vcpu = kvmw_vcpu_find((void *)KVMW_ARG1(regs));
-
-	if (!vcpu)
-		return kvmw_live_unknown;
-	return kvmw_vcpu_loaded_by_current(vcpu) ? NULL : not_loaded;
 }

@@ -16,7 +16,10 @@ bool kvmw_vm_opaque(unsigned long type);
 /* Are all hooks there that see leaves come and go? Context: any. */
 bool kvmw_leaves_hooked(void);
 
-/* True if all leaves of a VM are counted, hooks see them, and no audit disproved the count. Context: any. */
+/*
+ * True if all leaves of a VM are counted, hooks see them, and no audit disproved the count.
+ * Context: any.
+ */
 bool kvmw_mapped_known(const struct kvmw_vm *vm);
 
 #endif /* KVMW_MAPPED_H */

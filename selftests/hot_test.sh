@@ -125,7 +125,7 @@ claim "the rate of the VM says what it covers" same 262144 "$(rate_of "$guest" v
 claim "so does that of its vCPU" same 262144 "$(rate_of "$guest" vcpu)"
 claim "and of its slots" same "0
 262144" "$(rate_of "$guest" slot | sort -n | sed '/^$/d')"
-claim "top says it too" says '"dirty_logged_bytes":262144,"dirty_marks_per_second":0}' \
+claim "top says it too" says '"dirty_logged_bytes":262144,"dirty_marks_per_second":0,' \
 	kvmwatch top --json -p "$guest" -i 0.2 -n 1
 
 # A slot that is logged always, as those of QEMU's displays are, in a VM with dirty rings (not on 5.10).

@@ -599,7 +599,7 @@ TEST_F_TIMEOUT(ways, have_the_same_marks, 90)
 		ASSERT_EQ(0, guest_slot_add(self->g, 1, GPA_A, PAGES, GUEST_MEM_4K, LOG));
 		ASSERT_EQ(0, guest_slot_add(self->g, 2, GPA_B, PAGES, GUEST_MEM_4K, LOG));
 		play_rounds(_metadata, self->g);
-		/* With PML the processor logs writes to mapped pages; all other marks are faults. */
+		/* With PML the processor logs writes to mapped pages. Other marks are faults. */
 		pml = vm(self->g, "dirty_marks_pml");
 		EXPECT_EQ(vendor_has_pml(), pml > 0);
 		EXPECT_EQ(marks(self->g, 1) + marks(self->g, 2) - pml,

@@ -299,13 +299,13 @@ static inline struct guest_work work_spin(void)
 
 /*
  * Halt @halts times, with exactly as many HLT instructions. The guest first takes interrupts that
- * are pending. While it runs, guest_progress() is the number of the halt that comes next or goes on,
- * from 1.
+ * are pending. While it runs, guest_progress() is the number of the halt that comes next or goes
+ * on, from 1.
  *
  * @period_ns is for the timers. LAPIC: time from arming to the interrupt, below 4.29 s. PIT: time
  * between ticks, 200 us (KVM lengthens a shorter one) to 54.9 ms. A tick that comes while the guest
- * is awake ends its next halt at once. Under emulation short ticks may keep a CPU busy for good: use
- * the LAPIC.
+ * is awake ends its next halt at once. Under emulation short ticks may keep a CPU busy for good:
+ * use the LAPIC.
  */
 static inline struct guest_work work_halt(__u64 halts, enum guest_wake wake,
 					  __u64 period_ns)

@@ -284,8 +284,8 @@ static void take_signal(int unused)
 }
 
 /*
- * Create VMs that fail, or are closed at once. KVM refuses type 0x12345, and gives up a VM of type 0
- * at a signal, after the event of the VM's creation.
+ * Create VMs that fail, or are closed at once. KVM refuses type 0x12345, and gives up a VM of type
+ * 0 at a signal, after the event of the VM's creation.
  */
 static void create_in_vain(unsigned long type)
 {

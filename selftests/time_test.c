@@ -356,8 +356,6 @@ static bool is_split_in_two(int fd)
 	return false;
 }
 
-#define SPINNERS	3
-
 /*
  * At insmod all but one of these are preempted. On SVM up to 6.1, a fully preemptible kernel mostly
  * preempts a vCPU between an exit and KVM's event of it, which then comes after insmod.

@@ -635,7 +635,7 @@ TEST_F_TIMEOUT(early, a_vcpu_busy_since_before_insmod_is_on_its_pcpu, 90)
 	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
 	ASSERT_EQ(0, guest_wait_progress(self->g, 0, 1, 10000));
 	/*
-	 * Retry until no hook has seen the vCPU, as its thread kept the CPU during insmod: this case
+	 * Retry until no hook has seen the vCPU, as its thread kept the CPU during insmod. That
 	 * is to be tested. With kprobes insmod takes long, and the thread mostly loses the CPU.
 	 */
 	for (i = 0;; i++) {

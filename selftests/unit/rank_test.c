@@ -35,8 +35,8 @@ static __u64 pages_of(__u64 id)
 
 /* --- in place of the C library's, and of forecast.c ------------------------------- */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t lock;
+static pthread_cond_t more;
 static struct {
 	unsigned int counted[VMS + 1], sampled[VMS + 1];	/* by id: how often */
 	unsigned int nr_sampled, at_once, most_at_once;
@@ -185,6 +185,8 @@ static int rank(const char *const *words, size_t nr)
 	int out, err, out_kept, err_kept, code;
 	char *argv[MAX_WORDS + 1] = { };
 
+	pthread_mutex_init(&lock, NULL);
+	pthread_cond_init(&more, NULL);
 	memcpy(argv, words, nr * sizeof(*argv));
 	memset(seen.counted, 0, offsetof(typeof(seen), together));
 	fflush(NULL);
@@ -194,6 +196,8 @@ static int rank(const char *const *words, size_t nr)
 	fflush(NULL);
 	take_back(STDOUT_FILENO, out, out_kept, said, sizeof(said));
 	take_back(STDERR_FILENO, err, err_kept, shown, sizeof(shown));
+	pthread_cond_destroy(&more);
+	pthread_mutex_destroy(&lock);
 	return code;
 }
 

@@ -128,7 +128,7 @@ keys Escape
 shows "2 VMs" "Escape goes back"
 keys s
 shows "VM [0-9]* ($small-[0-9]*): [2-9] slots" "s shows the slots of a VM"
-shows "^ *0-1  *0x40000000 .*100.0%" "with their addresses and mapped share"
+shows "^ *0:1  *0x40000000 .*100.0%" "with their addresses and mapped share"
 kill "$small"
 wait "$small" 2>/dev/null
 shows "VM [0-9]* ($small-[0-9]*) has ended" "top says that the VM has ended"

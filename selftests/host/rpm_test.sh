@@ -67,16 +67,16 @@ has_what_debian_has() {
 
 # Without scripts, as the root has no shell
 installs() {
-	mkdir -p "$tmp/root"
-	xargs rpm --root "$tmp/root" --noscripts --nodeps -i <"$tmp/made" || return
-	mapfile -t names < <(rpm --root "$tmp/root" -qa)
-	[ ${#names[@]} = 6 ] && rpm --root "$tmp/root" --nodeps -V "${names[@]}" &&
-		[ -x "$tmp/root/usr/sbin/kvmwatch" ]
+	mkdir -p "$tmp/tree"
+	xargs rpm --root "$tmp/tree" --noscripts --nodeps -i <"$tmp/made" || return
+	mapfile -t names < <(rpm --root "$tmp/tree" -qa)
+	[ ${#names[@]} = 6 ] && rpm --root "$tmp/tree" --nodeps -V "${names[@]}" &&
+		[ -x "$tmp/tree/usr/sbin/kvmwatch" ]
 }
 
 leaves_nothing() {
-	rpm --root "$tmp/root" --noscripts --nodeps -e "${names[@]}" || return
-	! find "$tmp/root" -name '*kvmwatch*' | grep .
+	rpm --root "$tmp/tree" --noscripts --nodeps -e "${names[@]}" || return
+	! find "$tmp/tree" -name '*kvmwatch*' | grep .
 }
 
 echo "1..7"

@@ -14,18 +14,18 @@ make_guest() {
 	kernel=$(find /boot -name 'vmlinuz-*-cloud-amd64')
 	initrd=$vmm/initrd
 	version=${kernel#/boot/vmlinuz-}
-	modules=$vmm/root/lib/modules/$version
+	modules=$vmm/tree/lib/modules/$version
 	(
-		mkdir -p $vmm/root/bin $vmm/root/dev $vmm/root/proc $vmm/root/sys $vmm/root/tmp \
+		mkdir -p $vmm/tree/bin $vmm/tree/dev $vmm/tree/proc $vmm/tree/sys $vmm/tree/tmp \
 			"$modules"
-		cp /bin/busybox $vmm/root/bin/
-		install -m 755 guest $vmm/root/init
+		cp /bin/busybox $vmm/tree/bin/
+		install -m 755 guest $vmm/tree/init
 		cp "/lib/modules/$version"/kernel/drivers/virtio/*.ko* "$modules"
 		for file in "$modules"/*.xz; do
 			[ ! -e "$file" ] || xz -d "$file"
 		done
-		depmod -b $vmm/root "$version"
-		cd $vmm/root && find . | busybox cpio -o -H newc >$initrd
+		depmod -b $vmm/tree "$version"
+		cd $vmm/tree && find . | busybox cpio -o -H newc >$initrd
 	) 2>/dev/null
 }
 

@@ -206,8 +206,8 @@ static void say_nothing(struct kvmwatch_prediction *out)
 }
 
 /*
- * What is off by things that the model knows nothing of, such as clocks, and how late QEMU's thread
- * wakes up. So much makes intervals hold in 92 to 95 of 100, of played guests and of recorded ones.
+ * Added to each interval for what the model does not know: clocks, and QEMU's thread that wakes up
+ * late. With it, intervals hold in 92 to 95 of 100 migrations, played or recorded.
  */
 #define SLACK_SHARE	0.005
 #define SLACK_SECONDS	0.01

@@ -661,7 +661,7 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
 	EXPECT_EQ(100ULL, marks_new(g, 1) - first);
 
-	/* Of the 100 marked pages, 8 are cleared: only these can be marked anew. */
+	/* 8 of the 100 marked pages are cleared. Only these can be marked again. */
 	ASSERT_EQ(0, guest_dirty_clear(g, 1, 64, 64, &some));
 	EXPECT_EQ(92ULL, watch_slot_stat(g, 1, "dirty_pages"));
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 101));

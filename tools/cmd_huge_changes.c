@@ -3,7 +3,6 @@
  * kvmwatch huge --time: what makes huge pages come and go in that time, and how long those that
  * went took to form again.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +15,10 @@
 #include "interrupt.h"
 #include "output.h"
 #include "quantity.h"
-#include "repeat.h"
+#include "recording.h"
 #include "stream.h"
 #include "view.h"
 
-#define ROUND_NS	250000000ULL
 #define BUFFER_KB	4096
 /* Smaller leaves are not of interest, and are many. */
 #define HUGE_FILTER	"level >= 2"
@@ -28,10 +26,8 @@
 struct record {
 	const struct view_options *options;
 	struct view_choice choice;
-	struct stream *stream;
+	struct recording recording;
 	struct huge_changes *changes;
-	int err;
-	__u64 begin, ns;
 };
 
 enum {
@@ -87,41 +83,17 @@ static void happens(const struct happening *h, void *arg)
 		.level = h->values[FIELD_LEVEL], .map = !h->event, .cause = h->values[FIELD_CAUSE],
 	};
 
-	if (!r->err)
-		r->err = huge_changes_add(r->changes, &event);
-}
-
-static int complain_record(int err)
-{
-	if (err == -E2BIG)
-		return complain("huge", "too many pages are gone; record a shorter time (-t)");
-	if (err == -ENODEV)
-		return complain("huge", "the module was unloaded");
-	return complain("huge", "can't read events: %s", strerror(-err));
+	if (!r->recording.err)
+		r->recording.err = huge_changes_add(r->changes, &event);
 }
 
 static int watch(struct record *r)
 {
-	__u64 next = now_ns(), end;
-	int more = 0, finish;
-
-	r->begin = next;
-	end = r->begin + r->options->time_ns;
-	while (more >= 0 && !r->err && !interrupted() && next < end) {
-		next = next + ROUND_NS < end ? next + ROUND_NS : end;
-		interrupt_sleep_until(next);
-		do {
-			more = stream_read(r->stream, happens, r);
-		} while (more > 0 && !r->err);
-	}
-	finish = stream_finish(r->stream, happens, r);
-	r->ns = now_ns() - r->begin;
-	if (more < 0 || finish < 0 || r->err)
-		return complain_record(more < 0 ? more : finish < 0 ? finish : r->err);
-	if (stream_lost(r->stream))
-		return complain("huge", "%llu events were lost; give a larger --buffer",
-				stream_lost(r->stream));
-	return EXIT_DONE;
+	r->recording.who = "huge";
+	r->recording.happens = happens;
+	r->recording.arg = r;
+	r->recording.too_much = "too many pages are gone";
+	return recording_make(&r->recording, r->options->time_ns);
 }
 
 /* Do the changes of leaves reach the module? */
@@ -165,10 +137,10 @@ static int record(struct record *r)
 	}
 	code = sees_changes();
 	interrupt_catch(true);
-	code = code ?: stream_open(&spec, &r->stream);
+	code = code ?: stream_open(&spec, &r->recording.stream);
 	if (!code) {
 		code = watch(r);
-		stream_close(r->stream);
+		stream_close(r->recording.stream);
 	}
 	free(filter);
 	return code;
@@ -220,8 +192,8 @@ static void show_cause(struct output *out, const struct record *r, const struct 
 	output_u64(out, COL_MAPPED_2M, cause->mapped[0], NULL);
 	output_u64(out, COL_MAPPED_1G, cause->mapped[1], NULL);
 	show_times(out, cause, r->options->common.raw);
-	output_u64(out, COL_WINDOW, r->ns, NULL);
-	output_u64(out, COL_TIME, r->begin, NULL);
+	output_u64(out, COL_WINDOW, r->recording.ns, NULL);
+	output_u64(out, COL_TIME, r->recording.begin, NULL);
 	output_row(out);
 }
 

@@ -18,17 +18,17 @@
 #include "interrupt.h"
 #include "output.h"
 #include "quantity.h"
-#include "repeat.h"
+#include "recording.h"
 #include "sample.h"
 #include "stream.h"
 #include "view.h"
 
 #define DEFAULT_TIME_NS	10000000000ULL
-/* Seldom, so as not to end a poll by running: an event takes 64 bytes of the buffer. */
-#define ROUND_NS	250000000ULL
-#define BUFFER_KB	4096
+#define BUFFER_KB	4096	/* an event takes 64 bytes */
 /* Of all vCPUs together: 160 MB */
 #define MAX_HALTS	10000000
+#define TEXT(number)	TEXT_OF(number)
+#define TEXT_OF(number)	#number
 #define SWEEP		"sweep"
 
 struct what_if_options {
@@ -48,12 +48,10 @@ struct track {
 struct record {
 	const struct what_if_options *options;
 	struct view_choice choice;
-	struct stream *stream;
+	struct recording recording;
 	struct track *tracks;
 	size_t nr, room;
 	size_t nr_halts;
-	int err;
-	__u64 begin, ns;
 	struct halt_poll_params now, asked;
 };
 
@@ -150,8 +148,8 @@ static void happens(const struct happening *h, void *arg)
 {
 	struct record *r = arg;
 
-	if (!r->err)
-		r->err = add_halt(r, h);
+	if (!r->recording.err)
+		r->recording.err = add_halt(r, h);
 }
 
 /* Windows that vCPUs have now; one that comes has none. */
@@ -208,38 +206,13 @@ static int sees_halts(int dev)
 	return code;
 }
 
-static int complain_record(int err)
-{
-	if (err == -E2BIG)
-		return complain("haltpoll", "more than %d halts; record a shorter time (-t)",
-				MAX_HALTS);
-	if (err == -ENODEV)
-		return complain("haltpoll", "the module was unloaded");
-	return complain("haltpoll", "can't read events: %s", strerror(-err));
-}
-
 static int watch(struct record *r)
 {
-	__u64 time = r->options->view.time_ns ?: DEFAULT_TIME_NS, next = now_ns(), end;
-	int more = 0, finish;
-
-	r->begin = next;
-	end = r->begin + time;
-	while (more >= 0 && !r->err && !interrupted() && next < end) {
-		next = next + ROUND_NS < end ? next + ROUND_NS : end;
-		interrupt_sleep_until(next);
-		do {
-			more = stream_read(r->stream, happens, r);
-		} while (more > 0 && !r->err);
-	}
-	finish = stream_finish(r->stream, happens, r);
-	r->ns = now_ns() - r->begin;
-	if (more < 0 || finish < 0 || r->err)
-		return complain_record(more < 0 ? more : finish < 0 ? finish : r->err);
-	if (stream_lost(r->stream))
-		return complain("haltpoll", "%llu events were lost; give a larger --buffer",
-				stream_lost(r->stream));
-	return EXIT_DONE;
+	r->recording.who = "haltpoll";
+	r->recording.happens = happens;
+	r->recording.arg = r;
+	r->recording.too_much = "more than " TEXT(MAX_HALTS) " halts";
+	return recording_make(&r->recording, r->options->view.time_ns ?: DEFAULT_TIME_NS);
 }
 
 static int record(struct record *r)
@@ -260,11 +233,11 @@ static int record(struct record *r)
 	if (code)
 		return code;
 	interrupt_catch(true);
-	code = stream_open(&spec, &r->stream);
+	code = stream_open(&spec, &r->recording.stream);
 	if (code)
 		return code;
 	code = watch(r);
-	stream_close(r->stream);
+	stream_close(r->recording.stream);
 	return code;
 }
 
@@ -306,8 +279,8 @@ static void begin_row(struct output *out, const struct record *r, const struct v
 	output_u64(out, COL_VM, vm->info.id, NULL);
 	output_string(out, COL_NAME, vm->info.name);
 	output_string(out, COL_SETTINGS, settings);
-	output_u64(out, COL_WINDOW, r->ns, NULL);
-	output_u64(out, COL_TIME, r->begin, NULL);
+	output_u64(out, COL_WINDOW, r->recording.ns, NULL);
+	output_u64(out, COL_TIME, r->recording.begin, NULL);
 }
 
 static void show_ns(struct output *out, int column, __u64 ns, bool raw)
@@ -343,7 +316,7 @@ static void show_picture(struct output *out, const struct halt_poll *poll, doubl
 static void show_poll(struct output *out, const struct record *r, const struct halt_poll *poll)
 {
 	bool raw = r->options->view.common.raw;
-	double share = (double)poll->polled_ns / r->ns;
+	double share = (double)poll->polled_ns / r->recording.ns;
 	char text[32];
 
 	output_u64(out, COL_POLLS, poll->polls, NULL);

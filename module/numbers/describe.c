@@ -327,7 +327,7 @@ bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object 
 	if (stat->needs & KVMW_NEED_MARKED && READ_ONCE(vm->mark_failures))
 		return true;
 	return stat->needs & KVMW_NEED_MAPPED &&
-	       (READ_ONCE(vm->unsure) || READ_ONCE(vm->mapped_bad));
+	       (READ_ONCE(vm->needs_recount) || READ_ONCE(vm->count_failed));
 }
 
 void kvmw_blind(char buf[KVMW_BLIND_SIZE])

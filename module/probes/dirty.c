@@ -51,7 +51,7 @@ static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm 
 		kvmw_rescan();
 		return vm->stray;
 	}
-	if (READ_ONCE(vm->armed))
+	if (READ_ONCE(vm->leaves_counted))
 		c->slot = slot;
 	return slot;
 }

@@ -48,7 +48,8 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 	}
 	vm = kvmw_to_vm(obj);
 	vm->opaque = kvmw_vm_opaque(KVMW_ARG2(regs));
-	vm->armed = !vm->opaque;	/* nothing is mapped yet, so hits will see all leaves */
+	/* Nothing is mapped yet, so hits will see all leaves. */
+	vm->leaves_counted = !vm->opaque;
 	vm->pid = get_pid(task_tgid(current));
 	vm->tgid = current->tgid;
 	/* get_task_comm() takes a lock. Without it a name that changes meanwhile may be mixed. */

@@ -101,7 +101,7 @@ static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn,
 	const unsigned int shift = KVM_HPAGE_GFN_SHIFT(level);
 	gfn_t cursor;
 
-	if (likely(READ_ONCE(vm->armed)))
+	if (likely(READ_ONCE(vm->leaves_counted)))
 		return leaves;
 	cursor = READ_ONCE(vm->cursor[as_id]);
 	if (cursor <= gfn)

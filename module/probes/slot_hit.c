@@ -25,7 +25,7 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 		return NULL;
 	}
 	/* The VM is being counted and the cursor is below this page: the count will include it. */
-	if (unlikely(!READ_ONCE(vm->armed)) && gfn >= READ_ONCE(vm->cursor[as_id]))
+	if (unlikely(!READ_ONCE(vm->leaves_counted)) && gfn >= READ_ONCE(vm->cursor[as_id]))
 		return NULL;
 
 	srcu = srcu_read_lock(&kvm->srcu);
@@ -37,12 +37,12 @@ struct kvmw_slot *kvmw_slot_lookup(struct kvm *kvm, unsigned int as_id, gfn_t gf
 	if (!slot) {
 		/* The VM's sum stays exact; the numbers of its slots need a recount. */
 		kvmw_slot_inc(vm->stray->cpu, lost_events);
-		WRITE_ONCE(vm->unsure, true);
+		WRITE_ONCE(vm->needs_recount, true);
 		kvmw_rescan();
 		return vm->stray;
 	}
 	/* While the VM is being counted, do not cache: every hit must compare with the cursor. */
-	if (READ_ONCE(vm->armed))
+	if (READ_ONCE(vm->leaves_counted))
 		this_cpu_write(kvmw_cpu.slot, slot);
 	return slot;
 }

@@ -28,6 +28,6 @@ bool kvmw_leaves_hooked(void)
 
 bool kvmw_mapped_known(const struct kvmw_vm *vm)
 {
-	return READ_ONCE(vm->armed) && !READ_ONCE(vm->unsure) && !READ_ONCE(vm->mapped_bad) &&
-	       kvmw_leaves_hooked();
+	return READ_ONCE(vm->leaves_counted) && !READ_ONCE(vm->needs_recount) &&
+	       !READ_ONCE(vm->count_failed) && kvmw_leaves_hooked();
 }

@@ -170,9 +170,9 @@ struct kvmw_vm {
 	 * hits at or above the cursor do not count.
 	 */
 	bool			opaque;		/* leaves cannot be counted: see mapped.h */
-	bool			armed;		/* all hits count */
-	bool			unsure;		/* a slot got its record late: count again */
-	bool			mapped_bad;	/* an audit failed: numbers are withdrawn */
+	bool			leaves_counted;	/* all hits count; else those below the cursor */
+	bool			needs_recount;	/* a slot got its record late; an audit failed */
+	bool			count_failed;	/* numbers are withdrawn until @retry_at */
 	bool			zaps_counted;	/* see on_rmap_zap(); under mmu_lock */
 	gfn_t			cursor[KVMW_NR_AS];
 	u64			mapped_peak;	/* bytes; as unmaps found them */
@@ -182,7 +182,7 @@ struct kvmw_vm {
 	u64			refuted;	/* by audits of vCPUs: KVMW_NEED_*; under lock */
 	u64			ends_refuted;	/* refuted when a vCPU ended; under lock */
 	bool			ends_compared;	/* vCPUs have ended and were compared; under lock */
-	unsigned long		retry_at, retry_after;	/* jiffies; while mapped_bad */
+	unsigned long		retry_at, retry_after;	/* jiffies; while count_failed */
 	/* Leaves of gone slots, 0 if hits saw each unmap; KVM's count when it freed the VM. */
 	s64			gone_mapped[KVMW_NR_LEVELS];
 	s64			kvms_last[KVMW_NR_LEVELS];

@@ -35,7 +35,7 @@ int kvmw_audit(struct kvmw_vm *vm)
 	if (kvmw_mapped_known(vm))
 		same = kvmw_audit_leaves(vm);
 	if (!same) {
-		WRITE_ONCE(vm->unsure, true);
+		WRITE_ONCE(vm->needs_recount, true);
 		kvmw_rescan();
 	}
 	marks = kvmw_audit_marks(vm);

@@ -70,7 +70,7 @@ static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	slot = kvmw_slot_of(vm, region.kslot);
 	if (!slot) {
 		slot = vm->stray;
-		WRITE_ONCE(vm->unsure, true);
+		WRITE_ONCE(vm->needs_recount, true);
 		kvmw_rescan();
 	} else if (kvmw_slot_shares(slot)) {
 		slot = vm->stray;
@@ -127,11 +127,11 @@ static int count_all_regions(struct kvmw_vm *vm)
 	return 0;
 }
 
-static void count_failed(struct kvmw_vm *vm)
+static void retry_later(struct kvmw_vm *vm)
 {
 	vm->retry_after = clamp_t(unsigned long, vm->retry_after * 2, RETRY_MIN, RETRY_MAX);
 	vm->retry_at = jiffies + vm->retry_after;
-	WRITE_ONCE(vm->mapped_bad, true);
+	WRITE_ONCE(vm->count_failed, true);
 }
 
 static void count_vm(struct kvmw_vm *vm)
@@ -139,7 +139,8 @@ static void count_vm(struct kvmw_vm *vm)
 	int same;
 
 	if (!kvmw_leaves_hooked()) {
-		WRITE_ONCE(vm->armed, true);	/* nothing to count: let hits of marks be quick */
+		/* There is nothing to count. Let hits of marks use the CPU's cache of slots. */
+		WRITE_ONCE(vm->leaves_counted, true);
 		return;
 	}
 	kvmw_absorb();	/* list all slots in which hits have counted, for zero_mapped() */
@@ -147,17 +148,17 @@ static void count_vm(struct kvmw_vm *vm)
 	zero_mapped(vm);
 	mutex_unlock(&vm->lock);
 	if (count_all_regions(vm)) {
-		count_failed(vm);
+		retry_later(vm);
 		return;
 	}
 	/* The cursors are at the end, so hits count everywhere already. */
-	WRITE_ONCE(vm->armed, true);
+	WRITE_ONCE(vm->leaves_counted, true);
 	same = kvmw_audit_leaves(vm);
 	/*
 	 * Trust the count of a VM that changes too fast to compare, unless an audit failed before.
 	 */
 	if (!same || (same < 0 && vm->leaf_failures))
-		count_failed(vm);
+		retry_later(vm);
 	else
 		vm->retry_after = 0;
 }
@@ -166,7 +167,7 @@ static void count_vm(struct kvmw_vm *vm)
  * The next VM after @vm (NULL: the first of all) that is not counted yet. The list grows under
  * kvmw_lock. VMs leave it, and lose the table's reference, only under house_lock, which we hold.
  */
-static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
+static struct kvmw_vm *next_uncounted(struct kvmw_vm *vm)
 {
 	struct list_head *pos = vm ? &vm->obj.node : &kvmw_vms;
 	struct kvmw_object *obj;
@@ -175,7 +176,7 @@ static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 	mutex_lock(&kvmw_lock);
 	while (!vm && (pos = pos->next) != &kvmw_vms) {
 		obj = list_entry(pos, struct kvmw_object, node);
-		if (READ_ONCE(obj->key) && !obj->vm->armed && !obj->vm->mapped_bad &&
+		if (READ_ONCE(obj->key) && !obj->vm->leaves_counted && !obj->vm->count_failed &&
 		    !obj->vm->opaque && !READ_ONCE(obj->vm->dying))
 			vm = obj->vm;
 	}
@@ -184,11 +185,11 @@ static struct kvmw_vm *next_unarmed(struct kvmw_vm *vm)
 }
 
 /*
- * Restart the count of VMs that are unsure. When this returns, no hit counts for them: the first
- * grace period ends hits that found the VM armed, and the second those that found its slot in their
- * CPU's cache.
+ * Restart the count of VMs that need it. When this returns, no hit counts for them: the first grace
+ * period ends hits that found @leaves_counted set, and the second those that found the VM's slot in
+ * their CPU's cache.
  */
-static void disarm_unsure(void)
+static void begin_recounts(void)
 {
 	struct kvmw_object *obj;
 	bool any = false;
@@ -198,12 +199,12 @@ static void disarm_unsure(void)
 	list_for_each_entry(obj, &kvmw_vms, node) {
 		struct kvmw_vm *vm = obj->vm;
 
-		if (!READ_ONCE(vm->unsure) || !vm->armed)
+		if (!READ_ONCE(vm->needs_recount) || !vm->leaves_counted)
 			continue;
 		for (as_id = 0; as_id < KVMW_NR_AS; as_id++)
 			WRITE_ONCE(vm->cursor[as_id], 0);
-		WRITE_ONCE(vm->armed, false);
-		WRITE_ONCE(vm->unsure, false);
+		WRITE_ONCE(vm->leaves_counted, false);
+		WRITE_ONCE(vm->needs_recount, false);
 		any = true;
 	}
 	mutex_unlock(&kvmw_lock);
@@ -218,18 +219,19 @@ void kvmw_leaves_count(void)
 {
 	struct kvmw_vm *vm = NULL;
 
-	disarm_unsure();
-	while ((vm = next_unarmed(vm)))
+	begin_recounts();
+	while ((vm = next_uncounted(vm)))
 		count_vm(vm);
 }
 
 void kvmw_leaves_count_again(struct kvmw_vm *vm)
 {
 	kvmw_house_lock();
-	if (vm->mapped_bad && time_after_eq(jiffies, vm->retry_at)) {
-		WRITE_ONCE(vm->unsure, true);
-		WRITE_ONCE(vm->armed, true);	/* so that disarm_unsure() disarms it */
-		WRITE_ONCE(vm->mapped_bad, false);
+	if (vm->count_failed && time_after_eq(jiffies, vm->retry_at)) {
+		WRITE_ONCE(vm->needs_recount, true);
+		/* begin_recounts() takes VMs that have it, and clears it. */
+		WRITE_ONCE(vm->leaves_counted, true);
+		WRITE_ONCE(vm->count_failed, false);
 		kvmw_rescan();
 	}
 	kvmw_house_unlock();

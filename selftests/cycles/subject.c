@@ -68,7 +68,7 @@ void cycles_setup(void)
 	}
 	vm.obj.key = &kvm;
 	vm.obj.vm = &vm;
-	vm.armed = true;
+	vm.leaves_counted = true;
 	vm.mapped_peak = ~0ULL;
 	slot.obj.vm = &vm;
 	slot.base_gfn = GFN;

@@ -32,7 +32,7 @@ struct all_file {
 	bool				privileged;	/* which limit it is charged to */
 	/* Serialises reads, and protects the members below. */
 	struct mutex			lock;
-	u64				told;	/* generation in the last header */
+	u64				last_generation;	/* of the last header */
 	/* The last object of a read that left some out: ids of its VM and its own. */
 	u64				at_vm, at;
 	struct kvmwatch_all_header	header;	/* the members that never change */
@@ -42,7 +42,7 @@ struct all_file {
 };
 
 /* A read in progress. */
-struct look {
+struct scan {
 	const struct all_file	*af;
 	union kvmw_any_stats	*stats;
 	void			*item;
@@ -101,7 +101,7 @@ static void make_descs(struct all_file *af, const struct kvmw_all_choice *choice
 }
 
 /* Set the bits of statistics that are available for an object. */
-static void look_available(const struct all_file *af, const struct kvmw_object *obj, u64 *bits)
+static void fill_available(const struct all_file *af, const struct kvmw_object *obj, u64 *bits)
 {
 	u32 i;
 
@@ -115,28 +115,28 @@ static void look_available(const struct all_file *af, const struct kvmw_object *
  * A number is good if its statistic is available both before and after the snapshot. Other cells
  * are cleared, so that nothing of the previous object leaks.
  */
-static void look_numbers(struct look *look, struct kvmw_object *obj)
+static void fill_numbers(struct scan *scan, struct kvmw_object *obj)
 {
-	const struct all_file *af = look->af;
-	u64 *bits = look->item + af->header.bits_offset;
+	const struct all_file *af = scan->af;
+	u64 *bits = scan->item + af->header.bits_offset;
 	u32 i;
 	u64 *cells;
 
-	memset(look->stats, 0, sizeof(*look->stats));
-	look_available(af, obj, bits);
-	kvmw_stats(obj, look->stats);
+	memset(scan->stats, 0, sizeof(*scan->stats));
+	fill_available(af, obj, bits);
+	kvmw_stats(obj, scan->stats);
 	for (i = 0; i < af->header.num_desc; i++) {
 		if (!kvmw_stat_available(af->stats[i], obj))
 			bits[i / 64] &= ~BIT_ULL(i % 64);
-		cells = look->item + af->header.data_offset + af->descs[i].offset;
+		cells = scan->item + af->header.data_offset + af->descs[i].offset;
 		if (bits[i / 64] & BIT_ULL(i % 64))
-			kvmw_stat_cells(af->stats[i], look->stats, cells);
+			kvmw_stat_cells(af->stats[i], scan->stats, cells);
 		else
 			memset(cells, 0, af->stats[i]->size * sizeof(*cells));
 	}
 }
 
-static void look_item(struct kvmwatch_all_item *item, struct kvmw_object *obj)
+static void fill_item(struct kvmwatch_all_item *item, struct kvmw_object *obj)
 {
 	memset(item, 0, sizeof(*item));
 	item->vm = obj->vm->obj.id;
@@ -161,26 +161,26 @@ static bool was_read(const struct all_file *af, const struct kvmw_object *obj)
 	return vm < af->at_vm || (vm == af->at_vm && obj->id <= af->at);
 }
 
-static int look_at(void *arg, struct kvmw_object *obj)
+static int scan_object(void *arg, struct kvmw_object *obj)
 {
-	struct look *look = arg;
-	size_t size = look->af->header.item_size;
+	struct scan *scan = arg;
+	size_t size = scan->af->header.item_size;
 
-	if (was_read(look->af, obj))
+	if (was_read(scan->af, obj))
 		return 0;
-	look->nr++;
-	if (look->room < size)
+	scan->nr++;
+	if (scan->room < size)
 		return 0;
-	look_item(look->item, obj);
-	if (look->af->header.num_desc)
-		look_numbers(look, obj);
-	if (copy_to_user(look->to, look->item, size))
+	fill_item(scan->item, obj);
+	if (scan->af->header.num_desc)
+		fill_numbers(scan, obj);
+	if (copy_to_user(scan->to, scan->item, size))
 		return -EFAULT;
-	look->to += size;
-	look->room -= size;
-	look->filled++;
-	look->at_vm = obj->vm->obj.id;
-	look->at = obj->id;
+	scan->to += size;
+	scan->room -= size;
+	scan->filled++;
+	scan->at_vm = obj->vm->obj.id;
+	scan->at = obj->id;
 	cond_resched();
 	return signal_pending(current) && fatal_signal_pending(current) ? -EINTR : 0;
 }
@@ -205,21 +205,21 @@ static ssize_t put_head(const struct all_file *af, const struct kvmwatch_all_hea
 }
 
 /* Let the next read go on behind the last object, or start over after a complete read. */
-static void go_on(struct all_file *af, const struct look *look)
+static void set_position(struct all_file *af, const struct scan *scan)
 {
-	if (look->filled == look->nr) {
+	if (scan->filled == scan->nr) {
 		af->at_vm = 0;
 		af->at = 0;
-	} else if (look->filled) {
-		af->at_vm = look->at_vm;
-		af->at = look->at;
+	} else if (scan->filled) {
+		af->at_vm = scan->at_vm;
+		af->at = scan->at;
 	}
 }
 
-static ssize_t look_around(struct all_file *af, struct look *look, char __user *buf, size_t size)
+static ssize_t scan_all(struct all_file *af, struct scan *scan, char __user *buf, size_t size)
 {
 	struct kvmwatch_all_header header = af->header;
-	u64 generation = af->told;
+	u64 generation = af->last_generation;
 	ssize_t ret;
 
 	/* This may signal a change that the read includes; it never misses one. */
@@ -227,46 +227,46 @@ static ssize_t look_around(struct all_file *af, struct look *look, char __user *
 		generation = kvmw_generation_before(header.kind, changes_of(af));
 	header.generation = generation;
 	header.begin_ns = ktime_get_ns();
-	ret = kvmw_each(header.kind, af->vm, look_at, look);
+	ret = kvmw_each(header.kind, af->vm, scan_object, scan);
 	if (ret)
 		return ret;
 	header.end_ns = ktime_get_ns();
-	header.nr = look->nr;
-	header.filled = look->filled;
-	if (look->filled < look->nr)
+	header.nr = scan->nr;
+	header.filled = scan->filled;
+	if (scan->filled < scan->nr)
 		header.flags |= KVMWATCH_ALL_MORE;
 	if (kvmw_generation_after(header.kind, changes_of(af)) != generation)
 		header.flags |= KVMWATCH_ALL_CHANGED;
 	ret = put_head(af, &header, buf, size);
 	if (ret < 0)
 		return ret;
-	WRITE_ONCE(af->told, generation);
-	go_on(af, look);
+	WRITE_ONCE(af->last_generation, generation);
+	set_position(af, scan);
 	return ret;
 }
 
 static ssize_t all_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
 {
 	struct all_file *af = file->private_data;
-	struct look look = { .af = af };
+	struct scan scan = { .af = af };
 	ssize_t ret = -ENOMEM;
 
 	if (size < sizeof(af->header))
 		return -EINVAL;
 	if (size > af->header.item_offset) {
-		look.to = buf + af->header.item_offset;
-		look.room = min_t(size_t, size, INT_MAX) - af->header.item_offset;
+		scan.to = buf + af->header.item_offset;
+		scan.room = min_t(size_t, size, INT_MAX) - af->header.item_offset;
 	}
-	look.stats = kmalloc(sizeof(*look.stats), GFP_KERNEL);
-	look.item = kvmalloc(af->header.item_size, GFP_KERNEL);
-	if (look.stats && look.item && !mutex_lock_interruptible(&af->lock)) {
-		ret = look_around(af, &look, buf, size);
+	scan.stats = kmalloc(sizeof(*scan.stats), GFP_KERNEL);
+	scan.item = kvmalloc(af->header.item_size, GFP_KERNEL);
+	if (scan.stats && scan.item && !mutex_lock_interruptible(&af->lock)) {
+		ret = scan_all(af, &scan, buf, size);
 		mutex_unlock(&af->lock);
-	} else if (look.stats && look.item) {
+	} else if (scan.stats && scan.item) {
 		ret = -ERESTARTSYS;
 	}
-	kvfree(look.item);
-	kfree(look.stats);
+	kvfree(scan.item);
+	kfree(scan.stats);
 	return ret;
 }
 
@@ -289,7 +289,8 @@ static __poll_t all_poll(struct file *file, poll_table *wait)
 	struct all_file *af = file->private_data;
 
 	poll_wait(file, kvmw_changed(af->header.kind, changes_of(af)), wait);
-	if (kvmw_generation_after(af->header.kind, changes_of(af)) == READ_ONCE(af->told))
+	if (kvmw_generation_after(af->header.kind, changes_of(af)) ==
+	    READ_ONCE(af->last_generation))
 		return 0;
 	return EPOLLIN | EPOLLRDNORM;
 }
@@ -339,7 +340,7 @@ int kvmw_all_fd(u32 kind, struct kvmw_object *vm, const struct kvmw_all_choice *
 	af->privileged = privileged;
 	mutex_init(&af->lock);
 	af->header.kind = kind;
-	af->told = kvmw_generation_after(kind, changes_of(af));
+	af->last_generation = kvmw_generation_after(kind, changes_of(af));
 	kvmw_stats_table(kind, &nr);
 	af->stats = kvcalloc(nr, sizeof(*af->stats), GFP_KERNEL_ACCOUNT);
 	af->descs = kvcalloc(nr, sizeof(*af->descs), GFP_KERNEL_ACCOUNT);

@@ -21,7 +21,7 @@ void kvmw_live_init(void (*settled)(void))
 	tell_settled = settled;
 }
 
-static void look(struct kvmw_hook *hook, const struct pt_regs *regs)
+static void check_hit(struct kvmw_hook *hook, const struct pt_regs *regs)
 {
 	const char *wrong = hook->on.check(regs);
 
@@ -42,7 +42,7 @@ static void notrace live_hit(KVMW_FTRACE_ARGS)
 
 	preempt_disable_notrace();
 	if (atomic_read(&hook->unchecked) > 0)
-		look(hook, kvmw_ftrace_args(fregs));
+		check_hit(hook, kvmw_ftrace_args(fregs));
 	preempt_enable_notrace();
 }
 

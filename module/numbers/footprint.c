@@ -28,9 +28,9 @@ size_t kvmw_kind_footprint(unsigned int kind)
 static size_t slot_footprint(const struct kvmw_slot *slot)
 {
 	size_t counters = kvmw_slot_has_counters(slot) ? kvmw_counters_size() : 0;
-	size_t looked = READ_ONCE(slot->looked) ? sizeof(*slot->looked) : 0;
+	size_t sample = READ_ONCE(slot->log_sample) ? sizeof(*slot->log_sample) : 0;
 
-	return sizeof(*slot) + counters + looked + kvmw_heat_footprint(slot);
+	return sizeof(*slot) + counters + sample + kvmw_heat_footprint(slot);
 }
 
 size_t kvmw_vm_footprint(struct kvmw_vm *vm)

@@ -207,7 +207,7 @@ struct times {
 };
 
 /* A vCPU's record at one moment. */
-struct look {
+struct vcpu_copy {
 	u64	now;
 	u64	since, halted_since, begun;
 	u64	before_entry, exits_before, halts_before;
@@ -216,26 +216,27 @@ struct look {
 	bool	halted;
 };
 
-static void look_at(const struct kvmw_vcpu *vcpu, struct look *look, struct kvmw_vcpu_stats *out)
+static void copy_record(const struct kvmw_vcpu *vcpu, struct vcpu_copy *copy,
+			struct kvmw_vcpu_stats *out)
 {
 	unsigned int seq;
 
 	do {
 		seq = read_seqcount_begin(&vcpu->seq);
 		*out = vcpu->stats;
-		look->where = vcpu->where;
-		look->since = vcpu->since;
-		look->halted = vcpu->halted;
-		look->halted_since = vcpu->halted_since;
-		look->exit = vcpu->exit_span;
-		look->begun = vcpu->begun;
-		look->before_entry = vcpu->before_entry;
-		look->exits_before = vcpu->exits_before;
-		look->halts_before = vcpu->halts_before;
-		look->now = kvmw_now_anywhere();
+		copy->where = vcpu->where;
+		copy->since = vcpu->since;
+		copy->halted = vcpu->halted;
+		copy->halted_since = vcpu->halted_since;
+		copy->exit = vcpu->exit_span;
+		copy->begun = vcpu->begun;
+		copy->before_entry = vcpu->before_entry;
+		copy->exits_before = vcpu->exits_before;
+		copy->halts_before = vcpu->halts_before;
+		copy->now = kvmw_now_anywhere();
 	} while (read_seqcount_retry(&vcpu->seq, seq));
 	if (!kvmw_entries_told())
-		look->exit.since = 0;	/* an entry without an event may have ended it */
+		copy->exit.since = 0;	/* an entry without an event may have ended it */
 }
 
 static u64 less(u64 all, u64 part)
@@ -247,26 +248,26 @@ static u64 less(u64 all, u64 part)
  * Add the length so far of stretches that have not ended. Returns the length of an open exit whose
  * reason is not known yet, as no row has that; else 0.
  */
-static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *out)
+static u64 add_open_stretches(const struct vcpu_copy *copy, struct kvmw_vcpu_stats *out)
 {
-	u64 length = kvmw_ticks(look->now, look->since), exit;
+	u64 length = kvmw_ticks(copy->now, copy->since), exit;
 
-	if (look->where == KVMW_VCPU_ON_CPU) {
+	if (copy->where == KVMW_VCPU_ON_CPU) {
 		out->on_cpu_ns[0] += length;
 		out->on_cpu_ns_max[0] = max(out->on_cpu_ns_max[0], length);
-	} else if (look->where >= KVMW_VCPU_OFF_CPU) {
-		*kvmw_off_cell(out, look->where - KVMW_VCPU_OFF_CPU) += length;
+	} else if (copy->where >= KVMW_VCPU_OFF_CPU) {
+		*kvmw_off_cell(out, copy->where - KVMW_VCPU_OFF_CPU) += length;
 		out->off_cpu_ns_max[0] = max(out->off_cpu_ns_max[0], length);
 	}
-	if (look->halted)
-		out->halt_time_ns[0] += kvmw_ticks(look->now, look->halted_since);
-	if (!look->exit.since)
+	if (copy->halted)
+		out->halt_time_ns[0] += kvmw_ticks(copy->now, copy->halted_since);
+	if (!copy->exit.since)
 		return 0;
-	exit = kvmw_ticks(look->now, look->exit.since);
+	exit = kvmw_ticks(copy->now, copy->exit.since);
 	out->exit_time_ns_max[0] = max(out->exit_time_ns_max[0], exit);
-	if (look->exit.early)
+	if (copy->exit.early)
 		return exit;
-	out->exit_reason_times[look->exit.cell] += exit;
+	out->exit_reason_times[copy->exit.cell] += exit;
 	return 0;
 }
 
@@ -274,20 +275,20 @@ static u64 add_open_stretches(const struct look *look, struct kvmw_vcpu_stats *o
  * While its time is accounted, a vCPU is on a pCPU or off it, and in guest mode or out of it. Hits
  * count only some of these times; the others are differences.
  */
-static void work_out(const struct look *look, struct kvmw_vcpu_stats *out, struct times *it)
+static void work_out(const struct vcpu_copy *copy, struct kvmw_vcpu_stats *out, struct times *it)
 {
-	u64 exit = add_open_stretches(look, out), all, not_guest;
+	u64 exit = add_open_stretches(copy, out), all, not_guest;
 	unsigned int why;
 
 	for (why = KVMW_OFF_USER; why <= KVMW_OFF_BLOCKED; why++)
 		out->off_cpu_ns[0] += *kvmw_off_cell(out, why);
 	all = out->on_cpu_ns[0] + out->off_cpu_ns[0];
 	it->out = KVMW_SUM(out->exit_reason_times) + exit;
-	not_guest = it->out - look->exits_before + look->before_entry;
-	if (look->begun)
-		not_guest += kvmw_ticks(look->now, look->begun);
+	not_guest = it->out - copy->exits_before + copy->before_entry;
+	if (copy->begun)
+		not_guest += kvmw_ticks(copy->now, copy->begun);
 	it->guest = less(all, not_guest);
-	it->polled = less(out->halt_time_ns[0], look->halts_before + out->wait_time_ns[0]);
+	it->polled = less(out->halt_time_ns[0], copy->halts_before + out->wait_time_ns[0]);
 	it->kvm = less(out->on_cpu_ns[0], it->guest + it->polled);
 	it->exits = kvmw_vcpu_exits(out);
 	out->loads[0] = kvmw_vcpu_loads(out);
@@ -321,11 +322,11 @@ static void make_ns(u64 *cells, unsigned int nr)
 void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *out)
 {
 	struct times times, *it = &times;
-	struct look look;
+	struct vcpu_copy copy;
 	u64 made;
 
-	look_at(vcpu, &look, out);
-	work_out(&look, out, it);
+	copy_record(vcpu, &copy, out);
+	work_out(&copy, out, it);
 	KVMW_VCPU_STATS(VCPU_ROW)
 	KVMW_VCPU_STATS(NS_ROW)
 }

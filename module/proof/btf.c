@@ -161,7 +161,7 @@ static bool leads_on(__u32 kind)
 	return false;
 }
 
-static const char *look_at_members(const struct kvmw_btf *btf, const struct kvmw_btf_type *type)
+static const char *check_members(const struct kvmw_btf *btf, const struct kvmw_btf_type *type)
 {
 	__u32 i, size = type->kind == KVMW_BTF_FUNC_PROTO ? 8 : 12;
 	const __u8 *at = type->more;
@@ -186,7 +186,7 @@ static void read_type(const struct kvmw_btf *btf, const __u8 *at, struct kvmw_bt
 	type->more = at + sizeof(struct btf_type);
 }
 
-static const char *look_at_type(const struct kvmw_btf *btf, __u32 offset)
+static const char *check_type(const struct kvmw_btf *btf, __u32 offset)
 {
 	struct kvmw_btf_type type, to;
 
@@ -200,7 +200,7 @@ static const char *look_at_type(const struct kvmw_btf *btf, __u32 offset)
 		return "its functions have no prototypes among these types of vmlinux";
 	if (type.kind == KVMW_BTF_STRUCT || type.kind == KVMW_BTF_UNION ||
 	    type.kind == KVMW_BTF_FUNC_PROTO)
-		return look_at_members(btf, &type);
+		return check_members(btf, &type);
 	return NULL;
 }
 
@@ -213,7 +213,7 @@ const char *kvmw_btf_index(struct kvmw_btf *btf)
 		return "types are broken";
 	for (offset = 0; offset < btf->split.types_size && !wrong;
 	     offset += size_at(&btf->split, offset))
-		wrong = look_at_type(btf, offset);
+		wrong = check_type(btf, offset);
 	return wrong;
 }
 

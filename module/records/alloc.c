@@ -39,7 +39,7 @@ static struct kvmw_slot *slot_alloc(bool always)
 static void slot_free(struct kvmw_slot *slot)
 {
 	kvmw_counters_free(slot);
-	kfree(slot->looked);
+	kfree(slot->log_sample);
 	kfree(slot);
 }
 

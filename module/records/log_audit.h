@@ -15,7 +15,7 @@ struct kvmw_log_sums {
 };
 
 /* The last audit of a slot. A slot has one from its first audit until its record is freed. */
-struct kvmw_log_look {
+struct kvmw_log_sample {
 	u64			life;	/* log_life of the audited log; 0: there was none */
 	u64			set;	/* bits set, counted between first and last */
 	unsigned int		vcpus;

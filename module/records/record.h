@@ -38,7 +38,7 @@
 
 struct dentry;
 struct kvmw_heat;
-struct kvmw_log_look;
+struct kvmw_log_sample;
 struct kvmw_vm;
 
 struct kvmw_object {
@@ -149,7 +149,7 @@ struct kvmw_slot {
 	u64			counted_life;
 	u64			collected;	/* pages the VMM collected; under mmu_lock */
 	u64			collects;	/* number of such calls; under KVM's slots_lock */
-	struct kvmw_log_look	*looked;	/* the last audit; under house_lock */
+	struct kvmw_log_sample	*log_sample;	/* the last audit; under house_lock */
 };
 
 struct kvmw_vm {

@@ -5,24 +5,24 @@
  *
  * KVM sets a bit when it marks a page that is not marked yet; dirty_marks_new counts that just
  * before. KVM clears bits when the VMM collects the log, with KVM_GET_DIRTY_LOG or
- * KVM_CLEAR_DIRTY_LOG; the hook log_word counts these for either ioctl. So between two looks at a
+ * KVM_CLEAR_DIRTY_LOG; the hook log_word counts these for either ioctl. So between two samples of a
  * log
  *
  *	new marks = pages collected + increase of the bits set
  *
- * The VM may run meanwhile. Sums taken at the beginning of a look are lower bounds, sums taken at
+ * The VM may run meanwhile. Sums taken at the beginning of a sample are lower bounds, sums taken at
  * its end are upper bounds, and the comparison uses the bounds that let it pass. KVM may set all
  * bits of a new log (KVM_DIRTY_LOG_INITIALLY_SET), or may have set bits before kvmwatch was loaded.
- * The first look includes these, and is compared with nothing.
+ * The first sample includes these, and is compared with nothing.
  *
- * The hook counts a mark before KVM sets its bit. A mark in progress during a look comes before it
- * in our count, and after it in KVM's. A mark of a marked page, whose bit a collection clears
+ * The hook counts a mark before KVM sets its bit. A mark in progress during a sample comes before
+ * it in our count, and after it in KVM's. A mark of a marked page, whose bit a collection clears
  * before KVM sets it again, is no new mark in our count, but one in KVM's. A task makes one mark at
- * a time, and either runs a vCPU or is on a CPU for the few instructions of the mark. So each look
- * and each collection allows for one mark per CPU and vCPU. (One collection could overtake a task
- * twice, if the task marks two marked pages within the few instructions in which the collection
- * takes the word of each. An audit would fail only if all other tasks were as unlucky in the same
- * collection.)
+ * a time, and either runs a vCPU or is on a CPU for the few instructions of the mark. So each
+ * sample and each collection allows for one mark per CPU and vCPU. (One collection could overtake a
+ * task twice, if the task marks two marked pages within the few instructions in which the
+ * collection takes the word of each. An audit would fail only if all other tasks were as unlucky in
+ * the same collection.)
  *
  * If two vCPUs mark the same page at the same moment, we count two marks and KVM sets one bit. So
  * too many marks are a fault only if the VM has one vCPU and nobody else marked a page.
@@ -68,39 +68,39 @@ static void sum(const struct kvmw_slot *slot, struct kvmw_log_sums *out)
  * Wait for collections: KVM clears bits and calls the hook under mmu_lock, so after this the hook
  * has counted all bits that KVM had cleared before.
  */
-static bool collection_ends(struct kvmw_vm *vm, struct kvmw_log_look *look)
+static bool collection_ends(struct kvmw_vm *vm, struct kvmw_log_sample *sample)
 {
 	struct kvm *kvm = kvmw_pin(vm);
 
 	if (!kvm)
 		return false;
-	look->vcpus = atomic_read(&kvm->online_vcpus);
+	sample->vcpus = atomic_read(&kvm->online_vcpus);
 	kvmw_mmu_lock(kvm);
 	kvmw_mmu_unlock(kvm);
 	kvmw_unpin();
 	return true;
 }
 
-static bool look_at(const struct kvmw_slot *slot, struct kvmw_log_look *look)
+static bool sample_log(const struct kvmw_slot *slot, struct kvmw_log_sample *sample)
 {
 	s64 set;
 
-	look->life = READ_ONCE(slot->log_life);
+	sample->life = READ_ONCE(slot->log_life);
 	smp_rmb();	/* the counts are of this log, unless log_life changes */
-	sum(slot, &look->first);
+	sum(slot, &sample->first);
 	smp_rmb();	/* lower bounds: counted before the log is read */
 	set = kvmw_log_weight(slot);
-	if (set < 0 || !collection_ends(slot->obj.vm, look))
+	if (set < 0 || !collection_ends(slot->obj.vm, sample))
 		return false;
-	look->set = set;
+	sample->set = set;
 	smp_rmb();	/* upper bounds: counted after the log was read */
-	sum(slot, &look->last);
+	sum(slot, &sample->last);
 	smp_rmb();	/* check that everything was of this log */
-	return READ_ONCE(slot->log_life) == look->life;
+	return READ_ONCE(slot->log_life) == sample->life;
 }
 
-/* The largest difference between two looks that marks in progress can explain. */
-static s64 in_progress(const struct kvmw_log_look *then, const struct kvmw_log_look *now)
+/* The largest difference between two samples that marks in progress can explain. */
+static s64 in_progress(const struct kvmw_log_sample *then, const struct kvmw_log_sample *now)
 {
 	u64 tasks = num_online_cpus() + max(then->vcpus, now->vcpus);
 
@@ -108,7 +108,7 @@ static s64 in_progress(const struct kvmw_log_look *then, const struct kvmw_log_l
 }
 
 /* Did the log get more bits than we counted marks? */
-static bool too_few(const struct kvmw_log_look *then, const struct kvmw_log_look *now)
+static bool too_few(const struct kvmw_log_sample *then, const struct kvmw_log_sample *now)
 {
 	s64 got = now->first.collected + now->set - (then->last.collected + then->set);
 	s64 counted = now->last.new_marks - then->first.new_marks;
@@ -116,7 +116,7 @@ static bool too_few(const struct kvmw_log_look *then, const struct kvmw_log_look
 	return got > counted + in_progress(then, now);
 }
 
-static bool too_many(const struct kvmw_log_look *then, const struct kvmw_log_look *now)
+static bool too_many(const struct kvmw_log_sample *then, const struct kvmw_log_sample *now)
 {
 	s64 got = now->last.collected + now->set - (then->first.collected + then->set);
 	s64 counted = now->first.new_marks - then->last.new_marks;
@@ -126,8 +126,8 @@ static bool too_many(const struct kvmw_log_look *then, const struct kvmw_log_loo
 	return counted > got + in_progress(then, now);
 }
 
-static void report(const struct kvmw_slot *slot, const struct kvmw_log_look *then,
-		   const struct kvmw_log_look *now)
+static void report(const struct kvmw_slot *slot, const struct kvmw_log_sample *then,
+		   const struct kvmw_log_sample *now)
 {
 	pr_warn_ratelimited("VM %llu (%s) slot %u:%u: audit failed: %llu new dirty marks counted, KVM's dirty log got %lld\n",
 			    slot->obj.vm->obj.id, slot->obj.vm->name, slot->obj.subkey >> 16,
@@ -140,7 +140,7 @@ static void report(const struct kvmw_slot *slot, const struct kvmw_log_look *the
 /* Returns whether the slot was compared, and the result in @same. */
 static bool audit_slot(struct kvmw_slot *slot, bool *same)
 {
-	struct kvmw_log_look now, *then = slot->looked;
+	struct kvmw_log_sample now, *then = slot->log_sample;
 	bool compared;
 
 	if (!READ_ONCE(slot->log) || kvmw_slot_shares(slot)) {
@@ -148,7 +148,7 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 			then->life = 0;
 		return false;
 	}
-	if (!look_at(slot, &now))
+	if (!sample_log(slot, &now))
 		return false;
 	/* A lost mark, which found no record, is in the log but not in our counts. */
 	compared = then && then->life == now.life && then->first.lost == now.last.lost;
@@ -159,7 +159,7 @@ static bool audit_slot(struct kvmw_slot *slot, bool *same)
 		then = kzalloc(sizeof(*then), GFP_KERNEL);	/* may fail: again next time */
 	if (then)
 		*then = now;
-	WRITE_ONCE(slot->looked, then);
+	WRITE_ONCE(slot->log_sample, then);
 	return compared;
 }
 

@@ -7,18 +7,18 @@
  *
  * While a vCPU stands still, the difference of a pair is constant; if the other count is only a
  * lower bound of ours, the difference never grows. While the vCPU runs, one of the two sides may be
- * ahead of the other by one event, as one thread runs a vCPU. So each look gives bounds of the
- * difference, and the bounds of all looks must overlap. A vCPU stands still if nobody holds its
+ * ahead of the other by one event, as one thread runs a vCPU. So each sample gives bounds of the
+ * difference, and the bounds of all samples must overlap. A vCPU stands still if nobody holds its
  * mutex, which KVM_RUN takes.
  *
  * No lock keeps the vCPU from running while its counts are read. So ours are read before and after
  * the others. If both results are equal, ours had these values when the others were read.
  *
  * If a hook saw the creation of a vCPU, the difference was 0 then. For any other vCPU the first
- * look is compared with nothing.
+ * sample is compared with nothing.
  *
  * A writer of KVM's debugfs files can reset KVM's counts to 0. Since then KVM cannot have counted
- * more than we have since the last look. An audit accepts such a count, and compares with it from
+ * more than we have since the last sample. An audit accepts such a count, and compares with it from
  * then on. Events that hits miss never look like that.
  */
 #include <linux/compiler.h>
@@ -39,15 +39,15 @@
 #include "records/record.h"
 #include "tasks/audit_vcpus.h"
 
-/* Number of vCPUs to look at in one section of kvm_lock. */
+/* Number of vCPUs to sample in one section of kvm_lock. */
 #define AT_A_TIME	8
 
 /* Number of tries before a running vCPU counts as too busy. */
-#define LOOK_TRIES	16
+#define SAMPLE_TRIES	16
 
-/* --- a look ----------------------------------------------------------------- */
+/* --- samples ---------------------------------------------------------------- */
 
-struct look {
+struct sample {
 	struct kvmw_vcpu	*vcpu;
 	bool			still;		/* the vCPU did not run */
 	u8			tells[KVMW_NR_PAIRS];
@@ -61,27 +61,27 @@ static bool is_in_use(const struct kvm_vcpu *kvcpu)
 }
 
 /*
- * look->still is right: the second check of the mutex sees a KVM_RUN that has not ended. If a
+ * sample->still is right: the second check of the mutex sees a KVM_RUN that has not ended. If a
  * KVM_RUN began after the first check and ended before the second, our counts differ when they are
  * read again. Returns false if they changed at each try. Context: the VM is pinned.
  */
-static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct look *look)
+static bool sample_vcpu(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct sample *sample)
 {
 	u64 before[KVMW_NR_PAIRS];
 	int tries;
 
-	look->vcpu = vcpu;
-	for (tries = 0; tries < LOOK_TRIES; tries++) {
+	sample->vcpu = vcpu;
+	for (tries = 0; tries < SAMPLE_TRIES; tries++) {
 		kvmw_pairs_ours(vcpu, before);
 		smp_rmb();	/* in this order: the vCPU's thread writes meanwhile */
-		look->still = !is_in_use(kvcpu);
+		sample->still = !is_in_use(kvcpu);
 		smp_rmb();	/* likewise */
-		kvmw_pairs_others(vcpu, kvcpu, look->others);
+		kvmw_pairs_others(vcpu, kvcpu, sample->others);
 		smp_rmb();	/* likewise */
-		look->still &= !is_in_use(kvcpu);
+		sample->still &= !is_in_use(kvcpu);
 		smp_rmb();	/* likewise */
-		kvmw_pairs_ours(vcpu, look->ours);
-		if (!memcmp(before, look->ours, sizeof(before)))
+		kvmw_pairs_ours(vcpu, sample->ours);
+		if (!memcmp(before, sample->ours, sizeof(before)))
 			return true;
 	}
 	return false;
@@ -91,13 +91,13 @@ static bool look_at(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct
 
 enum verdict { FIRST, SAME, TOO_FEW, TOO_MANY, RESET };
 
-/* True if KVM's whole count is at most what we counted since the last look, within @slack. */
+/* True if KVM's whole count is at most what we counted since the last sample, within @slack. */
 static bool was_reset(const struct kvmw_pair_bounds *known, u64 ours, u64 other, s64 slack)
 {
 	return (s64)other <= (s64)(ours - known->ours) + slack;
 }
 
-static enum verdict compare(const struct kvmw_vcpu *vcpu, const struct look *look, int i,
+static enum verdict compare(const struct kvmw_vcpu *vcpu, const struct sample *sample, int i,
 			    const struct kvmw_pair_bounds *now)
 {
 	const struct kvmw_pair_bounds *known = &vcpu->audit.pairs[i];
@@ -106,28 +106,28 @@ static enum verdict compare(const struct kvmw_vcpu *vcpu, const struct look *loo
 		return FIRST;
 	if (now->low > known->high)
 		return TOO_FEW;
-	if (look->tells[i] == KVMW_TELLS_LEAST)
+	if (sample->tells[i] == KVMW_TELLS_LEAST)
 		return SAME;
 	if (now->high >= known->low)
 		return SAME;
-	if (kvmw_pairs[i].kvms && was_reset(known, now->ours, look->others[i], !look->still))
+	if (kvmw_pairs[i].kvms && was_reset(known, now->ours, sample->others[i], !sample->still))
 		return RESET;
 	return TOO_MANY;
 }
 
-static void report(const struct kvmw_vcpu *vcpu, const struct look *look, int i, s64 diff)
+static void report(const struct kvmw_vcpu *vcpu, const struct sample *sample, int i, s64 diff)
 {
 	pr_warn_ratelimited("VM %llu (%s) vCPU %u: audit failed: %s: %llu counted, %lld expected\n",
 			    vcpu->obj.vm->obj.id, vcpu->obj.vm->name, vcpu->vcpu_id,
-			    kvmw_pairs[i].name, look->ours[i], (s64)look->others[i] - diff);
+			    kvmw_pairs[i].name, sample->ours[i], (s64)sample->others[i] - diff);
 }
 
-static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct look *look, int i)
+static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct sample *sample, int i)
 {
-	s64 diff = look->others[i] - look->ours[i], slack = !look->still;
-	struct kvmw_pair_bounds now = { diff - slack, diff + slack, look->ours[i], true };
+	s64 diff = sample->others[i] - sample->ours[i], slack = !sample->still;
+	struct kvmw_pair_bounds now = { diff - slack, diff + slack, sample->ours[i], true };
 	struct kvmw_pair_bounds *known = &vcpu->audit.pairs[i];
-	enum verdict verdict = compare(vcpu, look, i, &now);
+	enum verdict verdict = compare(vcpu, sample, i, &now);
 
 	switch (verdict) {
 	case SAME:
@@ -135,31 +135,31 @@ static enum verdict judge_pair(struct kvmw_vcpu *vcpu, const struct look *look, 
 		now.high = min(now.high, known->high);
 		break;
 	case TOO_FEW:
-		report(vcpu, look, i, known->high);
+		report(vcpu, sample, i, known->high);
 		break;
 	case TOO_MANY:
-		report(vcpu, look, i, known->low);
+		report(vcpu, sample, i, known->low);
 		break;
 	default:
 		break;
 	}
-	if (look->tells[i] == KVMW_TELLS_LEAST)
+	if (sample->tells[i] == KVMW_TELLS_LEAST)
 		now.low = S64_MIN;
 	*known = now;
 	return verdict;
 }
 
 /* Returns the needs that are refuted: KVMW_NEED_*. */
-static u64 judge(struct kvmw_vcpu *vcpu, const struct look *look, bool *compared)
+static u64 judge(struct kvmw_vcpu *vcpu, const struct sample *sample, bool *compared)
 {
 	enum verdict verdict;
 	u64 refuted = 0;
 	int i;
 
 	for (i = 0; i < KVMW_NR_PAIRS; i++) {
-		if (look->tells[i] == KVMW_TELLS_NOTHING)
+		if (sample->tells[i] == KVMW_TELLS_NOTHING)
 			continue;
-		verdict = judge_pair(vcpu, look, i);
+		verdict = judge_pair(vcpu, sample, i);
 		*compared |= verdict != FIRST && verdict != RESET;
 		if (verdict == TOO_FEW || verdict == TOO_MANY)
 			refuted |= kvmw_pairs[i].need;
@@ -169,8 +169,9 @@ static u64 judge(struct kvmw_vcpu *vcpu, const struct look *look, bool *compared
 
 /* --- audits ----------------------------------------------------------------- */
 
-/* Fill looks at some of the vCPUs. Returns how many, or -ESRCH. */
-static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, struct look *looks)
+/* Sample some of the vCPUs. Returns how many, or -ESRCH. */
+static int sample_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr,
+		       struct sample *samples)
 {
 	const struct kvm_vcpu *kvcpu;
 	int i, filled = 0;
@@ -182,10 +183,10 @@ static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, 
 		kvcpu = READ_ONCE(vcpus[i]->key);
 		if (!kvcpu)
 			continue;
-		if (!look_at(kvmw_to_vcpu(vcpus[i]), kvcpu, &looks[filled]))
+		if (!sample_vcpu(kvmw_to_vcpu(vcpus[i]), kvcpu, &samples[filled]))
 			continue;
 		/* What ceases to be exact meanwhile is taken for a bound. */
-		kvmw_pairs_tell(vm, kvcpu, looks[filled].tells);
+		kvmw_pairs_tell(vm, kvcpu, samples[filled].tells);
 		filled++;
 	}
 	kvmw_unpin();
@@ -194,7 +195,7 @@ static int look_at_some(struct kvmw_vm *vm, struct kvmw_object **vcpus, int nr, 
 
 bool kvmw_audit_vcpus(struct kvmw_vm *vm)
 {
-	struct look looks[AT_A_TIME];
+	struct sample samples[AT_A_TIME];
 	struct kvmw_object **vcpus;
 	bool compared = false;
 	u64 refuted = 0;
@@ -204,9 +205,9 @@ bool kvmw_audit_vcpus(struct kvmw_vm *vm)
 	if (nr < 0)
 		return true;
 	for (i = 0; i < nr; i += AT_A_TIME) {
-		n = look_at_some(vm, vcpus + i, min(nr - i, AT_A_TIME), looks);
+		n = sample_some(vm, vcpus + i, min(nr - i, AT_A_TIME), samples);
 		for (j = 0; j < n; j++)
-			refuted |= judge(looks[j].vcpu, &looks[j], &compared);
+			refuted |= judge(samples[j].vcpu, &samples[j], &compared);
 		cond_resched();
 	}
 	kvmw_put_all(vcpus, nr);
@@ -225,14 +226,14 @@ bool kvmw_audit_vcpus(struct kvmw_vm *vm)
 void kvmw_audit_vcpu_last(struct kvmw_vcpu *vcpu)
 {
 	struct kvmw_vm *vm = vcpu->obj.vm;
-	struct look look = { .still = true };
+	struct sample sample = { .still = true };
 	u64 refuted;
 
 	lockdep_assert_held(&vm->lock);
-	memcpy(look.tells, vcpu->audit.tells, sizeof(look.tells));
-	memcpy(look.others, vcpu->audit.others, sizeof(look.others));
-	kvmw_pairs_ours(vcpu, look.ours);
-	refuted = judge(vcpu, &look, &vm->ends_compared);
+	memcpy(sample.tells, vcpu->audit.tells, sizeof(sample.tells));
+	memcpy(sample.others, vcpu->audit.others, sizeof(sample.others));
+	kvmw_pairs_ours(vcpu, sample.ours);
+	refuted = judge(vcpu, &sample, &vm->ends_compared);
 	vm->ends_refuted |= refuted;
 	WRITE_ONCE(vm->refuted, vm->refuted | refuted);
 }

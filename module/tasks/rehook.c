@@ -50,7 +50,7 @@ static void forget_all(void)
 	kvmw_housekeep();
 }
 
-static void begin_anew(void)
+static void start_over(void)
 {
 	kvmw_hooks_detach();
 	forget_all();
@@ -67,7 +67,7 @@ static void try_again(void)
 	kvmw_housekeep();	/* adopts the VMs */
 }
 
-static void look(void)
+static void check_hooks(void)
 {
 	struct kvmw_hook_changes changes;
 
@@ -76,7 +76,7 @@ static void look(void)
 	tell(changes.lost, "are switched off: what depends on them is unavailable");
 	tell(changes.back, "work again, and have missed events");
 	if (changes.records) {
-		begin_anew();
+		start_over();
 		return;
 	}
 	/* Mark the current VMs first, so that no reader takes an incomplete number for complete. */
@@ -90,9 +90,9 @@ static void look(void)
 
 void kvmw_rehook(void)
 {
-	static DEFINE_MUTEX(look_lock);
+	static DEFINE_MUTEX(check_lock);
 
-	mutex_lock(&look_lock);
-	look();
-	mutex_unlock(&look_lock);
+	mutex_lock(&check_lock);
+	check_hooks();
+	mutex_unlock(&check_lock);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a VM's memory holds, from outside. See memory_sample.h.
+ * Read what a VM's memory holds, from outside. See memory_sample.h.
  *
- * A thread does all that touches the process, see patience.h. What it works on, struct job, is its
- * own until it has ended.
+ * A thread of its own does all that touches the VMM's process: see patience.h. It owns its struct
+ * job until it ends.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,28 +37,28 @@
 
 #define PAGE_BYTES	4096
 #define PAGE_WORDS	(PAGE_BYTES / sizeof(__u64))
-/* So few that what the page map said is still fresh when they are read */
+/* Pages in a batch: few, so that the page map is still right when they are read */
 #define BATCH		32
 #define NSEC_PER_MSEC	1000000ULL
-/* Beside the time that looks are apart: a page takes about a microsecond. */
+/* Time limit, besides the waits between looks; reading a page takes about a microsecond. */
 #define PATIENCE_MS	30000
 #define MAX_MS		60000
 #define MAX_SLOTS	65536
 #define MAX_MAPS	(64 << 20)
 #define MAX_FDS		65536
 
-/* Of a bell curve: one in a hundred has a square above this. */
+/* The square of a normally distributed value exceeds this once in a hundred. */
 #define ONE_IN_A_HUNDRED	6.63
 
-/* Of /proc/PID/pagemap */
+/* Bits of /proc/PID/pagemap */
 #define MAP_PRESENT	0x8000000000000000ULL
 #define MAP_SWAPPED	0x4000000000000000ULL
 
 /**
- * struct range - memory of the VMM's that is in a slot
+ * struct range - a range of the VMM's memory that is in a slot
  * @begin:	address
  * @end:	behind it
- * @first:	pages in the ranges before
+ * @first:	number of pages in the ranges before this one
  * @slot:	index in job->slots
  * @private:	the slot has private memory elsewhere (guest_memfd)
  */
@@ -87,13 +87,13 @@ struct area {
 };
 
 /**
- * struct page - a page that is looked at
- * @address:	in the VMM
+ * struct page - a page of the sample
+ * @address:	its address in the VMM
  * @range:	index in job->ranges
- * @kind:	what it was at the last look
- * @first:	what it was at the first look
- * @hash:	of its contents at the first look
- * @changed:	it has been found to be different
+ * @kind:	its state at the last look
+ * @first:	its state at the first look
+ * @hash:	hash of its contents at the first look
+ * @changed:	a later look found other contents
  */
 struct page {
 	__u64 address;
@@ -106,24 +106,24 @@ struct page {
 /**
  * struct job - what the thread works on
  * @process:	the VMM
- * @pagemap:	of the VMM
- * @ranges:	sorted by address, none in another
- * @nr_ranges:	how many
- * @slots:	what is found, by slot
- * @nr_slots:	how many
- * @total:	pages in all ranges
- * @areas:	sorted by address
- * @nr_areas:	how many
- * @room:	for how many there is memory
- * @pages:	to look at, sorted by address
- * @nr:		how many
- * @encrypted:	their contents mean nothing
- * @on_demand:	what is absent may be filled by userfaultfd
- * @seed:	of hashes: which pages have the same one is not for the guest to know
- * @after_ms:	when to look again
- * @dirtying:	what is found then; @nr_looks is how often to look
- * @err:	why it ended early
- * @why:	in words
+ * @pagemap:	the VMM's /proc/PID/pagemap
+ * @ranges:	memory in slots, sorted by address; ranges do not overlap
+ * @nr_ranges:	number of ranges
+ * @slots:	the result for each slot
+ * @nr_slots:	number of slots
+ * @total:	number of pages in all ranges
+ * @areas:	lines of /proc/PID/maps, sorted by address
+ * @nr_areas:	number of areas
+ * @room:	number of areas for which memory is allocated
+ * @pages:	the sample, sorted by address
+ * @nr:		number of pages in the sample
+ * @encrypted:	the guest's memory is encrypted, so its contents mean nothing
+ * @on_demand:	the VMM fills absent pages by userfaultfd
+ * @seed:	of hashes: random, so that a guest cannot make pages of equal hash
+ * @after_ms:	times at which to look again
+ * @dirtying:	the result of these looks; @nr_looks is their number
+ * @err:	why the job ended early
+ * @why:	the same in words
  */
 struct job {
 	struct proc process;
@@ -145,7 +145,7 @@ struct job {
 	char why[MONITOR_WHY];
 };
 
-/* The first reason is kept. */
+/* Keep the first reason. */
 static void note_why(struct job *job, const char *why)
 {
 	if (!*job->why)
@@ -188,7 +188,7 @@ static void add_slot(struct job *job, const struct kvmwatch_slot *slot)
 	found->id = slot->id;
 }
 
-/* Two slots may show the same memory: it counts with the one that begins first. */
+/* Two slots may have the same memory. It counts for the slot that begins first. */
 static void cut_ranges(struct job *job)
 {
 	__u64 end = 0;
@@ -243,13 +243,13 @@ static size_t range_of(const struct job *job, __u64 number)
 	return low;
 }
 
-/* Part @i of @nr equal parts of the pages begins here. */
+/* The first page of part @i of @nr equal parts */
 static __u64 part(const struct job *job, size_t i, size_t nr)
 {
 	return job->total / nr * i + job->total % nr * i / nr;
 }
 
-/* One of each part: evenly spread, and yet nobody knows which ones. */
+/* Choose one page of each part at random: evenly spread, and nobody can predict which. */
 static int choose_pages(struct job *job, size_t nr)
 {
 	__u64 random, low, high, number;
@@ -281,7 +281,7 @@ static int compare_pages(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-/* Those that the caller names, as far as they are in a slot */
+/* Take the pages that the caller names, except those in no slot. */
 static int take_pages(struct job *job, const __u64 *addresses, size_t nr)
 {
 	size_t i, range = 0;
@@ -334,7 +334,7 @@ static int add_area(struct job *job, const struct area *area)
 	return 0;
 }
 
-/* Those that may be in a slot. Lines are in order. */
+/* Keep the areas that may be in a slot. The kernel sorts the lines by address. */
 static int read_areas(struct job *job)
 {
 	const __u64 low = job->ranges[0].begin, high = job->ranges[job->nr_ranges - 1].end;
@@ -374,8 +374,8 @@ static struct area *area_of(const struct job *job, __u64 address)
 }
 
 /*
- * Of a file of hugetlbfs only is known whether it has data at all: none if the VMM has its pages
- * for itself. Devices tell nothing.
+ * Of a hugetlbfs file, the kernel tells only whether it has data at all; it has none if all its
+ * pages are private to the VMM. Devices tell nothing.
  */
 static void judge_file(struct area *area)
 {
@@ -407,7 +407,7 @@ static void try_file(struct job *job, struct area *area)
 	area->fd = -1;
 }
 
-/* Is there data in the file where the page would be? A hole reads as zero. */
+/* Has the file data at the page's offset? A hole reads as zero. */
 static enum memory_kind kind_in_file(struct job *job, struct area *area, __u64 address)
 {
 	const off_t at = address - area->begin + area->offset;
@@ -448,7 +448,7 @@ static enum memory_kind kind_of_absent(struct job *job, const struct page *page)
 	return area->inode ? kind_in_file(job, area, page->address) : MEMORY_ABSENT;
 }
 
-/* An fd of the VMM's tells what its memory is. */
+/* Open fds of the VMM tell what kind of memory the guest has. */
 static void judge_fd(struct job *job, const char *link)
 {
 	if (!strcmp(link, "/dev/sev")) {
@@ -488,12 +488,12 @@ static int look_at_fds(struct job *job)
 
 /**
  * struct batch - pages that are read together
- * @pages:	them
- * @nr:		how many
- * @contents:	what they hold
- * @remote:	where those are that are present
- * @present:	which ones these are
- * @nr_present:	how many
+ * @pages:	the pages
+ * @nr:		number of pages
+ * @contents:	their contents
+ * @remote:	addresses of the pages that are present
+ * @present:	indices in @pages of the pages that are present
+ * @nr_present:	number of these
  */
 struct batch {
 	struct page *pages;
@@ -514,7 +514,7 @@ static bool is_zero(const __u64 *page)
 	return !bits;
 }
 
-/* Not for those who would fool us, but for others it is one in 2^64. */
+/* Two pages that nobody forged have the same hash once in 2^64. */
 static __u64 hash_of(const struct job *job, const __u64 *page)
 {
 	__u64 lanes[4] = { job->seed, job->seed + 1, job->seed + 2, job->seed + 3 };
@@ -534,7 +534,7 @@ static __u64 hash_of(const struct job *job, const __u64 *page)
 	return hash;
 }
 
-/* What the page map says. The page is not touched. */
+/* Read the state of a page from the page map, without touching the page. */
 static void ask_pagemap(struct job *job, struct batch *batch)
 {
 	struct page *page;
@@ -569,7 +569,7 @@ static void give_up(struct job *job, struct page *page, int err)
 		note_why(job, "pages of the VMM's can't be read (secret or a device's memory)");
 }
 
-/* Reading stops at the first page that can't be read; those behind it are read then. */
+/* A read stops at the first page that can't be read. Skip that page, and read on. */
 static int read_present(struct job *job, struct batch *batch)
 {
 	struct iovec local;
@@ -593,7 +593,7 @@ static int read_present(struct job *job, struct batch *batch)
 	return 0;
 }
 
-/* Those whose contents mean something: what is done with them is @take's. */
+/* Call @take for each page whose contents mean something. */
 static void take_present(struct job *job, struct batch *batch,
 			 void (*take)(struct job *job, struct page *page, const __u64 *contents))
 {
@@ -615,9 +615,8 @@ static void take_present(struct job *job, struct batch *batch,
 }
 
 /*
- * Look at all pages, always in the same order, so that each has the same time between two looks.
- * Returns 0 or why it ended early; *@when is set to the mean of the times at which they were looked
- * at.
+ * Look at all pages, always in the same order, so that the time between two looks is the same for
+ * each page. Returns 0, or why the job ends early. Sets *@when to the mean time of this look.
  */
 static int look(struct job *job, const bool *over, __u64 *when,
 		void (*take)(struct job *job, struct page *page, const __u64 *contents))
@@ -642,7 +641,7 @@ static int look(struct job *job, const bool *over, __u64 *when,
 	}
 	free(batch);
 	*when = begin + sum / job->nr;
-	/* Its number may have been another process's if it had ended before. */
+	/* If it had ended before, another process may have got its pid. */
 	if (proc_has_ended(&job->process))
 		err = -ESRCH;
 	return err == -ESRCH ? fail(job, err, "the VM has ended") : err;
@@ -681,9 +680,10 @@ static void sample_work(void *arg, const bool *over)
 }
 
 /*
- * How uncertain a share is of which one page of each part of the memory tells: neighbouring parts
- * are alike, so what differs between two is what one may be off by. That errs on the high
- * side. What was never seen may be there still: at least as much as one page stands for.
+ * The standard error of a share that is estimated from one page of each part of the memory.
+ * Neighbouring parts are alike, so the difference between two of them shows how far one page may be
+ * off. That errs on the high side. A kind that was never seen may still be there: the error is at
+ * least what one page stands for.
  */
 static struct memory_estimate estimate(const struct job *job,
 				       bool (*counts)(const struct page *page, int what), int what)
@@ -720,7 +720,7 @@ static bool has_private(const struct job *job)
 	return false;
 }
 
-/* @pages are those of one slot, evenly spread and in the order of addresses. */
+/* @pages are the sample's pages of one slot: evenly spread, sorted by address. */
 static void find_parts(struct memory_slot *slot, const struct page *pages)
 {
 	size_t i, from, to;
@@ -737,7 +737,7 @@ static void find_parts(struct memory_slot *slot, const struct page *pages)
 	}
 }
 
-/* The pages of a slot follow each other, unless the VMM has put it in between others. */
+/* A slot's pages are adjacent in the sample, unless its memory lies between that of others. */
 static void find_all_parts(struct job *job)
 {
 	struct memory_slot *slot;
@@ -797,7 +797,7 @@ static void take_again(struct job *job, struct page *page, const __u64 *contents
 		page->changed |= hash_of(job, contents) != page->hash;
 }
 
-/* Is it known what the page held at first? */
+/* Are the page's contents at the first look known? */
 static bool was_known(const struct page *page)
 {
 	return page->first == MEMORY_ZERO || page->first == MEMORY_DATA ||
@@ -805,8 +805,8 @@ static bool was_known(const struct page *page)
 }
 
 /*
- * Is it known whether it has changed? What was swapped out since has been as it was, or not. What
- * had never been touched and is in swap now was touched.
+ * Is it known whether the page changed? A page that has been swapped out since may have changed
+ * before. A page that was absent at first and is in swap now has changed.
  */
 static bool is_known(const struct page *page)
 {
@@ -852,7 +852,7 @@ static void note_first(struct job *job)
 	}
 }
 
-/* In short pieces, until nobody waits any more. */
+/* Sleep in short pieces, and stop when nobody waits for the job any more. */
 static void wait_until(__u64 until, const bool *over)
 {
 	struct timespec ts = { .tv_nsec = 10 * NSEC_PER_MSEC };
@@ -926,7 +926,7 @@ static int job_prepare(struct job *job, int pid, const struct kvmwatch_slot *slo
 	return addresses ? take_pages(job, addresses, nr) : choose_pages(job, nr);
 }
 
-/* 0: the job is the caller's again; else it is gone, and @why says why. */
+/* Returns 0 if the caller owns the job again. Otherwise the job is gone; @why has the reason. */
 static int job_do(struct job *job, void (*work)(void *arg, const bool *over), unsigned int ms,
 		  char *why)
 {
@@ -948,7 +948,10 @@ static int job_do(struct job *job, void (*work)(void *arg, const bool *over), un
 	}
 }
 
-/* 0 and a job, or @why says why not. @addresses: of the pages to look at; NULL: any @nr. */
+/*
+ * Make a job that looks at the pages at @addresses, or if NULL, at any @nr pages. Returns 0, or an
+ * error with the reason in @why.
+ */
 static int job_new(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
 		   const __u64 *addresses, size_t nr, struct job **job, char *why)
 {
@@ -1018,7 +1021,7 @@ bool memory_sent_whole(enum memory_kind kind)
 	return kind != MEMORY_ZERO && kind != MEMORY_ABSENT;
 }
 
-/* Both are sorted by address; of what was looked at then, some may be in no slot any more. */
+/* Both are sorted by address. Some pages of the sample may be in no slot any more. */
 static double growth_of(const struct job *job, const struct memory_sample *sample)
 {
 	const struct page *page = job->pages, *end = job->pages + job->nr;

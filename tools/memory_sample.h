@@ -21,8 +21,8 @@
 
 struct kvmwatch_slot;
 
-#define MEMORY_SAMPLE_PAGES	1024	/* what to look at for contents */
-#define MEMORY_DIRTY_PAGES	8192	/* what to look at for changes: hot pages may be few */
+#define MEMORY_SAMPLE_PAGES	1024	/* pages to sample for contents */
+#define MEMORY_DIRTY_PAGES	8192	/* pages to sample for changes: hot pages may be few */
 #define MEMORY_MAX_PAGES	(256 * 1024)
 #define MEMORY_MAX_LOOKS	16
 
@@ -40,26 +40,25 @@ enum memory_kind {
 };
 
 /*
- * A number of pages, estimated from a sample, and its standard error, which errs on the high side;
- * negative: not known
+ * A number of pages, estimated from a sample, and its standard error, which errs on the high side.
+ * Negative: unknown.
  */
 struct memory_estimate {
 	double pages;
 	double error;
 };
 
-#define MEMORY_PARTS		64	/* of a slot, to tell where it has data */
+#define MEMORY_PARTS		64	/* parts of a slot, to tell where it has data */
 
 /**
  * struct memory_slot - what was found in one slot
  * @as_id:	its address space
  * @id:		its number
- * @pages:	of 4 KiB
- * @looked:	how many of them were looked at
- * @found:	as what
- * @nr_parts:	parts of the slot in the order of addresses, all of the same size; 0: nothing was
- *		looked at
- * @zero:	for each of them the share of what was looked at there that is zero or absent
+ * @pages:	its pages of 4 KiB
+ * @looked:	number of its pages in the sample
+ * @found:	number of these for each state
+ * @nr_parts:	equal parts of the slot, sorted by address; 0: no page was in the sample
+ * @zero:	for each part, the share of its sampled pages that are zero or absent
  */
 struct memory_slot {
 	__u16 as_id, id;
@@ -71,9 +70,9 @@ struct memory_slot {
 };
 
 /**
- * struct memory_page - a page that was looked at
- * @address:	in the VMM
- * @kind:	what it was
+ * struct memory_page - a page of the sample
+ * @address:	its address in the VMM
+ * @kind:	its state
  */
 struct memory_page {
 	__u64 address;
@@ -82,17 +81,17 @@ struct memory_page {
 
 /**
  * struct memory_sample - what was found
- * @pages:	in all slots, each page of the VMM's counted once
- * @looked:	how many were looked at
- * @found:	as what
- * @estimate:	of how many pages there are of each kind
- * @encrypted:	the guest's memory is encrypted, or part of it is where the VMM has no access: what
- *		that holds is unknown; @why says more
- * @slots:	by slot, those that were looked at
- * @nr_slots:	how many
- * @taken:	the @looked pages themselves
+ * @pages:	pages in all slots, each page of the VMM's counted once
+ * @looked:	number of pages in the sample
+ * @found:	number of these for each state
+ * @estimate:	estimated number of pages in all slots, for each state
+ * @encrypted:	the contents of all or part of the memory are unknown, as it is encrypted or the
+ *		VMM has no access to it; @why says more
+ * @slots:	the result for each slot that has sampled pages
+ * @nr_slots:	number of these slots
+ * @taken:	the @looked pages of the sample
  * @ns:		how long it took
- * @why:	why some or all are unknown, for a message; "": none is
+ * @why:	why some or all pages are unknown, for a message; "": all are known
  */
 struct memory_sample {
 	__u64 pages;
@@ -110,53 +109,53 @@ struct memory_sample {
 /**
  * memory_sample() - look at pages chosen at random
  * @pid: the VMM's process
- * @slots: of the VM, as kvmwatch_list_slots() lists them; only those of address space 0 that
- *	the VMM made are looked at
- * @nr_slots: how many
- * @nr: how many pages to look at, evenly spread; if there are no more than that, all are
- * @sample: filled; to be freed with memory_sample_free(), whatever is returned
+ * @slots: the VM's slots, as kvmwatch_list_slots() lists them; only slots of address space 0 that
+ *	the VMM made are sampled
+ * @nr_slots: number of slots
+ * @nr: number of pages to sample, evenly spread; at most as many as there are
+ * @sample: filled; free it with memory_sample_free(), whatever is returned
  *
- * Return: 0, also when everything is unknown; else with @why:
+ * Return: 0, also if everything is unknown; or an error, with the reason in @why:
  *  -ESRCH: there is no such process, or it has ended;
- *  -EACCES: no right to look into it;
+ *  -EACCES: no right to read its memory;
  *  -ENOENT: the VM has no memory;
- *  -ETIMEDOUT: the process does not let itself be looked at (it is stuck in the kernel);
+ *  -ETIMEDOUT: the process is stuck in the kernel, so its memory cannot be read;
  *  -EINTR: a signal came; -EINVAL; -ENOMEM.
  */
 int memory_sample(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
 		  struct memory_sample *sample);
 void memory_sample_free(struct memory_sample *sample);
 
-/* Does a migration send such a page whole? What cannot be looked into may have data. */
+/* Does a migration send such a page whole? A page of unknown contents may have data. */
 bool memory_sent_whole(enum memory_kind kind);
 
 /**
  * memory_growth() - look at the pages of a sample once more: has the VM more data now?
- * @pid: as memory_sample()
+ * @pid: as for memory_sample()
  * @slots: likewise
  * @nr_slots: likewise
- * @sample: what was found
- * @growth: set to how many pages more of the VM have data, less than 0 if fewer; 0 if as many would
- *	seem to in one of a hundred VMs that have as many as before
+ * @sample: the earlier sample
+ * @growth: set to the estimated increase of pages with data, negative for a decrease; 0 if chance
+ *	shows as much in one of a hundred VMs that did not change
  *
- * Other pages than those of the sample would differ by chance, these do not.
+ * A new sample of other pages would differ by chance. The same pages do not.
  *
- * Return: as memory_contents().
+ * Return: as for memory_contents().
  */
 int memory_growth(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
 		  const struct memory_sample *sample, double *growth);
 
 /**
  * memory_contents() - look at some pages
- * @pid: as memory_sample()
+ * @pid: as for memory_sample()
  * @slots: likewise
  * @nr_slots: likewise
- * @addresses: of the pages, in the VMM; one that is in no slot is passed over
- * @nr: how many
- * @found: set to how many of them are what
+ * @addresses: addresses of the pages in the VMM; pages in no slot are skipped
+ * @nr: number of addresses
+ * @found: set to the number of pages for each state
  * @why: set, as in struct memory_sample
  *
- * Return: as memory_sample(); -ENOENT: none of them is in a slot.
+ * Return: as for memory_sample(); -ENOENT: none of the pages is in a slot.
  */
 int memory_contents(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
 		    const __u64 *addresses, size_t nr, size_t found[MEMORY_KINDS],
@@ -167,8 +166,8 @@ int memory_contents(int pid, const struct kvmwatch_slot *slots, size_t nr_slots,
  * @ns:		time since the pages' first look, on average
  * @looked:	pages that could be compared
  * @changed:	pages whose contents differed at this look or an earlier one
- * @zero:	those of them that are zero now
- * @dirtied:	estimate for the whole VM but for the part of it that is unknown
+ * @zero:	those of @changed that are zero now
+ * @dirtied:	estimated number of changed pages in the VM, without its unknown part
  */
 struct memory_look {
 	__u64 ns;
@@ -180,15 +179,15 @@ struct memory_look {
 
 /**
  * struct memory_dirtying - the first-touch curve, by contents
- * @pages:	in all slots
- * @looked:	how many were looked at
- * @unknown:	how many of them are unknown
- * @looks:	at increasing times
- * @nr_looks:	how many
+ * @pages:	pages in all slots
+ * @looked:	number of pages in the sample
+ * @unknown:	number of these whose contents are unknown
+ * @looks:	results, at increasing times
+ * @nr_looks:	number of looks
  * @why:	as in struct memory_sample
  *
- * A page counts if it has other contents than at first. One that was written with what was there
- * does not, nor one that was changed and has been changed back. The VMM's own writes count.
+ * A page counts if its contents differ from those at the first look. A page that was written with
+ * the same contents, or changed back, does not count. The VMM's own writes count.
  */
 struct memory_dirtying {
 	__u64 pages;
@@ -201,17 +200,17 @@ struct memory_dirtying {
 
 /**
  * memory_dirtying() - watch pages chosen at random for changes
- * @pid: as memory_sample()
+ * @pid: as for memory_sample()
  * @slots: likewise
  * @nr_slots: likewise
- * @nr: how many pages
+ * @nr: number of pages
  * @after_ms: times after which to look again, increasing, the last at most a minute
- * @nr_looks: how many times
+ * @nr_looks: number of these times
  * @dirtying: filled
  *
- * A look takes as long as reading @nr pages takes; one that is late is at the time that it says.
+ * A look takes as long as it takes to read @nr pages. A late look has its real time.
  *
- * Return: as memory_sample().
+ * Return: as for memory_sample().
  */
 int memory_dirtying(int pid, const struct kvmwatch_slot *slots, size_t nr_slots, size_t nr,
 		    const unsigned int *after_ms, size_t nr_looks,

@@ -20,7 +20,7 @@
 #define RUNNING_TYPES	"/sys/kernel/btf/vmlinux"
 #define MAX_PATH	4096
 
-/* One set of keys for both tables, so that they make one CSV file. */
+/* Both tables share one set of keys, so that they make one CSV file. */
 enum {
 	COL_KIND, COL_NAME, COL_TRUST, COL_FUNCTION, COL_FORM, COL_VIA, COL_BY, COL_REASON,
 	COL_KVM, COL_VMLINUX, COL_PROVEN, COL_TESTED, COL_ABSENT, COL_UNAVAILABLE,
@@ -65,7 +65,7 @@ static const struct output_column kernel_columns[NR_COLS] = {
 
 /* --- which files ----------------------------------------------------------- */
 
-/* The first of several paths that is there, in @path; false: none. */
+/* Set @path to the first of several paths that exists. Returns false if none does. */
 static bool try_path(char path[MAX_PATH], const char *front, const char *release, const char *rest)
 {
 	return snprintf(path, MAX_PATH, "%s%s%s", front, release, rest) < MAX_PATH &&
@@ -95,7 +95,10 @@ static int complain_no_kvm(const char *release)
 	return complain("check", "/lib/modules/%s has no kvm.ko; give the path of one", release);
 }
 
-/* Where @kvm was installed: what stands in front of lib/modules/RELEASE; false: elsewhere. */
+/*
+ * Find where @kvm was installed: the part of its path before lib/modules/RELEASE. Returns false if
+ * its path has no such part.
+ */
 static bool find_root(char root[MAX_PATH], const char *kvm, const char *release)
 {
 	char middle[160];
@@ -112,7 +115,7 @@ static bool find_root(char root[MAX_PATH], const char *kvm, const char *release)
 	return true;
 }
 
-/* Where distributions have the image of a kernel, or its types. */
+/* Find a kernel's image or types where distributions install them. */
 static bool find_vmlinux(char path[MAX_PATH], const char *kvm, const char *release)
 {
 	static const char *const places[][2] = {
@@ -127,7 +130,7 @@ static bool find_vmlinux(char path[MAX_PATH], const char *kvm, const char *relea
 
 	if (!find_root(root, kvm, release))
 		snprintf(root, sizeof(root), "/");
-	/* What was unpacked elsewhere may be another build of the same release. */
+	/* The running kernel may be another build of the same release than an unpacked kvm.ko. */
 	if (!strcmp(root, "/") && !uname(&name) && !strcmp(name.release, release) &&
 	    try_path(path, RUNNING_TYPES, "", ""))
 		return true;
@@ -141,10 +144,10 @@ static bool find_vmlinux(char path[MAX_PATH], const char *kvm, const char *relea
 
 /* --- types ----------------------------------------------------------------- */
 
-/* A kvm.ko with its types, and vmlinux's */
+/* A kvm.ko with its types and vmlinux's */
 struct subject {
 	char kvm_path[MAX_PATH];
-	char vmlinux_path[MAX_PATH];	/* "": none was needed */
+	char vmlinux_path[MAX_PATH];	/* "": it was not needed */
 	struct kvm_file kvm;
 	struct blob vmlinux;
 	struct kvmw_btf btf;

@@ -2,8 +2,8 @@
 /*
  * kvmwatch doctor: what stands out in VMs and on this host, by the rules of doctor.h.
  *
- * There are two looks, and rules are about the time between them, or about the second one. A VM or
- * a vCPU that came in between is left out: it was not looked at for as long as that.
+ * It takes two samples. Some rules judge the time between them, others the second sample. A VM or
+ * vCPU that is not in both is left out.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static const struct output_column columns[NR_COLS] = {
 	[COL_TIME]	= { "time_ns",		NULL,		true },
 };
 
-/* --- Look ----------------------------------------------------------------- */
+/* --- Sample --------------------------------------------------------------- */
 
 static void looks_free(struct looks *looks)
 {
@@ -103,7 +103,7 @@ static bool find_both(const struct pair *p, const char *name, struct kvmwatch_va
 	       sample_stat(p->before, p->was, kvmwatch_all_find(p->before->all, name), was);
 }
 
-/* How many values a histogram has got. */
+/* Number of values in a histogram */
 static struct maybe counted(const struct pair *p, const char *name)
 {
 	struct kvmwatch_value now, was;
@@ -117,8 +117,8 @@ static struct maybe counted(const struct pair *p, const char *name)
 }
 
 /*
- * A reason that has not come since takes no time by coming: the vCPU may have been stopped, or have
- * nothing to do in the VMM.
+ * Skip a reason without an exit in the interval: its time grows because the VMM has stopped the
+ * vCPU, or has nothing for it to do.
  */
 static void find_exits(const struct pair *p, struct doctor_vcpu *vcpu)
 {
@@ -142,7 +142,7 @@ static void find_exits(const struct pair *p, struct doctor_vcpu *vcpu)
 	}
 }
 
-/* Has it a window to poll in, or had it one? */
+/* Has the vCPU a polling window, or had it one before? */
 static struct maybe find_polls(const struct pair *p)
 {
 	static const char *const changes[] = {
@@ -199,11 +199,11 @@ static void look_at_vm(const struct pair *p, struct doctor_vm *vm)
 /* --- Show ----------------------------------------------------------------- */
 
 /**
- * struct worst - of all vCPUs of a VM, the one to show
- * @verdict:	of it
- * @vcpu:	which one it is
- * @nr:		how many were looked at
- * @found:	and how many stand out
+ * struct worst - the vCPU of a VM that is shown
+ * @verdict:	its verdict
+ * @vcpu:	its number
+ * @nr:		number of vCPUs that were judged
+ * @found:	number of those that stand out
  */
 struct worst {
 	struct doctor_verdict verdict;
@@ -277,7 +277,7 @@ static void show_verdict(struct output *out, struct doctor *doctor, enum doctor_
 	output_u64(out, COL_TIME, now->all->begin_ns, NULL);
 }
 
-/* A table has what stands out or is unknown; programs get all. */
+/* Tables have only verdicts that stand out or are unknown; JSON and CSV have all. */
 static void end_row(struct output *out, enum doctor_state state)
 {
 	if (out->format == OUTPUT_TEXT && state == DOCTOR_WELL)
@@ -331,7 +331,7 @@ static void show_vcpus(struct output *out, struct doctor *doctor, const struct l
 		show_worst(out, doctor, rule, &worst[rule], vm, &now->vms);
 }
 
-/* Returns whether it was there at both looks. */
+/* Returns whether it is in both samples. */
 static bool show_vm(struct output *out, struct doctor *doctor, const struct looks *now,
 		    const struct vm *vm)
 {

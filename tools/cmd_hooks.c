@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvmwatch hooks: where the module is attached to KVM and where it is not, and
- * which statistics are unavailable for that.
+ * kvmwatch hooks: where the module is attached to KVM and where it is not, and which statistics are
+ * unavailable because of that.
  */
 #include <stdbool.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include "output.h"
 #include "repeat.h"
 
-/* One set of keys for both tables, so that they make one CSV file. */
+/* Both tables share one set of keys, so that they make one CSV file. */
 enum {
 	COL_TYPE, COL_OF, COL_NAME, COL_TARGET, COL_VIA, COL_TRUST, COL_BY, COL_HITS,
 	COL_MISSES, COL_NEEDS, COL_REASON, COL_TIME, NR_COLS
@@ -55,7 +55,7 @@ static const char *trust_of(const struct kvmwatch_hook *hook)
 	return hook->flags & KVMWATCH_HOOK_TESTED ? "tested" : NULL;
 }
 
-/* An older module has only the short reason. */
+/* An older module gives only the short reason. */
 static const char *reason_of(const struct kvmwatch_hook *hook)
 {
 	if (*hook->why)

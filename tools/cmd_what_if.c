@@ -2,8 +2,8 @@
 /*
  * kvmwatch haltpoll --what-if: what other parameters of halt polling would have cost and saved.
  *
- * For a while it records each halt of the VMs. Then it goes through KVM's algorithm with them, each
- * vCPU for itself, with the parameters that KVM has, with those that are asked for, and with many.
+ * It records each halt of the VMs for some time. Then it replays KVM's algorithm over the halts of
+ * each vCPU: with KVM's current parameters, and with those that the user gives, or with many.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 
 #define DEFAULT_TIME_NS	10000000000ULL
 #define BUFFER_KB	4096	/* an event takes 64 bytes */
-/* Of all vCPUs together: 160 MB */
+/* Of all vCPUs; they take 160 MB. */
 #define MAX_HALTS	10000000
 #define TEXT(number)	TEXT_OF(number)
 #define TEXT_OF(number)	#number
@@ -36,11 +36,11 @@ struct what_if_options {
 	const char *spec;
 };
 
-/* The halts of a vCPU, and its window when that began. */
+/* The halts of a vCPU, and its window at the start of the recording */
 struct track {
 	__u64 vm, vcpu;
 	__u32 window;
-	bool unknown;		/* the window is: what is made of the halts, too */
+	bool unknown;		/* the window is unknown, so the results are */
 	struct halt *halts;
 	size_t nr, room;
 };
@@ -152,7 +152,7 @@ static void happens(const struct happening *h, void *arg)
 		r->recording.err = add_halt(r, h);
 }
 
-/* Windows that vCPUs have now; one that comes has none. */
+/* Read the current windows of vCPUs. A vCPU that comes later starts without one. */
 static int find_windows(struct record *r, int dev)
 {
 	struct selection selection = { };
@@ -184,7 +184,7 @@ static int find_windows(struct record *r, int dev)
 	return code;
 }
 
-/* Do halts reach the module? */
+/* Does the module see halts? */
 static int sees_halts(int dev)
 {
 	static const char name[] = "wakeups_wait";
@@ -261,7 +261,7 @@ static struct halt_poll replay(const struct record *r, __u64 vm,
 	return sum;
 }
 
-/* Where the window began is not known: then nothing that follows from it is. */
+/* Are results unknown, because the window at the start is? */
 static bool is_unknown(const struct record *r, __u64 vm)
 {
 	const struct track *track;
@@ -292,7 +292,7 @@ static void show_ns(struct output *out, int column, __u64 ns, bool raw)
 	output_u64(out, column, ns, raw ? NULL : text);
 }
 
-/* A part of a whole, 0 to 1, as long as @width */
+/* Draw @part, 0 to 1, as a bar of at most @width. */
 static void draw_bar(char *bar, size_t width, double part, char with)
 {
 	size_t length = part < 1 ? part * width + 0.5 : width;
@@ -302,7 +302,7 @@ static void draw_bar(char *bar, size_t width, double part, char with)
 	bar[width] = '\0';
 }
 
-/* How many halts are won, and how much of a pCPU it takes. */
+/* Draw the part of halts that were won, and the part of a pCPU that polling took. */
 static void show_picture(struct output *out, const struct halt_poll *poll, double share)
 {
 	char won[11], cpu[11], text[32];
@@ -365,7 +365,7 @@ static void show_replay(struct output *out, const struct record *r, const struct
 	output_row(out);
 }
 
-/* What KVM did: events do not tell of polls that were lost. */
+/* Show what KVM did. Events do not tell which polls were lost. */
 static void show_recorded(struct output *out, const struct record *r, const struct vm *vm)
 {
 	const struct track *track;
@@ -400,7 +400,7 @@ static int compare(const void *x, const void *y)
 	return (a->won < b->won) - (a->won > b->won);
 }
 
-/* Those of which no other one wins as much for less. */
+/* Show settings for which no other setting wins as much with less polling. */
 static void show_sweep(struct output *out, const struct record *r, const struct vm *vm)
 {
 	static const __u32 maxima[] = {
@@ -506,12 +506,12 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	return code;
 }
 
-/* Abbreviations of the option lead to the live view, not here. */
+/* An abbreviation of the option leads to the live view, not here. */
 static const char *set_what_if(struct options *options, const char *arg)
 {
 	if (options->cmd != &cmd_what_if)
 		return "write it in full";
-	/* It is no setting, but who asks for help behind the option means it. */
+	/* "--what-if --help" asks for help. */
 	if (!strcmp(arg, "--help") || !strcmp(arg, "-h"))
 		return opt_help.set(options, NULL);
 	((struct what_if_options *)options)->spec = arg;

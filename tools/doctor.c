@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The rules by which something stands out. See doctor.h. */
+/* The rules of kvmwatch doctor. See doctor.h. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,9 +7,9 @@
 #include "doctor.h"
 #include "quantity.h"
 
-/* Of loads that take part of a vCPU's time, but are quick, there are just many. */
+/* Loads are slow from this mean time on. Quick ones take much time only if there are many. */
 #define SLOW_LOAD_NS	100000
-/* Fewer halts than one of so many end while polling: it never wins. */
+/* Polling is in vain if it wins fewer than one of so many halts. */
 #define WINS_OF		10
 
 const struct doctor_limit doctor_limits[DOCTOR_NR] = {
@@ -45,7 +45,7 @@ static void stands_out_if(struct doctor_verdict *verdict, bool it_does)
 
 #define see(verdict, ...)	snprintf((verdict)->seen, sizeof((verdict)->seen), __VA_ARGS__)
 
-/* --- of vCPUs ------------------------------------------------------------- */
+/* --- rules of vCPUs -------------------------------------------------------- */
 
 static bool weigh_part(struct doctor_verdict *verdict, enum doctor_rule rule, __u64 part,
 		       __u64 whole)
@@ -54,8 +54,8 @@ static bool weigh_part(struct doctor_verdict *verdict, enum doctor_rule rule, __
 }
 
 /*
- * Run delay also has waits after wake-ups, but is counted when they end; the other knows of one
- * that goes on.
+ * Run delay includes waits after wake-ups, but grows only when a wait ends. The time preempted
+ * includes a wait that goes on.
  */
 static void judge_starved(const struct doctor_vcpu *vcpu, struct doctor_verdict *verdict)
 {
@@ -96,7 +96,7 @@ static void judge_blocked(const struct doctor_vcpu *vcpu, struct doctor_verdict 
 	    verdict->value * 100);
 }
 
-/* What was waited for a pCPU or for memory in an exit is named by other rules. */
+/* Leave out waits for a pCPU or for memory within exits: other rules name them. */
 static void judge_exits(const struct doctor_vcpu *vcpu, struct doctor_verdict *verdict)
 {
 	__u64 others = vcpu->preempted.number + vcpu->blocked.number, ns = vcpu->exit.number;
@@ -116,7 +116,7 @@ static void judge_poll(const struct doctor_vcpu *vcpu, struct doctor_verdict *ve
 
 	if (!vcpu->poll.known || !vcpu->polled.known || !vcpu->waited.known || !vcpu->polls.known)
 		return not_known(verdict);
-	/* Else it is what going to sleep takes. */
+	/* Without a window, this time is only what it takes to go to sleep. */
 	much = weigh_part(verdict, DOCTOR_POLL, vcpu->polls.number ? vcpu->poll.number : 0,
 			  vcpu->time.number);
 	stands_out_if(verdict, much && vcpu->polled.number * WINS_OF < halts);
@@ -154,14 +154,17 @@ bool doctor_is_halt(const char *reason)
 	return false;
 }
 
-/* --- of VMs --------------------------------------------------------------- */
+/* --- rules of VMs ---------------------------------------------------------- */
 
 static double share(__u64 part, __u64 whole)
 {
 	return whole ? (double)part / whole : 0;
 }
 
-/* What was never mapped by huge pages is not lost; what is logged has to be in small ones. */
+/*
+ * Memory that was never mapped by huge pages has lost none. Memory with dirty logging needs small
+ * pages.
+ */
 static void judge_huge(const struct doctor_vm *vm, struct doctor_verdict *verdict)
 {
 	double limit = doctor_limits[DOCTOR_HUGE].limit;
@@ -235,7 +238,7 @@ void doctor_judge_vm(enum doctor_rule rule, const struct doctor_vm *vm,
 	judge[rule](vm, verdict);
 }
 
-/* --- of the host ---------------------------------------------------------- */
+/* --- rules of the host ----------------------------------------------------- */
 
 void doctor_judge_hooks(const struct hooks *hooks, struct doctor_verdict *verdict)
 {

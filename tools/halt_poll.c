@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What KVM's halt polling makes of recorded halts. See halt_poll.h. KVM of 5.10 limits a window
- * when it grows, later ones limit it at the next halt: that is the same.
+ * Replay KVM's halt polling over recorded halts. See halt_poll.h. Linux 5.10 limits a window when
+ * it grows; later kernels limit it at the next halt. The result is the same.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void shrink(const struct replay *r)
 	r->poll->window = window;
 }
 
-/* What a halt makes of the window. */
+/* The window after a halt */
 static void adapt(const struct replay *r, const struct halt *halt)
 {
 	__u32 max = r->params->max, window = r->poll->window;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The parameters of halt polling that KVM has now. See halt_poll.h. */
+/* Read KVM's current parameters of halt polling. See halt_poll.h. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -1,14 +1,14 @@
 #!/bin/sh
-# QEMUs in containers: in a pid namespace, in a scope that a systemd has made for it, in a cgroup as
-# container managers name them, with limits. Seen from the host, and from within. The runner has
-# kvmwatch loaded.
+# Watch QEMUs in containers, from the host and from inside: in a pid namespace, in a scope of
+# systemd, and in a cgroup with limits that is named as container managers name theirs. The runner
+# has loaded kvmwatch.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
 cgroups=/sys/fs/cgroup
 
-# unshare waits for QEMU, so the pid is its child's: know_child NAME
+# unshare started QEMU as its child; note the child's pid: know_child NAME
 know_child() {
 	child=$(pgrep -P "$(pid_of "$1")")
 	[ -n "$child" ] && echo "$child" >"$vmm/$1/pid"
@@ -18,7 +18,7 @@ listed_as() {
 	kvmwatch list --json -p "$(pid_of "$1")" | jq -r "$2"
 }
 
-# kvmwatch as it is in the pid namespace of a VM, with a /proc of that namespace: inside NAME COMMAND...
+# Run a command in the pid namespace of a VM, with a /proc of that namespace: inside NAME COMMAND...
 inside() {
 	pid=$(pid_of "$1")
 	shift
@@ -30,7 +30,7 @@ seen_from_inside() {
 	jq -se 'length == 1 and .[0].pid == 1 and .[0].guest == "pidns"' "$vmm/inside"
 }
 
-# A VM outside is there, too, but whose it is cannot be told inside.
+# From inside, kvmwatch lists a VM of outside, too, but cannot tell which process has it.
 hidden_inside() {
 	inside pidns kvmwatch list --json | tee "$vmm/inside"
 	jq -se '[.[] | select(.pid != 1)] | length == 1 and .[0].pid == null and .[0].guest == null' \
@@ -45,7 +45,7 @@ same_stats_inside() {
 	same "$(cat "$vmm/outside")" "$(cat "$vmm/inside")"
 }
 
-# A systemd that is the first process of a pid namespace, as in a container that has one
+# Start systemd as the first process of a pid namespace, as in a container.
 start_systemd() {
 	mountpoint -q "$cgroups" || mount -t cgroup2 cgroup2 "$cgroups"
 	mountpoint -q /run || mount -t tmpfs tmpfs /run
@@ -61,7 +61,7 @@ in_systemd() {
 	nsenter -t "$(pgrep -P "$systemd")" -p -m "$@"
 }
 
-# Only so much CPU time, and so many bytes: the guest waits, and KVM counts the same.
+# The cgroup limits CPU time and memory. The guest waits, and KVM still counts what kvmwatch counts.
 limited_cgroup() {
 	mountpoint -q "$cgroups" || mount -t cgroup2 cgroup2 "$cgroups"
 	echo "+cpu +memory" >"$cgroups/cgroup.subtree_control"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# "make -C selftests run_tests" as somebody runs it on a host of his own: the tree was built elsewhere,
-# and is in /host. It refuses while kvmwatch is loaded, leaves a VM that is not its own alone, and
-# leaves nothing behind. vm_host_tests: which tests run, all by ftrace if it is not set.
+# Run "make -C selftests run_tests" as a user runs it on a host. The tree was built elsewhere and is
+# in /host. run_tests must refuse while kvmwatch is loaded, leave foreign VMs alone, and leave
+# nothing behind. vm_host_tests: the tests to run; unset: all by ftrace.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
-# Nothing of this VM's own environment, which says that tests may do anything.
+# Clear the environment: this VM's allows tests to do anything.
 run_tests() {
 	env -i HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin make -s -C /host/selftests \
 		run_tests V=ftrace SHORT=yes "SLOW=${vm_slow:-1}" "$@" >/tmp/host.log 2>&1 </dev/null &
@@ -14,7 +14,7 @@ run_tests() {
 	tail -s 1 -f --pid=$tests /tmp/host.log >/dev/console &
 	wait $tests
 	status=$?
-	# It has looked at the kernel's log after each test, and knows which complaints tests provoke.
+	# run_tests checked the kernel's log after each test, and knows which complaints tests provoke.
 	dmesg | tail -n 1 >/tmp/dmesg.seen
 	grep -E '^(not ok|#.*(put back|is:|was:))|passed,' /tmp/host.log
 	return $status
@@ -45,11 +45,11 @@ all_pass() {
 	run_tests ${vm_host_tests:+"T=$vm_host_tests"}
 }
 
-# As systemd has it
+# Mount cgroup2 where systemd mounts it.
 [ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 claim "it refuses while kvmwatch is loaded" refuses_while_loaded
 rmmod kvmwatch
-# Its firmware finds nothing to boot and halts.
+# The foreign VM's firmware finds nothing to boot, and halts.
 qemu foreign -accel kvm -m 64
 claim "tests pass beside a VM that is not theirs, which stays as it was" passes_beside_a_foreign_vm
 sed 's/^/# /' /tmp/host.log

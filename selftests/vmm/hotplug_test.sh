@@ -1,7 +1,7 @@
 #!/bin/sh
-# What QEMU adds to and takes from a Linux guest that runs: memory as a DIMM and by virtio-mem, a vCPU,
-# what a balloon takes, what the guest reports as free; and snapshots of it, within QEMU and in a
-# file. The runner has kvmwatch loaded.
+# Let QEMU add to and take from a running Linux guest: memory as a DIMM and by virtio-mem, a vCPU,
+# memory by the balloon and by free page reporting. Take snapshots in QEMU and in a file. The runner
+# has loaded kvmwatch.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
@@ -14,7 +14,7 @@ has_vcpus() {
 	[ "$(listed_as "$1" .vcpus)" = "$2" ]
 }
 
-# Memory of so many bytes more than before, in so many slots more
+# Does kvmwatch list this size of memory? has_memory BYTES
 has_memory() {
 	[ "$(listed_as plug .memory)" = "$1" ]
 }
@@ -24,7 +24,7 @@ adds_memory() {
 		qmp plug device_add '{"driver":"pc-dimm","id":"dimm","memdev":"more"}'
 }
 
-# The guest has at least so much more than $had: a part of what is added describes it.
+# Has the guest at least so many bytes more than $had? It uses a part of new memory to describe it.
 guest_has_more() {
 	now=$(in_guest plug "online_memory; memory_size") || return
 	echo "$now now, $had before"
@@ -37,7 +37,7 @@ adds_vcpu() {
 	qmp plug device_add "$new"
 }
 
-# How much of its memory virtio-mem shall have plugged in, and whether the guest has done that
+# Ask for this much plugged memory of virtio-mem; has_plugged tells if the guest has plugged it.
 virtio_mem() {
 	qmp plug qom-set "{\"path\":\"/machine/peripheral/vmem\",\"property\":\"requested-size\",\"value\":$1}"
 }
@@ -63,7 +63,7 @@ saves() {
 	hmp plug "info snapshots" | grep first
 }
 
-# The monitor says nothing when all is well.
+# The monitor prints only errors.
 goes_back() {
 	said_by_qemu=$(hmp plug "loadvm first" | tr -d '\r\n') || return
 	echo "$said_by_qemu"

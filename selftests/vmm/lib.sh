@@ -1,15 +1,15 @@
 # shellcheck shell=sh
-# What tests with real VMMs share: to start QEMU with a Linux guest, to talk with both, and to compare
-# what kvmwatch says of it with what KVM says. Sourced.
-# What belongs to a VM is in /tmp/vmm/NAME: pid; qmp.in, qmp.log: QEMU's monitor; serial.in,
-# serial.log: the guest's serial line; err: what QEMU complains of.
+# Functions for tests with real VMMs, to be sourced. They start QEMU with a Linux guest, talk with
+# both, and compare kvmwatch's numbers with KVM's.
+# /tmp/vmm/NAME has the files of a VM: pid; qmp.in, qmp.log: QEMU's monitor; serial.in, serial.log:
+# the guest's serial line; err: QEMU's errors.
 
 # shellcheck source=../claims.sh
 . ./claims.sh
 vmm=/tmp/vmm
 mkdir -p $vmm
 
-# The files that a Linux guest boots from, and a disk with nothing on it
+# The files that a Linux guest boots from, and an empty disk
 make_guest() {
 	kernel=$(find /boot -name 'vmlinuz-*-cloud-amd64')
 	initrd=$vmm/initrd
@@ -29,25 +29,25 @@ make_guest() {
 	) 2>/dev/null
 }
 
-# A pair of pipes, as QEMU wants it: /tmp/vmm/NAME/WHAT.in, and what comes out in WHAT.log
+# Make a pair of pipes for QEMU: /tmp/vmm/NAME/WHAT.in is its input, its output goes to WHAT.log
 make_pipe() {
 	mkfifo "$1.in" "$1.out"
 	cat "$1.out" >"$1.log" &
 }
 
-# Write a line to a pipe, without waiting for a QEMU that may have ended: send LINE PIPE
+# Write a line to a pipe. Do not wait, as QEMU may have ended: send LINE PIPE
 send() {
 	echo "$1" | dd of="$2.in" oflag=nonblock conv=notrunc status=none
 }
 
-# QEMU has its pipes open, or has ended.
+# Has QEMU opened its pipes, or ended?
 greeted_or_gone() {
 	send '{"execute":"qmp_capabilities"}' "$dir/qmp" || ! kill -0 "$(cat "$dir/pid")"
 }
 
 # Start QEMU: qemu NAME OPTION...
-# Without an HPET, as libvirt and others start it for Linux. More of it: machine (of the machine's
-# options), preload (a library), within (a command that starts it).
+# Without an HPET, as libvirt starts it for Linux. Variables: machine (further machine options),
+# preload (a library), within (a command that starts QEMU).
 qemu() {
 	name=$1
 	shift
@@ -66,8 +66,8 @@ qemu() {
 }
 cpus=2
 
-# The same, with a Linux guest: linux NAME OPTION...
-# Its kernel need not measure the TSC, which takes a while in an emulator.
+# Start QEMU with a Linux guest: linux NAME OPTION...
+# Tell its kernel the TSC's frequency, as measuring it takes long in an emulator.
 linux() {
 	name=$1
 	shift
@@ -79,7 +79,7 @@ pid_of() {
 	cat "$vmm/$1/pid"
 }
 
-# Have QEMU do something, and print its answer: qmp NAME COMMAND [ARGUMENTS], both in JSON
+# Send a command to QEMU, and print its answer: qmp NAME COMMAND [ARGUMENTS], both in JSON
 qmp() {
 	dir=$vmm/$1
 	id=$(($(cat "$dir/id" 2>/dev/null || echo 0) + 1))
@@ -92,7 +92,7 @@ qmp() {
 	grep -E "\"id\": ?${id}[,}]" "$dir/qmp.log" | jq -ce 'if .error then .error.desc | halt_error else .return end'
 }
 
-# How a migration is getting on, and whether it is so: has_status NAME STATUS
+# Is this the status of the migration? has_status NAME STATUS
 status_of() {
 	qmp "$1" query-migrate | jq -r .status
 }
@@ -101,12 +101,12 @@ has_status() {
 	[ "$(status_of "$1")" = "$2" ]
 }
 
-# As QEMU's human monitor has it
+# Send a command to QEMU's human monitor.
 hmp() {
 	qmp "$1" human-monitor-command "{\"command-line\":\"$2\"}" | jq -r .
 }
 
-# How many commands the guest is done with, its start included
+# Print the number of commands that the guest has finished; its start counts as one.
 done_by() {
 	grep -c '^END ' "$vmm/$1/serial.log"
 }
@@ -115,12 +115,12 @@ is_done() {
 	[ "$(done_by "$1")" -gt "$2" ]
 }
 
-# The guest has started, or there is no QEMU that it could start in.
+# Has the guest started, or QEMU ended?
 started_or_gone() {
 	is_done "$1" 0 || ! kill -0 "$(pid_of "$1")"
 }
 
-# Start QEMU with a Linux guest, and wait until that has started, all of it: starts NAME OPTION...
+# Start QEMU with a Linux guest, and wait until the guest has started: starts NAME OPTION...
 starts() {
 	linux "$@"
 	eventually started_or_gone "$1"
@@ -130,13 +130,13 @@ starts() {
 	return 1
 }
 
-# Have the guest do something without waiting for the end: begin NAME COMMAND
+# Send a command to the guest, without waiting for its end: begin NAME COMMAND
 begin() {
 	before=$(done_by "$1")
 	send "$2" "$vmm/$1/serial"
 }
 
-# Have the guest do something, and print what it says: in_guest NAME COMMAND
+# Run a command in the guest, and print its output: in_guest NAME COMMAND
 in_guest() {
 	begin "$1" "$2"
 	eventually is_done "$1" "$before" || return
@@ -144,23 +144,23 @@ in_guest() {
 		/^END / { if (seen++ == n) exit $2; next } seen == n'
 }
 
-# kvmwatch's JSON of a VM: stat NAME
+# Print kvmwatch's JSON of a VM: stat NAME
 stat() {
 	kvmwatch stat --json -p "$(pid_of "$1")"
 }
 
-# One of its numbers, that of all vCPUs together for those of vCPUs: ours NAME STATISTIC
+# Print a statistic of a VM, as kvmwatch has it; one of vCPUs is their sum: ours NAME STATISTIC
 ours() {
 	stat "$1" | jq --arg s "$2" \
 		'if .stats | has($s) then .stats[$s] else [.vcpus[].stats[$s] | if type == "array" then add else . end] | add end'
 }
 
-# Exits to the VMM because of an IO instruction (KVM_EXIT_IO)
+# Print the number of exits to the VMM by IO instructions (KVM_EXIT_IO).
 io_to_vmm() {
 	stat "$1" | jq '[.vcpus[].stats.user_exit_reasons[2]] | add'
 }
 
-# How many VMs kvmwatch lists by a name: are_listed NUMBER NAME
+# Does kvmwatch list this number of VMs by a name? are_listed NUMBER NAME
 are_listed() {
 	kvmwatch list --json | jq -se --argjson n "$1" --arg name "$2" \
 		'[.[] | select(.guest == $name)] | length == $n' >/dev/null
@@ -170,7 +170,7 @@ nobody_listed() {
 	[ -z "$(kvmwatch list --json)" ]
 }
 
-# KVM's number of a VM: kvm NAME FILE
+# Print KVM's own count of a VM, from its debugfs file: kvm NAME FILE
 kvm() {
 	cat "/sys/kernel/debug/kvm/$(pid_of "$1")"-*/"$2"
 }
@@ -179,8 +179,8 @@ gone() {
 	! kill -0 "$(pid_of "$1")" 2>/dev/null && [ -z "$(find /sys/kernel/debug/kvm -name "$(pid_of "$1")-*")" ]
 }
 
-# What the kernel's log has since it was last asked, but for what KVM says of the emulated CPU, and for
-# an interrupt that took long because the machine is busy. Kept for the runner, which looks for worse.
+# Print new lines of the kernel's log. Leave out what KVM says of the emulated CPU, and interrupts
+# that took long as the machine is busy. Keep the lines for the runner, which looks for reports.
 quiet_kernel() {
 	dmesg >/tmp/vmm.dmesg
 	sed "1,${told:-0}d" /tmp/vmm.dmesg | grep -vE "$expected"
@@ -199,7 +199,7 @@ audits_agree() {
 	jq -se 'length > 0 and all(.result == "agrees" and .failures == 0)' /tmp/vmm.audit >/dev/null
 }
 
-# What KVM counts of a VM, a line each: WHAT NUMBER. 5.10 has no number of pages.
+# Print KVM's counts of a VM, a line each: WHAT NUMBER. Linux 5.10 has no count of pages.
 kvm_counts() {
 	for pair in mapped_4k:pages_4k mapped_2m:pages_2m mapped_1g:pages_1g exits:exits \
 		hlt:halt_exits io:io_exits; do
@@ -207,7 +207,7 @@ kvm_counts() {
 	done
 }
 
-# What kvmwatch counts of the same. 120 and 123 are AMD's codes for HLT and for IO instructions.
+# Print kvmwatch's counts of the same. 120 and 123 are AMD's exit codes of HLT and IO instructions.
 our_counts() {
 	stat "$1" | jq -r 'def of(f): [.vcpus[].stats | f] | add;
 		"mapped_4k \(.stats.mapped_4k)", "mapped_2m \(.stats.mapped_2m)",
@@ -215,8 +215,8 @@ our_counts() {
 		"hlt \(of(.exit_reasons[120]))", "io \(of(.exit_reasons[123]))"'
 }
 
-# All that KVM and kvmwatch both count, a line each: WHAT OURS KVM'S. The VM must be stopped.
-# What KVM had counted when kvmwatch came is in /tmp/vmm/NAME/base.
+# Print what both count, a line each: WHAT OURS KVM'S. The VM must be stopped.
+# /tmp/vmm/NAME/base has KVM's counts from when kvmwatch was loaded.
 compare() {
 	our_counts "$1" >$vmm/ours || return
 	kvm_counts "$1" >$vmm/kvm
@@ -228,7 +228,7 @@ compare() {
 		END { exit bad || rows < 3 }' "$vmm/$1/base" $vmm/ours $vmm/kvm
 }
 
-# kvmwatch goes, the guest does something meanwhile, and kvmwatch comes again: comes_back NAME COMMAND
+# Unload kvmwatch, run a command in the guest, and load kvmwatch again: comes_back NAME COMMAND
 comes_back() {
 	rmmod kvmwatch || return
 	in_guest "$1" "$2" || return
@@ -240,7 +240,7 @@ comes_back() {
 	qmp "$1" cont
 }
 
-# Stop a VM, compare, and let it go on.
+# Stop a VM, compare the counts, and continue it.
 agrees_with_kvm() {
 	qmp "$1" stop || return
 	compare "$1"
@@ -248,15 +248,15 @@ agrees_with_kvm() {
 	qmp "$1" cont && return "$status"
 }
 
-# Tell of a life, for the table of results (see vm/tap), and how long it took. The first
-# call only begins.
+# Print the name and the time of the part that just ended, for the table of results (see vm/tap).
+# The first call only starts the clock.
 life() {
 	now=$(cut -d . -f 1 /proc/uptime)
 	[ -z "${since-}" ] || echo "# life: $*: $((now - since)) s"
 	since=$now
 }
 
-# A claim without which the rest is idle
+# A claim on which the rest of the test depends
 need() {
 	what=$1
 	shift
@@ -268,7 +268,7 @@ need() {
 	fi
 }
 
-# Ends the test, and all QEMUs that are still there.
+# End the test, and all QEMUs that still run.
 end_all() {
 	[ ! -e $vmm/notes ] || cat $vmm/notes
 	for file in "$vmm"/*/pid; do

@@ -1,14 +1,14 @@
 #!/bin/sh
-# libvirt with virsh: a domain with a Linux guest starts, is suspended, gets memory and a vCPU, is saved
-# and restored, and destroyed. libvirt starts QEMU as it does for people, with its monitor for
-# itself. The runner has kvmwatch loaded.
+# Watch a domain of libvirt with a Linux guest. virsh starts it, suspends it, adds memory and a
+# vCPU, saves, restores and destroys it. libvirt starts QEMU as on any host, and has QEMU's monitor
+# for itself. The runner has loaded kvmwatch.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
 uuid=5ab2ae10-6c52-4b1b-8d2e-aa4b0e3cfd10
 
-# Its daemons, as systemd would start them; QEMU as root, as nobody has made rights for others.
+# Start libvirt's daemons as systemd does. QEMU runs as root, as no other user has the rights here.
 start_libvirt() {
 	mkdir -p /run/libvirt /var/log/libvirt
 	printf 'user = "root"\ngroup = "root"\ncgroup_controllers = []\n' >>/etc/libvirt/qemu.conf
@@ -61,7 +61,7 @@ guest_starts() {
 	return 1
 }
 
-# The domain's pid, for those who look for it
+# Note the domain's pid where lib.sh looks for it.
 know_pid() {
 	cat /run/libvirt/qemu/lv.pid >"$vmm/lv/pid"
 }
@@ -85,7 +85,7 @@ has_memory() {
 	[ "$(listed_as .memory)" = "$1" ]
 }
 
-# While it is suspended, virsh, too, has the exits that kvmwatch has.
+# While the domain is suspended, virsh shows the same number of exits as kvmwatch.
 suspended_agrees() {
 	virsh suspend lv && compare lv
 	status=$?
@@ -128,7 +128,7 @@ life plugged
 claim "virsh saves it" virsh save lv "$vmm/lv.save"
 claim "its QEMU is gone" eventually gone lv
 claim "nobody is listed" eventually nobody_listed
-# What listened to the guest ended with its QEMU.
+# The reader of the guest's serial line ended with QEMU. Start another.
 cat "$vmm/lv/serial.out" >>"$vmm/lv/serial.log" &
 claim "virsh restores it" virsh restore "$vmm/lv.save"
 know_pid

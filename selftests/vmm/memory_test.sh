@@ -1,8 +1,8 @@
 #!/bin/sh
-# Kinds of memory that a host gives to a guest: pages of 4 KiB, transparent huge pages, hugetlb pages of
-# 2 MiB and of 1 GiB, shared memory, a file on a disk, and pages that KSM merges. With each kind,
-# kvmwatch goes and comes again, so that it counts what is mapped both as it comes and as it finds
-# it. The runner has kvmwatch loaded. vm_lives: only these, with commas.
+# Watch guests with each kind of memory: pages of 4 KiB, transparent huge pages, hugetlb pages of 2
+# MiB and of 1 GiB, shared memory, a file on a disk, and pages that KSM merges. With each kind,
+# kvmwatch is unloaded and loaded again. So it counts pages when they are mapped, and finds pages
+# that are. The runner has loaded kvmwatch. vm_lives: run only these kinds, with commas.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
@@ -11,7 +11,7 @@ thp() {
 	echo "$1" >/sys/kernel/mm/transparent_hugepage/enabled
 }
 
-# Memory of the guest by another backend than QEMU's own: backend TYPE,OPTION...
+# Give the guest memory from a backend of QEMU: backend TYPE,OPTION...
 backend() {
 	machine=,memory-backend=ram
 	set -- -object "memory-backend-$1,id=ram,size=192M"
@@ -27,7 +27,7 @@ none_mapped() {
 	same 0 "$(ours "$1" "$2")"
 }
 
-# What all kinds have in common: kind NAME OPTION...
+# Test one kind of memory: kind NAME OPTION...
 kind() {
 	kind=$1
 	need "$kind: a guest starts" starts "$@"
@@ -114,7 +114,7 @@ pages_shared() {
 	machine=
 }
 
-# A file on a disk: the kernel writes pages to it, and takes the right to write from the guest first.
+# A file on a disk: before the kernel writes pages back, it write-protects them for the guest.
 pages_file() {
 	backend file,mem-path=/var/tmp/ram,share=on
 	# shellcheck disable=SC2086
@@ -129,7 +129,7 @@ pages_file() {
 	rm -f /var/tmp/ram
 }
 
-# The same MiB sixty times. What KSM has merged is mapped for all of them, until the guest writes.
+# The guest has the same MiB sixty times. KSM maps one page for all copies, until the guest writes.
 merged() {
 	[ "$(cat /sys/kernel/mm/ksm/pages_sharing)" -ge 1000 ]
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Migrations from one QEMU to another on this host, of a Linux guest that writes to its memory: finished,
-# cancelled, failed; with a dirty bitmap and with dirty rings; over several channels; with what is left
-# fetched afterwards (postcopy); with a display, whose memory is always logged. The runner has
-# kvmwatch loaded. vm_lives: only these of bitmap, ring, multifd, postcopy, with commas.
+# Migrate a Linux guest that writes to its memory, from one QEMU to another on this host. Migrations
+# finish, are cancelled, or fail; they use a dirty bitmap or dirty rings, several channels
+# (multifd), or fetch pages afterwards (postcopy); a display's memory is always logged. The runner
+# has loaded kvmwatch. vm_lives: run only these of bitmap, ring, multifd, postcopy, with commas.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
-# How many of its slots are logged, by what kvmwatch says
+# Print how many of a VM's slots have dirty logging, as kvmwatch tells.
 logged_slots() {
 	awk -v vm="$(kvmwatch list --json -p "$(pid_of "$1")" | jq .id)" '
 		NR == 1 { for (i = 1; i <= NF; i++) if ($i == "logging") n = i; next }
@@ -22,7 +22,7 @@ logs_more_slots() {
 	[ "$(logged_slots "$1")" -gt "$2" ]
 }
 
-# What both sides must know of how they migrate: capable NAME; $capability, if there is one
+# Enable $capability, if it is set, on one side of a migration: capable NAME
 capable() {
 	[ -z "$capability" ] || qmp "$1" migrate-set-capabilities \
 		"{\"capabilities\":[{\"capability\":\"$capability\",\"state\":true}]}"
@@ -30,7 +30,7 @@ capable() {
 capability=
 bandwidth=100000000
 
-# A QEMU that waits for what comes: incoming NAME OPTION...
+# Start a QEMU that waits for a migration: incoming NAME OPTION...
 incoming() {
 	to=$1
 	shift
@@ -39,7 +39,7 @@ incoming() {
 		eventually test -S "$vmm/$to.migration"
 }
 
-# Begin to migrate: migrate FROM TO BYTES_A_SECOND
+# Start a migration: migrate FROM TO BYTES_A_SECOND
 migrate() {
 	capable "$1" && qmp "$1" migrate-set-parameters \
 		"{\"max-bandwidth\":$3,\"downtime-limit\":2000}" &&
@@ -52,7 +52,7 @@ completes() {
 	return 1
 }
 
-# Each page that goes over again was marked dirty since it went: FROM is stopped.
+# Each page that was sent again was marked dirty after it was sent. FROM is stopped.
 pages_sent_were_marked() {
 	qmp "$1" query-migrate >"$vmm/migration" || return
 	sent=$(jq '.ram.normal + .ram.duplicate' "$vmm/migration")
@@ -65,12 +65,12 @@ pages_sent_were_marked() {
 		[ "$(ours "$1" dirty_marks)" -gt 0 ]
 }
 
-# Some of its memory went as it was to: over channels of its own, or after the guest.
+# Was some memory sent as the capability says: over channels of its own, or after the guest?
 went_by() {
 	qmp "$kind" query-migrate | jq -e ".ram[\"$1\"] > 0"
 }
 
-# A guest that goes on writing to so much of its memory
+# Start a guest that keeps writing to this much of its memory.
 keep_writing() {
 	in_guest "$1" "(while :; do dirty 20; done) & writer=\$!"
 }
@@ -89,7 +89,7 @@ none_logged() {
 	same 0 "$always"
 }
 
-# All lives of one kind of log: lives WHAT some_logged|none_logged OPTION...
+# Run all migrations with one kind of log: lives WHAT some_logged|none_logged OPTION...
 lives() {
 	kind=$1 when_idle=$2
 	shift 2
@@ -129,7 +129,7 @@ lives() {
 	finishes "$@"
 }
 
-# The guest moves to another QEMU, goes on there, and both end: finishes OPTION...
+# Migrate the guest to another QEMU, where it goes on; then end both: finishes OPTION...
 finishes() {
 	claim "$kind: a QEMU waits that gets it all" incoming "$kind-finished" "$@"
 	claim "$kind: a migration begins" migrate "$kind" "$kind-finished" "$bandwidth"
@@ -153,13 +153,13 @@ finishes() {
 	life "$kind: finished"
 }
 
-# The guest goes on there before it has all of its memory.
+# The guest goes on in the other QEMU before that has all memory.
 postcopy() {
 	claim "$kind: memory is logged" eventually logs_more_slots "$kind" 0
 	claim "$kind: the guest shall go over now" qmp "$kind" migrate-start-postcopy
 }
 
-# One migration that finishes: moves WHAT CAPABILITY OPTION...
+# Run one migration that finishes: moves WHAT CAPABILITY OPTION...
 moves() {
 	kind=$1 capability=$2 always=0
 	shift 2
@@ -191,7 +191,7 @@ multifd() {
 	moves multifd multifd
 }
 
-# It is to go over before it would be done: what is left then goes as fast as it can.
+# Switch to postcopy before the migration would finish; the rest is then sent at full speed.
 postcopy_ram() {
 	bandwidth=4000000
 	moves postcopy postcopy-ram

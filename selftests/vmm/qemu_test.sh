@@ -1,12 +1,12 @@
 #!/bin/sh
-# QEMU with its firmware and a Linux guest of two vCPUs, from its start to its end: kvmwatch is there
-# before, goes in the middle, and comes again. The runner has kvmwatch loaded. With vm_short there is
-# one guest.
+# Watch QEMU with its firmware and a Linux guest of two vCPUs, from start to end. kvmwatch is loaded
+# before, by the runner; in the middle it is unloaded and loaded again. With vm_short there is one
+# guest.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
-# Sum of the guest's user and system time, and what was stolen, in ticks of 10 ms
+# Print the sum of the guest's user and system time, and its stolen time, in ticks of 10 ms.
 guest_ticks() {
 	in_guest one "head -n 1 /proc/stat" | awk '{ print $2 + $4, $9 }'
 }
@@ -16,13 +16,13 @@ at_least() {
 	[ -n "$1" ] && [ -n "$2" ] && [ "$1" -ge "$2" ]
 }
 
-# What the guest uses it has touched.
+# The guest has touched all memory that it uses.
 uses_what_is_mapped() {
 	used=$(in_guest one used_memory) || return
 	at_least "$(ours one mapped_bytes)" "$used" && at_least $((192 << 20)) $(($(ours one mapped_bytes) - (1 << 20)))
 }
 
-# Each of its interrupts ends one halt at most, and each halt ends with one.
+# Each interrupt of the guest ends at most one halt, and each halt ends with an interrupt.
 halts_end_with_interrupts() {
 	qmp one stop
 	halts=$(ours one halts)
@@ -35,7 +35,7 @@ halts_end_with_interrupts() {
 	[ "$halts" -gt 0 ]
 }
 
-# What it takes from a busy guest is what the guest has had.
+# A busy guest works while its vCPUs are on pCPUs: on_cpu_ns has most of the time that it worked.
 is_busy() {
 	on=$(ours one on_cpu_ns)
 	ticks=$(guest_ticks) || return
@@ -55,7 +55,7 @@ bytes_are_exits() {
 	at_least "$seen" 1000
 }
 
-# QEMU's own account of its vCPUs' exits, each of which KVM gave to it. It lists them in any order.
+# Print QEMU's query-stats of its vCPUs' exits, which it has from KVM. Their order varies.
 query_stats() {
 	qmp one stop >/dev/null
 	qmp one query-stats '{"target":"vcpu","providers":[{"provider":"kvm","names":["exits","halt_exits"]}]}' \

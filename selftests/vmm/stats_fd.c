@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into a VMM: where it asks KVM for a stats fd of a VM or vCPU, it gets kvmwatch's. The
- * VMM itself is unchanged, and reads ours as it reads KVM's.
+ * A library to preload into a VMM. When the VMM asks KVM for the stats fd of a VM or vCPU, it gets
+ * kvmwatch's. The VMM is unchanged, and reads ours as it reads KVM's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ static int open_ours(int dev, int kvm_fd, __u32 kind)
 	return syscall(SYS_ioctl, dev, KVMWATCH_OPEN, &arg);
 }
 
-/* The fd does not tell whether it is a VM's or a vCPU's; the wrong kind is refused. */
+/* Try both kinds: the fd does not tell whether it is a VM's or a vCPU's. */
 static int stats_fd(int kvm_fd)
 {
 	int dev = open("/dev/kvmwatch", O_RDWR | O_CLOEXEC);
@@ -39,7 +39,7 @@ static int stats_fd(int kvm_fd)
 	return fd;
 }
 
-/* The C library's own, but for that one request */
+/* Pass all requests but that one to the C library. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list rest;

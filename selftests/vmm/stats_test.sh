@@ -1,18 +1,18 @@
 #!/bin/sh
-# A QEMU that is unchanged, but asks kvmwatch when it asks KVM for a stats fd (stats_fd.so), has
-# kvmwatch's numbers in its query-stats, and what they are in query-stats-schemas. The runner has
-# kvmwatch loaded.
+# Let an unchanged QEMU read kvmwatch's stats fds: stats_fd.so hands it one when it asks KVM for
+# one. query-stats must have kvmwatch's numbers, and query-stats-schemas their descriptions. The
+# runner has loaded kvmwatch.
 # shellcheck disable=SC2317 # what claims call by its name
 # shellcheck source=lib.sh
 . ./lib.sh
 
-# What QEMU says of its VM, or of its vCPUs: an object a line, {name: value}
+# Print QEMU's statistics of its VM, or of its vCPUs: an object a line, {name: value}
 theirs() {
 	qmp stats query-stats "{\"target\":\"$1\"}" |
 		jq -c '.[].stats | map({(.name): .value}) | add'
 }
 
-# The same by kvmwatch
+# Print the same as kvmwatch has it.
 mine() {
 	case $1 in
 	vm)	stat stats | jq -c .stats ;;
@@ -20,9 +20,9 @@ mine() {
 	esac
 }
 
-# Each of QEMU's numbers lies between those of kvmwatch before and after: what runs on while the VM is
-# stopped is time off its CPUs. None is missing: kvmwatch's list has no more. QEMU may list vCPUs
-# in another order. It has a histogram's last bucket first, KVM's own as well.
+# Each of QEMU's numbers must lie between those of kvmwatch before and after: off_cpu_ns grows while
+# the VM is stopped. QEMU must have all of kvmwatch's statistics. It may list vCPUs in another
+# order. It puts a histogram's last bucket first, also with KVM's own.
 same_numbers() {
 	qmp stats stop || return
 	mine "$1" | sort >"$vmm/before"
@@ -48,7 +48,7 @@ same_numbers() {
 		all(range($n); . as $i | same_vm($a[$i]; $x[$i]; $b[$i]))'
 }
 
-# Units and kinds: QEMU knows each of our statistics, and says of it what KVM's format says.
+# QEMU must know the unit and type of each of our statistics, as KVM's format has them.
 schemas() {
 	qmp stats query-stats-schemas >"$vmm/schemas" || return
 	jq -e 'def of(t; n): .[] | select(.target == t) | .stats[] | select(.name == n);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A library to preload into a VMM. When the VMM asks KVM for the stats fd of a VM or vCPU, it gets
- * kvmwatch's. The VMM is unchanged, and reads ours as it reads KVM's.
+ * A library for a VMM, by LD_PRELOAD. When the VMM asks KVM for the stats fd of a VM or vCPU, it
+ * gets kvmwatch's. The VMM is unchanged, and reads ours as it reads KVM's.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -364,7 +364,7 @@ const struct cmd cmd_check = {
 		"the running kernel. VMLINUX is the kernel's image (vmlinuz), vmlinux, or its BTF alone;\n"
 		"it is found where distributions have it. Each hook is proven (kvm.ko itself says so),\n"
 		"tested (kvm.ko does not say; kvmwatch's tests pass on that build), absent (this KVM\n"
-		"has no such thing, or needs none) or unavailable. Ends with 3 if one is unavailable.",
+		"has no such thing, or needs none) or unavailable. Exit status 3: one is unavailable.",
 	.operand	= "KVM.KO",
 	.second		= "VMLINUX",
 	.options	= options,

@@ -452,9 +452,10 @@ const struct cmd cmd_doctor = {
 	.about		=
 		"Judge VMs by rules with a limit each, over an interval (one second, or -i): vCPUs that\n"
 		"wait for a pCPU, load slowly, sleep in KVM, lose time by exits, or poll in vain; huge\n"
-		"pages that went, memory that is not mapped any more, a dirty log that nobody collects,\n"
-		"failed audits, missing hooks. Of each VM and rule the worst vCPU is shown, with the\n"
-		"number, its limit and the command that shows more. What is unknown is not judged.\n"
+		"pages that were lost, memory that is not mapped any more, a dirty log that nobody\n"
+		"collects, failed audits, missing hooks. Of each VM and rule the worst vCPU is shown,\n"
+		"with the number, its limit and the command that shows more. What is unknown is not\n"
+		"judged.\n"
 		"Exit status: 0 nothing stands out, 3 something does, 4 not all is known.",
 	.options	= options,
 	.tables		= tables,

@@ -529,7 +529,7 @@ static const char *set_record_time(struct options *options, const char *arg)
 }
 
 static const struct opt opt_record_time = {
-	't', "time", "SECONDS", "record so long; without it, 10 seconds", set_record_time
+	't', "time", "SECONDS", "record for this time; without it, 10 seconds", set_record_time
 };
 
 static const struct opt *const options[] = {
@@ -543,13 +543,13 @@ const struct cmd cmd_what_if = {
 	.name		= "haltpoll --what-if",
 	.summary	= "halts with other settings of halt polling",
 	.about		=
-		"Record the halts of VMs for some time, and go through KVM's algorithm with them: with\n"
-		"the settings that KVM has now, and with SETTINGS: halt_poll_ns=N,grow=N,shrink=N,\n"
-		"grow_start=N, where what is left out is as now; or with many (sweep), of which those\n"
-		"are shown that nothing wins as much as for less CPU. WON ended while polling, LOST did\n"
-		"not; POLLED is what all of it took, IN VAIN the part of those that lost, CPU is its\n"
-		"part of one pCPU. QUICKER are wake-ups that waited and would have been won, BY what their\n"
-		"threads waited for a pCPU. The picture has WON as a part of all halts, and CPU.",
+		"Record the halts of VMs for some time, and replay KVM's algorithm over them: with the\n"
+		"settings that KVM has now, and with SETTINGS: halt_poll_ns=N,grow=N,shrink=N,\n"
+		"grow_start=N (KVM's for those left out). \"sweep\" tries many, and shows those that no\n"
+		"other matches for less CPU. WON: halts that ended while polling; LOST: halts that polled\n"
+		"and then waited; POLLED: time of all polling; IN VAIN: that of lost halts; CPU: POLLED as\n"
+		"a part of one pCPU. QUICKER: halts that waited, and would be won; BY: the time that their\n"
+		"threads waited for a pCPU. The picture shows WON as a part of all halts, and CPU.",
 	.options	= options,
 	.tables		= tables,
 	.run		= run,

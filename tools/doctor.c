@@ -18,7 +18,7 @@ const struct doctor_limit doctor_limits[DOCTOR_NR] = {
 	[DOCTOR_BLOCKED]	= { "blocked", 0.05, "5%", "stat" },
 	[DOCTOR_EXITS]		= { "exits", 0.10, "10%", "exits" },
 	[DOCTOR_POLL]		= { "poll", 0.05, "5%, and wins below 10%", "haltpoll" },
-	[DOCTOR_HUGE]		= { "huge", 0.10, "10%, and as much went", "huge" },
+	[DOCTOR_HUGE]		= { "huge", 0.10, "10%, as much unmapped", "huge" },
 	[DOCTOR_UNMAPPED]	= { "unmapped", 0.25, "25% of its peak", "pages" },
 	[DOCTOR_LOGGING]	= { "logging", 0.50, "50%, not collected", "collects" },
 	[DOCTOR_AUDIT]		= { "audit", 1, "1", "audit" },
@@ -92,7 +92,7 @@ static void judge_blocked(const struct doctor_vcpu *vcpu, struct doctor_verdict 
 		return not_known(verdict);
 	stands_out_if(verdict, weigh_part(verdict, DOCTOR_BLOCKED, vcpu->blocked.number,
 					  vcpu->time.number));
-	see(verdict, "sleeps in KVM, as for memory of the host's, for %.1f%% of its time",
+	see(verdict, "sleeps in KVM without a halt for %.1f%% of its time",
 	    verdict->value * 100);
 }
 
@@ -183,7 +183,7 @@ static void judge_huge(const struct doctor_vm *vm, struct doctor_verdict *verdic
 	gone = quantity_bytes(vm->huge_gone.number);
 	much = weigh(verdict, DOCTOR_HUGE, share(vm->small.number, vm->mapped.number));
 	stands_out_if(verdict, much && share(vm->huge_gone.number, vm->mapped.number) >= limit);
-	see(verdict, "%.1f%% of what is mapped is by 4 KiB; %s %s of huge pages went",
+	see(verdict, "%.1f%% of mapped memory is by 4 KiB pages; %s %s of huge pages were unmapped",
 	    verdict->value * 100, gone.value, gone.unit);
 }
 
@@ -222,7 +222,7 @@ static void judge_audit(const struct doctor_vm *vm, struct doctor_verdict *verdi
 	if (!vm->failures.known)
 		return not_known(verdict);
 	stands_out_if(verdict, weigh(verdict, DOCTOR_AUDIT, vm->failures.number));
-	see(verdict, "%llu failed: what was wrong is withdrawn",
+	see(verdict, "%llu failed; wrong statistics are withdrawn",
 	    vm->failures.number);
 }
 

@@ -168,6 +168,7 @@ try "the library's man page has all functions" in_man_page
 try "the tool's man page has all commands and options" options_in_man_page
 try "it says which commands have an option, and pages --help has all causes" \
 	selftests/vm/words options
+try "documents show commands, options and make targets that exist" selftests/vm/words commands
 try "the schema has the columns of each command, and one type for each name" \
 	selftests/vm/words columns
 try "the tool's man page is well formed" pages tools/kvmwatch.8

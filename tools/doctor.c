@@ -183,7 +183,7 @@ static void judge_huge(const struct doctor_vm *vm, struct doctor_verdict *verdic
 	gone = quantity_bytes(vm->huge_gone.number);
 	much = weigh(verdict, DOCTOR_HUGE, share(vm->small.number, vm->mapped.number));
 	stands_out_if(verdict, much && share(vm->huge_gone.number, vm->mapped.number) >= limit);
-	see(verdict, "%.1f%% of mapped memory is by 4 KiB pages; %s %s of huge pages were unmapped",
+	see(verdict, "%.1f%% of mapped memory is by 4 KiB pages; %s %s of huge pages unmapped",
 	    verdict->value * 100, gone.value, gone.unit);
 }
 

@@ -169,7 +169,7 @@ TEST(huge_pages_are_lost_if_there_were_any)
 {
 	EXPECT_EQ(DOCTOR_STANDS_OUT, VM(DOCTOR_HUGE, it.small = is(10 * MIB);
 					it.huge_gone = is(10 * MIB)));
-	EXPECT_STREQ("10.0% of mapped memory is by 4 KiB pages; 10.0 MiB of huge pages were unmapped",
+	EXPECT_STREQ("10.0% of mapped memory is by 4 KiB pages; 10.0 MiB of huge pages unmapped",
 		     verdict.seen);
 	EXPECT_EQ(DOCTOR_WELL, VM(DOCTOR_HUGE, it.small = is(100 * MIB);
 				  it.huge_gone = is(8 * MIB)));

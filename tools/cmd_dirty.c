@@ -33,14 +33,14 @@ static const struct view dirty = {
 
 static int run(const struct cmd *cmd, int argc, char **argv)
 {
-	const struct cmd *const cmds[] = { cmd, &cmd_hot, &cmd_rate, NULL };
+	const struct cmd *const cmds[] = { cmd, &cmd_dirty_hot, &cmd_dirty_rate, NULL };
 	struct view_options options = { };
 	int code;
 
 	if (options_given(cmds, argc, argv, &opt_hot))
-		return cmd_hot.run(&cmd_hot, argc, argv);
+		return cmd_dirty_hot.run(&cmd_dirty_hot, argc, argv);
 	if (options_given(cmds, argc, argv, &opt_rate))
-		return cmd_rate.run(&cmd_rate, argc, argv);
+		return cmd_dirty_rate.run(&cmd_dirty_rate, argc, argv);
 	code = options_parse(cmd, argc, argv, &options.common);
 	return code >= 0 ? code : view_run(&dirty, cmd, &options);
 }

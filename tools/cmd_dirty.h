@@ -7,7 +7,7 @@ struct cmd;
 struct opt;
 
 /* With these options, all arguments are theirs. */
-extern const struct cmd cmd_hot, cmd_rate;
+extern const struct cmd cmd_dirty_hot, cmd_dirty_rate;
 /* For the help of kvmwatch dirty. */
 extern const struct opt opt_hot, opt_rate;
 

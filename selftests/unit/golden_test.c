@@ -868,9 +868,9 @@ TEST(columns_are_chosen_by_their_names)
 
 static const struct cmd *const all_cmds[] = {
 	&cmd_list, &cmd_stat, &cmd_top, &cmd_vcpu, &cmd_exits, &cmd_doctor, &cmd_wakeups,
-	&cmd_haltpoll, &cmd_dirty, &cmd_hot, &cmd_rate, &cmd_collects, &cmd_pages, &cmd_huge,
-	&cmd_predict, &cmd_rank, &cmd_statistics, &cmd_hooks, &cmd_audit, &cmd_check, &cmd_export,
-	&cmd_record, &cmd_report,
+	&cmd_haltpoll, &cmd_dirty, &cmd_dirty_hot, &cmd_dirty_rate, &cmd_collects, &cmd_pages,
+	&cmd_huge, &cmd_predict, &cmd_rank, &cmd_statistics, &cmd_hooks, &cmd_audit, &cmd_check,
+	&cmd_export, &cmd_record, &cmd_report,
 };
 
 /* These commands print no tables. */
@@ -889,8 +889,8 @@ TEST(columns_that_are_not_there_are_wrong_usage)
 	for (i = 0; i < ARRAY_SIZE(all_cmds) - NR_WITHOUT_TABLES; i++) {
 		ASSERT_NE(NULL, all_cmds[i]->tables);
 		for (j = 0; j < ARRAY_SIZE(bad); j++) {
-			snprintf(words, sizeof(words), "%s%s", all_cmds[i] == &cmd_hot ? "-H " :
-				 all_cmds[i] == &cmd_rate ? "-R " : "", bad[j]);
+			snprintf(words, sizeof(words), "%s%s", all_cmds[i] == &cmd_dirty_hot ? "-H " :
+				 all_cmds[i] == &cmd_dirty_rate ? "-R " : "", bad[j]);
 			EXPECT_EQ(2, code_of(all_cmds[i], words)) {
 				TH_LOG("%s %s", all_cmds[i]->name, words);
 			}

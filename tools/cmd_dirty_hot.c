@@ -467,7 +467,7 @@ static struct hot_options *of(struct options *options)
 static const char *set_hot(struct options *options, const char *arg)
 {
 	(void)arg;
-	return options->cmd == &cmd_hot ? NULL : "write it in full";
+	return options->cmd == &cmd_dirty_hot ? NULL : "write it in full";
 }
 
 static const char *set_slot(struct options *options, const char *arg)
@@ -542,7 +542,7 @@ static const struct opt *const options[] = {
 	&opt_hot, &opt_help, NULL
 };
 
-const struct cmd cmd_hot = {
+const struct cmd cmd_dirty_hot = {
 	.name		= "dirty --hot",
 	.summary	= "pages that are dirtied most",
 	.about		=

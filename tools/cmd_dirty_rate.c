@@ -289,7 +289,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 static const char *set_rate(struct options *options, const char *arg)
 {
 	(void)arg;
-	return options->cmd == &cmd_rate ? NULL : "write it in full";
+	return options->cmd == &cmd_dirty_rate ? NULL : "write it in full";
 }
 
 const struct opt opt_rate = {
@@ -303,7 +303,7 @@ static const struct opt *const options[] = {
 	NULL
 };
 
-const struct cmd cmd_rate = {
+const struct cmd cmd_dirty_rate = {
 	.name		= "dirty --rate",
 	.summary	= "how fast pages are dirtied, per interval",
 	.about		=

@@ -158,34 +158,49 @@ int kvmwatch_list_generation(int dev, __u32 kind, __u64 vm, __u64 *generation)
 
 /* --- fds ----------------------------------------------------------------- */
 
-static int open_stats(int dev, __u32 kind, __u64 id, __u16 as_id, __u16 slot)
+/* @arg says which object; its other members are 0. */
+static int open_stats(int dev, struct kvmwatch_open arg)
 {
-	struct kvmwatch_open arg;
 	int fd;
 
-	memset(&arg, 0, sizeof(arg));
 	arg.size = sizeof(arg);
-	arg.kind = kind;
-	arg.id = id;
-	arg.as_id = as_id;
-	arg.slot = slot;
 	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
 	return fd < 0 ? -errno : fd;
 }
 
+#define BY_ID(...)	((struct kvmwatch_open){ __VA_ARGS__ })
+#define BY_FD(...)	((struct kvmwatch_open){ .flags = KVMWATCH_OPEN_BY_FD, __VA_ARGS__ })
+
 int kvmwatch_open_vm(int dev, __u64 vm)
 {
-	return open_stats(dev, KVMWATCH_KIND_VM, vm, 0, 0);
+	return open_stats(dev, BY_ID(.kind = KVMWATCH_KIND_VM, .id = vm));
 }
 
 int kvmwatch_open_vcpu(int dev, __u64 vcpu)
 {
-	return open_stats(dev, KVMWATCH_KIND_VCPU, vcpu, 0, 0);
+	return open_stats(dev, BY_ID(.kind = KVMWATCH_KIND_VCPU, .id = vcpu));
 }
 
 int kvmwatch_open_slot(int dev, __u64 vm, __u16 as_id, __u16 slot)
 {
-	return open_stats(dev, KVMWATCH_KIND_SLOT, vm, as_id, slot);
+	return open_stats(dev, BY_ID(.kind = KVMWATCH_KIND_SLOT, .id = vm, .as_id = as_id,
+				     .slot = slot));
+}
+
+int kvmwatch_open_vm_fd(int dev, int vm_fd)
+{
+	return open_stats(dev, BY_FD(.kind = KVMWATCH_KIND_VM, .fd = vm_fd));
+}
+
+int kvmwatch_open_vcpu_fd(int dev, int vcpu_fd)
+{
+	return open_stats(dev, BY_FD(.kind = KVMWATCH_KIND_VCPU, .fd = vcpu_fd));
+}
+
+int kvmwatch_open_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot)
+{
+	return open_stats(dev, BY_FD(.kind = KVMWATCH_KIND_SLOT, .fd = vm_fd, .as_id = as_id,
+				     .slot = slot));
 }
 
 int kvmwatch_audit_vm_sized(int dev, __u64 vm, struct kvmwatch_audit *audit, size_t size)
@@ -196,37 +211,6 @@ int kvmwatch_audit_vm_sized(int dev, __u64 vm, struct kvmwatch_audit *audit, siz
 		return -errno;
 	give_sized(audit, size, &mine, sizeof(mine));
 	return 0;
-}
-
-static int open_by_fd(int dev, __u32 kind, int kvm_fd, __u16 as_id, __u16 slot)
-{
-	struct kvmwatch_open arg;
-	int fd;
-
-	memset(&arg, 0, sizeof(arg));
-	arg.size = sizeof(arg);
-	arg.kind = kind;
-	arg.flags = KVMWATCH_OPEN_BY_FD;
-	arg.fd = kvm_fd;
-	arg.as_id = as_id;
-	arg.slot = slot;
-	fd = ioctl(dev, KVMWATCH_OPEN, &arg);
-	return fd < 0 ? -errno : fd;
-}
-
-int kvmwatch_open_vm_fd(int dev, int vm_fd)
-{
-	return open_by_fd(dev, KVMWATCH_KIND_VM, vm_fd, 0, 0);
-}
-
-int kvmwatch_open_vcpu_fd(int dev, int vcpu_fd)
-{
-	return open_by_fd(dev, KVMWATCH_KIND_VCPU, vcpu_fd, 0, 0);
-}
-
-int kvmwatch_open_slot_fd(int dev, int vm_fd, __u16 as_id, __u16 slot)
-{
-	return open_by_fd(dev, KVMWATCH_KIND_SLOT, vm_fd, as_id, slot);
 }
 
 int kvmwatch_open_kvm(int kvm_fd)

@@ -20,30 +20,12 @@
 #include "records/mapped.h"
 #include "records/needs.h"
 #include "records/record.h"
+#include "records/stat_flags.h"
 #include "records/stat_table.h"
 
 #define HOOK(id)	KVMW_HOOK_BIT(id)
 /* A hook that is needed only where KVM has dirty rings. */
 #define RING_HOOK(id)	(KVMW_HAS_RINGS ? HOOK(id) : 0)
-
-#define UNIT_NONE	KVMWATCH_STATS_NONE
-#define UNIT_BYTES	KVMWATCH_STATS_BYTES
-#define UNIT_NS		KVMWATCH_STATS_SECONDS
-#define UNIT_TICKS	KVMWATCH_STATS_SECONDS
-#define UNIT_MS		KVMWATCH_STATS_SECONDS
-#define EXPONENT_NONE	0
-#define EXPONENT_BYTES	0
-#define EXPONENT_NS	(-9)
-#define EXPONENT_TICKS	(-9)
-#define EXPONENT_MS	(-3)
-
-#define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
-#define TYPE_INSTANT	KVMWATCH_STATS_INSTANT
-#define TYPE_PEAK	KVMWATCH_STATS_PEAK
-#define TYPE_LOG_HIST	KVMWATCH_STATS_LOG_HIST
-#define TYPE_AGE_HIST	KVMWATCH_STATS_LOG_HIST
-#define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
-#define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
 
 #define BUCKETS_CUMULATIVE	KVMWATCH_BUCKETS_NONE
 #define BUCKETS_INSTANT		KVMWATCH_BUCKETS_NONE

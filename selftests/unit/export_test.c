@@ -18,6 +18,7 @@
 #include "libkvmwatch.h"
 #include "played_catalog.h"
 
+#include "../module/records/stat_flags.h"
 #include "../module/records/stat_table.h"
 
 /* --- statistics ------------------------------------------------------------ */
@@ -31,24 +32,6 @@ struct stat_row {
 	int exponent;
 	bool unavailable;
 };
-
-#define TYPE_CUMULATIVE	KVMWATCH_STATS_CUMULATIVE
-#define TYPE_INSTANT	KVMWATCH_STATS_INSTANT
-#define TYPE_PEAK	KVMWATCH_STATS_PEAK
-#define TYPE_LOG_HIST	KVMWATCH_STATS_LOG_HIST
-#define TYPE_AGE_HIST	KVMWATCH_STATS_LOG_HIST
-#define TYPE_EXIT_HIST	KVMWATCH_STATS_LINEAR_HIST
-#define TYPE_USER_HIST	KVMWATCH_STATS_LINEAR_HIST
-#define UNIT_NONE	KVMWATCH_STATS_NONE
-#define UNIT_BYTES	KVMWATCH_STATS_BYTES
-#define UNIT_NS		KVMWATCH_STATS_SECONDS
-#define UNIT_TICKS	KVMWATCH_STATS_SECONDS
-#define UNIT_MS		KVMWATCH_STATS_SECONDS
-#define EXPONENT_NONE	0
-#define EXPONENT_BYTES	0
-#define EXPONENT_NS	(-9)
-#define EXPONENT_TICKS	(-9)
-#define EXPONENT_MS	(-3)
 
 #define ROW(of_kind, stat, type, unit)	\
 	{ .kind = of_kind, .name = #stat, .flags = TYPE_##type | UNIT_##unit,	\

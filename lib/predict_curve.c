@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * u(t), the distinct pages that a guest dirties within t from a clean log, out of first-mark curves
- * of some cycles of the log.
+ * Compute u(t), the distinct pages that a guest dirties within t from a clean log, from the
+ * first-mark curves of some cycles of the log.
  *
- * The average cycle has, in each stretch of time, the mean of the marks of those cycles that reach
- * so far. u of a guest that goes on as it does is concave, as a page is new only once; so the
- * nearest concave curve is taken (pool adjacent violators, Ayer et al. 1955).
+ * In each stretch of time, the average cycle has the mean of the marks of all cycles that are long
+ * enough. If a guest does not change its work, u is concave, as a page is new only once. So this
+ * takes the nearest concave curve (pool adjacent violators, Ayer et al. 1955).
  *
- * A cycle with few points, such as a window of heat, says how many pages there are at these, and
- * nothing of what is between. It counts where no other cycle reaches.
+ * A cycle with few points, such as a window of heat, gives the number of pages at these points
+ * only. It is used only where no other cycle reaches.
  */
 #include <errno.h>
 #include <math.h>
@@ -20,8 +20,8 @@
 /* --- The table ----------------------------------------------------------- */
 
 /*
- * Knots are where the exponent of a double changes, or one of the first bits behind it, three for
- * eight steps: so they are numbered by the upper bits of the time.
+ * A knot is where the exponent of a double changes, or one of the first bits behind it (three bits
+ * for eight steps). So the upper bits of the time number the knots.
  */
 #define LOWER_BITS	49
 #define FIRST_KNOT	((__u64)(1023 + CURVE_FIRST) * CURVE_STEPS)
@@ -37,7 +37,7 @@ double curve_time(unsigned int knot)
 	return seconds;
 }
 
-/* The last knot at or before @seconds, which are not before the first */
+/* The last knot at or before @seconds, which must not be before the first knot */
 static unsigned int knot_before(double seconds)
 {
 	__u64 bits;
@@ -101,8 +101,8 @@ double cycle_length(const struct kvmwatch_cycle *cycle)
 }
 
 /*
- * Pages marked at @seconds. Between points that are far apart a power of time is nearer to the
- * truth than a straight line.
+ * Pages marked at @seconds. Between points that are far apart, interpolate by a power of time,
+ * which is nearer to the truth than a straight line.
  */
 double cycle_at(const struct kvmwatch_cycle *cycle, double seconds)
 {
@@ -133,7 +133,7 @@ double cycle_at(const struct kvmwatch_cycle *cycle, double seconds)
 
 /* --- The average cycle --------------------------------------------------- */
 
-/* Stretches of time with one slope; the slopes fall. */
+/* Stretches of time with one slope each; slopes decrease. */
 struct concave {
 	unsigned int nr;
 	double slope[CURVE_KNOTS + 1];
@@ -168,7 +168,7 @@ static double concave_at(const struct concave *concave, double seconds)
 	return pages;
 }
 
-/* Has it points so close that what is between them is known well enough? */
+/* Are the cycle's points so close that interpolation is good enough? */
 static bool is_fine(const struct kvmwatch_cycle *cycle)
 {
 	double from = 0;
@@ -204,7 +204,7 @@ static int find_fine(struct cycles *fine, const struct kvmwatch_predict_input *i
 	return 0;
 }
 
-/* The mean of the marks from @from to @to, of those cycles that reach so far */
+/* The mean of the marks from @from to @to, over the cycles that reach @to */
 static double mean_marks(const struct cycles *cycles, double from, double to)
 {
 	const struct kvmwatch_cycle *cycle;
@@ -278,7 +278,7 @@ static double next_point(const struct kvmwatch_predict_input *in, double from)
 	return next;
 }
 
-/* Go on from where the fine cycles end; returns how far it came. */
+/* Continue behind the fine cycles with the others. Returns the time that was reached. */
 static double add_coarse(struct concave *concave, const struct kvmwatch_predict_input *in,
 			 double until)
 {
@@ -297,7 +297,7 @@ static double add_coarse(struct concave *concave, const struct kvmwatch_predict_
 
 /* --- Beyond it ----------------------------------------------------------- */
 
-/* What each way to go on says of @seconds, from what is known up to @until */
+/* Extrapolate to @seconds in each way, from what is known up to @until. */
 static double go_on(const struct concave *known, double until, enum beyond way, double seconds)
 {
 	double pages = concave_at(known, until), more = seconds - until, third = until / 3;
@@ -319,7 +319,7 @@ static double go_on(const struct concave *known, double until, enum beyond way, 
 		fade = fmin(last / middle, 1);
 		if (fade > 0.999)
 			return pages + last * more / third;
-		/* slopes fall by @fade each third; the slope at the end is half a third on */
+		/* slopes decrease by @fade each third; the slope at the end is half a third later */
 		return pages + last / third * sqrt(fade) * third / -log(fade) *
 		       (1 - pow(fade, more / third));
 	case BEYOND_LINE:
@@ -329,7 +329,7 @@ static double go_on(const struct concave *known, double until, enum beyond way, 
 	}
 }
 
-/* How well each way foretells the whole from its first half */
+/* Weigh each way by how well it forecasts the whole cycle from its first half. */
 static void weigh(struct dirtying *dirtying, const struct concave *known, double until)
 {
 	double truth = concave_at(known, until), sum = 0, off;
@@ -345,8 +345,8 @@ static void weigh(struct dirtying *dirtying, const struct concave *known, double
 }
 
 /*
- * A guest that writes in order marks as many pages a second until it begins again, and then none.
- * Of one that writes to any page, two thirds are marked by the time that the first has marked all.
+ * A guest that writes in order marks pages at a constant rate until it begins again, and then none.
+ * When it has marked all its pages, a guest that writes at random has marked two thirds.
  */
 static double find_order(const struct curve *curve, double measured)
 {
@@ -357,7 +357,7 @@ static double find_order(const struct curve *curve, double measured)
 	return fmin(fmax(curve_at(curve, 4 * quarter) / pages - 0.75, 0) / 0.2, 1);
 }
 
-/* Is the last third like the one before? */
+/* Has the last third as many marks as the one before? */
 static double find_straight(const struct concave *known, double until)
 {
 	double first = concave_at(known, until / 3), second = concave_at(known, until * 2 / 3);

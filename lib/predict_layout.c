@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Where in RAM there is what, in the order in which QEMU sends it: of data, zero pages, and those
- * that the guest dirties. It matters for what is left when QEMU first looks at the log, and for
- * when the chunks of the log are cleared. Without knowledge, zero pages come last, and the guest
+ * Compute where RAM has data, zero pages, and pages that the guest dirties, in the order in which
+ * QEMU sends it. That decides what is left when QEMU first collects the log, and when the chunks of
+ * the log are cleared. If nothing is known, assume that zero pages come last, and that the guest
  * dirties pages wherever there are data.
  */
 #include <math.h>
@@ -10,9 +10,9 @@
 
 #include "predict.h"
 
-/* A part of RAM with more zero pages than this has no data to speak of. */
+/* A part of RAM with a larger share of zero pages counts as having no data. */
 #define MOSTLY_ZERO	0.98
-/* Less than this share of the data does not fill a window. */
+/* A smaller share of the data does not fill a window. */
 #define LITTLE_DATA	0.02
 
 struct sums {
@@ -34,7 +34,7 @@ static struct sums sums_of(const struct kvmwatch_predict_input *in)
 	return sums;
 }
 
-/* One part for data, one for the rest, where nothing is known */
+/* If nothing is known, take one part for data, and one for the rest. */
 static void add_part(struct layout *layout, struct sums *so_far, const struct sums *all,
 		     struct sums part)
 {
@@ -59,7 +59,7 @@ static double table_at(const double *table, double share)
 	return table[step] + (table[step + 1] - table[step]) * (at - step);
 }
 
-/* In how much of RAM what is dirtied lies: all, or less if some parts have more than others */
+/* The share of RAM that has the dirtied pages: all, or less if some parts have more than others */
 static double dirty_share(const struct layout *layout)
 {
 	double squares = 0, here;
@@ -84,7 +84,7 @@ static void find_chunks(struct layout *layout, const struct kvmwatch_predict_inp
 	for (i = 0; i < layout->chunks; i++) {
 		share = (double)i / layout->chunks;
 		next = (double)(i + 1) / layout->chunks;
-		/* Where there are more chunks than we reckon with, each of ours has many. */
+		/* If QEMU has more chunks than this model, each chunk here stands for many. */
 		layout->cleared_at[i] = chunks > MAX_CHUNKS ?
 			(table_at(layout->data, share) + table_at(layout->data, next)) / 2 :
 			table_at(layout->data, share);
@@ -94,9 +94,9 @@ static void find_chunks(struct layout *layout, const struct kvmwatch_predict_inp
 }
 
 /*
- * Zero pages among data are passed over while QEMU waits for its next window. Of a run of zero
- * pages only what is in the window in which data follow takes no time: half a window. Returns how
- * long the run has been, of zero pages without data.
+ * QEMU passes over zero pages among data while it waits for its next window. Of a run of zero
+ * pages, only those in the window in which data follow take no time: half a window. Returns the
+ * length so far of the run of zero pages without data.
  */
 static double hide_zeros(struct layout *layout, double run, double seconds, double share)
 {

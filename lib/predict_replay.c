@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How a guest differs from the average of itself: its cycles, replayed.
+ * Replay cycles of a guest, to model how it differs from its average.
  *
- * Where cycles differ by no more than chance, there is nothing to replay, but the error of the
- * curve. Else, there are two kinds of guests.
+ * If cycles differ by no more than chance, there is nothing to replay, and only the error of the
+ * curve remains. Otherwise there are two kinds of guests.
  *
- * One that was seen to do nothing in the beginning of some cycle rests between bursts. Its cycles
- * differ as if its own time passed faster or slower: u(own time) is what was marked. So a burst is
- * replayed as a burst, be it of pages that are written each time, and a rest as a rest.
+ * A guest that did nothing at the beginning of some cycle rests between bursts. Its cycles differ
+ * as if its own time passed faster or slower: u(own time) is what was marked. So a burst is
+ * replayed as a burst, even if it writes the same pages each time, and a rest as a rest.
  *
- * One that was always at work does several things at a time, or one after the other. What was
- * marked more or less than in the average cycle is replayed as that.
+ * A guest that always worked does several things at a time, or one after the other. For such a
+ * guest the replay adds what a cycle marked more, or less, than the average cycle.
  *
- * Marks tell of both only while most of what is written is not marked yet. A replayed cycle ends
+ * Marks show either kind only while most written pages are not marked yet. A replayed cycle ends
  * there.
  */
 #include <errno.h>
@@ -21,19 +21,19 @@
 
 #include "predict.h"
 
-/* A cycle is told to be different by more than this; relative, squared for slices */
+/* A cycle that differs by more than this is different; relative, squared for slices */
 #define DIFFERENT	0.1
 
-/* Of what a guest writes in a window, at least this share is newly marked */
+/* Marks tell as long as at least this share of a window's writes is newly marked. */
 #define TELLING_WORK	0.4
-#define TELLING_REST	0.1	/* less will do, as there is no other work that it could be */
+#define TELLING_REST	0.1	/* a smaller share is enough, as it could be no other work */
 
 static const struct curve *average_of(const struct dirtying *dirtying)
 {
 	return &dirtying->curve[BEYOND_LINE];
 }
 
-/* The guest's own time after which marks tell little */
+/* The guest's own time after which marks tell too little */
 static double telling_until(const struct dirtying *dirtying, double share)
 {
 	const struct curve *curve = average_of(dirtying);
@@ -80,7 +80,7 @@ static void deviate(struct deviation *sum, const struct dirtying *dirtying,
 	}
 }
 
-/* Do marks come in bursts, within cycles? */
+/* Do marks come in bursts within cycles? */
 static bool comes_in_bursts(const struct dirtying *dirtying)
 {
 	double until = telling_until(dirtying, TELLING_WORK), more;
@@ -94,7 +94,7 @@ static bool comes_in_bursts(const struct dirtying *dirtying)
 	return more > DIFFERENT * sum.expected && more > 4 * sqrt(sum.scatter);
 }
 
-/* From cycle to cycle, over the length of the shortest */
+/* Compare cycles over the length of the shortest one. */
 static void compare(struct dirtying *dirtying)
 {
 	const struct cycles *cycles = &dirtying->cycles;
@@ -119,7 +119,10 @@ static void compare(struct dirtying *dirtying)
 
 /* --- Is it always at work? ----------------------------------------------- */
 
-/* Slices without a mark, and then some: it was at rest, not done with all its pages. */
+/*
+ * Slices without marks before slices with marks: the guest rested, and had not marked all its
+ * pages.
+ */
 static bool has_rests(const struct kvmwatch_cycle *cycle)
 {
 	unsigned int i, nr = slices_of(cycle_length(cycle));
@@ -158,7 +161,7 @@ static void find_always(struct dirtying *dirtying)
 
 /* --- Replays ------------------------------------------------------------- */
 
-/* Its own time in each slice */
+/* The guest's own time in each slice */
 static void replay_time(struct replay *replay, const struct dirtying *dirtying,
 			const struct kvmwatch_cycle *cycle, double until)
 {
@@ -175,7 +178,7 @@ static void replay_time(struct replay *replay, const struct dirtying *dirtying,
 	replay->nr = i;
 }
 
-/* What was marked in each slice more, or less, than in the average cycle */
+/* How much each slice marked more, or less, than in the average cycle */
 static void replay_work(struct replay *replay, const struct dirtying *dirtying,
 			const struct kvmwatch_cycle *cycle, double until)
 {
@@ -193,7 +196,7 @@ static void replay_work(struct replay *replay, const struct dirtying *dirtying,
 	replay->nr = nr;
 }
 
-/* On average there is no deviation. */
+/* Make the mean deviation 0. */
 static void center(struct dirtying *dirtying)
 {
 	struct replay *replay, *end = dirtying->replays + dirtying->nr_replays;

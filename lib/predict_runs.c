@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Many runs of a migration, with all that is not known drawn at random: how the curve goes on
- * beyond the longest cycle, its level, which cycles the guest will be like, how many pages have
- * data.
+ * Run a migration many times. Draw at random what is unknown: how the curve continues beyond the
+ * longest cycle, its level, which cycles the guest will repeat, how many pages have data.
  *
- * Draws depend on the seed, the run, and what is drawn, alone, and so are the same for each
- * question that is asked of a VM.
+ * A draw depends only on the seed, the run, and what is drawn. So it is the same for each bandwidth
+ * and downtime that is tried for a VM.
  */
 #include <errno.h>
 #include <math.h>
@@ -14,7 +13,7 @@
 
 #include "predict.h"
 
-/* What a run draws once */
+/* What a run draws once, by number */
 enum {
 	DRAW_BEYOND,
 	DRAW_SCALE,
@@ -31,7 +30,7 @@ enum {
 	DRAW_ZERO,
 	DRAW_ZERO_PAGE,
 	DRAW_AGAIN,
-	DRAW_CYCLES,		/* one for each, from here on */
+	DRAW_CYCLES,		/* from here on, one for each cycle */
 };
 
 /* Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014 (its finalizer) */
@@ -48,7 +47,7 @@ double draw_even(__u64 key, __u64 n)
 	return (double)(mix(key ^ mix(n)) >> 11) / 0x1p53;
 }
 
-/* The sum of three even ones: mean 0, variance 1, and none beyond 3 */
+/* The sum of three uniform draws: mean 0, variance 1, within 3 */
 double draw_bell(__u64 key, __u64 n)
 {
 	__u64 bits = mix(key ^ mix(n)), mask = (1 << 21) - 1;
@@ -69,13 +68,13 @@ static enum beyond draw_beyond(const struct dirtying *dirtying, double even)
 	return way;
 }
 
-/* Of guests that always work, what was expected follows. */
+/* For guests that always work, the expected marks follow. */
 static size_t path_length(const struct dirtying *dirtying)
 {
 	return (size_t)dirtying->path_slices * (dirtying->always_works ? 2 : 1);
 }
 
-/* Cycles one after the other, until there are enough slices: a guest like some of them more. */
+/* Draw cycles one after the other, until there are enough slices. Some may come more than once. */
 static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 {
 	double even, sum = 0, weight[KVMWATCH_PREDICT_MAX_CYCLES];
@@ -110,12 +109,12 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
 }
 
 /*
- * The share is of all pages that were dirtied. What a round sends are those that are dirtied often:
- * of these, it may be another one, unless all pages are alike.
+ * The share of zero pages is known of all pages that were dirtied. A round sends mostly pages that
+ * are dirtied often. Their share may differ, unless all pages are alike.
  */
 #define ZERO_UNLIKE	0.3
 
-/* How long a zero page takes depends on whether it is there, and on what else the CPU does. */
+/* The time of a zero page depends on whether it is mapped, and on what else the CPU does. */
 #define ZERO_PAGE_ERROR	0.3
 
 static double draw_zero(const struct kvmwatch_predict_input *in, double bell)
@@ -153,11 +152,11 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	chance->cap = (double)in->ram_pages;
 	if (!(in->flags & KVMWATCH_PREDICT_LIVE) && in->growth <= 0)
 		chance->cap = fmin(chance->cap, fmax(data * chance->data, seen));
-	/* A straight line must end, when all pages that the guest writes to are dirty. */
+	/* A straight line must end when all pages that the guest writes to are dirty. */
 	if (seen > 0 && draw_even(key, DRAW_STRAIGHT) < dirtying->straight)
 		chance->cap = seen * pow(chance->cap / seen, draw_even(key, DRAW_CAP));
 	chance->cap = fmax(chance->cap, 1);
-	/* Each cycle that begins at work makes it less likely that some would not. */
+	/* The more cycles began with work, the less likely is one that begins with a rest. */
 	if (dirtying->bursts && (!dirtying->rests || draw_even(key, DRAW_ALWAYS) >=
 						     pow(0.7, (double)dirtying->cycles.nr)))
 		chance->always = &dirtying->always;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The recurrence that is found in papers. See libkvmwatch_predict.h. */
+/* The recurrence that papers use. See libkvmwatch_predict.h. */
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #define MAX_ROUNDS	100000U
 
-/* Up to its last member at first */
+/* The size at first: up to its last member then */
 #define FIRST_TEXTBOOK	(offsetof(struct kvmwatch_textbook, bytes) + sizeof(double))
 
 struct line {

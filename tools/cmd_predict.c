@@ -31,7 +31,7 @@ static void end_progress(void)
 	progressing = false;
 }
 
-/* It is the user who asked for it; still nobody shall be surprised. */
+/* The user asked for it, but may not know what it does. */
 static void warn(const struct vm *vm, const struct forecast_options *options)
 {
 	if (!options->measure_s)

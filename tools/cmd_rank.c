@@ -2,9 +2,9 @@
 /*
  * kvmwatch rank: the VMs of this host, the cheapest to migrate first.
  *
- * Without --sample or --measure that is a matter of reading counters. What takes time, or what the
- * VMs feel, is done for so many of them at a time as --jobs says, and with --top only for those
- * that are the cheapest by what is mapped.
+ * Without --sample or --measure it only reads counters. Both take time, and VMs feel the latter. So
+ * --jobs says how many VMs are sampled or measured at a time, and with --top only the VMs are that
+ * have the least memory mapped.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,17 +26,17 @@
 #define MAX_TOP		100000
 
 /**
- * struct rank - all that is forecast
+ * struct rank - the forecasts of all VMs
  * @dev:	the device
- * @options:	what is asked
- * @forecasts:	a forecast a VM
- * @errs:	what forecast_make() returned
- * @order:	the places of @forecasts, the cheapest first
- * @nr:		how many VMs
- * @lock:	protects what follows
- * @next:	place in @order of the VM that is next
- * @done:	how many are done
- * @todo:	how many are to be done
+ * @options:	the user's options
+ * @forecasts:	a forecast for each VM
+ * @errs:	what forecast_make() returned for each
+ * @order:	indices of @forecasts, the cheapest first
+ * @nr:		number of VMs
+ * @lock:	protects the members below
+ * @next:	index in @order of the next VM
+ * @done:	number of VMs that are done
+ * @todo:	number of VMs to do
  */
 struct rank {
 	int dev;
@@ -61,7 +61,7 @@ static int verdict_of(const struct forecast *f)
 	return places[f->has_out ? f->out.verdict : KVMWATCH_UNKNOWN];
 }
 
-/* Bytes, whether it is a forecast or a bound; what is not known at all comes last. */
+/* Order by bytes, be they a forecast or a bound. VMs of which nothing is known come last. */
 static double cost_of(const struct forecast *f)
 {
 	if (f->has_out && f->out.bytes >= 0)
@@ -135,7 +135,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* As many at a time as --jobs says. One of them is this thread, so it is always done. */
+/* Run --jobs threads. This thread is one of them, so work is done even if others cannot start. */
 static void work_all(struct rank *rank)
 {
 	pthread_t threads[MAX_JOBS];
@@ -153,7 +153,7 @@ static void work_all(struct rank *rank)
 	end_progress();
 }
 
-/* First by counters alone, then in that order by what takes time. */
+/* Forecast all VMs by counters alone, then in that order by what takes time. */
 static void forecast_all(struct rank *rank)
 {
 	struct forecast_options counters = *rank->options;

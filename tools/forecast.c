@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Collect what is known of a VM, and forecast its migration. See forecast.h. */
+/* Measure a VM, and forecast its migration. See forecast.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -30,15 +30,15 @@
 #define ZERO_TRIES	16
 #define ZERO_PAGES	32	/* in each: to look at the clock takes long, too */
 
-/* When contents are compared: the window that QEMU sends in, a pause, and longer ones */
+/* Times at which contents are compared: QEMU's window, a pause, and longer ones */
 static const unsigned int look_after_ms[] = { 100, 200, 400, 800, 1600, 3200, 6400 };
 
-/* For how long a migration is looked on */
+/* How long --live watches a migration */
 #define LIVE_MS		2000
 
 #define NR_LOOKS	(sizeof(look_after_ms) / sizeof(*look_after_ms))
 
-/* All that is needed while a forecast is made. */
+/* The state of a forecast in progress */
 struct making {
 	int dev;
 	const struct forecast_options *options;
@@ -49,16 +49,16 @@ struct making {
 	size_t nr_slots;
 	struct monitor monitor;
 	bool searched, has_monitor;
-	struct migration migration;	/* what the monitor said last */
-	__u64 asked_ns;			/* when it was asked first */
+	struct migration migration;	/* the monitor's last answer */
+	__u64 asked_ns;			/* when the monitor was asked first */
 	__u64 sampled_ns;	/* when the memory was looked at */
-	struct memory_sample sample;	/* and what was found */
-	struct marked *marked;	/* what was marked while it was measured; NULL: not known */
-	struct ages before;	/* of the cycle that runs */
-	struct maybe collects;	/* at the last look */
-	__u64 part_ns[AGES_MAX_PARTS], part_begin;	/* between two resets of its dirty rings */
+	struct memory_sample sample;	/* the sample of that time */
+	struct marked *marked;	/* what was marked during the measurement; NULL: unknown */
+	struct ages before;	/* at the beginning of this cycle */
+	struct maybe collects;	/* at the last look: collections of the log */
+	__u64 part_ns[AGES_MAX_PARTS], part_begin;	/* parts between resets of dirty rings */
 	unsigned int nr_parts;
-	int err;		/* of what was read meanwhile */
+	int err;		/* the first error of reads meanwhile */
 };
 
 static void __printf(2, 3)
@@ -75,7 +75,7 @@ tell(const struct making *m, const char *format, ...)
 	m->progress(m->progress_arg, m->forecast->vm, words);
 }
 
-/* The first reason is the one that counts. */
+/* Keep the first reason. */
 static void __printf(2, 3)
 why(struct forecast *f, const char *format, ...)
 {
@@ -112,7 +112,7 @@ static int take_stat(const struct making *m, const char *name, struct maybe *num
 	return 0;
 }
 
-/* A bound, not a count: of huge pages all counts, and nothing of what only the VMM has written. */
+/* This is a bound: it includes all of huge pages, and not what only the VMM has written. */
 static void data_from_mapped(struct forecast *f)
 {
 	__u64 pages = f->memory / PAGE_BYTES;
@@ -125,7 +125,7 @@ static void data_from_mapped(struct forecast *f)
 		f->data = (struct maybe) { true, pages * PAGE_BYTES };
 }
 
-/* Where in the guest's memory a sampled slot is. */
+/* Find the place of a sampled slot in the guest's memory. */
 static __u64 base_of(const struct making *m, const struct memory_slot *slot)
 {
 	size_t i;
@@ -170,7 +170,7 @@ static double marked_in(const struct marked_slot *marked, unsigned int i, unsign
 	return pages;
 }
 
-/* Of a slot that nobody looked at, which is small, all may be data, such as a BIOS. */
+/* A slot without sampled pages is small, such as a BIOS. Take all of it for data. */
 static void add_parts(const struct making *m, const struct memory_slot *slot)
 {
 	const struct marked_slot *marked = marked_of(m, slot);
@@ -188,7 +188,7 @@ static void add_parts(const struct making *m, const struct memory_slot *slot)
 	f->in.nr_parts += nr;
 }
 
-/* Part by part of RAM, in the order in which QEMU sends it: that of addresses. */
+/* QEMU sends RAM in the order of addresses. Fill its parts in that order. */
 static int take_parts(struct making *m, struct memory_sample *sample)
 {
 	struct forecast *f = m->forecast;
@@ -208,7 +208,7 @@ static int take_parts(struct making *m, struct memory_sample *sample)
 	return 0;
 }
 
-/* What is sent whole. Pages that cannot be looked into may have data. False: not known. */
+/* Count pages that are sent whole; unreadable pages may have data. Returns false if unknown. */
 static bool data_of(const struct memory_sample *sample, struct memory_estimate *data)
 {
 	double variance = 0;
@@ -259,7 +259,7 @@ static int take_sample(struct making *m)
 
 /* --- how fast it is dirtied --------------------------------------------------- */
 
-/* Room for one more cycle with so many points; NULL: no memory. */
+/* Allocate one more cycle with this many points. Returns NULL without memory. */
 static struct kvmwatch_curve_point *new_cycle(struct forecast *f, size_t nr)
 {
 	size_t n = f->in.nr_cycles, used = 0, i;
@@ -297,7 +297,7 @@ static int add_curve(struct forecast *f, const struct kvmwatch_curve_point *from
 	return 0;
 }
 
-/* Rings are reset each second, and when they are full. Resets at nearly the same time are one. */
+/* QEMU resets rings each second, and when they are full. Resets at nearly the same time are one. */
 #define PART_MIN_NS	50000000ULL
 
 static void end_part(struct making *m, __u64 now)
@@ -308,7 +308,7 @@ static void end_part(struct making *m, __u64 now)
 	m->part_begin = now;
 }
 
-/* Have the rings been reset since the last look? */
+/* Were the rings reset since the last look? */
 static int look_at_rings(struct making *m)
 {
 	struct maybe now;
@@ -333,7 +333,7 @@ static int begin_cycle(struct making *m)
 	return err ? err : ages_take(m->dev, m->forecast->vm->info.id, &m->before);
 }
 
-/* Of rings, what comes behind the last reset that was seen was until the cycle's end. */
+/* With rings, marks behind the last seen reset belong to the time until the cycle's end. */
 static void end_parts(struct making *m, const struct measure_cycle *cycle)
 {
 	const __u64 ns = cycle->seconds * (__u64)NS_PER_S, end = cycle->begin_ns + ns;
@@ -388,7 +388,7 @@ static int on_measure(void *arg, enum measure_when when, const struct measure_cy
 
 /* --- what is dirtied ------------------------------------------------------------ */
 
-/* Of @nr pages that were dirtied, out of @all */
+/* Set the share of zero pages from a look at @nr of @all dirtied pages. */
 static void take_zero_share(struct forecast *f, size_t zero, size_t nr, __u64 all)
 {
 	double share;
@@ -398,14 +398,14 @@ static void take_zero_share(struct forecast *f, size_t zero, size_t nr, __u64 al
 	share = (double)zero / nr;
 	f->zero_share = share;
 	f->in.dirty_zero = share;
-	/* Of a few pages, that none is zero says that few are. */
+	/* If none of a few pages is zero, few pages are, but not surely none. */
 	if (nr < all)
 		f->in.dirty_zero_sd = sqrt((share * (1 - share) + 1.0 / nr) / nr);
 }
 
 /*
- * Where the pages are that were marked, and which share of them is zero: a guest may clear memory
- * that it has never had, or takes out of use. Such a page is dirty, and sent as a few bytes.
+ * Find where the marked pages are, and which share of them is zero. A guest clears memory that it
+ * takes into use or out of use. Such a page is dirty, and sent as a few bytes.
  */
 static int take_contents(struct making *m)
 {
@@ -442,7 +442,7 @@ static int take_marked(struct making *m, int heat)
 		free(m->marked);
 		m->marked = NULL;
 	}
-	if (err == -ESRCH && f->in.nr_cycles)	/* a slot less; the VM's end is seen elsewhere */
+	if (err == -ESRCH && f->in.nr_cycles)	/* a slot has gone; the VM's end is noticed elsewhere */
 		return 0;
 	return err == -EINTR || err == -ENOMEM ? err : 0;
 }
@@ -480,8 +480,8 @@ static int take_measure(struct making *m)
 }
 
 /*
- * Pages are counted one by one if they are also to be looked into. Where the module allows no more
- * memory for that, it stays unknown which ones are dirtied.
+ * Count pages one by one if their contents are looked at, too. If the module has no more memory for
+ * that, which pages are dirtied stays unknown.
  */
 static int measure(struct making *m)
 {
@@ -497,7 +497,7 @@ static int measure(struct making *m)
 	return err;
 }
 
-/* A curve of what was seen to change must not fall, though estimates may. */
+/* Estimates may decrease, but the curve of changed pages must not. */
 static int add_looks(struct forecast *f, const struct memory_dirtying *dirtying)
 {
 	struct kvmwatch_curve_point points[MEMORY_MAX_LOOKS];
@@ -545,8 +545,8 @@ static int take_looks(struct making *m)
 /* --- whether it grows ----------------------------------------------------------- */
 
 /*
- * A guest that has more data now than when it was looked at first goes on growing, or so it seems.
- * The pages that were looked at tell that; others tell once more how much there is.
+ * Assume that a guest that has more data now than at the first look goes on growing. The same pages
+ * show that. Other pages would only tell the amount once more.
  */
 static int take_growth(struct making *m)
 {
@@ -591,8 +591,8 @@ static int add_cycles(struct forecast *f, const struct live_cycles *cycles)
 }
 
 /*
- * What is left to be sent. In the first pass nobody says which of it are zero pages: the data are
- * those that there are, without what was sent.
+ * What is left to be sent. In the first pass nobody tells how many of these are zero pages. So the
+ * data left are all data without those that were sent.
  */
 static void take_left(struct forecast *f, const struct migration *migration)
 {
@@ -611,7 +611,7 @@ static void take_left(struct forecast *f, const struct migration *migration)
 	f->in.nr_parts = 0;
 }
 
-/* How old the log is: known in the first pass, and a guess of live_cycles() in others. */
+/* The age of the log: known in the first pass, in others a guess of live_cycles() */
 static __u64 age_of(const struct migration *migration)
 {
 	__u64 setup = migration->setup_ms.known ? migration->setup_ms.number : 0;
@@ -626,13 +626,13 @@ static void take_progress(struct forecast *f, const struct migration *migration)
 {
 	f->elapsed_ms = migration->total_ms;
 	f->looks = migration->syncs;
-	/* It says 0 in the first pass, when it has no rate yet. */
+	/* QEMU says 0 in the first pass, when it has no rate yet. */
 	if (migration->syncs.number > 1)
 		f->vmm_pages_s = migration->dirty_rate;
 	f->in.live_looks = migration->syncs.number;
 }
 
-/* Does it migrate? Else say why not. */
+/* Does the VM migrate? If not, say why. */
 static bool migrates(struct forecast *f, const struct migration *migration)
 {
 	if (migration->phase == MIGRATION_ACTIVE && migration->total_ms.known &&
@@ -660,7 +660,7 @@ static int take_cycles(struct making *m, const struct live *live, __u64 age_ns)
 	live_cycles(live, age_ns, cycles);
 	f->pages_s = cycles->pages_s;
 	f->in.live_since = cycles->since_s;
-	/* Pages of rings are marked again after each reset. */
+	/* With rings, pages are marked again after each reset. */
 	f->in.live_marked = live->ring || cycles->marked > f->in.ram_pages ? 0 : cycles->marked;
 	f->in.flags |= KVMWATCH_PREDICT_LIVE;
 	err = add_cycles(f, cycles);
@@ -670,7 +670,7 @@ static int take_cycles(struct making *m, const struct live *live, __u64 age_ns)
 	return err;
 }
 
-/* Of what was sent meanwhile, if that was no first pass: zero pages that were dirtied */
+/* Take the share of zero pages in what was sent meanwhile, unless that was the first pass. */
 static void take_sent(struct forecast *f, const struct migration *before,
 		      const struct migration *now)
 {
@@ -684,7 +684,7 @@ static void take_sent(struct forecast *f, const struct migration *before,
 	take_zero_share(f, zero, normal + zero, f->in.ram_pages);
 }
 
-/* How far it is now */
+/* Read how far the migration is. */
 static int ask_again(struct making *m)
 {
 	const struct migration before = m->migration;
@@ -734,7 +734,7 @@ static int take_live(struct making *m)
 	}
 	if (!migrates(f, &m->migration))
 		return 0;
-	/* What is mapped tells little of a VM that has been logged before. */
+	/* After dirty logging, mapped pages tell little. */
 	if (m->migration.syncs.number <= 1 && !f->sampled) {
 		err = take_sample(m);
 		if (err)
@@ -752,7 +752,7 @@ static int take_live(struct making *m)
 
 /* --- with which settings ------------------------------------------------------- */
 
-/* Migrations of another kind than is played through. */
+/* Kinds of migration that the library does not model */
 static void judge_features(struct forecast *f, const struct migration *migration)
 {
 	if (*migration->blocked)
@@ -770,7 +770,7 @@ static void take_parameters(struct making *m, const struct migration *migration)
 	struct forecast *f = m->forecast;
 
 	if (!m->options->bandwidth && migration->bandwidth.known) {
-		/* 0 is no limit: then it is the link's. */
+		/* 0 is no limit: then the link limits. */
 		f->in.bandwidth = migration->bandwidth.number ?: f->in.link;
 		f->bandwidth_from = migration->bandwidth_default ? FORECAST_DEFAULT :
 								   FORECAST_MONITOR;
@@ -830,7 +830,7 @@ static void set_parameters(struct making *m)
 	f->downtime_from = o->has_downtime ? FORECAST_GIVEN : FORECAST_DEFAULT;
 }
 
-/* Do not ask the monitor if nothing of it is needed. */
+/* Do not ask the monitor if nothing is needed of it. */
 static int find_monitor(struct making *m)
 {
 	const struct forecast_options *o = m->options;
@@ -910,7 +910,7 @@ static int collect(struct making *m)
 	err = find_monitor(m);
 	if (!err && (o->sample || o->live || o->measure_s))
 		err = log_chunk_of(f->vm->info.pid, &f->in.chunk);
-	/* Before it is measured, which on some kernels has KVM unmap everything. */
+	/* Read mapped pages before the measurement: on some kernels KVM unmaps everything after it. */
 	if (!err && o->sample)
 		err = take_sample(m);
 	if (!err && o->live)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The forecast of a VM's migration: what is known of the VM is collected here, and given to
- * libkvmwatch, which plays the migration through. Nothing here prints.
+ * The forecast of a VM's migration. These functions measure the VM, and give the result to
+ * libkvmwatch, which plays the migration. They print nothing.
  */
 #ifndef KVMWATCH_FORECAST_H
 #define KVMWATCH_FORECAST_H
@@ -18,11 +18,11 @@
 
 #define FORECAST_WORDS	256
 
-/* QEMU's own, when neither the user nor the VM's monitor says another: 128 MiB/s, 300 ms */
+/* QEMU's defaults, if neither the user nor the VM's monitor gives others: 128 MiB/s, 300 ms */
 #define FORECAST_BANDWIDTH	134217728.0
 #define FORECAST_DOWNTIME_MS	300
 
-/* Where it was learned how fast the VM dirties pages */
+/* The source of the dirty rate */
 enum forecast_source {
 	FORECAST_NONE,
 	FORECAST_LOG,		/* the VMM logged it for us: --measure */
@@ -31,7 +31,7 @@ enum forecast_source {
 	FORECAST_LIVE,		/* the migration that runs: --live */
 };
 
-/* Where a value is from */
+/* The source of a value */
 enum forecast_origin {
 	FORECAST_GIVEN,		/* the user */
 	FORECAST_MONITOR,	/* the VMM's parameters */
@@ -79,33 +79,33 @@ extern const struct opt opt_sample;
 extern const struct opt opt_live;
 extern const struct opt opt_qmp;
 
-/* Defaults of the options that have some. */
+/* Set the defaults of options. */
 void forecast_options_init(struct forecast_options *options);
 
 /**
- * struct forecast - of one VM
+ * struct forecast - the forecast of a VM
  * @vm:		the VM; the caller's
- * @in:		what was given to the library
- * @out:	what it said
- * @has_out:	it was asked
- * @source:	where dirtying was learned from
+ * @in:		the library's input
+ * @out:	the library's output
+ * @has_out:	@out is filled
+ * @source:	the source of the dirty rate
  * @memory:	bytes of RAM
  * @mapped:	bytes that KVM has mapped; unknown if the module does not know
  * @sampled:	@in has data pages from a sample, not from what is mapped
- * @data:	bytes of pages that have data; unknown if neither says it
- * @bandwidth_from: who said the bandwidth
- * @downtime_from: who said the downtime
+ * @data:	bytes of pages that have data; unknown without a sample and mapped pages
+ * @bandwidth_from: the source of the bandwidth
+ * @downtime_from: the source of the downtime
  * @downtime_min: seconds; surely enough. KVMWATCH_PREDICT_NONE: an hour is not, or it was not asked
  * @downtime_maybe: seconds; may be enough
  * @bandwidth_min: bytes a second; surely enough
- * @window_s:	how long the longest cycle was
- * @elapsed_ms:	with --live: for how long the migration has been going on, by the VMM
- * @looks:	and how often it has collected the log
- * @pages_s:	and how many pages a second were dirtied while we looked on; negative: not known
- * @vmm_pages_s: and what the VMM says of that
- * @zero_share:	share of the pages that were dirtied whose contents are zero; negative: not known
- * @why:	what keeps it from being better known; "": nothing
- * @time_ns:	when the last of its numbers was read, by CLOCK_MONOTONIC
+ * @window_s:	length of the longest cycle
+ * @elapsed_ms:	with --live: time since the migration began, as the VMM tells
+ * @looks:	with --live: number of times that it has collected the log
+ * @pages_s:	with --live: dirty rate while we watched; negative: unknown
+ * @vmm_pages_s: with --live: the dirty rate that the VMM tells
+ * @zero_share:	share of zero pages among dirtied ones; negative: unknown
+ * @why:	what was missing for a better forecast; "": nothing
+ * @time_ns:	when the last number was read, by CLOCK_MONOTONIC
  *
  * The rest belongs to forecast.c.
  */
@@ -132,20 +132,20 @@ struct forecast {
 	struct kvmwatch_part *parts;
 };
 
-/* Called while it is measured; the words are for a person: "logging for 5 s, cycle 2 of 4". */
+/* Called with messages for the user during a measurement: "logging for 5 s, cycle 2 of 4". */
 typedef void forecast_progress_fn(void *arg, const struct vm *vm, const char *words);
 
 /**
- * forecast_make() - find out what there is to know of a VM, and forecast
+ * forecast_make() - measure a VM as options say, and forecast its migration
  * @dev: the device
  * @vm: the VM
- * @options: what is asked
- * @progress: told what happens; may be NULL
+ * @options: the user's options
+ * @progress: called with each step; may be NULL
  * @arg: its first argument
- * @forecast: filled, whatever is returned; to be freed with forecast_free()
+ * @forecast: filled, whatever is returned; free it with forecast_free()
  *
- * Return: 0, also if little is known, which @why says; -EINTR: a signal came; -ESRCH: the VM has
- * ended; -ENOMEM.
+ * Return: 0, also if little is known, with the reason in @why; -EINTR: a signal came; -ESRCH: the
+ * VM has ended; -ENOMEM.
  */
 int forecast_make(int dev, const struct vm *vm, const struct forecast_options *options,
 		  forecast_progress_fn *progress, void *arg, struct forecast *forecast);

@@ -6,7 +6,7 @@
 #include "forecast.h"
 #include "text.h"
 
-/* Until the guest runs on the other side: what stopping it and the state of its devices take */
+/* The part of the pause that stopping the guest and the state of its devices take */
 #define DEVICE_MS	15
 #define MAX_DOWNTIME_MS	3600000
 #define MAX_HORIZON_S	1000000

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What predict and rank show of a forecast. See forecast_rows.h. */
+/* Print forecasts for predict and rank. See forecast_rows.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -84,7 +84,7 @@ struct words {
 	char text[80];
 };
 
-/* "2.10 s"; "-" for what there is not. */
+/* "2.10 s", or "-" if there is no value */
 static struct words seconds(double s)
 {
 	struct quantity q = quantity_ns(s * NS_PER_S);
@@ -188,7 +188,7 @@ static void show_verdict(struct output *out, const struct forecast *f)
 		output_unknown(out, COL_SHARE, NULL);
 }
 
-/* Times of migrations that end; of those that may not, their medians would mislead. */
+/* Show times only if migrations end: where some may not, a median would mislead. */
 static void show_times(struct output *out, const struct forecast *f)
 {
 	const struct kvmwatch_prediction *p = &f->out;
@@ -212,7 +212,7 @@ static void show_times(struct output *out, const struct forecast *f)
 		show_number_as(out, COL_TOTAL, ms(p->total), seconds(p->total).text);
 		show_number_as(out, COL_BYTES, p->bytes, bytes(p->bytes, "").text);
 	} else if (f->has_out && !has_verdict(f)) {
-		/* What the first pass takes is the least. */
+		/* The first pass is a lower bound. */
 		snprintf(text, sizeof(text), ">=%s", seconds(p->first_pass).text);
 		output_unknown(out, COL_TOTAL, f->sampled ? text : "-");
 		snprintf(text, sizeof(text), "%s%s", f->sampled ? ">=" : "<=",
@@ -291,7 +291,7 @@ static void show_inputs(struct output *out, const struct forecast *f)
 		output_unknown(out, COL_REASON, NULL);
 }
 
-/* Tables have more room for it where they do without numbers that it says. */
+/* Tables have no columns for numbers that the sentence has. */
 static void show_why(struct output *out, const struct forecast *f, bool needs)
 {
 	char words[400] = "";

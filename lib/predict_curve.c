@@ -319,7 +319,7 @@ static double go_on(const struct concave *known, double until, enum beyond way, 
 		fade = fmin(last / middle, 1);
 		if (fade > 0.999)
 			return pages + last * more / third;
-		/* slopes decrease by @fade each third; the slope at the end is half a third later */
+		/* slopes decrease by @fade each third; that at the end is half a third later */
 		return pages + last / third * sqrt(fade) * third / -log(fade) *
 		       (1 - pow(fade, more / third));
 	case BEYOND_LINE:

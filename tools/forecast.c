@@ -442,7 +442,7 @@ static int take_marked(struct making *m, int heat)
 		free(m->marked);
 		m->marked = NULL;
 	}
-	if (err == -ESRCH && f->in.nr_cycles)	/* a slot has gone; the VM's end is noticed elsewhere */
+	if (err == -ESRCH && f->in.nr_cycles)	/* a slot has gone; others see a VM's end */
 		return 0;
 	return err == -EINTR || err == -ENOMEM ? err : 0;
 }
@@ -910,7 +910,7 @@ static int collect(struct making *m)
 	err = find_monitor(m);
 	if (!err && (o->sample || o->live || o->measure_s))
 		err = log_chunk_of(f->vm->info.pid, &f->in.chunk);
-	/* Read mapped pages before the measurement: on some kernels KVM unmaps everything after it. */
+	/* Read mapped pages before the measurement, as some kernels' KVM unmaps all after it. */
 	if (!err && o->sample)
 		err = take_sample(m);
 	if (!err && o->live)

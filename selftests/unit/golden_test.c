@@ -889,7 +889,8 @@ TEST(columns_that_are_not_there_are_wrong_usage)
 	for (i = 0; i < ARRAY_SIZE(all_cmds) - NR_WITHOUT_TABLES; i++) {
 		ASSERT_NE(NULL, all_cmds[i]->tables);
 		for (j = 0; j < ARRAY_SIZE(bad); j++) {
-			snprintf(words, sizeof(words), "%s%s", all_cmds[i] == &cmd_dirty_hot ? "-H " :
+			snprintf(words, sizeof(words), "%s%s",
+				 all_cmds[i] == &cmd_dirty_hot ? "-H " :
 				 all_cmds[i] == &cmd_dirty_rate ? "-R " : "", bad[j]);
 			EXPECT_EQ(2, code_of(all_cmds[i], words)) {
 				TH_LOG("%s %s", all_cmds[i]->name, words);

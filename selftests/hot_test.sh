@@ -43,14 +43,14 @@ intervals_end() {
 	eventually more_intervals $(($(intervals) + 3))
 }
 
-# Watch rates while the guest does one more round.
+# Watch rates while a guest does one more round: rate PID LOG
 rate() {
-	rounds=$(grep -c ': round [0-9]* done' /tmp/demo.log)
-	in_background /tmp/rate.txt kvmwatch dirty --rate -i 0.5 -n 100000 -p "$guest" --csv
+	rounds=$(grep -c ': round [0-9]* done' "$2")
+	in_background /tmp/rate.txt kvmwatch dirty --rate -i 0.5 -n 100000 -p "$1" --csv
 	watcher=$!
 	eventually grep -q ',vm,' /tmp/rate.txt || return
-	kill -USR1 "$guest"
-	eventually grep -q ": round $((rounds + 1)) done" /tmp/demo.log || return
+	kill -USR1 "$1"
+	eventually grep -q ": round $((rounds + 1)) done" "$2" || return
 	intervals_end
 	kill $watcher
 	wait $watcher 2>/dev/null
@@ -98,7 +98,7 @@ claim "no window has more pages than there are, some have some" \
 	csv '@slot == "" && @pages != "" { if (@pages > 64) bad++; if (@pages > 0) some++ }
 	     END { exit bad || !some }' /tmp/hot.txt
 
-claim "rates are shown" rate
+claim "rates are shown" rate "$guest" /tmp/demo.log
 claim "they are of all marks of the VM" same "192 192" "$(of_rate vm '' marks) $(of_rate vm '' marks_new)"
 claim "which are of its one logged slot" same "192 192" "$(of_rate slot 1 marks) $(of_rate slot 1 marks_new)"
 claim "and of its one vCPU" same 192 "$(of_rate vcpu '' marks)"
@@ -132,18 +132,6 @@ claim "top says it too" says '"dirty_logged_bytes":262144,"dirty_marks_per_secon
 start_demo /tmp/rings.log --name rings --pages-4k 64 --pages-2m 0 --dirty-rounds 5 --keep-log \
 	--rings --halts 1 --exits 1
 rings=$!
-rate_of_marks() {
-	rounds=$(grep -c ': round [0-9]* done' /tmp/rings.log)
-	in_background /tmp/rate.txt kvmwatch dirty --rate -i 0.5 -n 100000 -p "$rings" --csv
-	watcher=$!
-	eventually grep -q ',vm,' /tmp/rate.txt || return
-	kill -USR1 "$rings"
-	eventually grep -q ": round $((rounds + 1)) done" /tmp/rings.log || return
-	intervals_end
-	kill $watcher
-	wait $watcher 2>/dev/null
-	return 0
-}
 works_or_has_ended() {
 	grep -q "round 1 done" /tmp/rings.log || ! kill -0 "$rings"
 }
@@ -152,7 +140,7 @@ if grep -q "round 1 done" /tmp/rings.log; then
 	claim "list says that a VM has rings" says " 256 KiB of 368 KiB (ring) .* marks/s over .* s, in 256 KiB$" \
 		kvmwatch list -p "$rings"
 	claim "in CSV too" same "376832,part,262144,true" "$(list_of "$rings")"
-	claim "marks of rings are counted" rate_of_marks
+	claim "marks of rings are counted" rate "$rings" /tmp/rings.log
 	claim "there are as many as the guest wrote" same 192 "$(of_rate vm '' marks)"
 	claim "they have a rate of their own" csv '@of == "vm" { rows++; marks += @marks_per_second > 0
 		new += @marks_new != "" || @pages_per_second != "" }

@@ -36,16 +36,12 @@ static char *put_stats(struct all_file *file, const struct kvmwatch_stats *stats
 	return data;
 }
 
-char *all_file_make(struct all_file *file, __u32 kind, int fd)
+char *all_file_put(struct all_file *file, __u32 kind, const struct kvmwatch_stats *stats)
 {
-	struct kvmwatch_stats *stats;
 	char *end;
 
 	memset(file, 0, sizeof(*file));
-	if (kvmwatch_stats_read(fd, &stats))
-		abort();
 	end = put_stats(file, stats);
-	kvmwatch_stats_free(stats);
 	file->head.header_size = sizeof(file->head);
 	file->head.vendor = KVMWATCH_VENDOR_SVM;
 	file->head.desc_offset = sizeof(file->head);
@@ -53,5 +49,17 @@ char *all_file_make(struct all_file *file, __u32 kind, int fd)
 	file->head.kind = kind;
 	file->head.nr = 1;
 	file->head.filled = 1;
+	return end;
+}
+
+char *all_file_make(struct all_file *file, __u32 kind, int fd)
+{
+	struct kvmwatch_stats *stats;
+	char *end;
+
+	if (kvmwatch_stats_read(fd, &stats))
+		abort();
+	end = all_file_put(file, kind, stats);
+	kvmwatch_stats_free(stats);
 	return end;
 }

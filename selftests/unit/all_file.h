@@ -16,4 +16,7 @@ struct all_file {
  */
 char *all_file_make(struct all_file *file, __u32 kind, int fd);
 
+/* The same from statistics that were read. */
+char *all_file_put(struct all_file *file, __u32 kind, const struct kvmwatch_stats *stats);
+
 #endif /* UNIT_ALL_FILE_H */

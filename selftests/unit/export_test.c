@@ -17,35 +17,14 @@
 #include "export.h"
 #include "libkvmwatch.h"
 #include "played_catalog.h"
-
-#include "../module/records/stat_flags.h"
-#include "../module/records/stat_table.h"
+#include "stat_rows.h"
 
 /* --- statistics ------------------------------------------------------------ */
 
 #define BUCKETS	8
 
-struct stat_row {
-	__u32 kind;
-	const char *name;
-	__u32 flags;
-	int exponent;
-	bool unavailable;
-};
-
-#define ROW(of_kind, stat, type, unit)	\
-	{ .kind = of_kind, .name = #stat, .flags = TYPE_##type | UNIT_##unit,	\
-	  .exponent = EXPONENT_##unit },
-#define VM_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_VM, stat, type, unit)
-#define VCPU_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_VCPU, stat, type, unit)
-#define SLOT_ROW(stat, type, unit, ...)	ROW(KVMWATCH_KIND_SLOT, stat, type, unit)
-
 static struct stat_row rows[] = {
-	KVMW_VM_STATS(VM_ROW)
-	KVMW_VCPU_STATS(VCPU_ROW)
-	/* A VM's sums over its vCPUs, without what a VM has by itself or has no sum */
-	KVMW_VCPU_STATS(VM_ROW)
-	KVMW_SLOT_STATS(SLOT_ROW)
+	STAT_ROWS
 	/* as a newer module may have */
 	{ KVMWATCH_KIND_VM, "brand_new", KVMWATCH_STATS_CUMULATIVE },
 	{ KVMWATCH_KIND_VM, "brand_new_ns", KVMWATCH_STATS_PEAK | UNIT_NS, -9 },

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Run a command of the tool with a played device that has many VMs of four vCPUs and four slots,
- * each with the numbers of a real kernel's (fuzz/corpus). host/many_test.sh uses it to count the
+ * each with the numbers of a real kernel's (fuzz/corpus), and with numbers made up for those
+ * statistics of the module that are younger than that. host/many_test.sh uses it to count the
  * instructions of that: many_vms NUMBER COMMAND OPTION...
+ *
+ * With SLOW_MS in the environment, the device waits that long before it opens all objects of a kind.
  *
  * Reading a command line is played, too. All guests are called "many", except that kvmwatch export
  * gets hostile names. At its end the program prints on stderr how many command lines were read.
@@ -27,16 +30,17 @@
 #include "identity.h"
 #include "libkvmwatch.h"
 #include "played_catalog.h"
+#include "repeat.h"
+#include "stat_rows.h"
 
-#define CORPUS	"selftests/fuzz/corpus/all-%u"
-#define CORPUS_VM "selftests/fuzz/corpus/vm"
+#define CORPUS	"selftests/fuzz/corpus/%s"
 #define EACH	4	/* number of vCPUs and of slots of a VM */
 #define ALL_FD	1000	/* plus the kind */
 #define HISTOGRAMS 10	/* added to that if histograms are wanted */
 
 static __u32 nr_vms;
 static __u64 moment;
-static unsigned int command_lines;
+static unsigned int command_lines, slow_ms;
 /* kvmwatch export is run, for which time passes by itself. */
 static bool is_export;
 
@@ -74,10 +78,21 @@ static void make_item(__u32 kind, __u32 i, void *to)
 		memcpy(to, &slot, sizeof(slot));
 }
 
+/* Those whose buckets have names */
+static int list_stats(struct kvmwatch_list *list)
+{
+	struct kvmwatch_stat stats[] = { played_stats[0], played_stats[0], played_stats[1] };
+
+	strcpy(stats[1].name, "exit_reason_times");
+	return played_list(list, stats, sizeof(*stats), sizeof(stats) / sizeof(*stats));
+}
+
 static int list(struct kvmwatch_list *list)
 {
 	__u32 i, nr;
 
+	if (list->kind == KVMWATCH_KIND_STAT)
+		return list_stats(list);
 	if (list->kind > KVMWATCH_KIND_SLOT)
 		return played_catalog(list);
 	nr = nr_of(list->kind);
@@ -89,44 +104,115 @@ static int list(struct kvmwatch_list *list)
 
 /* --- numbers ------------------------------------------------------------- */
 
+static const struct stat_row rows[] = { STAT_ROWS };
+
+#define NR_ROWS	(sizeof(rows) / sizeof(*rows))
+
 static union {
 	struct kvmwatch_all_header header;
 	struct all_file file;
-	char bytes[65536];
 } corpus;
 
-/* Make it from a stats fd's file, whose first byte is for the fuzzer only. */
-static void make_corpus(__u32 kind)
+static bool is_histogram(__u32 flags)
 {
-	static char bytes[65536];
-	int fd = syscall(SYS_openat, AT_FDCWD, CORPUS_VM, O_RDONLY);
-	int copy = memfd_create("corpus", MFD_CLOEXEC);
-	ssize_t n = syscall(SYS_read, fd, bytes, sizeof(bytes));
+	return (flags & KVMWATCH_STATS_TYPE_MASK) >= KVMWATCH_STATS_LINEAR_HIST;
+}
 
+/* Statistics of a VM or vCPU that are as long, and whose values a younger one may have, too. */
+static const char *like(__u32 flags)
+{
+	switch (flags & KVMWATCH_STATS_TYPE_MASK) {
+	case KVMWATCH_STATS_LINEAR_HIST:
+		return "exit_reasons";
+	case KVMWATCH_STATS_LOG_HIST:
+		return "on_cpu_hist";
+	default:
+		return "loads";
+	}
+}
+
+static bool has(const struct kvmwatch_value *values, size_t nr, const char *name)
+{
+	while (nr--) {
+		if (!strcmp(values[nr].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* A VM has no sum of what a vCPU is at. */
+static bool belongs(const struct stat_row *row, __u32 kind)
+{
+	return row->kind == kind && strcmp(row->name, "pcpu") && strcmp(row->name, "halt_poll_ns");
+}
+
+/* Add what @stats lacks to the @nr values. Returns how many there are then. */
+static size_t add_younger(const struct kvmwatch_stats *stats, __u32 kind, bool histograms,
+			  struct kvmwatch_value *values, size_t nr)
+{
+	static const __u64 zero;
+	const struct kvmwatch_value *model;
+	size_t i;
+
+	for (i = 0; i < NR_ROWS; i++) {
+		if (!belongs(&rows[i], kind) || has(values, nr, rows[i].name) ||
+		    (is_histogram(rows[i].flags) && !histograms))
+			continue;
+		model = kvmwatch_stats_find(stats, like(rows[i].flags));
+		values[nr++] = (struct kvmwatch_value) {
+			.name = rows[i].name, .flags = rows[i].flags,
+			.exponent = rows[i].exponent, .size = model ? model->size : 1,
+			.bucket_size = model ? model->bucket_size : 0,
+			.data = model ? model->data : &zero
+		};
+	}
+	return nr;
+}
+
+/* The first byte of a corpus file is for the fuzzer only. */
+static int open_corpus(__u32 kind)
+{
+	static const char *const names[] = {
+		[KVMWATCH_KIND_VM] = "vm", [KVMWATCH_KIND_VCPU] = "vcpu",
+		[KVMWATCH_KIND_SLOT] = "slot"
+	};
+	static char bytes[65536];
+	char path[64];
+	int fd, copy = memfd_create("corpus", MFD_CLOEXEC);
+	ssize_t n;
+
+	snprintf(path, sizeof(path), CORPUS, names[kind]);
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+	n = syscall(SYS_read, fd, bytes, sizeof(bytes));
 	close(fd);
 	if (n < 1 || write(copy, bytes + 1, n - 1) != n - 1)
 		abort();
-	all_file_make(&corpus.file, kind, copy);
-	close(copy);
+	return copy;
 }
 
-/* Read objects of a kind without histograms, or VMs with them. */
 static void read_corpus(__u32 kind, bool histograms)
 {
-	char path[64], first;
-	int fd;
+	struct kvmwatch_value *values;
+	struct kvmwatch_stats *stats, all;
+	int fd = open_corpus(kind);
+	size_t i, nr = 0;
 
-	if (histograms && kind == KVMWATCH_KIND_VM) {
-		make_corpus(kind);
-		return;
-	}
-	snprintf(path, sizeof(path), CORPUS, kind);
-	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
-	/* The first byte is for the fuzzer only. */
-	if (syscall(SYS_read, fd, &first, 1) != 1 ||
-	    syscall(SYS_read, fd, corpus.bytes, sizeof(corpus.bytes)) < 1)
+	if (kvmwatch_stats_read(fd, &stats))
 		abort();
 	close(fd);
+	values = calloc(stats->nr + NR_ROWS, sizeof(*values));
+	for (i = 0; values && i < stats->nr; i++) {
+		if (histograms || !is_histogram(stats->values[i].flags))
+			values[nr++] = stats->values[i];
+	}
+	if (!values)
+		abort();
+	all = *stats;
+	all.values = values;
+	all.nr = add_younger(stats, kind, histograms, values, nr);
+	all_file_put(&corpus.file, kind, &all);
+	free(values);
+	kvmwatch_stats_free(stats);
 }
 
 static void make_key(__u32 kind, __u32 i, struct kvmwatch_all_item *item)
@@ -154,10 +240,11 @@ static ssize_t read_all(__u32 kind, bool histograms, char *to, size_t size)
 	header->nr = left;
 	header->filled = left < room ? left : room;
 	header->flags = header->filled < left ? KVMWATCH_ALL_MORE : 0;
-	header->begin_ns = (moment + 1) * 1000000000ULL;
-	memcpy(to, corpus.bytes, header->item_offset);
+	header->begin_ns = is_export ? now_ns() : (moment + 1) * 1000000000ULL;
+	header->end_ns = header->begin_ns + 1000;
+	memcpy(to, (char *)&corpus, header->item_offset);
 	for (i = 0; i < header->filled; i++, item += header->item_size) {
-		memcpy(item, corpus.bytes + header->item_offset, header->item_size);
+		memcpy(item, (char *)&corpus + header->item_offset, header->item_size);
 		make_key(kind, first + i, (struct kvmwatch_all_item *)item);
 	}
 	next[kind] = header->filled < left ? first + header->filled : 0;
@@ -182,6 +269,7 @@ int ioctl(int fd, unsigned long request, ...)
 	case KVMWATCH_LIST:
 		return list(arg);
 	case KVMWATCH_OPEN_ALL:
+		usleep(1000 * slow_ms);
 		return ALL_FD + ((struct kvmwatch_open_all *)arg)->kind +
 		       (((struct kvmwatch_open_all *)arg)->flags & KVMWATCH_OPEN_NO_HISTOGRAMS ?
 			0 : HISTOGRAMS);
@@ -258,6 +346,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	nr_vms = strtoul(argv[1], NULL, 10);
 	is_export = !strcmp(argv[2], "export");
+	slow_ms = getenv("SLOW_MS") ? atoi(getenv("SLOW_MS")) : 0;
 	export_serve = http_serve;
 	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
 		if (strcmp(cmds[i]->name, argv[2]))

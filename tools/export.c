@@ -407,21 +407,31 @@ static void write_omitted(struct exposition *e, const struct look *look)
 	}
 }
 
-static void write_read_time(struct exposition *e, const struct look *look)
+static void write_times(struct exposition *e, const struct look *look, const char *name,
+			const char *help, __u64 (*of)(const struct kvmwatch_all *all))
 {
 	const struct kvmwatch_all *all;
 	size_t i;
 
-	expose_family(e, "read_seconds", EXPOSE_GAUGE,
-		      "time between reading the first object of a kind and the last one");
+	expose_family(e, name, EXPOSE_GAUGE, help);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		all = look->kinds[i].sample.all;
 		if (!all)
 			continue;
 		expose_sample(e, "");
 		expose_label(e, "object", hooks_object(kinds[i]));
-		expose_scaled(e, all->end_ns - all->begin_ns, NANO);
+		expose_scaled(e, of(all), NANO);
 	}
+}
+
+static __u64 began(const struct kvmwatch_all *all)
+{
+	return all->begin_ns;
+}
+
+static __u64 took(const struct kvmwatch_all *all)
+{
+	return all->end_ns - all->begin_ns;
 }
 
 /* --- VMs as they are listed ------------------------------------------------ */
@@ -757,7 +767,10 @@ static void write_vms(struct exposition *e, struct exporter *exporter, const str
 	size_t i;
 
 	write_omitted(e, look);
-	write_read_time(e, look);
+	write_times(e, look, "read_at_seconds",
+		    "the host's monotonic clock before it read the first object of a kind", began);
+	write_times(e, look, "read_seconds",
+		    "time between reading the first object of a kind and the last one", took);
 	write_vm_info(e, look);
 	write_listed(e, look, "vm_memory_bytes", "memory in the slots that the VMM made",
 		     memory_of);

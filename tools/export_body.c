@@ -4,13 +4,14 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "cmd.h"
 #include "export_body.h"
 #include "repeat.h"
 
-/* Making bodies takes at most one part in so many of the time. */
+/* Making bodies takes at most one part in so many of a CPU's time. */
 #define SHARE		5
 #define NR_BODIES	4	/* two formats, plain and compressed */
 #define GZIP_LEVEL	1
@@ -81,11 +82,20 @@ static struct MHD_Response *make_response(struct exposition *e, bool gzip)
 	return response;
 }
 
+/* What this thread has used of a CPU; waiting for one costs nobody anything. */
+static __u64 cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 static struct body *make_body(struct bodies *bodies, enum expose_format format, bool gzip)
 {
 	struct body *body = calloc(1, sizeof(*body));
 	struct exposition e;
-	__u64 begin = now_ns();
+	__u64 begin = cpu_ns();
 	int err;
 
 	err = body ? write_text(bodies, format, gzip, &e) : -ENOMEM;
@@ -99,7 +109,7 @@ static struct body *make_body(struct bodies *bodies, enum expose_format format, 
 		return NULL;
 	}
 	body->made_ns = now_ns();
-	body->cost_ns = body->made_ns - begin;
+	body->cost_ns = cpu_ns() - begin;
 	body->users = 1;
 	if (bodies->rest_until_ns < body->made_ns)
 		bodies->rest_until_ns = body->made_ns;
@@ -118,8 +128,8 @@ void body_put(struct bodies *bodies, struct body *body)
 }
 
 /*
- * A body is made again only after all formats together have rested, in proportion to the time that
- * making them took. A body that is older than four such rests may be made again at once: its format
+ * A body is made again only after all formats together have rested, in proportion to the CPU time
+ * that making them took. A body that is older than four such rests may be made again at once: its format
  * alone is within its share.
  */
 static bool is_old(const struct bodies *bodies, const struct body *body)

@@ -13,7 +13,7 @@ struct MHD_Response;
  * struct body - an answer, which several connections may send
  * @response:	the answer
  * @made_ns:	when it was made
- * @cost_ns:	how long it took to make it
+ * @cost_ns:	what making it took of a CPU
  * @users:	connections that send it, plus one while it is the newest
  */
 struct body {

@@ -7,6 +7,8 @@
     export_clients.py tls PORT CA [CERT KEY]
     export_clients.py openmetrics           standard input keeps to OpenMetrics
     export_clients.py same STAT             standard input has the numbers of stat --json
+    export_clients.py fresh PORT            half a second later there are other numbers
+    export_clients.py cost PORT PID         prints series, bytes, compressed bytes, ms of CPU
 """
 import gzip
 import http.client
@@ -235,6 +237,37 @@ def same(stat):
     sys.exit(compared == 0)
 
 
+READ_AT = re.compile(r'^kvmwatch_read_at_seconds\{object="vm"\} (\S+)$', re.M)
+
+
+def fresh(port):
+    first = READ_AT.search(fetch(port)[1])[1]
+    time.sleep(0.5)
+    sys.exit(READ_AT.search(fetch(port)[1])[1] == first)
+
+
+def cpu_ms(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e6
+
+
+def cost(port, pid):
+    """The mean of six answers that were made for this, and not given out again."""
+    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
+    seen, costs = set(), []
+    while len(costs) < 6:
+        before = cpu_ms(pid)
+        response, body = fetch(port, headers=headers)
+        took = cpu_ms(pid) - before
+        read_at = READ_AT.search(body)[1]
+        if read_at not in seen:
+            costs.append(took)
+        seen.add(read_at)
+        time.sleep(5 * took / 1000)
+    print(sum(not line.startswith("#") for line in body.splitlines()), len(body.encode()),
+          response.getheader("Content-Length"), round(sum(costs) / len(costs), 1))
+
+
 def query(port, text):
     """What a Prometheus has for a query, as soon as it has something."""
     for _ in range(600):
@@ -265,6 +298,10 @@ def main():
         openmetrics()
     elif command == "same":
         same(args[0])
+    elif command == "fresh":
+        fresh(int(args[0]))
+    elif command == "cost":
+        cost(int(args[0]), int(args[1]))
     elif command == "query":
         query(int(args[0]), args[1])
     else:

@@ -2,6 +2,7 @@
 /* The exporter's HTTP server. See export_http.h. */
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
@@ -264,15 +265,21 @@ static enum MHD_Result answer_page(struct MHD_Connection *connection, const char
 	return answer(connection, MHD_HTTP_OK, response);
 }
 
-/* Has one of --client-ca signed the certificate of this client? */
+/*
+ * Has one of --client-ca signed the certificate of this client, for a client? One for servers, which
+ * that authority may sign for many, does not do.
+ */
 static bool is_trusted(struct MHD_Connection *connection)
 {
+	gnutls_typed_vdata_st purpose = {
+		.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (void *)GNUTLS_KP_TLS_WWW_CLIENT
+	};
 	const union MHD_ConnectionInfo *info;
 	unsigned int status;
 
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	return info && info->tls_session &&
-	       !gnutls_certificate_verify_peers2(info->tls_session, &status) && !status;
+	       !gnutls_certificate_verify_peers(info->tls_session, &purpose, 1, &status) && !status;
 }
 
 /* A request over a unix socket has no host name that could be false. */

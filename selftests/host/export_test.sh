@@ -129,6 +129,27 @@ certificate() {
 		-out "$tmp/$1.pem" 2>"$tmp/log"
 }
 
+# A certificate NAME that CA has signed: signed NAME CA DAYS PURPOSE
+signed() {
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" \
+		-keyout "$tmp/$1.key" -out "$tmp/$1.csr" 2>"$tmp/log" &&
+		openssl x509 -req -in "$tmp/$1.csr" -CA "$tmp/$2.pem" -CAkey "$tmp/$2.key" \
+			-CAcreateserial -days "$3" -out "$tmp/$1.pem" \
+			-extfile <(echo "extendedKeyUsage=$4") 2>"$tmp/log"
+}
+
+# shows CERTIFICATE STATUS
+shows() {
+	[ "$(client tls "$port" "$tmp/server.pem" "$tmp/$1.pem" "$tmp/$1.key")" = "$2" ]
+}
+
+# What the same authority has signed for a server, or for a time that is over, is no client's.
+only_valid_clients() {
+	signed good client 2 clientAuth && signed server2 client 2 serverAuth &&
+		signed expired client -1 clientAuth &&
+		shows good 200 && shows server2 403 && shows expired 403
+}
+
 # With a certificate that the server accepts, with none, and with another one.
 only_known_clients() {
 	[ "$(client tls "$port" "$tmp/server.pem" "$tmp/client.pem" "$tmp/client.key")" = 200 ] &&
@@ -232,7 +253,7 @@ prometheus_reads() {
 }
 
 make -s -C selftests unit >/dev/null || exit
-echo "1..29"
+echo "1..30"
 if dir=$(selftests/vm/prometheus 2>"$tmp/log"); then
 	promtool=$dir/promtool
 	try "promtool finds nothing wrong" promtool_accepts 9 export --once
@@ -286,4 +307,5 @@ if certificate server && certificate client && certificate other; then
 	serve "$tmp/server" 2 -l 127.0.0.1:0 -C "$tmp/server.pem" -K "$tmp/server.key" \
 		-A "$tmp/client.pem"
 	try "with --client-ca only to clients that are known" only_known_clients
+	try "and whose certificate is for clients, and not expired" only_valid_clients
 fi

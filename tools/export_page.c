@@ -18,11 +18,13 @@
 FILE_BYTES(export_html, "page.html");
 FILE_BYTES(export_css, "page.css");
 FILE_BYTES(export_js, "page.js");
+FILE_BYTES(export_icon, "page.svg");
 
 static const struct export_file files[] = {
 	{ "/", "text/html; charset=utf-8", export_html_begin, export_html_end },
 	{ "/page.css", "text/css; charset=utf-8", export_css_begin, export_css_end },
 	{ "/page.js", "text/javascript; charset=utf-8", export_js_begin, export_js_end },
+	{ "/page.svg", "image/svg+xml", export_icon_begin, export_icon_end },
 };
 
 const struct export_file *export_page_find(const char *path)

@@ -23,6 +23,7 @@ struct export_file {
 extern const char export_html_begin[], export_html_end[];
 extern const char export_css_begin[], export_css_end[];
 extern const char export_js_begin[], export_js_end[];
+extern const char export_icon_begin[], export_icon_end[];
 
 /* NULL: there is no such file. */
 const struct export_file *export_page_find(const char *path);

@@ -45,11 +45,18 @@ function samples(families, name) {
 	return families.get(name) || [];
 }
 
+// The host's clock at that look. An answer that is given out again is the same look.
+function clockOf(families) {
+	const read = samples(families, "read_at_seconds").find(({ labels }) => labels.object === "vm");
+	return read && read.value;
+}
+
 // What there is of each VM; what is unknown is undefined.
 function digest(families, ms) {
 	const vms = new Map();
 	for (const { labels } of samples(families, "vm_info"))
-		vms.set(labels.vm, { labels, exits: new Map(), vcpus: new Map() });
+		vms.set(labels.vm, { labels, exits: new Map(), times: new Map(), states: new Map(),
+				     pages: new Map(), vcpus: new Map() });
 	const each = (name, take) => {
 		for (const { labels, value } of samples(families, name)) {
 			const vm = vms.get(labels.vm);
@@ -60,6 +67,8 @@ function digest(families, ms) {
 	for (const [key, name] of [["memory", "vm_memory_bytes"], ["mapped", "vm_mapped_bytes"],
 				   ["logged", "vm_dirty_logged_bytes"], ["nr", "vm_vcpus"],
 				   ["dirtied", "vm_new_dirty_pages_total"],
+				   ["peak", "vm_mapped_peak_bytes"],
+				   ["exitTime", "vm_exit_seconds_total"],
 				   ["lost", "vm_lost_events_total"],
 				   ["failures", "vm_audit_failures_total"]])
 		each(name, (vm, value) => { vm[key] = value; });
@@ -67,23 +76,38 @@ function digest(families, ms) {
 		vm.exits.set(labels.reason, value);
 		vm.left = (vm.left || 0) + value;
 	});
-	for (const [key, name] of [["on", "on_cpu_seconds_total"],
-				   ["delay", "run_delay_seconds_total"],
-				   ["halted", "halted_seconds_total"]]) {
+	for (const [key, name, label] of [["times", "vm_exit_reason_seconds_total", "reason"],
+					  ["states", "vm_state_seconds_total", "state"],
+					  ["pages", "vm_mapped_pages", "level"]])
+		each(name, (vm, value, labels) => { vm[key].set(labels[label], value); });
+	const vcpuOf = (vm, labels) => {
+		if (!vm.vcpus.has(labels.vcpu))
+			vm.vcpus.set(labels.vcpu, {});
+		return vm.vcpus.get(labels.vcpu);
+	};
+	for (const [name, keyOf] of [["on_cpu_seconds_total", () => "on"],
+				     ["run_delay_seconds_total", () => "delay"],
+				     ["halted_seconds_total", () => "halted"],
+				     // "poll" and "wait"
+				     ["halt_wakeups_total", (labels) => labels.how]]) {
 		each("vcpu_" + name, (vm, value, labels) => {
-			const vcpu = vm.vcpus.get(labels.vcpu) || {};
-			vm.vcpus.set(labels.vcpu, vcpu);
-			vcpu[key] = value;
+			const key = keyOf(labels);
+			vcpuOf(vm, labels)[key] = value;
 			vm[key] = (vm[key] || 0) + value;
 		});
-		each("vm_" + name, (vm, value) => { vm[key] = value; });	// --no-vcpus
+		each("vm_" + name, (vm, value, labels) => {	// --no-vcpus
+			vm[keyOf(labels)] = value;
+		});
 	}
-	return { ms, vms, families };
+	each("vcpu_halt_poll_window_seconds", (vm, value, labels) => {
+		vcpuOf(vm, labels).window = value;
+	});
+	return { ms, clock: clockOf(families), vms, families };
 }
 
 // By how much it grew a second; undefined: nobody knows.
 function rate(was, is) {
-	const seconds = before ? (now.ms - before.ms) / 1000 : 0;
+	const seconds = before ? now.clock - before.clock : 0;
 	const grown = is - was;
 	return seconds > 0 && grown >= 0 ? grown / seconds : undefined;
 }
@@ -91,6 +115,12 @@ function rate(was, is) {
 function part(was, is, nr) {
 	const grown = rate(was, is);
 	return grown === undefined || !nr ? undefined : Math.min(grown / nr, 1);
+}
+
+// Of the halts that ended, the part that ended while KVM polled.
+function polled(was, is) {
+	const poll = rate(was.poll, is.poll), wait = rate(was.wait, is.wait);
+	return poll + wait > 0 ? poll / (poll + wait) : undefined;
 }
 
 function rows() {
@@ -105,10 +135,13 @@ function rows() {
 			cpu: part(was.on, vm.on, vm.nr),
 			delay: part(was.delay, vm.delay, vm.nr),
 			halted: part(was.halted, vm.halted, vm.nr),
+			polled: polled(was, vm),
 			exits: rate(was.left, vm.left),
+			exitTime: part(was.exitTime, vm.exitTime, vm.nr),
 			memory: vm.memory,
 			mapped: vm.memory ? vm.mapped / vm.memory : undefined,
 			dirty: pages === undefined ? undefined : pages * PAGE,
+			logged: vm.memory ? vm.logged / vm.memory : undefined,
 		});
 	}
 	return all;
@@ -151,6 +184,10 @@ function bytes(value) {
 	return value.toFixed(value < 10 && unit ? 1 : 0) + " " + units[unit];
 }
 
+function microseconds(seconds) {
+	return known(seconds) ? Math.round(seconds * 1e6).toLocaleString("en") + " µs" : "–";
+}
+
 function count(value) {
 	return known(value) ? Math.round(value).toLocaleString("en") : "–";
 }
@@ -161,10 +198,13 @@ const COLUMNS = [
 	{ key: "cpu", head: "CPU", text: (row) => percent(row.cpu), bar: true },
 	{ key: "delay", head: "Delay", text: (row) => percent(row.delay), bar: true },
 	{ key: "halted", head: "Halted", text: (row) => percent(row.halted) },
+	{ key: "polled", head: "Polled", text: (row) => percent(row.polled) },
 	{ key: "exits", head: "Exits/s", text: (row) => count(row.exits) },
+	{ key: "exitTime", head: "In exits", text: (row) => percent(row.exitTime) },
 	{ key: "memory", head: "Memory", text: (row) => bytes(row.memory) },
 	{ key: "mapped", head: "Mapped", text: (row) => percent(row.mapped), bar: true },
 	{ key: "dirty", head: "Dirty/s", text: (row) => bytes(row.dirty) },
+	{ key: "logged", head: "of logged", text: (row) => percent(row.logged) },
 ];
 
 // --- showing ---------------------------------------------------------------
@@ -216,22 +256,30 @@ function cell(column, row) {
 		button.type = "button";
 		button.title = row.name;
 		button.dataset.vm = row.name;
+		button.setAttribute("aria-expanded", String(row.name === chosen));
+		button.setAttribute("aria-controls", "detail");
 		button.addEventListener("click", () => {
 			chosen = chosen === row.name ? null : row.name;
 			history.replaceState(null, "", "#" + encodeURIComponent(chosen || ""));
 			show();
+			if (chosen)
+				byId("detail").scrollIntoView({ block: "nearest" });
 		});
 		td.append(button);
 		return td;
 	}
-	if (column.bar && known(row[column.key])) {
-		const meter = make("meter");
-		meter.value = row[column.key];
-		meter.setAttribute("aria-hidden", "true");
-		td.append(meter);
-	}
-	td.append(column.text(row));
+	if (column.bar && known(row[column.key]))
+		td.append(bar(row[column.key]));
+	td.append(make("span", column.text(row)));
 	return td;
+}
+
+// What it shows is beside it as text.
+function bar(value) {
+	const meter = make("meter");
+	meter.value = value;
+	meter.setAttribute("aria-hidden", "true");
+	return meter;
 }
 
 function showVms(all) {
@@ -293,43 +341,96 @@ function showPast(name) {
 		graph("Dirtied a second, of what is logged", looks, ["dirty"], bytes, 1));
 }
 
-function tableRow(cells) {
-	const tr = make("tr");
-	tr.append(...cells.map((text) => make("td", text)));
-	return tr;
+// Cells are text, or a part of all that has a bar.
+function fillTable(id, heads, lines) {
+	const table = byId(id), head = make("tr");
+	head.append(...heads.map((text) => {
+		const th = make("th", text);
+		th.scope = "col";
+		return th;
+	}));
+	table.tHead.replaceChildren(head);
+	table.tBodies[0].replaceChildren(...lines.map((cells) => {
+		const tr = make("tr");
+		tr.append(...cells.map((is) => {
+			const td = make("td", typeof is === "number" ? undefined : is);
+			if (typeof is === "number")
+				td.append(bar(is), make("span", percent(is)));
+			return td;
+		}));
+		return tr;
+	}));
 }
 
-function showDetail(row) {
-	byId("detail").hidden = !row;
-	if (!row)
-		return;
-	const { vm, was } = row;
-	byId("detail").querySelector("h2").textContent = row.name;
-	const facts = { ...vm.labels, "lost events": vm.lost, "failed audits": vm.failures };
+const STATES = {
+	guest: "in the guest", kvm: "in KVM", poll: "halted, polling", wait: "halted, waiting",
+	preempted: "preempted", blocked: "blocked in KVM", user: "in the VMM",
+};
+const PAGE_BYTES = { "4k": 4096, "2m": 1 << 21, "1g": 1 << 30 };
+
+function showFacts({ vm }) {
+	const covered = !known(vm.logged) ? undefined : vm.logged > 0 ?
+		bytes(vm.logged) + " of " + bytes(vm.memory) :
+		"off, so nobody knows what it dirties";
+	const facts = { ...vm.labels, "dirty logging": covered,
+			"mapped at most": known(vm.peak) ? bytes(vm.peak) : undefined,
+			"lost events": vm.lost, "failed audits": vm.failures };
 	delete facts.vm;
 	byId("detail").querySelector("dl").replaceChildren(...Object.entries(facts)
 		.filter(([, value]) => value !== undefined)
 		.flatMap(([key, value]) => [make("dt", key), make("dd", String(value))]));
-	showPast(row.name);
-	byId("exits").tBodies[0].replaceChildren(...[...vm.exits]
-		.map(([reason, total]) => [reason, was.exits && rate(was.exits.get(reason), total)])
-		.filter(([, exits]) => exits > 0).sort((a, b) => b[1] - a[1]).slice(0, 12)
-		.map(([reason, exits]) => tableRow([reason, count(exits)])));
-	byId("vcpus").tHead.rows[0].replaceChildren(...["vCPU", "CPU", "Delay", "Halted"]
-		.map((head) => { const th = make("th", head); th.scope = "col"; return th; }));
-	byId("vcpus").tBodies[0].replaceChildren(...[...vm.vcpus].map(([number, vcpu]) => {
-		const old = was.vcpus && was.vcpus.get(number) || {};
-		return tableRow([number, percent(part(old.on, vcpu.on, 1)),
-				 percent(part(old.delay, vcpu.delay, 1)),
-				 percent(part(old.halted, vcpu.halted, 1))]);
-	}));
 }
 
-// What keeps it from seeing all; empty: nothing.
-/* Why a hook that is not attached is nothing to worry about: as in KvmwatchHookMissing. */
+// Reasons by the time that they took, and those that took none or unknown time by how many.
+function exitLines({ vm, was }) {
+	return [...vm.exits].map(([reason, total]) => ({
+		reason,
+		exits: was.exits && rate(was.exits.get(reason), total),
+		time: was.times && part(was.times.get(reason), vm.times.get(reason), vm.nr),
+	})).filter(({ exits, time }) => exits > 0 || time > 0)
+		.sort((a, b) => (b.time || 0) - (a.time || 0) || b.exits - a.exits).slice(0, 12)
+		.map(({ reason, exits, time }) => [reason, count(exits), known(time) ? time : "–"]);
+}
+
+function showTables(row) {
+	const { vm, was } = row;
+	fillTable("states", ["vCPUs were", "Time"], [...vm.states].map(([state, seconds]) => {
+		const time = was.states && part(was.states.get(state), seconds, vm.nr);
+		return [STATES[state] || state, known(time) ? time : "–"];
+	}));
+	fillTable("exits", ["Reason", "Exits/s", "Time"], exitLines(row));
+	fillTable("levels", ["Pages of", "Mapped", "Bytes"], [...vm.pages].map(([level, pages]) =>
+		[level, count(pages), bytes(pages * PAGE_BYTES[level])]));
+	fillTable("vcpus", ["vCPU", "CPU", "Delay", "Halted", "Polled", "Poll window"],
+		  [...vm.vcpus].map(([number, vcpu]) => {
+			const old = was.vcpus && was.vcpus.get(number) || {};
+			return [number, percent(part(old.on, vcpu.on, 1)),
+				percent(part(old.delay, vcpu.delay, 1)),
+				percent(part(old.halted, vcpu.halted, 1)),
+				percent(polled(old, vcpu)), microseconds(vcpu.window)];
+		  }));
+}
+
+function showDetail(row) {
+	const detail = byId("detail");
+	detail.hidden = !chosen;
+	if (!chosen)
+		return;
+	detail.querySelector("h2").textContent = chosen;
+	byId("gone").hidden = !!row;
+	byId("numbers").hidden = !row;
+	if (!row)
+		return;
+	showFacts(row);
+	showPast(row.name);
+	showTables(row);
+}
+
+// Why a hook that is not attached is nothing to worry about: as in KvmwatchHookMissing.
 const NO_TROUBLE =
 	/^(not asked for|kvm.ko is not loaded|this KVM has no |its loop calls |calls the function of )/;
 
+// What keeps it from seeing all; empty: nothing.
 function trouble() {
 	const down = samples(now.families, "down_info")[0];
 	if (down)
@@ -340,17 +441,23 @@ function trouble() {
 		.join("; ");
 }
 
+// Text that changes is read aloud, so set only what is new.
+function setText(id, text) {
+	if (byId(id).textContent !== text)
+		byId(id).textContent = text;
+}
+
 function showBanner(text) {
 	byId("banner").hidden = !text;
-	byId("banner").textContent = text;
+	setText("banner", text);
 }
 
 function show() {
 	if (!now)
 		return;
 	const all = rows();
-	byId("state").textContent = all.length + (all.length === 1 ? " VM, " : " VMs, ") +
-		new Date(now.ms).toLocaleTimeString();
+	setText("state", all.length + (all.length === 1 ? " VM" : " VMs"));
+	setText("when", new Date(now.ms).toLocaleTimeString());
 	showBanner(trouble());
 	showVms(all);
 	showDetail(all.find((row) => row.name === chosen));
@@ -362,9 +469,11 @@ async function look() {
 		if (!response.ok)
 			throw new Error("HTTP " + response.status);
 		const next = digest(parse(await response.text()), Date.now());
-		before = now;
-		now = next;
-		remember(rows());
+		if (!now || next.clock === undefined || next.clock !== now.clock) {
+			before = now;
+			now = next;
+			remember(rows());
+		}
 		show();
 	} catch (error) {
 		showBanner("The exporter does not answer: " + error.message);
@@ -373,11 +482,19 @@ async function look() {
 }
 
 // page#NAME shows that VM. What is no text, as somebody else may have made the link, shows none.
-try {
-	chosen = decodeURIComponent(location.hash.slice(1)) || null;
-} catch {
-	chosen = null;
+function choose() {
+	try {
+		chosen = decodeURIComponent(location.hash.slice(1)) || null;
+	} catch {
+		chosen = null;
+	}
 }
+
+choose();
+addEventListener("hashchange", () => {
+	choose();
+	show();
+});
 showHead();
 byId("filter").addEventListener("input", show);
 look();

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The dashboards for Grafana (contrib/grafana) are what make-dashboards makes. A Prometheus with our
-# rules, which scrapes played hosts, answers each of their queries.
+# rules, which scrapes played hosts, answers each of their queries. They compile as constants of
+# Grafana's types, if npm has those.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -35,14 +36,60 @@ names_are_exported() {
 	return 0
 }
 
+# Its enumerations may be written as what JSON has for them.
+types() {
+	cat <<'END'
+import type { Dashboard, Panel, RowPanel } from "@grafana/schema";
+type Plain<T> = T extends string ? `${T}` : T extends number | boolean | null | undefined ? T :
+	T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+export type PlainDashboard = Plain<Omit<Dashboard, "panels">> & {
+	panels: (Plain<Panel> | Plain<RowPanel>)[];
+};
+END
+}
+
+constant() {
+	echo 'import type { PlainDashboard } from "./types";'
+	echo "export const dashboard: PlainDashboard = $(cat);"
+}
+
+compiles() {
+	node "$npm/node_modules/typescript/bin/tsc" --noEmit --strict --skipLibCheck \
+		--moduleResolution bundler --module esnext --types "" "$@"
+}
+
+# A wrong name and a wrong value do not compile.
+are_of_grafanas_types() {
+	local made name
+
+	mkdir "$tmp/ts"
+	ln -s "$npm/node_modules" "$tmp/ts/node_modules"
+	types >"$tmp/ts/types.ts"
+	for made in contrib/grafana/*.json; do
+		name=$(basename "$made" .json)
+		constant <"$made" >"$tmp/ts/$name.ts"
+	done
+	compiles "$tmp"/ts/*.ts || return
+	jq '.panels[1].fieldConfg = {}' contrib/grafana/vm.json | constant >"$tmp/ts/name.ts"
+	jq '(.. | .mode? | select(. == "absolute")) = "wrong"' contrib/grafana/vm.json | constant \
+		>"$tmp/ts/value.ts"
+	! compiles "$tmp/ts/name.ts" && ! compiles "$tmp/ts/value.ts"
+}
+
 make -s -C selftests unit >/dev/null || exit
 make -s -C tools >/dev/null || exit
-echo "1..4"
+echo "1..5"
 try "they are made by make-dashboards" are_made
 try "each panel has a unit and a description" say_what_they_show
 try "they are about numbers that there are" names_are_exported
+if npm=$(selftests/vm/npm grafana-1 @grafana/schema@13.2.3 typescript@7.0.2 2>"$tmp/log"); then
+	try "they are of Grafana's types" are_of_grafanas_types
+else
+	number=$((number + 1))
+	echo "ok $number they are of Grafana's types # SKIP npm cannot be asked"
+fi
 if ! dir=$(selftests/vm/prometheus 2>"$tmp/log"); then
-	echo "ok 4 Prometheus answers each query # SKIP prometheus cannot be had"
+	echo "ok 5 Prometheus answers each query # SKIP prometheus cannot be had"
 	exit
 fi
 try "Prometheus answers each query" python3 selftests/host/dashboards_test.py "$dir/prometheus" \

@@ -781,6 +781,8 @@ static void take_parameters(struct making *m, const struct migration *migration)
 		f->in.downtime = migration->downtime_ms.number / 1e3;
 		f->downtime_from = migration->downtime_default ? FORECAST_DEFAULT :
 								 FORECAST_MONITOR;
+		if (!f->in.downtime)
+			why(f, "QEMU's downtime-limit is 0: say with --downtime for how long it may pause");
 	}
 	judge_features(f, migration);
 }
@@ -869,7 +871,7 @@ static int predict(struct forecast *f)
 	double value;
 	int err;
 
-	if (!f->in.bandwidth)
+	if (!f->in.bandwidth || !f->in.downtime)
 		return 0;
 	f->out.size = sizeof(f->out);
 	err = kvmwatch_predict(&f->in, &f->out);

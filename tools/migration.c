@@ -12,7 +12,7 @@
 
 #define OLD_BANDWIDTH	(32ULL << 20)
 #define MIB		1048576ULL
-/* How libvirt reports no limit, in MiB/s */
+/* libvirt's "no limit" in MiB/s; QEMU is told, and says, so many MiB */
 #define VIRSH_NO_LIMIT	8796093022207ULL
 
 static void forget(struct migration *migration)
@@ -109,6 +109,8 @@ static bool bandwidth_is_default(const struct migration *migration)
 static void take_parameters(struct migration *migration, struct json_object *answer)
 {
 	migration->bandwidth = qmp_number(answer, "max-bandwidth");
+	if (migration->bandwidth.number >= VIRSH_NO_LIMIT * MIB)
+		migration->bandwidth.number = 0;
 	migration->bandwidth_default = bandwidth_is_default(migration);
 	migration->downtime_ms = qmp_number(answer, "downtime-limit");
 	migration->downtime_default = migration->downtime_ms.known &&

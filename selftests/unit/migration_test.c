@@ -138,6 +138,17 @@ TEST_F(migration, has_limits_that_somebody_chose)
 	EXPECT_FALSE(self->is.downtime_default);
 }
 
+/* libvirt has QEMU send without a limit by the largest number of MiB that fits. */
+TEST_F(migration, that_libvirt_does_not_limit_has_no_limit)
+{
+	self->qemu.parameters = "{'max-bandwidth': 9223372036853727232, 'downtime-limit': 0}";
+	ASSERT_EQ(0, migration_read(&self->monitor, 0, &self->is));
+	EXPECT_TRUE(self->is.bandwidth.known);
+	EXPECT_EQ(0, self->is.bandwidth.number);
+	EXPECT_TRUE(self->is.downtime_ms.known);
+	EXPECT_EQ(0, self->is.downtime_ms.number);
+}
+
 TEST_F(migration, has_features)
 {
 	self->qemu.capabilities = "[{'state': true, 'capability': 'auto-converge'},\n"

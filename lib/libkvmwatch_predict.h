@@ -273,11 +273,10 @@ struct kvmwatch_prediction {
  * @in: the VM and the migration
  * @out: filled, up to @out->size; unchanged when this fails
  *
- * More bandwidth or more downtime does not worsen the verdict or lower @share, all else equal, as
- * each run draws the same random numbers, whatever these two are. There are exceptions near the
- * edge: with auto-converge, as throttling goes by the clock; and for about one in 600 inputs made
- * up at random, each with four steps up: there a step lowered @share by 0.025 to 0.075. In some of
- * them the time of zero pages was why.
+ * More bandwidth or more downtime does not worsen the verdict, all else equal: each run draws the
+ * same random numbers, whatever these two are, and counts as one that converges if it does with 5 %
+ * less of either. @share may be lower near the edge, by a run or two, in one of 4,000 inputs made
+ * up at random. With auto-converge there are exceptions, as throttling goes by the clock.
  *
  * Return: 0; -EINVAL: a number is negative, not a number, more than may be, or missing, or the
  * pages to send are more than there are; -E2BIG: @in is of a newer library, and what this one does

@@ -290,8 +290,8 @@ static int play(struct kvmwatch_prediction *out, const struct kvmwatch_predict_i
 {
 	struct outcome *outcomes = calloc(in->runs, sizeof(*outcomes));
 	double *room = malloc(in->runs * sizeof(*room));
+	struct plans plans;
 	unsigned int run;
-	struct plan plan;
 	struct runs runs;
 	int err;
 
@@ -299,10 +299,10 @@ static int play(struct kvmwatch_prediction *out, const struct kvmwatch_predict_i
 	if (!outcomes || !room)
 		err = -ENOMEM;
 	if (!err) {
-		plan_make(&plan, in, &runs.layout);
+		plans_make(&plans, in, &runs.layout);
 		for (run = 0; run < runs.nr; run++)
-			migrate(&plan, &runs.chances[run], &outcomes[run]);
-		say(out, &plan, &runs, outcomes, room);
+			migrate_or_less(&plans, &runs.chances[run], &outcomes[run]);
+		say(out, &plans.plan[0], &runs, outcomes, room);
 	}
 	runs_free(&runs);
 	free(outcomes);

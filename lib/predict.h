@@ -209,6 +209,18 @@ struct plan {
 	double max_again;
 };
 
+#define PLANS	3
+
+/**
+ * struct plans - a migration, and the same with a little less
+ * @in:		the input, then with less downtime, then with less bandwidth
+ * @plan:	of each
+ */
+struct plans {
+	struct kvmwatch_predict_input in[PLANS];
+	struct plan plan[PLANS];
+};
+
 /**
  * struct chance - what a run has drawn, which does not depend on the plan
  * @curve:	u(t) by one of the ways to go on
@@ -268,6 +280,12 @@ void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	       const struct layout *layout);
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes);
 void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome);
+
+void plans_make(struct plans *plans, const struct kvmwatch_predict_input *in,
+		const struct layout *layout);
+/* The first of @plans with which it converges; if it does with none, it does not. */
+void migrate_or_less(const struct plans *plans, const struct chance *chance,
+		     struct outcome *outcome);
 
 /* --- Many of them -------------------------------------------------------- */
 

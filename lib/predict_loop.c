@@ -12,7 +12,7 @@
  * Where in its windows QEMU is when a look is due is a matter of chance, and drawn. All that is
  * drawn belongs to the number of the look, not to the time of day: so a migration with more
  * bandwidth or downtime meets the same guest, look by look, and has fewer pages pending at each of
- * them. That is why it never fares worse.
+ * them, but for the luck that migrate_or_less() is about.
  */
 #include <math.h>
 #include <string.h>
@@ -182,14 +182,51 @@ static double most_deviating(const struct state *s, double seconds)
 
 /*
  * Counts scatter: a page that is dirtied at random times is dirty after @own, or not. Over all
- * pages the variance of that is u(2 own) - u(own).
+ * pages the variance of that is u(2 own) - u(own). By less than that where it is small, or more
+ * time would give fewer pages.
  */
 static double scatter(const struct state *s, double pages, double own)
 {
 	double bell = draw_bell(s->chance->key, 2 * s->look);
-	double variance = dirtied_in(s->chance, 2 * own) - dirtied_in(s->chance, own);
+	double variance = dirtied_in(s->chance, 2 * own) - dirtied_in(s->chance, own), more;
 
-	return fmin(fmax(pages + bell * sqrt(fmin(fmax(variance, 0), pages)), 0), s->chance->cap);
+	variance = fmin(fmax(variance, 0), pages);
+	more = fmin(fabs(bell) * sqrt(variance), variance);
+	return fmin(fmax(pages + copysign(more, bell), 0), s->chance->cap);
+}
+
+/* Pages that were dirtied since the last look, and those of them that were pending all the time */
+struct found {
+	double pages;
+	double pending;
+};
+
+/*
+ * In the first pass each chunk is cleared when QEMU comes to it. Later the pages that are pending
+ * are spread over as many chunks as what is dirtied; those that were sent are cleared one by one,
+ * the last one in part. A page that was not dirty at the last look is seen in any case.
+ */
+static double seen_in_chunks(const struct state *s, double own, double sent_share)
+{
+	const struct layout *layout = s->plan->layout;
+	double chunks, since, sum = 0;
+	unsigned int i;
+
+	if (s->first_pass) {
+		for (i = 0; i < layout->chunks; i++) {
+			since = own * (1 - fmin(layout->cleared_at[i] / sent_share, 1));
+			sum += dirtied_in(s->chance, since) * layout->chunk_dirty[i];
+		}
+		return sum;
+	}
+	chunks = fmax(layout->dirty_chunks * sent_share, 1 / 1e6);
+	for (i = 0; i < chunks; i++) {
+		since = own * (1 - i / chunks);
+		sum += (fmax(dirtied_in(s->chance, s->before + own) -
+			     dirtied_in(s->chance, s->before + since), 0) +
+			dirtied_in(s->chance, since)) * fmin(chunks - i, 1) / chunks;
+	}
+	return sum;
 }
 
 /*
@@ -199,50 +236,41 @@ static double scatter(const struct state *s, double pages, double own)
  * as those that were not are pending anyway. A guest that writes in order, as QEMU clears in order,
  * may be behind, and then all of it is found; or ahead, and nothing is.
  */
-static double found_dirty(const struct state *s, double seconds, double own, double sent_share)
+static struct found found_dirty(const struct state *s, double seconds, double own,
+				double sent_share)
 {
-	const struct layout *layout = s->plan->layout;
-	double pages = dirtied_in(s->chance, own), sum = 0, since;
-	unsigned int chunks, i;
+	double pages = dirtied_in(s->chance, own), sum;
+	struct found found = { };
 
 	if (s->chance->deviations)
 		pages = most_deviating(s, s->since + seconds);
 	if (s->chance->always)
 		pages = fmax(pages, curve_at(s->chance->always, seconds));
-	if (s->marked > 0)
-		return s->marked +
-		       scatter(s, fmax(pages - dirtied_in(s->chance, s->since), 0), own);
-	if (layout->chunks == 1)
-		return scatter(s, pages, own);
-	if (s->first_pass) {
-		for (i = 0; i < layout->chunks; i++) {
-			since = own * (1 - fmin(layout->cleared_at[i] / sent_share, 1));
-			sum += dirtied_in(s->chance, since) * layout->chunk_dirty[i];
-		}
-	} else {
-		chunks = (unsigned int)fmax(1, round(layout->dirty_chunks * sent_share));
-		for (i = 0; i < chunks; i++) {
-			since = own * (1 - (double)i / chunks);
-			sum += fmax(dirtied_in(s->chance, s->before + own) -
-				    dirtied_in(s->chance, s->before + since), 0) / chunks +
-			       dirtied_in(s->chance, since) / chunks;
-		}
+	if (s->marked > 0) {
+		pages = fmax(pages - dirtied_in(s->chance, s->since), 0);
+		found.pages = s->marked + scatter(s, pages, own);
+		return found;
 	}
-	sum = fmin(sum, pages);
+	if (s->plan->layout->chunks == 1) {
+		found.pages = scatter(s, pages, own);
+		return found;
+	}
+	sum = fmin(seen_in_chunks(s, own, sent_share), pages);
 	sum += s->chance->order * (s->chance->order < 0 ? sum : pages - sum);
-	return scatter(s, pages - sent_share * (pages - sum), own);
+	found.pending = (1 - sent_share) * (pages - sum);
+	found.pages = scatter(s, sum + found.pending, own);
+	return found;
 }
 
 /*
- * Of @left pages that were pending and not sent, those that are not among the @found that were
- * dirtied since, in @own. Those that the first pass has not come to are in the last part of RAM.
- * Later, they were dirtied within as long as it takes to send all that is pending, say span; and of
- * what is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well: the same
- * share of what is left, if that is any of it. For a guest that writes in order it is not: QEMU
- * sends in order, too, so it may be all, or none. Which, depends on who is where, and stays so for
- * long.
+ * Of @left pages that were pending and not sent, those that are not among the ones that were
+ * @found, in @own. Those that the first pass has not come to are in the last part of RAM. Later,
+ * they were dirtied within as long as it takes to send all that is pending, say span; and of what
+ * is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well: the same share of
+ * what is left, if that is any of it. For a guest that writes in order it is not: QEMU sends in
+ * order, too, so it may be all, or none. Which, depends on who is where, and stays so for long.
  */
-static double not_again(const struct state *s, double left, double own, double found)
+static double not_again(const struct state *s, double left, double own, const struct found *found)
 {
 	const struct chance *chance = s->chance;
 	double span, dirtied, both, all, least, most;
@@ -250,20 +278,20 @@ static double not_again(const struct state *s, double left, double own, double f
 	if (left <= 0)
 		return 0;
 	if (s->first_pass)
-		return left - fmin(found * s->tail_dirty, left);
+		return left - fmin(found->pages * s->tail_dirty, left);
 	left -= s->cold;
 	span = s->pending / s->speed.rate * chance->overlap;
 	dirtied = dirtied_in(chance, span);
 	all = dirtied_in(chance, span + own);
 	both = fmax(fmin(dirtied + dirtied_in(chance, own) - all, dirtied), 0);
 	both *= dirtied > 0 ? fmin(left / dirtied, 1) : 0;
-	most = fmax(fmin(left, found), both);
-	least = fmin(fmax(left + found - all, 0), both);
+	most = fmax(fmin(left, found->pages), both);
+	least = fmin(fmax(left + found->pages - all, 0), both);
 	if (chance->again < 0)
 		both += (both - least) * chance->again;
 	else
 		both += (most - both) * chance->again;
-	return s->cold + left - both;
+	return s->cold + left - fmax(both, fmin(found->pending, left));
 }
 
 /* --- QEMU ---------------------------------------------------------------- */
@@ -373,19 +401,20 @@ static void check_throttle(struct state *s, double found, double sent)
 /* Having sent @sent pages in @seconds, with @left left: look at the log. */
 static void look(struct state *s, double sent, double left, double seconds)
 {
-	double own, found, kept;
+	struct found found;
+	double own, kept;
 
 	seconds += s->plan->in->look;
 	own = own_time(s, s->since + seconds);
 	found = found_dirty(s, s->since + seconds, own, sent + left > 0 ? sent / (sent + left) : 1);
 	s->cold = fmin(fmax(s->cold - sent, 0), left);
-	kept = not_again(s, left, own, found);
+	kept = not_again(s, left, own, &found);
 	if (s->first_pass) {
 		s->tail_left = left;
 		s->tail_cold = kept;
 		s->cold = kept;
 	}
-	s->pending = fmin(kept + found, (double)s->plan->in->ram_pages);
+	s->pending = fmin(kept + found.pages, (double)s->plan->in->ram_pages);
 	set_speed(s);
 	s->seconds += seconds;
 	s->before = own;
@@ -598,4 +627,36 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 	outcome->bytes = s.bytes + (s.pending - s.zero_left) * s.speed.bytes + DEVICE_BYTES;
 	outcome->looks = s.look + 2.0;	/* one when the log is set up, one when the guest stands */
 	outcome->throttle = s.throttle;
+}
+
+/*
+ * A little luck decides near the edge: QEMU looks at the log one window sooner, and finds less. So
+ * a run with more bandwidth or downtime may fail where one with less does not, for QEMU as well as
+ * here. A run counts as one that converges if it does with a little less.
+ */
+#define LESS	1.05
+
+void plans_make(struct plans *plans, const struct kvmwatch_predict_input *in,
+		const struct layout *layout)
+{
+	unsigned int i;
+
+	for (i = 0; i < PLANS; i++)
+		plans->in[i] = *in;
+	plans->in[1].downtime /= LESS;
+	plans->in[2].bandwidth /= LESS;
+	for (i = 0; i < PLANS; i++)
+		plan_make(&plans->plan[i], &plans->in[i], layout);
+}
+
+void migrate_or_less(const struct plans *plans, const struct chance *chance,
+		     struct outcome *outcome)
+{
+	unsigned int i;
+
+	for (i = 0; i < PLANS; i++) {
+		migrate(&plans->plan[i], chance, outcome);
+		if (outcome->converges)
+			break;
+	}
 }

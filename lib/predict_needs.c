@@ -35,19 +35,24 @@ static double value_at(const struct quest *quest, int point)
 	return quest->least * pow(STEP, point);
 }
 
-static bool run_converges(const struct quest *quest, const struct kvmwatch_predict_input *in,
-			  const struct runs *runs, unsigned int run, int point)
+static void plans_at(struct plans *plans, const struct quest *quest,
+		     const struct kvmwatch_predict_input *in, const struct layout *layout,
+		     int point)
 {
 	struct kvmwatch_predict_input asked = *in;
-	struct outcome outcome;
-	struct plan plan;
 
 	if (quest->bandwidth)
 		asked.bandwidth = value_at(quest, point);
 	else
 		asked.downtime = value_at(quest, point);
-	plan_make(&plan, &asked, &runs->layout);
-	migrate(&plan, &runs->chances[run], &outcome);
+	plans_make(plans, &asked, layout);
+}
+
+static bool run_converges(const struct plans *plans, const struct chance *chance)
+{
+	struct outcome outcome;
+
+	migrate_or_less(plans, chance, &outcome);
 	return outcome.converges;
 }
 
@@ -55,13 +60,15 @@ static bool enough(const struct quest *quest, const struct kvmwatch_predict_inpu
 		   const struct runs *runs, struct bounds *bounds, int point, double share)
 {
 	unsigned int run, converge = 0, need = (unsigned int)ceil(share * runs->nr * 0.999999999);
+	struct plans plans;
 	struct bounds *b;
 
+	plans_at(&plans, quest, in, &runs->layout, point);
 	for (run = 0; run < runs->nr && converge < need &&
 	     converge + (runs->nr - run) >= need; run++) {
 		b = &bounds[run];
 		if (point > b->low && point < b->high) {
-			if (run_converges(quest, in, runs, run, point))
+			if (run_converges(&plans, &runs->chances[run]))
 				b->high = point;
 			else
 				b->low = point;

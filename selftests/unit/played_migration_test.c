@@ -5,6 +5,7 @@
  * guests like those of the world, is for "make bench-predict"; here are more of them, and all that
  * is to be known of a guest is known. The numbers are the same on each run.
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,6 +383,55 @@ TEST(forecasts_are_near_what_is_played)
 	EXPECT_TRUE(holds_as_said(sums.all.bytes, sums.all.known));
 	EXPECT_LT(sums.wrong, GUESTS / 50 + 1);
 	EXPECT_LT(sums.uncertain, GUESTS / 10);
+}
+
+/* Does not, uncertain, converges */
+static int rank_of(__u32 verdict)
+{
+	return verdict == KVMWATCH_CONVERGES ? 2 : verdict == KVMWATCH_UNCERTAIN;
+}
+
+/* In small steps over the edge, from where hardly any run converges to where all do */
+static void step_over_the_edge(struct played *p, unsigned int guest, bool bandwidth)
+{
+	double *asked = bandwidth ? &p->in.bandwidth : &p->in.downtime;
+	int err, rank, best = 0;
+	unsigned int step;
+
+	err = bandwidth ? kvmwatch_predict_bandwidth(&p->in, 0.5, asked) :
+			  kvmwatch_predict_downtime(&p->in, 0.5, asked);
+	if (err == -ERANGE)
+		return;
+	ASSERT_EQ(0, err);
+	*asked *= 0.4;
+	for (step = 0; step < 46; step++, *asked *= 1.05) {
+		ASSERT_EQ(0, kvmwatch_predict(&p->in, &p->out));
+		rank = rank_of(p->out.verdict);
+		ASSERT_LE(best, rank)
+			TH_LOG("guest %u: with %s %g", guest,
+			       bandwidth ? "bandwidth" : "downtime", *asked);
+		best = rank;
+	}
+}
+
+/* Of the guests that came with a verdict that got worse before a little less was tried, too */
+TEST(verdict_is_never_worse_with_more_downtime_or_bandwidth)
+{
+	struct played *p = malloc(sizeof(*p));
+	unsigned int i;
+
+	ASSERT_NE(NULL, p);
+	for (i = 84; i < 90; i++) {
+		any_guest(p, 0x9e3779b97f4a7c15ULL * (i + 1));
+		measure(p, i % 2);
+		p->in.seed = 2 * i;
+		step_over_the_edge(p, i, false);
+		p->in.downtime = p->migration.downtime;
+		p->in.seed++;
+		step_over_the_edge(p, i, true);
+		played_halt(&p->guest);
+	}
+	free(p);
 }
 
 /*

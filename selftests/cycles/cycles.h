@@ -19,7 +19,7 @@ extern struct alt_instr __start_altinstructions[], __stop_altinstructions[];
 extern struct jump_entry __start___jump_table[], __stop___jump_table[];
 extern s32 __start_return_sites[], __stop_return_sites[];
 #else
-extern char __executable_start[], etext[];
+extern char __executable_start[], etext[], __data_start[], _end[];
 #endif
 
 void cycles_setup(void);

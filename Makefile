@@ -28,7 +28,7 @@ define link_sources
 @mkdir -p $(1)
 @find $(1) -xtype l -delete
 @$(sources) -type d -exec mkdir -p $(1)/{} \;
-@$(sources) -type f \( -name '*.[ch]' -o -name 'facts.*' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
+@$(sources) -type f \( -name '*.[chS]' -o -name 'facts.*' -o -name Kbuild \) -exec ln -sf $(CURDIR)/{} $(1)/{} \;
 endef
 
 all: module tools ## module and tool: ./kvmwatch.ko, ./tools/kvmwatch (KDIR=headers of another kernel)
@@ -107,7 +107,7 @@ unit: ## tests of the tool's and the library's code; they need no kernel
 deps: ## install the Debian packages for check and lint, fetch or build KERNEL
 	@$(VM)/deps tool vm unit host lint
 
-vm-test: initrd ## one test in the VM: T=name, V=ftrace or kprobe (VM_CPU=broadwell_ult: in Bochs)
+vm-test: initrd ## one test in the VM: T=name, V=ftrace, direct or kprobe (VM_CPU=broadwell_ult: in Bochs)
 	@test -n "$(T)" || { echo "which test? make vm-test T=name" >&2; exit 2; }
 	@$(VM)/suite vm | $(VM)/tap
 

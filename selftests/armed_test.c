@@ -252,6 +252,7 @@ FIXTURE_VARIANT(off) {
 
 FIXTURE_VARIANT_ADD(off, auto_ftrace) { .via = "auto", .file = FTRACE };
 FIXTURE_VARIANT_ADD(off, ftrace_ftrace) { .via = "ftrace", .file = FTRACE };
+FIXTURE_VARIANT_ADD(off, direct_ftrace) { .via = "direct", .file = FTRACE };
 FIXTURE_VARIANT_ADD(off, kprobe_ftrace) { .via = "kprobe", .file = FTRACE };
 FIXTURE_VARIANT_ADD(off, kprobe_kprobes) { .via = "kprobe", .file = KPROBES };
 

@@ -80,6 +80,8 @@ static void show_hook(struct output *out, const struct kvmwatch_hook *hook, __u6
 	if (attached) {
 		output_u64(out, COL_HITS, hook->hits, NULL);
 		output_u64(out, COL_MISSES, hook->misses, NULL);
+		if (*hook->why)
+			output_string(out, COL_REASON, hook->why);
 	} else {
 		output_unknown(out, COL_HITS, "-");
 		output_unknown(out, COL_MISSES, "-");

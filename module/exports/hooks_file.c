@@ -107,6 +107,8 @@ static int hooks_show(struct seq_file *m, void *unused)
 		kvmw_hook_describe(i, &hook);
 		if (!(hook.flags & KVMWATCH_HOOK_ATTACHED))
 			seq_printf(m, "# %s is missing: %s\n", hook.name, hook.why);
+		else if (*hook.why)
+			seq_printf(m, "# %s is %s\n", hook.name, hook.why);
 	}
 	if (kvmw_no_reasons())
 		seq_printf(m, "# exit_reasons is unavailable: %s\n", kvmw_no_reasons());

@@ -425,6 +425,7 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 		out->hits = kvmw_hook_hits(id);
 		out->misses = kvmw_hook_misses(id);
 		strscpy(out->via, hook->via, sizeof(out->via));
+		kvmw_func_not_direct(hook, out->why, sizeof(out->why));
 	} else {
 		if (kvmw_hooks_attached && hook->trust == KVMW_ABSENT)
 			out->flags = KVMWATCH_HOOK_ABSENT;

@@ -40,6 +40,7 @@ enum kvmw_hook_id {
 struct kvmw_handlers {
 	void	(*ftrace)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
 			  KVMW_FTRACE_REGS *fregs);
+	void	(*direct)(void);	/* called by the function's entry itself; not by C */
 	int	(*kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	int	(*entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	int	(*ret)(struct kretprobe_instance *ri, struct pt_regs *regs);
@@ -74,6 +75,7 @@ struct kvmw_hook {
 	const char	*via;
 	bool		off;		/* attached, but unreached or wrong: see attach.h, live.h */
 	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
+	int		direct_err;	/* why it is attached in another way than via=direct */
 	unsigned long	addr;		/* of the function */
 	struct ftrace_ops ops;
 	struct ftrace_ops live_ops;	/* looks at the first hits: see live.h */

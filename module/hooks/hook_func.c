@@ -9,6 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/moduleparam.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 /* For its opcodes. It needs the headers above. */
@@ -21,7 +22,7 @@
 
 static char *via = "auto";
 module_param(via, charp, 0444);
-MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace or kprobe");
+MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace, direct or kprobe");
 
 /* --- the canary ------------------------------------------------------------ */
 
@@ -180,6 +181,62 @@ static int attach_ftrace(struct kvmw_hook *hook)
 	return ftrace_works() ? -ENXIO : -ESHUTDOWN;
 }
 
+/* --- direct calls ---------------------------------------------------------- */
+
+static bool wants_direct(void)
+{
+	return !strcmp(via, "direct");
+}
+
+/*
+ * The kernel makes no direct calls PERMANENT, but refuses to switch ftrace off while any ops is:
+ * rare_ops.
+ */
+static int attach_direct(struct kvmw_hook *hook)
+{
+	const unsigned long thunk = (unsigned long)hook->on.direct;
+	int err;
+
+	if (!thunk)
+		return -EOPNOTSUPP;
+	if (!rare_registered || !ftrace_works())
+		return -ESHUTDOWN;
+	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
+	if (err)
+		return err;
+	err = kvmw_direct_register(&hook->ops, thunk);
+	if (err)
+		kvmw_ftrace_free_filter(&hook->ops);
+	return err;
+}
+
+static void detach_direct(struct kvmw_hook *hook)
+{
+	kvmw_direct_unregister(&hook->ops, (unsigned long)hook->on.direct);
+	/* Tasks leave a thunk without sleeping. */
+	synchronize_rcu_tasks();
+	kvmw_ftrace_free_filter(&hook->ops);
+	memset(&hook->ops, 0, sizeof(hook->ops));
+}
+
+void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)
+{
+	switch (hook->direct_err) {
+	case 0:
+		*buf = '\0';
+		break;
+	case -EOPNOTSUPP:
+	case -ENODEV:
+		strscpy(buf, "not direct: this kernel has no direct calls", size);
+		break;
+	case -EBUSY:
+		strscpy(buf, "not direct: somebody else's call is there", size);
+		break;
+	default:
+		snprintf(buf, size, "not direct: error %d", hook->direct_err);
+	}
+}
+
 /* --- kprobes --------------------------------------------------------------- */
 
 static bool kprobes_work(void)
@@ -259,9 +316,14 @@ static int attach_ret(struct kvmw_hook *hook)
 
 /* --- any of them ----------------------------------------------------------- */
 
+bool kvmw_func_by_ftrace(const struct kvmw_hook *hook)
+{
+	return !strcmp(hook->via, "ftrace") || !strcmp(hook->via, "direct");
+}
+
 bool kvmw_func_armed(const struct kvmw_hook *hook)
 {
-	if (!strcmp(hook->via, "ftrace"))
+	if (kvmw_func_by_ftrace(hook))
 		return is_patched(hook->addr) && ftrace_works();
 	if (!strcmp(hook->via, "kprobe"))
 		return kprobe_armed((struct kprobe *)&hook->kp);
@@ -310,6 +372,13 @@ int kvmw_func_attach(struct kvmw_hook *hook)
 	}
 	if (hook->on.ret)
 		return attach_ret(hook);
+	if (wants_direct() && !hook->rare) {
+		hook->direct_err = attach_direct(hook);
+		if (!hook->direct_err) {
+			attached(hook, "direct");
+			return 0;
+		}
+	}
 	if (strcmp(via, "kprobe")) {
 		err = attach_ftrace(hook);
 		if (!err) {
@@ -375,11 +444,14 @@ void kvmw_func_detach_all(void)
 			unregister_kretprobe(&hook->rp);
 		else if (!strcmp(hook->via, "kprobe"))
 			kprobes[nr++] = &hook->kp;
+		else if (!strcmp(hook->via, "direct"))
+			detach_direct(hook);
 		else if (!hook->rare && hook->ops.func)
 			ops_unregister(&hook->ops);
 		hook->target = NULL;
 		hook->via = NULL;
 		hook->off = false;
+		hook->direct_err = 0;
 	}
 	if (rare_ops.func)
 		ops_unregister(&rare_ops);
@@ -395,8 +467,9 @@ void kvmw_func_detach_all(void)
 
 int kvmw_via_check(void)
 {
-	if (!strcmp(via, "auto") || !strcmp(via, "ftrace") || !strcmp(via, "kprobe"))
+	if (!strcmp(via, "auto") || !strcmp(via, "ftrace") || !strcmp(via, "kprobe") ||
+	    wants_direct())
 		return 0;
-	pr_err("via=%s: must be auto, ftrace or kprobe\n", via);
+	pr_err("via=%s: must be auto, ftrace, direct or kprobe\n", via);
 	return -EINVAL;
 }

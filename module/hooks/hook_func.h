@@ -14,6 +14,10 @@ struct kvmw_hook;
 int kvmw_func_attach(struct kvmw_hook *hook);
 void kvmw_func_attach_rare(void);
 void kvmw_func_detach_all(void);
+/* Does ftrace patch the site of an attached hook? */
+bool kvmw_func_by_ftrace(const struct kvmw_hook *hook);
+/* Write why an attached hook is not direct, although via=direct asks for it; or nothing. */
+void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size);
 /* Is the site of an attached hook patched, and do hooks of its kind work? */
 bool kvmw_func_armed(const struct kvmw_hook *hook);
 /* Do hooks of the kind that the parameter via allows work now? */

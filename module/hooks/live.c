@@ -7,6 +7,7 @@
 #include <linux/string.h>
 
 #include "hooks/hook.h"
+#include "hooks/hook_func.h"
 #include "hooks/live.h"
 #include "kernel/ftrace.h"
 
@@ -48,7 +49,7 @@ static void notrace live_hit(KVMW_FTRACE_ARGS)
 
 void kvmw_live_attach(struct kvmw_hook *hook)
 {
-	if (!hook->untried || !hook->on.check || strcmp(hook->via, "ftrace"))
+	if (!hook->untried || !hook->on.check || !kvmw_func_by_ftrace(hook))
 		return;
 	atomic_set(&hook->unchecked, LIVE_HITS);
 	hook->live_ops.func = live_hit;

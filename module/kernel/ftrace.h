@@ -3,11 +3,13 @@
 #ifndef KVMW_FTRACE_H
 #define KVMW_FTRACE_H
 
+#include <linux/errno.h>
 #include <linux/ftrace.h>
 #include <linux/linkage.h>
 #include <linux/ptrace.h>
 
 #include "kernel/facts.h"
+#include "kernel/version.h"
 
 /* The cheapest flags with which ftrace passes a function's arguments to a callback. */
 #if !KVMW_HAS_FTRACE_REGS
@@ -42,6 +44,35 @@ static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 	ftrace_free_filter(ops);
 }
 #endif
+
+/*
+ * Direct calls: the entry of a function calls a thunk of ours, with nothing of ftrace's between.
+ * The filter of @ops has the function. All that an entry calls on these kernels is in direct.S.
+ */
+#define KVMW_DIRECT	\
+	(KVMW_KVM_IS_RECENT && (KVMW_HAS_DIRECT_OPS || KVMW_HAS_DIRECT_MULTI))
+
+static inline int kvmw_direct_register(struct ftrace_ops *ops, unsigned long thunk)
+{
+#if !KVMW_DIRECT
+	return -EOPNOTSUPP;
+#elif KVMW_HAS_DIRECT_OPS
+	return register_ftrace_direct(ops, thunk);
+#else
+	return register_ftrace_direct_multi(ops, thunk);
+#endif
+}
+
+/* A task may still be in the thunk on return. */
+static inline void kvmw_direct_unregister(struct ftrace_ops *ops, unsigned long thunk)
+{
+#if !KVMW_DIRECT
+#elif KVMW_HAS_DIRECT_OPS
+	unregister_ftrace_direct(ops, thunk, false);
+#else
+	unregister_ftrace_direct_multi(ops, thunk);
+#endif
+}
 
 /* Parameters of a callback. */
 #define KVMW_FTRACE_ARGS	unsigned long ip, unsigned long caller,		\

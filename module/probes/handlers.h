@@ -16,6 +16,7 @@ void kvmw_ftrace_##id(KVMW_FTRACE_ARGS);					\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
 #define KVMW_DECLARE_HOT(id, ...)						\
 KVMW_DECLARE_FUNC(id)								\
+void kvmw_direct_##id(void);							\
 const char *kvmw_check_##id(const struct pt_regs *regs);
 #define KVMW_DECLARE_RET(id, ...)						\
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\

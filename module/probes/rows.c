@@ -12,9 +12,16 @@
 
 #define FUNC_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id },
+#if KVMW_DIRECT
+#define DIRECT(id)	.direct = kvmw_direct_##id,
+#else
+#define DIRECT(id)
+#endif
+#define HOT_HANDLERS(id)							\
+	{ .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id, DIRECT(id)	\
+	  .check = kvmw_check_##id }
 #define HOT_ROW(id, ...)							\
-	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id,	\
-			     .check = kvmw_check_##id },
+	[KVMW_HOOK_##id] = HOT_HANDLERS(id),
 #define RET_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = { .entry = kvmw_entry_##id, .ret = kvmw_return_##id },
 #define TP_ROW(id, ...)								\
@@ -27,9 +34,7 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 };
 
 const struct kvmw_form_handlers kvmw_form_handlers[] = {
-	{ KVMW_HOOK_spte_change, "page",
-	  { .ftrace = kvmw_ftrace_spte_change_page, .kprobe = kvmw_kprobe_spte_change_page,
-	    .check = kvmw_check_spte_change_page } },
+	{ KVMW_HOOK_spte_change, "page", HOT_HANDLERS(spte_change_page) },
 	{ .form = NULL }
 };
 

@@ -234,10 +234,11 @@ struct kvmwatch_slot {
  * @reserved:	0
  * @name:	name of the hook
  * @target:	function or tracepoint of KVM to which it is attached
- * @via:	"ftrace", "kprobe" or "tracepoint"; empty if it is not attached
+ * @via:	"ftrace", "direct", "kprobe", "kretprobe" or "tracepoint"; empty if it is not attached
  * @reason:	why it is not attached; empty if it is. Cut if it does not fit
  * @by:		proofs of it, separated by "+"; empty if it is not attached
- * @why:	@reason in full, with what was found in kvm.ko if that is the reason
+ * @why:	@reason in full, with what was found in kvm.ko if that is the reason; of an attached
+ *		hook why it is not direct, although via=direct asks for that
  */
 struct kvmwatch_hook {
 	__u64 hits;

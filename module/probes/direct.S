@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Thunks for via=direct: a function of KVM's calls one at its entry, in place of ftrace's
+ * trampoline. It puts the function's arguments where the callback of the hook looks for them, calls
+ * that, and restores them. No other register that a callback may change means anything there.
+ */
+#include <linux/linkage.h>
+#include <asm/asm-offsets.h>
+#include <asm/nospec-branch.h>
+
+/* Kernels that count calls (from 6.2 on, where asked to) must count that from the entry. */
+#ifndef CALL_DEPTH_ACCOUNT
+#define CALL_DEPTH_ACCOUNT
+#endif
+
+.macro save register offset
+	movq	\register, \offset(%rsp)
+.endm
+
+.macro restore register offset
+	movq	\offset(%rsp), \register
+.endm
+
+/* @how with each register of @nr arguments */
+.macro each_argument how nr
+	\how	%rdi pt_regs_di
+	.if \nr >= 2
+	\how	%rsi pt_regs_si
+	.endif
+	.if \nr >= 3
+	\how	%rdx pt_regs_dx
+	.endif
+	.if \nr >= 4
+	\how	%rcx pt_regs_cx
+	\how	%r8 pt_regs_r8
+	\how	%r9 pt_regs_r9
+	.endif
+.endm
+
+/* @callback has the parameters KVMW_FTRACE_ARGS, and uses the second and the fourth. */
+.macro thunk callback nr
+	CALL_DEPTH_ACCOUNT
+	subq	$PTREGS_SIZE, %rsp
+	each_argument save \nr
+	/* On the stack are where the entry goes on, and then where the function returns to. */
+	movq	PTREGS_SIZE + 8(%rsp), %rsi
+	movq	%rsp, %rcx
+	call	\callback
+	each_argument restore \nr
+	addq	$PTREGS_SIZE, %rsp
+	RET
+.endm
+
+/* Behind the name of the callback: how many arguments the function has, from 4 on all six. */
+SYM_FUNC_START(kvmw_direct_spte_change)
+	thunk kvmw_ftrace_spte_change 6
+SYM_FUNC_END(kvmw_direct_spte_change)
+
+SYM_FUNC_START(kvmw_direct_spte_change_page)
+	thunk kvmw_ftrace_spte_change_page 6
+SYM_FUNC_END(kvmw_direct_spte_change_page)
+
+SYM_FUNC_START(kvmw_direct_dirty_mark)
+	thunk kvmw_ftrace_dirty_mark 3
+SYM_FUNC_END(kvmw_direct_dirty_mark)
+
+SYM_FUNC_START(kvmw_direct_vcpu_load)
+	thunk kvmw_ftrace_vcpu_load 2
+SYM_FUNC_END(kvmw_direct_vcpu_load)
+
+SYM_FUNC_START(kvmw_direct_vcpu_put)
+	thunk kvmw_ftrace_vcpu_put 1
+SYM_FUNC_END(kvmw_direct_vcpu_put)

@@ -6,6 +6,7 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm-offsets.h>
+#include <asm/frame.h>
 #include <asm/nospec-branch.h>
 
 /* Kernels that count calls (from 6.2 on, where asked to) must count that from the entry. */
@@ -40,14 +41,16 @@
 /* @callback has the parameters KVMW_FTRACE_ARGS, and uses the second and the fourth. */
 .macro thunk callback nr
 	CALL_DEPTH_ACCOUNT
+	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp
 	each_argument save \nr
 	/* On the stack are where the entry goes on, and then where the function returns to. */
-	movq	PTREGS_SIZE + 8(%rsp), %rsi
+	movq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp), %rsi
 	movq	%rsp, %rcx
 	call	\callback
 	each_argument restore \nr
 	addq	$PTREGS_SIZE, %rsp
+	FRAME_END
 	RET
 .endm
 

@@ -22,6 +22,7 @@
 /* Limit of a message: parsed, small objects take 300 times the memory of their text. */
 #define MAX_MESSAGE	(64 << 10)
 
+unsigned int qmp_greeting_ms = 1000;
 unsigned int qmp_command_ms = 10000;
 
 /**
@@ -316,7 +317,7 @@ static int negotiate(struct qmp *qmp, const struct sockaddr_un *address)
 {
 	int err;
 
-	set_limits(qmp, QMP_GREETING_MS);
+	set_limits(qmp, qmp_greeting_ms);
 	err = connect_to(qmp, address);
 	if (err)
 		return err;

@@ -16,17 +16,17 @@
 struct json_object;
 struct qmp;
 
-/* A busy monitor accepts a client, but greets it only after the current client has gone. */
-#define QMP_GREETING_MS		1000
 /* Limit of the bytes of an answer, including events meanwhile. */
 #define QMP_MAX_BYTES		0x100000
 /* Arrays and objects within each other */
 #define QMP_MAX_DEPTH		32
 
 /*
- * How long a command may take: it waits for QEMU's main loop, which may be busy with a device.
- * Tests set less.
+ * How long a greeting may take: a busy monitor accepts a client, but greets it only after the
+ * current client has gone. And a command: it waits for QEMU's main loop, which may be busy with a
+ * device. Tests set others.
  */
+extern unsigned int qmp_greeting_ms;
 extern unsigned int qmp_command_ms;
 
 /* Go on when a signal that ends the program has come. Without it a call then fails with -EINTR. */

@@ -20,6 +20,7 @@ FIXTURE(qmp) {
 
 FIXTURE_SETUP(qmp)
 {
+	qmp_greeting_ms = 1000;
 	qmp_command_ms = 300;
 	self->qmp = NULL;
 }
@@ -330,6 +331,7 @@ TEST_F(qmp, endless_output_has_an_end)
 	size_t i;
 	int err;
 
+	qmp_greeting_ms = 30000;
 	qmp_command_ms = 30000;
 	for (i = 0; i < 2 * ARRAY_SIZE(said); i++) {
 		played_bind(&self->played);

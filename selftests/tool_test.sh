@@ -134,6 +134,8 @@ claim "without the right to open the device it says what to do" fails_with 1 "ru
 chmod 666 /dev/kvmwatch
 claim "and without CAP_PERFMON" fails_with 1 "CAP_PERFMON" \
 	su -s /bin/sh nobody -c "$tool list"
+claim "without the right to trace, record says so" fails_with 1 "no right to trace" \
+	su -s /bin/sh nobody -c "$tool record -t 0.1 -O /tmp/none.dat"
 chmod 600 /dev/kvmwatch
 
 rmmod kvmwatch

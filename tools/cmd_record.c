@@ -14,6 +14,7 @@
 #include "cmd.h"
 #include "cmd_report.h"
 #include "new_file.h"
+#include "stream.h"
 #include "view.h"
 
 struct record_options {
@@ -106,8 +107,10 @@ static int record_into(const struct record_options *o, char *filter, char *file)
 static int record(const struct record_options *o, char *filter)
 {
 	struct new_file file;
-	int code;
+	int code = stream_check_allowed();
 
+	if (code)
+		return code;
 	code = new_file_begin(&file, o->file ? o->file : "trace.dat");
 	if (code)
 		return code;

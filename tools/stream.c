@@ -150,6 +150,11 @@ static int complain_tracing(int err)
 	return complain(dir, "can't trace: %s", strerror(err));
 }
 
+int stream_check_allowed(void)
+{
+	return stream_allowed() ? EXIT_DONE : complain_tracing(EACCES);
+}
+
 static int make_instance(struct stream *s)
 {
 	char name[64];

@@ -65,6 +65,9 @@ bool stream_made_instance(const char *name);
 /* May this process trace, as far as is known without trying? */
 bool stream_allowed(void);
 
+/* The same, as an exit code; prints what is missing. */
+int stream_check_allowed(void);
+
 /* Returns an exit code, and prints errors. There is a stream only with EXIT_DONE. */
 int stream_open(const struct stream_spec *spec, struct stream **stream);
 

@@ -442,6 +442,11 @@ bool stream_allowed(void)
 	return false;
 }
 
+int stream_check_allowed(void)
+{
+	return EXIT_DONE;
+}
+
 int stream_open(const struct stream_spec *spec, struct stream **stream)
 {
 	stream_spec = *spec;

@@ -40,12 +40,14 @@ kernel_field() {
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 
-# The configuration of a kernel that is built here: debug.config, changed by KERNEL.config if there
-# is one. builtin begins with intel.config, which is small.
+# The configuration of a kernel that is built here, without comments: debug.config, changed by
+# KERNEL.config if there is one. builtin begins with intel.config, which is small.
 kernel_config() {
-	cat "$here/debug.config"
-	[ "$KERNEL" != builtin ] || cat "$here/intel.config"
-	[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
+	{
+		cat "$here/debug.config"
+		[ "$KERNEL" != builtin ] || cat "$here/intel.config"
+		[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
+	} | grep -E '^(# )?CONFIG_'
 }
 
 # Where the newest source package of this name is in the cache, see kernel-source; empty: none.

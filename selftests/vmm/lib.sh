@@ -29,10 +29,12 @@ make_guest() {
 	) 2>/dev/null
 }
 
-# Make a pair of pipes for QEMU: /tmp/vmm/NAME/WHAT.in is its input, its output goes to WHAT.log
+# Make a pair of pipes for QEMU: /tmp/vmm/NAME/WHAT.in is its input, its output goes to WHAT.log.
+# WHAT.reader is the pid of who reads that, until QEMU has ended.
 make_pipe() {
 	mkfifo "$1.in" "$1.out"
 	cat "$1.out" >"$1.log" &
+	echo $! >"$1.reader"
 }
 
 # Write a line to a pipe. Do not wait, as QEMU may have ended: send LINE PIPE
@@ -40,9 +42,18 @@ send() {
 	echo "$1" | dd of="$2.in" oflag=nonblock conv=notrunc status=none
 }
 
+pid_of() {
+	cat "$vmm/$1/pid"
+}
+
+# A process has not ended. One that has stays a zombie until somebody waits for it.
+runs() {
+	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+}
+
 # Has QEMU opened its pipes, or ended?
 greeted_or_gone() {
-	send '{"execute":"qmp_capabilities"}' "$dir/qmp" || ! kill -0 "$(cat "$dir/pid")"
+	send '{"execute":"qmp_capabilities"}' "$dir/qmp" || ! runs "$(pid_of "$name")"
 }
 
 # Start QEMU: qemu NAME OPTION...
@@ -75,8 +86,23 @@ linux() {
 		-append "console=ttyS0 quiet tsc=reliable no_timer_check panic=-1 mitigations=off" "$@"
 }
 
-pid_of() {
-	cat "$vmm/$1/pid"
+# What a QEMU that stands still said last, and where each of its threads is
+where_it_is() {
+	tail -n 5 "$vmm/$1/err" "$vmm/$1/qmp.log"
+	for task in "/proc/$(pid_of "$1")/task"/*; do
+		[ ! -e "$task" ] || echo "$(cat "$task/comm"): $(sed -n 's/^State:[[:space:]]*//p' "$task/status")," \
+			"$(awk '{ print $14 + $15 }' "$task/stat") ticks;" \
+			"$(sed 's/^.*\] //; s/+.*//' "$task/stack" | paste -sd ' ')"
+	done
+}
+
+# QEMU has answered a command, or has ended: answered_or_gone NAME ID
+answered() {
+	grep -qE "\"id\": ?$2[,}]" "$vmm/$1/qmp.log"
+}
+
+answered_or_gone() {
+	answered "$@" || ! runs "$(cat "$vmm/$1/qmp.reader")"
 }
 
 # Send a command to QEMU, and print its answer: qmp NAME COMMAND [ARGUMENTS], both in JSON
@@ -85,8 +111,10 @@ qmp() {
 	id=$(($(cat "$dir/id" 2>/dev/null || echo 0) + 1))
 	echo $id >"$dir/id"
 	send "{\"execute\":\"$2\",\"arguments\":${3:-{\}},\"id\":$id}" "$dir/qmp"
-	eventually grep -qE "\"id\": ?${id}[,}]" "$dir/qmp.log" || {
+	eventually answered_or_gone "$1" "$id"
+	answered "$1" "$id" || {
 		echo "QEMU does not answer $2"
+		where_it_is "$1"
 		return 1
 	}
 	grep -E "\"id\": ?${id}[,}]" "$dir/qmp.log" | jq -ce 'if .error then .error.desc | halt_error else .return end'
@@ -117,7 +145,7 @@ is_done() {
 
 # Has the guest started, or QEMU ended?
 started_or_gone() {
-	is_done "$1" 0 || ! kill -0 "$(pid_of "$1")"
+	is_done "$1" 0 || ! runs "$(pid_of "$1")"
 }
 
 # Start QEMU with a Linux guest, and wait until the guest has started: starts NAME OPTION...

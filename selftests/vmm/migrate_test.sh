@@ -182,9 +182,10 @@ ring() {
 		skip "KVM has none here" "dirty rings"
 		return ;;
 	esac
-	accel=,dirty-ring-size=1024
+	accel=,dirty-ring-size=1024 preload=$PWD/late_reaper.so
 	lives ring none_logged
 	accel=
+	preload=
 }
 
 multifd() {

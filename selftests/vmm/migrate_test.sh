@@ -29,6 +29,9 @@ capable() {
 }
 capability=
 bandwidth=100000000
+# So slow that it is at work for minutes: 4 MB a second, and two seconds of downtime, completed as soon
+# as a comparison had stopped the guest.
+slow="200000 1"
 
 # Start a QEMU that waits for a migration: incoming NAME OPTION...
 incoming() {
@@ -39,15 +42,24 @@ incoming() {
 		eventually test -S "$vmm/$to.migration"
 }
 
-# Start a migration: migrate FROM TO BYTES_A_SECOND
+# Start a migration: migrate FROM TO BYTES_A_SECOND [MS_OF_DOWNTIME]
 migrate() {
 	capable "$1" && qmp "$1" migrate-set-parameters \
-		"{\"max-bandwidth\":$3,\"downtime-limit\":2000}" &&
+		"{\"max-bandwidth\":$3,\"downtime-limit\":${4:-2000}}" &&
 		qmp "$1" migrate "{\"uri\":\"unix:$vmm/$2.migration\"}"
 }
 
-completes() {
-	eventually has_status "$1" completed && return
+# It is over, in one way or another, and in that one: ends_as NAME STATUS
+is_over() {
+	case $(status_of "$1") in
+	completed|cancelled|failed) ;;
+	*) false ;;
+	esac
+}
+
+ends_as() {
+	eventually is_over "$1"
+	has_status "$1" "$2" && return
 	qmp "$1" query-migrate
 	return 1
 }
@@ -102,13 +114,14 @@ lives() {
 	claim "$kind: pages and exits are KVM's own" agrees_with_kvm "$kind"
 
 	claim "$kind: another QEMU waits" incoming "$kind-cancelled" "$@"
-	claim "$kind: a slow migration begins" migrate "$kind" "$kind-cancelled" 4000000
+	# shellcheck disable=SC2086
+	claim "$kind: a slow migration begins" migrate "$kind" "$kind-cancelled" $slow
 	claim "$kind: and is at work" eventually has_status "$kind" active
 	claim "$kind: memory is logged" eventually logs_more_slots "$kind" "$always"
 	sleep 5
 	claim "$kind: pages and exits are KVM's own meanwhile" agrees_with_kvm "$kind"
 	claim "$kind: it is cancelled" qmp "$kind" migrate_cancel
-	claim "$kind: and ends" eventually has_status "$kind" cancelled
+	claim "$kind: and ends" ends_as "$kind" cancelled
 	claim "$kind: logging ends" eventually logs_slots "$kind" "$always"
 	claim "$kind: the other one is gone" eventually gone "$kind-cancelled"
 	claim "$kind: pages and exits are KVM's own after it" agrees_with_kvm "$kind"
@@ -117,10 +130,11 @@ lives() {
 	life "$kind: cancelled"
 
 	claim "$kind: a third QEMU waits" incoming "$kind-failed" "$@"
-	claim "$kind: a slow migration to that one begins" migrate "$kind" "$kind-failed" 4000000
+	# shellcheck disable=SC2086
+	claim "$kind: a slow migration to that one begins" migrate "$kind" "$kind-failed" $slow
 	claim "$kind: memory is logged again" eventually logs_more_slots "$kind" "$always"
 	kill -9 "$(pid_of "$kind-failed")"
-	claim "$kind: it fails, as that one is killed" eventually has_status "$kind" failed
+	claim "$kind: it fails, as that one is killed" ends_as "$kind" failed
 	claim "$kind: logging ends then" eventually logs_slots "$kind" "$always"
 	claim "$kind: pages and exits are KVM's own after that" agrees_with_kvm "$kind"
 	claim "$kind: the kernel says nothing of it" quiet_kernel
@@ -134,7 +148,7 @@ finishes() {
 	claim "$kind: a QEMU waits that gets it all" incoming "$kind-finished" "$@"
 	claim "$kind: a migration begins" migrate "$kind" "$kind-finished" "$bandwidth"
 	[ "$capability" != postcopy-ram ] || postcopy
-	claim "$kind: it completes" completes "$kind"
+	claim "$kind: it completes" ends_as "$kind" completed
 	case $capability in
 	multifd) claim "$kind: memory went over channels" went_by multifd-bytes ;;
 	postcopy-ram) claim "$kind: memory went after the guest" went_by postcopy-bytes ;;

@@ -227,33 +227,46 @@ audits_agree() {
 	jq -se 'length > 0 and all(.result == "agrees" and .failures == 0)' /tmp/vmm.audit >/dev/null
 }
 
-# Print KVM's counts of a VM, a line each: WHAT NUMBER. Linux 5.10 has no count of pages.
+# Print KVM's counts of a VM, a line each: WHAT NUMBER. Linux 5.10 has no count of pages, and another
+# name for the last one.
 kvm_counts() {
 	for pair in mapped_4k:pages_4k mapped_2m:pages_2m mapped_1g:pages_1g exits:exits \
-		hlt:halt_exits io:io_exits; do
-		echo "${pair%:*} $(kvm "$1" "${pair#*:}" 2>/dev/null)"
+		hlt:halt_exits io:io_exits irq:irq_exits window:irq_window_exits window:irq_window; do
+		! number=$(kvm "$1" "${pair#*:}" 2>/dev/null) || echo "${pair%:*} $number"
 	done
 }
 
-# Print kvmwatch's counts of the same. 120 and 123 are AMD's exit codes of HLT and IO instructions.
+# Print kvmwatch's counts of the same. AMD's exit codes: 96 is an interrupt of the host, 100 an
+# interrupt window, 120 HLT, 123 an IO instruction.
 our_counts() {
 	stat "$1" | jq -r 'def of(f): [.vcpus[].stats | f] | add;
 		"mapped_4k \(.stats.mapped_4k)", "mapped_2m \(.stats.mapped_2m)",
 		"mapped_1g \(.stats.mapped_1g)", "exits \(of(.exits))",
-		"hlt \(of(.exit_reasons[120]))", "io \(of(.exit_reasons[123]))"'
+		"hlt \(of(.exit_reasons[120]))", "io \(of(.exit_reasons[123]))",
+		"irq \(of(.exit_reasons[96]))", "window \(of(.exit_reasons[100]))"'
 }
 
 # Print what both count, a line each: WHAT OURS KVM'S. The VM must be stopped.
-# /tmp/vmm/NAME/base has KVM's counts from when kvmwatch was loaded.
+# /tmp/vmm/NAME/base has KVM's counts from when kvmwatch was loaded. QEMU has KVM filter MSRs, so KVM
+# 5.10 counts more exits than there were (see docs/vmms.md): its count is a bound.
 compare() {
 	our_counts "$1" >$vmm/ours || return
 	kvm_counts "$1" >$vmm/kvm
 	touch "$vmm/$1/base"
-	awk -v base="$vmm/$1/base" '
+	case ${vm_kernel-} in
+	5.10*) bound=exits ;;
+	*) bound= ;;
+	esac
+	awk -v base="$vmm/$1/base" -v bound="$bound" '
 		FILENAME == base { if ($1 !~ /mapped/) before[$1] = $2; next }
 		!seen[$1]++ { ours[$1] = $2; next }
-		$2 != "" { print $1, ours[$1], $2 - before[$1]; rows++; bad += ours[$1] != $2 - before[$1] }
-		END { exit bad || rows < 3 }' "$vmm/$1/base" $vmm/ours $vmm/kvm
+		{
+			theirs = $2 - before[$1]
+			print $1, ours[$1], theirs
+			rows++
+			bad += $1 == bound ? ours[$1] > theirs : ours[$1] != theirs
+		}
+		END { exit bad || rows < 5 }' "$vmm/$1/base" $vmm/ours $vmm/kvm
 }
 
 # Unload kvmwatch, run a command in the guest, and load kvmwatch again: comes_back NAME COMMAND

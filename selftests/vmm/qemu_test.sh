@@ -16,10 +16,15 @@ at_least() {
 	[ -n "$1" ] && [ -n "$2" ] && [ "$1" -ge "$2" ]
 }
 
-# The guest has touched all memory that it uses.
+# The guest has touched all memory that it uses. In 5.10 several page tables may map one page: see
+# docs/exact.md.
 uses_what_is_mapped() {
 	used=$(in_guest one used_memory) || return
-	at_least "$(ours one mapped_bytes)" "$used" && at_least $((192 << 20)) $(($(ours one mapped_bytes) - (1 << 20)))
+	at_least "$(ours one mapped_bytes)" "$used" || return
+	case ${vm_kernel-} in
+	5.10*) ;;
+	*) at_least $((192 << 20)) $(($(ours one mapped_bytes) - (1 << 20))) ;;
+	esac
 }
 
 # An idle guest halts. Interrupts are printed, too, as each ends at most one halt.
@@ -87,7 +92,10 @@ claim "it writes to 60 MiB" in_guest one "dirty 60"
 claim "each byte on its serial line is an exit to QEMU" bytes_are_exits
 claim "and what it uses is mapped" uses_what_is_mapped
 claim "pages and exits still are KVM's" agrees_with_kvm one
-claim "QEMU's query-stats has the exits of each vCPU" query_stats
+case ${vm_kernel-} in
+5.10*) skip "KVM has no stats fds here" "query-stats" ;;
+*) claim "QEMU's query-stats has the exits of each vCPU" query_stats ;;
+esac
 claim "an audit agrees" audits_agree one
 claim "the kernel says nothing of all that" quiet_kernel
 life worked

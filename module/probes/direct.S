@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Thunks for via=direct: a function of KVM's calls one at its entry, in place of ftrace's
- * trampoline. It puts the function's arguments where the callback of the hook looks for them, calls
- * that, and restores them. No other register that a callback may change means anything there.
+ * trampoline. It puts the function's arguments and stack pointer where the callback of the hook
+ * looks for them, calls that, and restores the arguments. No other register that a callback may
+ * change means anything there.
  */
 #include <linux/linkage.h>
 #include <asm/asm-offsets.h>
@@ -45,7 +46,9 @@
 	subq	$PTREGS_SIZE, %rsp
 	each_argument save \nr
 	/* On the stack are where the entry goes on, and then where the function returns to. */
-	movq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp), %rsi
+	leaq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp), %rsi
+	movq	%rsi, pt_regs_sp(%rsp)
+	movq	(%rsi), %rsi
 	movq	%rsp, %rcx
 	call	\callback
 	each_argument restore \nr

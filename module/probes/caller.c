@@ -57,6 +57,12 @@ static s8 leaf_cause_of(const char *name)
 	return -1;
 }
 
+/* @name as above. The addresses of other modules may get other code without kvmwatch's notice. */
+static bool is_kvms(const char *name)
+{
+	return strstr(name, " [kvm]") || strstr(name, " [kvm_intel]") || strstr(name, " [kvm_amd]");
+}
+
 /* Classify a new entry of a table. The symbol look-up takes no lock. */
 static noinline void caller_classify(struct kvmw_caller *caller, unsigned long addr)
 {
@@ -73,14 +79,16 @@ static noinline void caller_classify(struct kvmw_caller *caller, unsigned long a
 	caller->leaving = starts_with(name, put_callers);
 	caller->teller = starts_with(name, rmap_tellers);
 	caller->leaf = leaf_cause_of(name);
+	caller->kvms = is_kvms(name);
 	/* Pairs with kvmw_caller_find(). */
 	smp_store_release(&caller->ready, true);
 }
 
 const struct kvmw_caller kvmw_caller_other = { .cause = KVMW_CAUSE_KVM, .leaf = -1, .ready = true };
 
-static __always_inline const struct kvmw_caller *
-find(struct kvmw_caller *table, unsigned int bits, unsigned long addr)
+/* NULL: @table has no room. */
+static __always_inline struct kvmw_caller *find(struct kvmw_caller *table, unsigned int bits,
+						unsigned long addr)
 {
 	unsigned int first = hash_long(addr, bits), i;
 	struct kvmw_caller *caller;
@@ -98,17 +106,17 @@ find(struct kvmw_caller *table, unsigned int bits, unsigned long addr)
 			caller_classify(caller, addr);
 		return caller;
 	}
-	return &kvmw_caller_other;
+	return NULL;
 }
 
 const struct kvmw_caller *kvmw_caller_find(unsigned long addr)
 {
-	return find(callers, CALLER_BITS, addr);
+	return find(callers, CALLER_BITS, addr) ?: &kvmw_caller_other;
 }
 
-int kvmw_frame_cause(unsigned long addr)
+struct kvmw_caller *kvmw_frame_find(unsigned long addr)
 {
-	return find(frames, FRAME_BITS, addr)->leaf;
+	return find(frames, FRAME_BITS, addr);
 }
 
 void kvmw_forget_callers(void)

@@ -16,7 +16,9 @@ struct kvmw_caller {
 	bool		leaving;	/* inside kvm_arch_vcpu_put(), after its hook */
 	bool		teller;		/* one of KVMW_RMAP_TELLERS */
 	s8		leaf;		/* why leaves change: KVMW_LEAF_*; -1: unknown */
+	bool		kvms;		/* a function of kvm.ko or its vendor module */
 	bool		ready;		/* written last */
+	u16		step;		/* see leaf_cause.c; 0: unknown */
 };
 
 /* Any caller for which the table has no room; its address 0 matches no caller. */
@@ -39,8 +41,8 @@ static __always_inline const struct kvmw_caller *kvmw_caller_of(unsigned long ad
 	return caller;
 }
 
-/* The member @leaf of the function with return address @addr, anywhere on the stack. */
-int kvmw_frame_cause(unsigned long addr);
+/* The function with return address @addr, anywhere on the stack; NULL: there is no room. */
+struct kvmw_caller *kvmw_frame_find(unsigned long addr);
 
 /*
  * Forget all callers: kvm.ko or its vendor module was unloaded, and other code may get these

@@ -6,12 +6,13 @@
 #ifndef KVMW_LEAF_CAUSE_H
 #define KVMW_LEAF_CAUSE_H
 
+#include <linux/ptrace.h>
 #include <linux/types.h>
 
 /*
- * One of KVMW_LEAF_CAUSES. @split: KVM splits a huge leaf. @vcpu: the vCPU of the VM that is loaded
- * on this pCPU; -1: none. Context: hit.
+ * One of KVMW_LEAF_CAUSES. @regs: of the hooked function, at its entry. @split: KVM splits a huge
+ * leaf. @vcpu: the vCPU of the VM that is loaded on this pCPU; -1: none. Context: hit.
  */
-unsigned int kvmw_leaf_cause(int vcpu, bool split);
+unsigned int kvmw_leaf_cause(const struct pt_regs *regs, int vcpu, bool split);
 
 #endif /* KVMW_LEAF_CAUSE_H */

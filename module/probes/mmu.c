@@ -75,20 +75,20 @@ static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
 		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
 }
 
-/* @split: the leaves replace a huge leaf */
+/* @split: the leaves replace a huge leaf. @regs: of the hooked function */
 static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int level, u64 leaves,
-					bool split)
+					bool split, const struct pt_regs *regs)
 {
 	count_map(slot, level, leaves);
-	trace_kvmwatch_map(slot, gfn, level, leaves, split);
+	trace_kvmwatch_map(slot, gfn, level, leaves, split, regs);
 }
 
 static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kvm, gfn_t gfn,
-					  int level, bool split)
+					  int level, bool split, const struct pt_regs *regs)
 {
 	raise_peak(slot->obj.vm, mapped_before(slot->obj.vm, kvm));
 	count_unmap(slot, level);
-	trace_kvmwatch_unmap(slot, gfn, level, split);
+	trace_kvmwatch_unmap(slot, gfn, level, split, regs);
 }
 
 /*
@@ -127,18 +127,18 @@ static noinline void spte_change_unusual(const struct pt_regs *regs, unsigned in
 	if (is) {
 		if (kvmw_spte_present(old))	/* and no leaf, so a table */
 			kvmw_slot_inc(slot->hits, huge_collapses);
-		leaf_mapped(slot, gfn, level, 1, false);
+		leaf_mapped(slot, gfn, level, 1, false, regs);
 		return;
 	}
 	/*
 	 * If a table replaces the leaf, KVM has split the leaf. KVM fills the table with leaves
 	 * before it installs it, and calls no hooked function for these.
 	 */
-	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new));
+	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new), regs);
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
 		kvmw_slot_inc(slot->hits, huge_splits);
 		leaf_mapped(slot, gfn, level - 1,
-			    leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true);
+			    leaves_below(slot->obj.vm, as_id, gfn, level - 1, 512), true, regs);
 	}
 }
 
@@ -194,10 +194,10 @@ static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned lon
 		return;
 	slot = slot_at(leaf.kvm, leaf.as_id, leaf.gfn);
 	if (slot)
-		leaf_mapped(slot, leaf.gfn, leaf.level, 1, false);
+		leaf_mapped(slot, leaf.gfn, leaf.level, 1, false, regs);
 }
 
-static __always_inline void count_zap(const struct kvmw_leaf *leaf)
+static __always_inline void count_zap(const struct kvmw_leaf *leaf, const struct pt_regs *regs)
 {
 	struct kvmw_slot *slot;
 
@@ -209,7 +209,7 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf)
 		return;
 	slot = slot_at(leaf->kvm, leaf->as_id, leaf->gfn);
 	if (slot)
-		leaf_unmapped(slot, leaf->kvm, leaf->gfn, leaf->level, false);
+		leaf_unmapped(slot, leaf->kvm, leaf->gfn, leaf->level, false, regs);
 }
 
 /*
@@ -250,7 +250,7 @@ static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned lon
 		return;
 	if (kvmw_caller_of(caller)->teller && zaps_counted(leaf.kvm))
 		return;
-	count_zap(&leaf);
+	count_zap(&leaf, regs);
 }
 
 KVMW_LOCKED_HANDLER(spte_change, on_spte_change);
@@ -291,7 +291,7 @@ static __always_inline void on_rmap_zap_all(const struct pt_regs *regs, unsigned
 			if (!kvmw_spte_present(READ_ONCE(*desc->sptes[i])))
 				continue;
 			kvmw_leaf_at(&leaf, kvm, sp, kvmw_sp_gfn(sp, desc->sptes[i]));
-			count_zap(&leaf);
+			count_zap(&leaf, regs);
 		}
 	}
 }

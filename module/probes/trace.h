@@ -107,8 +107,9 @@ TRACE_EVENT(kvmwatch_slot,
 );
 
 TRACE_EVENT(kvmwatch_map,
-	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, u64 leaves, bool split),
-	TP_ARGS(slot, gfn, level, leaves, split),
+	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, u64 leaves, bool split,
+		 const struct pt_regs *regs),
+	TP_ARGS(slot, gfn, level, leaves, split, regs),
 	TP_STRUCT__entry(
 		KVMW_WHO_FIELDS
 		__field(u64, gfn)
@@ -125,7 +126,7 @@ TRACE_EVENT(kvmwatch_map,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
-		__entry->cause = kvmw_leaf_cause(__entry->vcpu, split);
+		__entry->cause = kvmw_leaf_cause(regs, __entry->vcpu, split);
 	),
 	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s leaves %u cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,
@@ -134,8 +135,9 @@ TRACE_EVENT(kvmwatch_map,
 );
 
 TRACE_EVENT(kvmwatch_unmap,
-	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, bool split),
-	TP_ARGS(slot, gfn, level, split),
+	TP_PROTO(const struct kvmw_slot *slot, u64 gfn, int level, bool split,
+		 const struct pt_regs *regs),
+	TP_ARGS(slot, gfn, level, split, regs),
 	TP_STRUCT__entry(
 		KVMW_WHO_FIELDS
 		__field(u64, gfn)
@@ -150,7 +152,7 @@ TRACE_EVENT(kvmwatch_unmap,
 		__entry->as_id = slot->obj.subkey >> 16;
 		__entry->slot = slot->obj.subkey;
 		__entry->level = level;
-		__entry->cause = kvmw_leaf_cause(__entry->vcpu, split);
+		__entry->cause = kvmw_leaf_cause(regs, __entry->vcpu, split);
 	),
 	TP_printk(KVMW_WHO_FORMAT "slot %u:%u gfn 0x%llx level %s cause %s",
 		  KVMW_WHO_ARGS, __entry->as_id, __entry->slot, __entry->gfn,

@@ -455,7 +455,7 @@ static void refuse_pages(const struct court *court, const char *why)
  */
 static bool find_pages(const struct court *court, __u32 *offset)
 {
-	__u32 kvm = kvmw_btf_first_structure(court->btf, function_type(court, "kvm_destroy_vm"));
+	__u32 kvm = kvmw_btf_first_structure(court->btf, function_type(court, "kvm_arch_init_vm"));
 	struct kvmw_btf_member in_kvm, in_stat, again;
 	struct kvmw_btf_type type;
 	__u32 other = 0;

@@ -164,6 +164,9 @@ static inline void update_pages(struct kvm *kvm, int level, int count)
 }
 
 int kvm_arch_init_vm(struct kvm *kvm, unsigned long type) { return type && kvm; }
+#ifdef DESTROYED	/* is put into its caller */
+#define kvm_destroy_vm kvm_vm_release
+#endif
 static noinline void kvm_destroy_vm(struct kvm *kvm) { sink += (long)kvm; }
 void kvm_arch_free_vm(struct kvm *kvm) { sink += (long)kvm; }
 int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu) { return !vcpu; }

@@ -26,6 +26,7 @@
 #include "tasks/adopt.h"
 #include "tasks/audit.h"
 #include "tasks/audit_vcpus.h"
+#include "tasks/rehook.h"
 
 /* --- births ---------------------------------------------------------------- */
 
@@ -236,7 +237,7 @@ void kvmw_house_round(void)
 {
 	unsigned long delay;
 
-	kvmw_hooks_settle();
+	kvmw_rehook_settle();
 	bury();
 	kvmw_pools_fill();
 	look_for_vms();

@@ -259,6 +259,26 @@ static bool swap_load_and_put(struct file *kvm, struct types *types)
 	return load && put;
 }
 
+static bool is_commit(const char *name)
+{
+	return !strcmp(name, "kvm_arch_commit_memory_region");
+}
+
+static bool is_mask(const char *name)
+{
+	return !strcmp(name, "kvm_arch_mmu_enable_log_dirty_pt_masked");
+}
+
+/* The same, of functions that are called seldom. */
+static bool swap_commit_and_mask(struct file *kvm, struct types *types)
+{
+	Elf64_Sym *commit = symbol(kvm, is_commit), *mask = symbol(kvm, is_mask);
+
+	if (commit && mask)
+		swap(&commit->st_name, &mask->st_name);
+	return commit && mask;
+}
+
 static const struct lie {
 	const char *what;
 	bool (*tell)(struct file *kvm, struct types *types);
@@ -278,6 +298,8 @@ static const struct lie {
 	  "dirty_marks", "halts" },
 	{ "functions that have changed their names", swap_load_and_put, "vcpu_load",
 	  "was called with what it cannot be called with", "loads", "mapped_4k" },
+	{ "functions of slots that have changed their names", swap_commit_and_mask, "slot_commit",
+	  "was called with what it cannot be called with", "mapped_4k", "halts" },
 	{ "types of another build", rename_function_of_types, NULL, "are of another build", NULL,
 	  NULL },
 	{ "no types", hide_types, NULL, "there are no types (BTF)", NULL, NULL },
@@ -336,6 +358,8 @@ static bool is_live(const char *name)
 	return live;
 }
 
+#define CHANGES		40	/* two each: more than first hits are looked at */
+
 /* A VM at work, so that hooks are hit */
 static int run_guest(struct subject *s)
 {
@@ -346,6 +370,16 @@ static int run_guest(struct subject *s)
 	      guest_slot_add(s->g, 1, GPA_A, 128, GUEST_MEM_4K, KVM_MEM_LOG_DIRTY_PAGES);
 	for (i = 0; i < 128 && !err; i++)
 		err = touch(s, GPA_A + i * GUEST_PAGE, 1);
+	return err;
+}
+
+/* Many changes of a slot, and collections of its log */
+static int change_slot(struct subject *s)
+{
+	int err = 0, i;
+
+	for (i = 0; i < CHANGES && !err; i++)
+		err = guest_dirty_log(s->g, 1, 0) ?: guest_dirty_log(s->g, 1, 1);
 	return err;
 }
 
@@ -368,11 +402,23 @@ FIXTURE_TEARDOWN(lies)
 static void check(struct __test_metadata *_metadata, const struct lie *lie)
 {
 	const char *refused = lie->hook ?: "vm_init";
+	__u64 before = UNKNOWN, bitmap[2];
 	struct subject s;
+	int fd = -1;
 
 	if (lie->hook) {
 		EXPECT_STREQ("", refusal("vm_init"));
 		ASSERT_EQ(0, run_guest(&s));
+		fd = watch_vm(s.g);
+		if (lie->statistic)
+			before = number(fd, lie->statistic, "");
+		/* A hit that is wrong withdraws at once what somebody reads. */
+		EXPECT_EQ(128, guest_dirty_get(s.g, 1, bitmap));
+		if (lie->tell == swap_commit_and_mask) {
+			EXPECT_NE(UNKNOWN, before);
+			EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, lie->statistic, ""));
+		}
+		EXPECT_EQ(0, change_slot(&s));
 	}
 	if (*refused) {
 		EXPECT_TRUE(WATCH_EVENTUALLY(strstr(refusal(refused), lie->why))) {
@@ -385,6 +431,7 @@ static void check(struct __test_metadata *_metadata, const struct lie *lie)
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("spte_change")));
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("vcpu_load")));
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("dirty_mark")));
+			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("slot_commit")));
 		}
 	}
 	if (!lie->hook)
@@ -392,6 +439,9 @@ static void check(struct __test_metadata *_metadata, const struct lie *lie)
 	EXPECT_NE(UNKNOWN, watch_vm_stat(s.g, lie->other));
 	if (lie->statistic)
 		EXPECT_EQ(UNKNOWN, watch_vm_stat(s.g, lie->statistic));
+	if (before != UNKNOWN)
+		EXPECT_EQ(KVMWATCH_WITHDRAWN, number(fd, lie->statistic, ""));
+	close(fd);
 	if (!lie->statistic)
 		EXPECT_STREQ("", untrue(&s));
 	guest_free(s.g);
@@ -414,7 +464,8 @@ TEST_F_TIMEOUT(lies, are_seen_and_nothing_else_is_refused, 300)
 		ASSERT_TRUE(read_types(&kvm, &types));
 		/* Files cannot tell the one, and the other is believed. */
 		if (is_tested_build() &&
-		    (lie->tell == swap_load_and_put || lie->tell == hide_types))
+		    (lie->tell == swap_load_and_put || lie->tell == swap_commit_and_mask ||
+		     lie->tell == hide_types))
 			continue;
 		TH_LOG("lie: %s", lie->what);
 		if (!lie->tell(&kvm, &types)) {

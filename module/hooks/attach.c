@@ -92,6 +92,7 @@ static void let_go(void)
 	kvmw_func_detach_all();
 	tracepoint_synchronize_unregister();
 
+	atomic64_set(&kvmw_hooks_wrong, 0);
 	kvmw_hits_reset();
 	memset(&kvmw_kvm, 0, sizeof(kvmw_kvm));
 	events->detached();
@@ -280,8 +281,8 @@ static bool matters_to_records(const struct kvmw_hook *hook)
 
 static bool is_off(const struct kvmw_hook *hook)
 {
-	if (hook->off && hook->wrong)
-		return true;	/* for good: its first hits were wrong */
+	if (hook->wrong)	/* that switches it off for good: see note_live() */
+		return hook->off;
 	if (hook->tp)
 		return !kvmw_tp_armed(hook, kvm_module);
 	return !kvmw_func_armed(hook);
@@ -348,7 +349,7 @@ static void note_live(const struct kvmw_live_found *found)
 }
 
 /* Readers wait only while the result is written down: to take callbacks away takes long. */
-void kvmw_hooks_settle(void)
+u64 kvmw_hooks_settle(void)
 {
 	struct kvmw_live_found found;
 	unsigned int judged;
@@ -358,11 +359,14 @@ void kvmw_hooks_settle(void)
 	kvmw_live_settle(&found);
 	up_read(&attach_sem);
 	if (!found.right && !found.wrong)
-		return;
+		return 0;
 	down_write(&attach_sem);
 	if (judged == attaches)	/* else they were attached again, and are judged again */
 		note_live(&found);
+	else
+		found.wrong = 0;
 	up_write(&attach_sem);
+	return found.wrong;
 }
 
 void kvmw_hooks_detach(void)

@@ -71,8 +71,8 @@ void kvmw_hooks_set_off(u64 hooks, bool off);
 /* All of them, to begin once more when no record is left. */
 void kvmw_hooks_detach(void);
 void kvmw_hooks_attach(void);
-/* Note which hooks' first hits were right, and refuse the others: see live.h. One at a time. */
-void kvmw_hooks_settle(void);
+/* Note which hooks' first hits were right, and refuse the others, which it returns: see live.h. */
+u64 kvmw_hooks_settle(void);
 /* Attach what was switched off before, if it works now. Returns whether it does. */
 bool kvmw_hooks_try(void);
 

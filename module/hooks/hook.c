@@ -24,6 +24,7 @@ struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS] = {
 };
 
 u64 kvmw_hooks_attached, kvmw_hooks_needless, kvmw_hooks_left_out;
+atomic64_t kvmw_hooks_wrong;
 DEFINE_PER_CPU(u64[KVMW_NR_HOOKS], kvmw_hits);
 
 static char *drop = "";

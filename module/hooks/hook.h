@@ -44,7 +44,7 @@ struct kvmw_handlers {
 	int	(*kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	int	(*entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	int	(*ret)(struct kretprobe_instance *ri, struct pt_regs *regs);
-	/* What is wrong with a hit: see live.h. Of HOT rows. */
+	/* What is wrong with a hit: see live.h. NULL: nobody can tell. */
 	const char *(*check)(const struct pt_regs *regs);
 	void	*tp;
 	void	*tp_more;	/* where the event has one argument more */
@@ -80,6 +80,7 @@ struct kvmw_hook {
 	struct ftrace_ops ops;
 	struct ftrace_ops live_ops;	/* looks at the first hits: see live.h */
 	bool		untried;	/* the tests were not run on such a kernel */
+	bool		looked_at;	/* the first hits are */
 	bool		live;		/* the first hits were right */
 	atomic_t	unchecked;	/* so many hits are still to be looked at */
 	const char	*wrong;		/* with one of them; NULL: nothing */
@@ -96,6 +97,15 @@ extern struct kvmw_hook kvmw_hooks[KVMW_NR_HOOKS];
  * only under the attach lock.
  */
 extern u64 kvmw_hooks_attached, kvmw_hooks_needless;
+
+/* Those of them that a hit has shown to be wrong: see live.h. Set in a hit, ahead of counting. */
+extern atomic64_t kvmw_hooks_wrong;
+
+/* The hooks whose counts are right now. */
+static inline u64 kvmw_hooks_counting(void)
+{
+	return READ_ONCE(kvmw_hooks_attached) & ~(u64)atomic64_read(&kvmw_hooks_wrong);
+}
 
 /* Those that the parameter without leaves out. Set before hooks are attached; constant then. */
 extern u64 kvmw_hooks_left_out;

@@ -62,11 +62,14 @@ NOKPROBE_SYMBOL(canary_kprobe);
 static struct ftrace_ops rare_ops;
 static bool rare_registered;
 
-/* The rare functions, those that are called more often first. Constant while rare_ops is there. */
+/*
+ * The rare functions, those that are called more often first. Constant while rare_ops is there, but
+ * for who gets the hits.
+ */
 static struct {
 	unsigned long addr;
-	void (*hit)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
-		    KVMW_FTRACE_REGS *fregs);
+	struct kvmw_hook *hook;
+	ftrace_func_t hit;
 } rare[KVMW_NR_HOOKS];
 static unsigned int nr_rare;
 
@@ -75,11 +78,13 @@ static unsigned int nr_rare;
 
 static void notrace rare_hit(KVMW_FTRACE_ARGS)
 {
+	ftrace_func_t hit;
 	unsigned int i;
 
 	for (i = 0; i < nr_rare; i++) {
 		if (ip - rare[i].addr <= SITE_MAX_OFFSET) {
-			rare[i].hit(ip, caller, ops, fregs);
+			hit = READ_ONCE(rare[i].hit);
+			hit(ip, caller, ops, fregs);
 			return;
 		}
 	}
@@ -89,15 +94,36 @@ static void notrace rare_hit(KVMW_FTRACE_ARGS)
 /* hook_table.h has what begins and ends objects first, and the rest behind that. */
 static void list_rare(void)
 {
-	const struct kvmw_hook *hook = kvmw_hooks + KVMW_NR_HOOKS;
+	struct kvmw_hook *hook = kvmw_hooks + KVMW_NR_HOOKS;
 
 	nr_rare = 0;
 	while (hook-- > kvmw_hooks) {
 		if (!hook->rare || !hook->target || strcmp(hook->via, "ftrace"))
 			continue;
 		rare[nr_rare].addr = hook->addr;
+		rare[nr_rare].hook = hook;
 		rare[nr_rare++].hit = hook->on.ftrace;
 	}
+}
+
+struct kvmw_hook *kvmw_func_rare(unsigned long ip)
+{
+	unsigned int i = 0;
+
+	while (ip - rare[i].addr > SITE_MAX_OFFSET)
+		i++;
+	return rare[i].hook;
+}
+
+void kvmw_func_divert(struct kvmw_hook *hook, const struct kvmw_handlers *to)
+{
+	unsigned int i;
+
+	if (!strcmp(hook->via, "kprobe"))
+		WRITE_ONCE(hook->kp.pre_handler, to->kprobe);
+	for (i = 0; i < nr_rare; i++)
+		if (rare[i].hook == hook)
+			WRITE_ONCE(rare[i].hit, to->ftrace);
 }
 
 static int ops_register(struct ftrace_ops *ops)
@@ -428,6 +454,32 @@ void kvmw_func_attach_rare(void)
 		else
 			attached(hook, "kprobe");
 	}
+}
+
+static void notrace ignore_ftrace(KVMW_FTRACE_ARGS)
+{
+}
+
+static int ignore_kprobe(struct kprobe *kp, struct pt_regs *regs)
+{
+	return 0;
+}
+
+NOKPROBE_SYMBOL(ignore_kprobe);
+
+void kvmw_func_stop(struct kvmw_hook *hook)
+{
+	static const struct kvmw_handlers ignore = {
+		.ftrace = ignore_ftrace, .kprobe = ignore_kprobe,
+	};
+
+	/* Direct calls go on: their ops is the kernel's, and nobody reads what they count. */
+	if (!strcmp(hook->via, "direct"))
+		return;
+	if (hook->ops.func)
+		ops_unregister(&hook->ops);
+	else
+		kvmw_func_divert(hook, &ignore);
 }
 
 /* On return no handler of a function runs any more, nor will. */

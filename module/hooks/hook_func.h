@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+struct kvmw_handlers;
 struct kvmw_hook;
 
 /*
@@ -22,6 +23,16 @@ void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size);
 bool kvmw_func_armed(const struct kvmw_hook *hook);
 /* Do hooks of the kind that the parameter via allows work now? */
 bool kvmw_func_works(void);
+
+/*
+ * Let hits of a hook that is attached by kprobe, or is a rare one, go to other handlers than its
+ * own. Those run until all are detached.
+ */
+void kvmw_func_divert(struct kvmw_hook *hook, const struct kvmw_handlers *to);
+/* Let an attached hook have no hits any more; it is as if it were switched off. */
+void kvmw_func_stop(struct kvmw_hook *hook);
+/* The rare hook that a hit by ftrace is of. Context: hit. */
+struct kvmw_hook *kvmw_func_rare(unsigned long ip);
 
 /* 0, or -EINVAL: the parameter via is invalid. Context: any. */
 int kvmw_via_check(void);

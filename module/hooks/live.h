@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Checks of a hook's first hits. Files prove where arguments are, not that a level or a page's
- * number means what it meant. So on kernels that the tests were not run on, a second callback of
- * ftrace looks at the first hits of each hot function, beside the one that counts. When it has seen
- * enough it goes, and leaves nothing behind that costs.
+ * number means what it meant. So on kernels that the tests were not run on, the first hits of each
+ * function whose arguments can be checked are looked at: of hot functions by a second callback of
+ * ftrace, of others in place of their handlers. When enough were seen it goes, and leaves nothing
+ * behind that costs.
+ *
+ * A hit is looked at before it is counted. From the first one that is wrong on, what depends on the
+ * hook is unavailable (kvmw_hooks_wrong): no reader gets a number with that hit in it.
  */
 #ifndef KVMW_LIVE_H
 #define KVMW_LIVE_H

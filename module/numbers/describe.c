@@ -280,7 +280,7 @@ static u64 met_by(const struct kvmw_object *obj)
 
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
 {
-	u64 met = READ_ONCE(kvmw_hooks_attached) | READ_ONCE(kvmw_hooks_needless);
+	u64 met = kvmw_hooks_counting() | READ_ONCE(kvmw_hooks_needless);
 
 	if (obj)
 		met = (met & ~READ_ONCE(obj->vm->missed)) | met_by(obj);
@@ -302,7 +302,8 @@ bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object 
 {
 	const struct kvmw_vm *vm = obj->vm;
 
-	if (stat->needs & (READ_ONCE(vm->missed) | READ_ONCE(vm->refuted)))
+	if (stat->needs & (READ_ONCE(vm->missed) | READ_ONCE(vm->refuted) |
+			   atomic64_read(&kvmw_hooks_wrong)))
 		return true;
 	if (stat->needs & KVMW_NEED_SEEN && READ_ONCE(vm->leaf_failures))
 		return true;

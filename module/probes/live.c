@@ -20,6 +20,7 @@ static const char no_level[] = "an argument is no level of a page table";
 static const char no_table[] = "an argument leads to no page table of KVM's";
 static const char other_level[] = "the level is not that of the page table";
 static const char unaligned[] = "the page's number does not fit its level";
+static const char no_change[] = "an argument is no kind of change, or no slot";
 static const char no_slot[] = "the page is in none of the VM's slots";
 static const char other_slot[] = "the page is not in the slot";
 static const char other_cpu[] = "the pCPU is another one";
@@ -81,6 +82,35 @@ const char *kvmw_check_spte_change_page(const struct pt_regs *regs)
 	return check_change(regs, (const struct kvmw_sp *)KVMW_ARG2(regs));
 }
 
+#ifdef KVMW_RARE_CHECKED
+static const struct kvmw_sp *table_of(const u64 *sptep)
+{
+	const struct kvmw_sp *sp = virt_addr_valid(sptep) ? kvmw_sp_of(sptep) : NULL;
+
+	return kvmw_sp_valid(sp) && sptep - sp->spt < PTRS_PER_PTE && sptep >= sp->spt ? sp : NULL;
+}
+
+const char *kvmw_check_rmap_add(const struct pt_regs *regs)
+{
+	struct kvm *kvm = (void *)KVMW_ARG1(regs);
+	const struct kvmw_sp *sp;
+
+	if (!is_known(kvm))
+		return kvmw_live_unknown;
+	sp = table_of(kvmw_rmap_add_entry(regs));
+	if (!sp || sp->role.smm >= KVMW_NR_AS)
+		return no_table;
+	return has_slot(kvm, sp->role.smm, KVMW_ARG5(regs)) ? NULL : no_slot;
+}
+
+const char *kvmw_check_rmap_zap(const struct pt_regs *regs)
+{
+	if (!is_known((void *)KVMW_ARG1(regs)))
+		return kvmw_live_unknown;
+	return table_of(kvmw_rmap_zap_entry(regs)) ? NULL : no_table;
+}
+#endif
+
 /* --- dirty logs --------------------------------------------------------------- */
 
 static const char *check_mark(const struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn)
@@ -120,6 +150,37 @@ const char *kvmw_check_dirty_mark_vm(const struct pt_regs *regs)
 const char *kvmw_check_dirty_mark_vcpu(const struct pt_regs *regs)
 {
 	return kvmw_live_unknown;
+}
+#endif
+
+#ifdef KVMW_RARE_CHECKED
+/* kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask) */
+const char *kvmw_check_log_word(const struct pt_regs *regs)
+{
+	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG2(regs);
+
+	if (!is_known((void *)KVMW_ARG1(regs)))
+		return kvmw_live_unknown;
+	if (!virt_addr_valid(kslot) || KVMW_ARG3(regs) >= kslot->npages)
+		return other_slot;
+	return NULL;
+}
+
+const char *kvmw_check_slot_commit(const struct pt_regs *regs)
+{
+	u32 change = KVMW_COMMIT_CHANGE(regs);
+	unsigned long slot = change == KVM_MR_DELETE ? KVMW_COMMIT_OLD(regs) :
+						       KVMW_COMMIT_NEW(regs);
+
+	if (!is_known((void *)KVMW_ARG1(regs)))
+		return kvmw_live_unknown;
+	return change > KVM_MR_FLAGS_ONLY || !virt_addr_valid(slot) ? no_change : NULL;
+}
+
+/* kvm_vcpu_halt(kvcpu): a vCPU halts where it is loaded. */
+const char *kvmw_check_halt(const struct pt_regs *regs)
+{
+	return kvmw_check_vcpu_put(regs);
 }
 #endif
 

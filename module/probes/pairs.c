@@ -55,7 +55,7 @@ enum kvmw_tells kvmw_pair_tells(enum kvmw_pair pair, const struct kvm_vcpu *kvcp
 void kvmw_pairs_tell(const struct kvmw_vm *vm, const struct kvm_vcpu *kvcpu,
 		     u8 note[KVMW_NR_PAIRS])
 {
-	u64 hooks = READ_ONCE(kvmw_hooks_attached) & ~READ_ONCE(vm->missed);
+	u64 hooks = kvmw_hooks_counting() & ~READ_ONCE(vm->missed);
 	int i;
 
 	for (i = 0; i < KVMW_NR_PAIRS; i++) {

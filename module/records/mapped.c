@@ -23,7 +23,7 @@ bool kvmw_leaves_hooked(void)
 	const u64 needed = KVMW_HOOK_BIT(spte_change) | KVMW_HOOK_BIT(rmap_add) |
 			   KVMW_HOOK_BIT(rmap_zap) | KVMW_NEED_RMAP_KERNEL;
 
-	return !(needed & ~(READ_ONCE(kvmw_hooks_attached) | READ_ONCE(kvmw_hooks_needless)));
+	return !(needed & ~(kvmw_hooks_counting() | READ_ONCE(kvmw_hooks_needless)));
 }
 
 bool kvmw_mapped_known(const struct kvmw_vm *vm)

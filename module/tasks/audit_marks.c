@@ -172,7 +172,7 @@ bool kvmw_audit_marks(struct kvmw_vm *vm)
 	struct kvmw_object **slots;
 	int nr, i;
 
-	if (vm->ring || needed & ~READ_ONCE(kvmw_hooks_attached))
+	if (vm->ring || needed & ~kvmw_hooks_counting())
 		return true;
 	nr = kvmw_get_children(vm, KVMWATCH_KIND_SLOT, &slots);
 	if (nr < 0)

@@ -247,7 +247,7 @@ void kvmw_audit_vcpus_describe(struct seq_file *m)
 		[KVMW_TELLS_LEAST] = "at least",
 		[KVMW_TELLS_ALL] = "each",
 	};
-	u64 hooks = READ_ONCE(kvmw_hooks_attached);
+	u64 hooks = kvmw_hooks_counting();
 	enum kvmw_tells it;
 	int i;
 

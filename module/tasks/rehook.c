@@ -38,6 +38,14 @@ static void mark_missed(u64 hooks)
 	mutex_unlock(&kvmw_lock);
 }
 
+void kvmw_rehook_settle(void)
+{
+	u64 wrong = kvmw_hooks_settle();
+
+	if (wrong)
+		mark_missed(wrong);
+}
+
 static void forget_all(void)
 {
 	struct kvmw_object *obj;

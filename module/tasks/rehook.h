@@ -9,4 +9,10 @@
  */
 void kvmw_rehook(void);
 
+/*
+ * Refuse hooks whose first hits were wrong, and withdraw their statistics for all current VMs.
+ * Context: task, no lock of ours held; by one task at a time.
+ */
+void kvmw_rehook_settle(void);
+
 #endif /* KVMW_REHOOK_H */

@@ -39,11 +39,6 @@ static bool has_slot(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
 	return found;
 }
 
-static bool is_in(const struct kvm_memory_slot *kslot, gfn_t gfn)
-{
-	return gfn - kslot->base_gfn < kslot->npages;
-}
-
 /* --- page tables -------------------------------------------------------------- */
 
 static const char *check_change(const struct pt_regs *regs, const struct kvmw_sp *sp)
@@ -113,17 +108,15 @@ const char *kvmw_check_rmap_zap(const struct pt_regs *regs)
 
 /* --- dirty logs --------------------------------------------------------------- */
 
-static const char *check_mark(const struct kvm *kvm, const struct kvm_memory_slot *kslot, gfn_t gfn)
-{
-	if (!kslot || !is_known(kvm))
-		return kvmw_live_unknown;
-	return is_in(kslot, gfn) ? NULL : other_slot;
-}
-
 #ifndef KVMW_HOOK_ROW_dirty_mark_vm
+/* mark_page_dirty_in_slot(kvm, kslot, gfn) */
 const char *kvmw_check_dirty_mark(const struct pt_regs *regs)
 {
-	return check_mark((void *)KVMW_ARG1(regs), (void *)KVMW_ARG2(regs), KVMW_ARG3(regs));
+	const struct kvm_memory_slot *kslot = (void *)KVMW_ARG2(regs);
+
+	if (!kslot || !is_known((void *)KVMW_ARG1(regs)))
+		return kvmw_live_unknown;
+	return KVMW_ARG3(regs) - kslot->base_gfn < kslot->npages ? NULL : other_slot;
 }
 #else
 /* Such kernels have no types either: their functions are only believed where tests were run. */

@@ -107,10 +107,8 @@ static int record_into(const struct record_options *o, char *filter, char *file)
 static int record(const struct record_options *o, char *filter)
 {
 	struct new_file file;
-	int code = stream_check_allowed();
+	int code;
 
-	if (code)
-		return code;
 	code = new_file_begin(&file, o->file ? o->file : "trace.dat");
 	if (code)
 		return code;
@@ -129,6 +127,9 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 
 	code = options_parse(cmd, argc, argv, &options.view.common);
 	if (code >= 0)
+		return code;
+	code = stream_check_allowed();
+	if (code)
 		return code;
 	code = view_choose(&options.view, &choice);
 	if (!code)

@@ -14,6 +14,10 @@
 #define KVMW_DECLARE_FUNC(id, ...)						\
 void kvmw_ftrace_##id(KVMW_FTRACE_ARGS);					\
 int kvmw_kprobe_##id(struct kprobe *kp, struct pt_regs *regs);
+/* The check of a rare hook is weak: most have none, and then NULL is in its row. */
+#define KVMW_DECLARE_RARE(id, ...)						\
+KVMW_DECLARE_FUNC(id)								\
+const char *__weak kvmw_check_##id(const struct pt_regs *regs);
 #define KVMW_DECLARE_HOT(id, ...)						\
 KVMW_DECLARE_FUNC(id)								\
 void kvmw_direct_##id(void);							\
@@ -22,22 +26,12 @@ const char *kvmw_check_##id(const struct pt_regs *regs);
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
 int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
 #define KVMW_DECLARE_TP(...)
-KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_FUNC, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
+KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_RARE, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)
 KVMW_DECLARE_HOT(spte_change_page)
 
-/* Hooks of RARE rows that have a check. Their KVM is a recent one: others are only believed. */
-#if KVMW_KVM_IS_RECENT
-#define KVMW_RARE_CHECKED
-#define KVMW_RARE_CHECKS(X)	X(slot_commit) X(rmap_add) X(rmap_zap) X(log_word) X(halt)
-#define KVMW_DECLARE_CHECK(id)	const char *kvmw_check_##id(const struct pt_regs *regs);
-KVMW_RARE_CHECKS(KVMW_DECLARE_CHECK)
-#undef KVMW_DECLARE_CHECK
-#else
-#define KVMW_RARE_CHECKS(X)
-#endif
-
 #undef KVMW_DECLARE_HOT
+#undef KVMW_DECLARE_RARE
 #undef KVMW_DECLARE_FUNC
 #undef KVMW_DECLARE_RET
 #undef KVMW_DECLARE_TP

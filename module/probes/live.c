@@ -77,7 +77,7 @@ const char *kvmw_check_spte_change_page(const struct pt_regs *regs)
 	return check_change(regs, (const struct kvmw_sp *)KVMW_ARG2(regs));
 }
 
-#ifdef KVMW_RARE_CHECKED
+#if KVMW_KVM_IS_RECENT
 static const struct kvmw_sp *table_of(const u64 *sptep)
 {
 	const struct kvmw_sp *sp = virt_addr_valid(sptep) ? kvmw_sp_of(sptep) : NULL;
@@ -146,7 +146,7 @@ const char *kvmw_check_dirty_mark_vcpu(const struct pt_regs *regs)
 }
 #endif
 
-#ifdef KVMW_RARE_CHECKED
+#if KVMW_KVM_IS_RECENT
 /* kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, kslot, offset, mask) */
 const char *kvmw_check_log_word(const struct pt_regs *regs)
 {

@@ -11,7 +11,8 @@
 #include "probes/rows.h"
 
 #define FUNC_ROW(id, ...)							\
-	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id },
+	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id,	\
+			     .check = kvmw_check_##id },
 #if KVMW_DIRECT
 #define DIRECT(id)	.direct = kvmw_direct_##id,
 #else
@@ -29,12 +30,8 @@
 #define MORE_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = { .tp = kvmw_tp_##id, .tp_more = kvmw_tp_##id##_more },
 
-#define CHECK(id)								\
-	[KVMW_HOOK_##id].check = kvmw_check_##id,
-
 const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 	KVMW_HOOKS(HOT_ROW, FUNC_ROW, RET_ROW, TP_ROW, MORE_ROW)
-	KVMW_RARE_CHECKS(CHECK)
 };
 
 const struct kvmw_form_handlers kvmw_form_handlers[] = {

@@ -8,8 +8,8 @@
 struct kvmw_vm;
 
 /*
- * True for types of VMs whose leaves kvmwatch cannot count. @leaves_counted is never set in such a VM
- * and its cursor stays at 0, so its hits count nothing. Context: any.
+ * True for types of VMs whose leaves kvmwatch cannot count. In such a VM, @leaves_counted is never
+ * set and the cursor stays at 0, so its hits count nothing. Context: any.
  */
 bool kvmw_vm_opaque(unsigned long type);
 

@@ -56,7 +56,7 @@ FIXTURE_TEARDOWN(direct)
 }
 
 static const struct kvmwatch_hook *hook_of(const struct kvmwatch_hook *hooks, int nr,
-					 const char *name)
+					   const char *name)
 {
 	int i;
 

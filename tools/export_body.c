@@ -129,8 +129,8 @@ void body_put(struct bodies *bodies, struct body *body)
 
 /*
  * A body is made again only after all formats together have rested, in proportion to the CPU time
- * that making them took. A body that is older than four such rests may be made again at once: its format
- * alone is within its share.
+ * that making them took. A body that is older than four such rests may be made again at once: its
+ * format alone is within its share.
  */
 static bool is_old(const struct bodies *bodies, const struct body *body)
 {

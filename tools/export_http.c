@@ -266,8 +266,8 @@ static enum MHD_Result answer_page(struct MHD_Connection *connection, const char
 }
 
 /*
- * Has one of --client-ca signed the certificate of this client, for a client? One for servers, which
- * that authority may sign for many, does not do.
+ * Has one of --client-ca signed the certificate of this client, for a client? One for servers,
+ * which that authority may sign for many, does not do.
  */
 static bool is_trusted(struct MHD_Connection *connection)
 {

@@ -5,7 +5,8 @@
  * statistics of the module that are younger than that. host/many_test.sh uses it to count the
  * instructions of that: many_vms NUMBER COMMAND OPTION...
  *
- * With SLOW_MS in the environment, the device waits that long before it opens all objects of a kind.
+ * With SLOW_MS in the environment, the device waits that long before it opens all objects of a
+ * kind.
  *
  * Reading a command line is played, too. All guests are called "many", except that kvmwatch export
  * gets hostile names. At its end the program prints on stderr how many command lines were read.

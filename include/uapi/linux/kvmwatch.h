@@ -234,7 +234,8 @@ struct kvmwatch_slot {
  * @reserved:	0
  * @name:	name of the hook
  * @target:	function or tracepoint of KVM to which it is attached
- * @via:	"ftrace", "direct", "kprobe", "kretprobe" or "tracepoint"; empty if it is not attached
+ * @via:	"ftrace", "direct", "kprobe", "kretprobe" or "tracepoint"; empty if it is not
+ *		attached
  * @reason:	why it is not attached; empty if it is. Cut if it does not fit
  * @by:		proofs of it, separated by "+"; empty if it is not attached
  * @why:	@reason in full, with what was found in kvm.ko if that is the reason; of an attached

@@ -21,6 +21,8 @@
 #define MAX_DESCS		16384U
 #define MAX_HEAD		(64U << 20)
 #define MAX_STEPS		1000000U
+/* No host has objects of so many bytes, but a broken header may say so. */
+#define MAX_BYTES		(1ULL << 30)
 
 /* Sizes of the first published structures: no module has shorter ones. */
 #define FIRST_HEADER		88
@@ -213,6 +215,8 @@ static int make_room(struct all *all, size_t need)
 
 	if (need <= all->room)
 		return 0;
+	if (need > MAX_BYTES)
+		return -ENOMEM;
 	more = realloc(all->raw, need);
 	if (!more)
 		return -ENOMEM;

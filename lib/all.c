@@ -22,7 +22,7 @@
 #define MAX_HEAD		(64U << 20)
 #define MAX_STEPS		1000000U
 /* No host has objects of so many bytes, but a broken header may say so. */
-#define MAX_BYTES		(1ULL << 30)
+#define MAX_BYTES		0x40000000U
 
 /* Sizes of the first published structures: no module has shorter ones. */
 #define FIRST_HEADER		88

@@ -382,7 +382,8 @@ TEST_F_TIMEOUT(off, after_insmod_what_was_known_is_withdrawn, 200)
 	EXPECT_EQ(KVMWATCH_WITHDRAWN, number(vcpu, "halts"));
 	guest_free(other);	/* unseen */
 	sleep(3);
-	EXPECT_EQ(1, told("are switched off", "vm_destroy"));
+	/* Kprobes go off one by one. An audit meanwhile names only those that are off by then. */
+	EXPECT_LE(1, told("are switched off", "kvmwatch: hooks "));
 	EXPECT_EQ(1, told("nothing is watched", off_reason));
 
 	ASSERT_EQ(0, machine_put(variant->file, "1"));

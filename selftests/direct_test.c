@@ -136,7 +136,7 @@ TEST_F(direct, hooks_count_what_the_guest_does)
 	expect_counted(_metadata, self->g);
 }
 
-#define FUNCTIONS	"kvm_arch_vcpu_load kvm_arch_vcpu_put mark_page_dirty_in_slot"
+#define FUNCTIONS	"kvm_arch_vcpu_load kvm_arch_vcpu_put"
 #define TRACER		WATCH_TRACEFS "/current_tracer"
 #define FILTER		WATCH_TRACEFS "/set_ftrace_filter"
 

@@ -263,12 +263,13 @@ static struct found found_dirty(const struct state *s, double seconds, double ow
 }
 
 /*
- * Of @left pages that were pending and not sent, those that are not among the ones that were
- * @found, in @own. Those that the first pass has not come to are in the last part of RAM. Later,
- * they were dirtied within as long as it takes to send all that is pending, say span; and of what
- * is dirtied in span, u(span) + u(own) - u(span + own) is dirtied in own as well: the same share of
- * what is left, if that is any of it. For a guest that writes in order it is not: QEMU sends in
- * order, too, so it may be all, or none. Which, depends on who is where, and stays so for long.
+ * Returns how many of the @left pages, which QEMU had not sent, the guest did not dirty again in
+ * @own. In the first pass, QEMU has not reached the last part of RAM: the @left pages are there.
+ * In later passes, the guest dirtied them in the time that QEMU needs for all pending pages. Call
+ * that time span. Of the pages that the guest dirties in span, it dirties
+ * u(span) + u(own) - u(span + own) in own, too. The @left pages have the same share. This does not
+ * hold for a guest that writes in order, as QEMU sends in order, too: the guest may dirty all of
+ * them again, or none. Where each of both is decides that, and it stays so for long.
  */
 static double not_again(const struct state *s, double left, double own, const struct found *found)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is left of a migration that runs. See forecast_making.h. */
+/* Forecast how a migration ends that runs already. See forecast_making.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static int add_cycles(struct forecast *f, const struct live_cycles *cycles)
 }
 
 /*
- * What is left to be sent. In the first pass nobody tells how many of these are zero pages. So the
- * data left are all data without those that were sent.
+ * Take from QEMU how much it still has to send. In the first pass QEMU does not say how many of
+ * these pages are zero. So subtract the data pages that it has sent from all data pages.
  */
 static void take_left(struct forecast *f, const struct migration *migration)
 {
@@ -75,7 +75,7 @@ static bool migrates(struct forecast *f, const struct migration *migration)
 	if (migration->phase == MIGRATION_DONE)
 		forecast_why(f, "its migration is done");
 	else if (migration->phase == MIGRATION_ACTIVE)
-		forecast_why(f, "its migration has not begun to send");
+		forecast_why(f, "QEMU has not sent any page yet");
 	else
 		forecast_why(f, "it does not migrate");
 	return false;

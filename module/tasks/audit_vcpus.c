@@ -61,9 +61,9 @@ static bool is_in_use(const struct kvm_vcpu *kvcpu)
 }
 
 /*
- * sample->still is right: the second check of the mutex sees a KVM_RUN that has not ended. If a
- * KVM_RUN began after the first check and ended before the second, our counts differ when they are
- * read again. Returns false if they changed at each try. Context: the VM is pinned.
+ * Why sample->still is right: if a KVM_RUN still runs, the second check finds the mutex locked. If
+ * a KVM_RUN began after the first check and ended before the second, our counts have changed, and
+ * the sample is taken again. Returns false if they changed at each try. Context: the VM is pinned.
  */
 static bool sample_vcpu(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu, struct sample *sample)
 {

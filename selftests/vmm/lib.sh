@@ -46,7 +46,7 @@ pid_of() {
 	cat "$vmm/$1/pid"
 }
 
-# A process has not ended. One that has stays a zombie until somebody waits for it.
+# Does the process run? A process that ended is a zombie until its parent waits for it.
 runs() {
 	grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
 }

@@ -26,6 +26,7 @@
 #include "guest.h"
 #include "machine.h"
 #include "slow.h"
+#include "subject.h"
 #include "watch.h"
 
 #define SLOT		1
@@ -217,6 +218,7 @@ TEST_F(doctor, names_huge_pages_that_went)
 {
 	unsigned int i;
 
+	sys_no_khugepaged();
 	ASSERT_EQ(0, guest_run(self->g, 0, work_write(GPA, 4, HUGE_PAGE, 1)));
 	if (guest_slot_huge(self->g, SLOT) < (long long)(4 * HUGE_PAGE))
 		SKIP(return, "the host has no huge pages to give");

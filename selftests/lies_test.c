@@ -250,13 +250,19 @@ static bool is_put(const char *name)
 }
 
 /* Names and types agree, and are those of another function: only hits can tell. */
+static bool swap_names(struct file *kvm, bool (*is_one)(const char *name),
+		       bool (*is_other)(const char *name))
+{
+	Elf64_Sym *one = symbol(kvm, is_one), *other = symbol(kvm, is_other);
+
+	if (one && other)
+		swap(&one->st_name, &other->st_name);
+	return one && other;
+}
+
 static bool swap_load_and_put(struct file *kvm, struct types *types)
 {
-	Elf64_Sym *load = symbol(kvm, is_load), *put = symbol(kvm, is_put);
-
-	if (load && put)
-		swap(&load->st_name, &put->st_name);
-	return load && put;
+	return swap_names(kvm, is_load, is_put);
 }
 
 static bool is_commit(const char *name)
@@ -269,14 +275,10 @@ static bool is_mask(const char *name)
 	return !strcmp(name, "kvm_arch_mmu_enable_log_dirty_pt_masked");
 }
 
-/* The same, of functions that are called seldom. */
+/* Both are called seldom. */
 static bool swap_commit_and_mask(struct file *kvm, struct types *types)
 {
-	Elf64_Sym *commit = symbol(kvm, is_commit), *mask = symbol(kvm, is_mask);
-
-	if (commit && mask)
-		swap(&commit->st_name, &mask->st_name);
-	return commit && mask;
+	return swap_names(kvm, is_commit, is_mask);
 }
 
 static const struct lie {

@@ -33,11 +33,13 @@ __u64 sum_slack(__u64 ns, __u64 stretches)
 int sys_put(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), err = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		err = -errno;
+	n = write(fd, value, strlen(value));
+	if (n != (ssize_t)strlen(value))
+		err = n < 0 ? -errno : -EIO;
 	close(fd);
 	return err;
 }

@@ -346,7 +346,8 @@ static const char *take(const struct opt *opt, __u64 bit, __u64 *seen, struct op
 	return opt->set(options, optarg);
 }
 
-int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
+/* Take the options of the command line. Return -1, or the exit status. */
+static int take_options(const struct cmd *cmd, int argc, char **argv, struct options *options)
 {
 	const struct opt *opt;
 	struct table table;
@@ -357,9 +358,6 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 
 	begin_getopt(&table);
 	add_options(&table, cmd);
-	memset(options, 0, sizeof(*options));
-	options->cmd = cmd;
-	options->interval_ns = DEFAULT_INTERVAL_NS;
 	while ((letter = getopt_long(argc, argv, table.shorts, table.longs, NULL)) != -1) {
 		i = find_opt(cmd, letter);
 		if (i < 0)
@@ -374,12 +372,16 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 		repeat |= opt == &opt_interval;
 		options->counted |= opt == &opt_count;
 	}
-	if (options->help) {
-		show_help(cmd);
-		return EXIT_DONE;
-	}
-	if (cmd->tables && !options_check_columns(options, cmd->tables))
-		return EXIT_USAGE;
+	if (!repeat && !options->counted)
+		options->count = 1;
+	return -1;
+}
+
+/* Take the words behind the options, from argv[optind] on. Return -1, or the exit status. */
+static int take_words(const struct cmd *cmd, int argc, char **argv, struct options *options)
+{
+	const char *wrong;
+
 	if (optind < argc && cmd->operand) {
 		options->operand = argv[optind++];
 	} else if (optind < argc && takes_vm(cmd)) {
@@ -398,7 +400,24 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *
 			 argv[optind], cmd->name);
 		return EXIT_USAGE;
 	}
-	if (!repeat && !options->counted)
-		options->count = 1;
 	return -1;
+}
+
+int options_parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
+{
+	int status;
+
+	memset(options, 0, sizeof(*options));
+	options->cmd = cmd;
+	options->interval_ns = DEFAULT_INTERVAL_NS;
+	status = take_options(cmd, argc, argv, options);
+	if (status >= 0)
+		return status;
+	if (options->help) {
+		show_help(cmd);
+		return EXIT_DONE;
+	}
+	if (cmd->tables && !options_check_columns(options, cmd->tables))
+		return EXIT_USAGE;
+	return take_words(cmd, argc, argv, options);
 }

@@ -473,7 +473,7 @@ static const char *set_hot(struct options *options, const char *arg)
 static const char *set_slot(struct options *options, const char *arg)
 {
 	if (!text_parse_slot(arg, &of(options)->as_id, &of(options)->slot))
-		return "give a slot's number, or <address space>:<number>";
+		return TEXT_SLOT_HELP;
 	of(options)->has_slot = true;
 	return NULL;
 }

@@ -69,6 +69,8 @@ bool text_parse_bytes(const char *s, double *bytes);
 /* "3" or "0:3": the number of a slot, of address space 0 if none is named. */
 bool text_parse_slot(const char *s, __u16 *as_id, __u16 *slot);
 
+#define TEXT_SLOT_HELP "give the number of a slot, or of its address space and the slot: 0:3"
+
 /* The number of a vCPU, as trace events have it: KVM's numbers are below 2^31. */
 bool text_parse_vcpu(const char *s, __u32 *vcpu);
 

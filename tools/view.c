@@ -275,7 +275,7 @@ static const char *set_slot(struct options *options, const char *arg)
 	struct view_options *o = (struct view_options *)options;
 
 	if (!text_parse_slot(arg, &o->as_id, &o->slot))
-		return "give the number of a slot, or of its address space and the slot: 0:3";
+		return TEXT_SLOT_HELP;
 	o->has_slot = true;
 	return NULL;
 }

@@ -92,7 +92,7 @@ check-all: check ## all tests on all kernels, and all other checks, in half an h
 	@$(MAKE) check-rest
 
 check-rest: ## what check-all has beyond check
-	@$(VM)/deps tool vm unit host lint kernel
+	@$(VM)/deps tool vm unit host npm lint kernel
 	@SET=all $(VM)/suite build predict,vmms,cost,lint,host,vm | $(VM)/tap
 
 results: export RESULTS_TO := $(or $(RESULTS_TO),docs/results/$(shell date +%F).md)

@@ -12,6 +12,7 @@ struct vmm_line {
 	/* The beginning of the program's name. The next character must not be a letter. */
 	const char *program;
 	bool one_dash;		/* a single dash introduces long options, too */
+	bool abbreviates;	/* "--nam web1" is "--name web1", and "-dX" is "-d X" */
 	/*
 	 * Options whose value may be anything, "-name" too, ended by NULL. Of others it does not
 	 * matter here whether they have a value: that does not begin with a dash.
@@ -35,7 +36,7 @@ static const char *const qemu_valued[] = {
 	"readconfig", "realtime", "redir", "rotate", "rtc", "run-with", "runas", "sandbox",
 	"sd", "seed", "semihosting-config", "serial", "set", "shim", "smbios", "smp",
 	"soundhw", "spice", "startdate", "tb-size", "tpmdev", "trace", "usbdevice", "uuid",
-	"vga", "virtfs", "virtfs_synth", "vnc", "watchdog", "watchdog-action", "writeconfig",
+	"vga", "virtfs", "vnc", "watchdog", "watchdog-action", "writeconfig",
 	"xen-domid", NULL
 };
 
@@ -48,23 +49,29 @@ static const char *const cloud_hypervisor_valued[] = {
 	"api-socket", "cmdline", "platform", NULL
 };
 
-static const char *const other_valued[] = {
+static const char *const crosvm_valued[] = {
 	"d", "disk", "name", "p", "params", NULL
+};
+
+/* All of kvmtool's that take any text */
+static const char *const lkvm_valued[] = {
+	"9p", "F", "console", "d", "dev", "disk", "f", "firmware", "flash", "hugetlbfs", "i",
+	"initrd", "k", "kernel", "name", "p", "params", "sandbox", NULL
 };
 
 static const char *const virtualbox_valued[] = { "comment", "s", "startvm", NULL };
 
 static const struct vmm_line vmms[] = {
-	{ VMM_QEMU,		"qemu",		true,	qemu_valued },
-	{ VMM_QEMU,		"kvm",		true,	qemu_valued },
-	{ VMM_FIRECRACKER,	"firecracker",	false,	firecracker_valued },
-	{ VMM_CLOUD_HYPERVISOR,	"cloud-hypervisor", false, cloud_hypervisor_valued },
-	{ VMM_CROSVM,		"crosvm",	false,	other_valued },
-	{ VMM_LKVM,		"lkvm",		false,	other_valued },
-	{ VMM_STRATOVIRT,	"stratovirt",	true,	qemu_valued },
-	{ VMM_VIRTUALBOX,	"VirtualBoxVM",	true,	virtualbox_valued },
-	{ VMM_VIRTUALBOX,	"VBoxHeadless",	true,	virtualbox_valued },
-	{ VMM_VIRTUALBOX,	"VirtualBox",	true,	virtualbox_valued },
+	{ VMM_QEMU,		"qemu",		true,	false,	qemu_valued },
+	{ VMM_QEMU,		"kvm",		true,	false,	qemu_valued },
+	{ VMM_FIRECRACKER,	"firecracker",	false,	false,	firecracker_valued },
+	{ VMM_CLOUD_HYPERVISOR,	"cloud-hypervisor", false, false, cloud_hypervisor_valued },
+	{ VMM_CROSVM,		"crosvm",	false,	false,	crosvm_valued },
+	{ VMM_LKVM,		"lkvm",		false,	true,	lkvm_valued },
+	{ VMM_STRATOVIRT,	"stratovirt",	true,	false,	qemu_valued },
+	{ VMM_VIRTUALBOX,	"VirtualBoxVM",	true,	false,	virtualbox_valued },
+	{ VMM_VIRTUALBOX,	"VBoxHeadless",	true,	false,	virtualbox_valued },
+	{ VMM_VIRTUALBOX,	"VirtualBox",	true,	false,	virtualbox_valued },
 	{ }
 };
 
@@ -185,10 +192,43 @@ static bool is_valued(const struct vmm_line *line, const char *name)
 	return false;
 }
 
+/*
+ * kvmtool refuses a beginning that several options have. An option whose name is the beginning of
+ * another's comes first in the list.
+ */
+static void complete_name(const struct vmm_line *line, struct vmm_option *option)
+{
+	const char *const *valued;
+
+	for (valued = line->valued; *valued; valued++) {
+		if (strncmp(*valued, option->name, option->len))
+			continue;
+		option->name = *valued;
+		option->len = strlen(*valued);
+		return;
+	}
+}
+
+/* Split an option into name and value, as far as it has one in the same argument. */
+static void split(const struct vmm_line *line, const char *name, bool long_form,
+		  struct vmm_option *option)
+{
+	option->name = name;
+	if (line->abbreviates && !long_form && *name && name[1]) {
+		option->len = 1;
+		option->value = name + 1;
+		return;
+	}
+	option->len = strcspn(name, "=");
+	option->value = name[option->len] ? name + option->len + 1 : NULL;
+	if (line->abbreviates && long_form)
+		complete_name(line, option);
+}
+
 bool vmm_args_next(struct vmm_args *args, struct vmm_option *option)
 {
 	const struct vmm_line *line = line_of_vmm(args->vmm);
-	const char *arg, *name;
+	const char *arg;
 	bool long_form;
 
 	while (line && (arg = next_arg(args))) {
@@ -197,11 +237,8 @@ bool vmm_args_next(struct vmm_args *args, struct vmm_option *option)
 		if (!strcmp(arg, "--"))
 			return false;
 		long_form = arg[1] == '-';
-		name = arg + 1 + long_form;
-		option->name = name;
-		option->len = strcspn(name, "=");
-		option->value = name[option->len] ? name + option->len + 1 : NULL;
-		if (is_valued(line, name))
+		split(line, arg + 1 + long_form, long_form, option);
+		if (!option->value && is_valued(line, option->name))
 			option->value = next_arg(args);
 		if (long_form || line->one_dash || option->len == 1)
 			return true;

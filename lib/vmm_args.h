@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The kernel has no limit. A longer command line counts as unknown. */
+/* The kernel has no limit. A command line of this size or more counts as unknown. */
 #define VMM_MAX_CMDLINE	(4 << 20)
 
 enum vmm {

@@ -130,6 +130,8 @@ static const struct {
 	/* kvmtool */
 	{ "web1", "lkvm run -k bzImage --name=web1 -d --name -n mode=none" },
 	{ "web1", "./lkvm-static sandbox --name web1 -- --name sh" },
+	{ "web1", "lkvm run -k --name --nam web1 --par --name -p--name" },
+	{ "web1", "lkvm run --na=web1 -m 256 -n mode=none" },
 	/* StratoVirt, VirtualBox with KVM below it */
 	{ "sandbox-5c", "/usr/bin/stratovirt -name sandbox-5c -machine microvm" },
 	{ "web1", "/usr/lib/virtualbox/VBoxHeadless --comment web1 --startvm web2 --vrde config" },
@@ -261,6 +263,7 @@ TEST(values_of_other_options_are_no_options)
 	EXPECT_STREQ("web1", NAME("qemu\0-name\0web1\0-append\0-name\0web2"));
 	EXPECT_STREQ("web1", NAME("qemu\0-S\0-nographic\0-enable-kvm\0-name\0web1"));
 	EXPECT_STREQ("web1", NAME("qemu\0-what-comes-later\0-name\0web1"));
+	EXPECT_STREQ("web1", NAME("qemu\0-virtfs_synth\0-name\0web1"));	/* up to 4.2 */
 	EXPECT_EQ(NULL, NAME("lkvm\0run\0-p\0--name\0web1"));
 	EXPECT_STREQ("fc-1", NAME("firecracker\0--api-sock\0--id\0--id\0fc-1"));
 }
@@ -440,6 +443,7 @@ TEST(kvmtool_calls_a_guest_after_its_process)
 {
 	static char *const plain[] = { "lkvm", "-c", "read x", "--disk", "/srv/web1.img", NULL };
 	static char *const kept[] = { "lkvm", "-c", "read x", "--disk", "debian", NULL };
+	static char *const short_kept[] = { "lkvm", "-c", "read x", "-ddebian", NULL };
 	static char *const named[] = { "lkvm", "-c", "read x", "--name", "web1", NULL };
 	char expected[32];
 	int input = -1;
@@ -460,6 +464,13 @@ TEST(kvmtool_calls_a_guest_after_its_process)
 
 	/* The name may be that of a root file system or of a file here, so it is unknown. */
 	vmm = start_called(kept, &input);
+	ASSERT_LT(0, vmm);
+	wait_for_exec(vmm);
+	EXPECT_EQ(NULL, name_now(vmm));
+	close(input);
+	waitpid(vmm, NULL, 0);
+
+	vmm = start_called(short_kept, &input);
 	ASSERT_LT(0, vmm);
 	wait_for_exec(vmm);
 	EXPECT_EQ(NULL, name_now(vmm));

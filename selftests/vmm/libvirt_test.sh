@@ -57,7 +57,10 @@ dimm() {
 guest_starts() {
 	eventually is_done lv 0 && return
 	virsh domstate lv --reason
-	tail -n 20 "$vmm/lv/serial.log" /var/log/libvirt/qemu/lv.log
+	tail -n 12 "$vmm/lv/serial.log"
+	virsh qemu-monitor-command lv --hmp "info registers -a" | grep -E 'CPU#|RIP|HLT='
+	virsh qemu-monitor-command lv --hmp "info chardev"
+	tail -n 3 /var/log/libvirt/qemu/lv.log
 	return 1
 }
 

@@ -27,12 +27,16 @@
 #include "records/vcpu.h"
 
 /*
- * Total time that the current thread has waited on runqueues; KVM computes steal time from the
- * same. The scheduler updates it when the thread gets a pCPU, before KVM loads the vCPU.
+ * Count how long the thread waited for its pCPU since it last loaded the vCPU. That does not change
+ * while the vCPU is loaded, so a put has nothing to note.
  */
-static __always_inline u64 waited(void)
+static __always_inline void count_delay(struct kvmw_vcpu *vcpu)
 {
-	return current->sched_info.run_delay;
+	u64 waited = kvmw_waited();
+
+	vcpu->delay_last = waited - vcpu->delay_base;
+	kvmw_add(vcpu, run_delay_ns, vcpu->delay_last);
+	vcpu->delay_base = waited;
 }
 
 /* Count the time in the cell of the reason why the vCPU was off its pCPU. */
@@ -79,12 +83,10 @@ static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu
 	}
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
-	if (likely(kvmw_runs_here(kvcpu))) {
-		if (likely(vcpu->delay_pid == task_pid(current)))
-			kvmw_add(vcpu, run_delay_ns, waited() - vcpu->delay_base);
-		else
-			vcpu->tid = current->pid;
-	}
+	if (likely(vcpu->delay_pid == task_pid(current)))
+		count_delay(vcpu);
+	else if (kvmw_runs_here(kvcpu))
+		kvmw_delay_from_here(vcpu);
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
@@ -196,16 +198,11 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 		kvmw_inc(vcpu, puts);
 		if (vcpu->where == KVMW_VCPU_UNKNOWN)
 			kvmw_vcpu_begin(vcpu, now);
+		if (kvmw_runs_here(kvcpu))
+			kvmw_delay_from_here(vcpu);
 	}
 	vcpu->where = KVMW_VCPU_OFF_CPU + why;
 	vcpu->since = now;
-	if (likely(kvmw_runs_here(kvcpu))) {
-		if (unlikely(vcpu->delay_pid != task_pid(current))) {
-			vcpu->delay_pid = task_pid(current);
-			vcpu->tid = current->pid;
-		}
-		vcpu->delay_base = waited();
-	}
 	raw_write_seqcount_end(&vcpu->seq);
 
 	if (!usual)
@@ -354,13 +351,13 @@ void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id, unsigned int
 
 /*
  * How long the thread was ready in its last wait before it got a pCPU: what the wake-up of a halt
- * took that has @blocked. -1: unknown, as the thread's last put was not seen.
+ * took that has @blocked. -1: unknown, as nothing of the thread was seen before.
  */
 static s64 wakeup_delay(const struct kvmw_vcpu *vcpu, bool blocked)
 {
 	if (!blocked)
 		return 0;
-	return vcpu->delay_pid == task_pid(current) ? waited() - vcpu->delay_base : -1;
+	return vcpu->delay_pid == task_pid(current) ? vcpu->delay_last : -1;
 }
 
 static noinline void trace_halt(const struct kvmw_vcpu *vcpu, u64 ticks, bool blocked, bool valid)

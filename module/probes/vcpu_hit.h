@@ -57,6 +57,24 @@ static __always_inline bool kvmw_vcpu_loaded_by_current(const struct kvmw_vcpu *
 	return current->preempt_notifiers.first == &kvcpu->preempt_notifier.link;
 }
 
+/*
+ * Total time that the current thread has waited on runqueues; KVM computes steal time from the
+ * same. The scheduler updates it when the thread gets a pCPU, before KVM loads the vCPU.
+ */
+static __always_inline u64 kvmw_waited(void)
+{
+	return current->sched_info.run_delay;
+}
+
+/* Count run delay from now on. Context: the current thread is in KVM_RUN of the vCPU. */
+static __always_inline void kvmw_delay_from_here(struct kvmw_vcpu *vcpu)
+{
+	vcpu->delay_pid = task_pid(current);
+	vcpu->tid = current->pid;
+	vcpu->delay_base = kvmw_waited();
+	vcpu->delay_last = -1;
+}
+
 /* Number of times that a thread has left its pCPU. */
 static __always_inline unsigned long kvmw_switches(const struct task_struct *task)
 {

@@ -88,9 +88,13 @@ struct kvmw_vcpu {
 	u64			before_entry;
 	u64			exits_before;
 	u64			halts_before;
-	/* The thread that last put it in KVM_RUN, and the run delay of that thread then. */
+	/*
+	 * The thread that last loaded it in KVM_RUN, how long it had waited for a pCPU by then, and
+	 * how long of that since the load before; -1: unknown.
+	 */
 	const struct pid	*delay_pid;	/* only to compare */
 	u64			delay_base;
+	s64			delay_last;
 	struct kvmw_vcpu_stats	stats;
 };
 

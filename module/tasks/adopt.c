@@ -27,6 +27,7 @@
 #include "kernel/kvm_slot.h"
 #include "kernel/kvm_vcpu.h"
 #include "kernel/kvm_vm.h"
+#include "probes/vcpu_hit.h"
 #include "records/alloc.h"
 #include "records/counts.h"
 #include "records/cpu.h"
@@ -240,7 +241,7 @@ static void set_loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 	kvmw_vcpu_begin(vcpu, vcpu->since);
 	vcpu->begun = 0;	/* it may be in guest mode */
 	if (kvmw_runs_here(kvcpu))
-		vcpu->tid = current->pid;
+		kvmw_delay_from_here(vcpu);
 	WRITE_ONCE(vcpu->stats.pcpu[0], smp_processor_id());
 	kvmw_vcpu_seq_end(&vcpu->seq, begun);
 }

@@ -100,17 +100,6 @@ static void make_descs(struct all_file *af, const struct kvmw_all_choice *choice
 	header->item_size = header->data_offset + size;
 }
 
-/* Set the bits of statistics that are available for an object. */
-static void fill_available(const struct all_file *af, const struct kvmw_object *obj, u64 *bits)
-{
-	u32 i;
-
-	memset(bits, 0, DIV_ROUND_UP(af->header.num_desc, 64) * sizeof(u64));
-	for (i = 0; i < af->header.num_desc; i++)
-		if (kvmw_stat_available(af->stats[i], obj))
-			bits[i / 64] |= BIT_ULL(i % 64);
-}
-
 /*
  * A number is good if its statistic is available both before and after the snapshot. Other cells
  * are cleared, so that nothing of the previous object leaks.
@@ -118,21 +107,22 @@ static void fill_available(const struct all_file *af, const struct kvmw_object *
 static void fill_numbers(struct scan *scan, struct kvmw_object *obj)
 {
 	const struct all_file *af = scan->af;
-	u64 *bits = scan->item + af->header.bits_offset;
+	u64 *bits = scan->item + af->header.bits_offset, met;
 	u32 i;
 	u64 *cells;
 
-	memset(scan->stats, 0, sizeof(*scan->stats));
-	fill_available(af, obj, bits);
+	met = kvmw_needs_met(obj);
 	kvmw_stats(obj, scan->stats);
+	met &= kvmw_needs_met(obj);
+	memset(bits, 0, DIV_ROUND_UP(af->header.num_desc, 64) * sizeof(u64));
 	for (i = 0; i < af->header.num_desc; i++) {
-		if (!kvmw_stat_available(af->stats[i], obj))
-			bits[i / 64] &= ~BIT_ULL(i % 64);
 		cells = scan->item + af->header.data_offset + af->descs[i].offset;
-		if (bits[i / 64] & BIT_ULL(i % 64))
+		if (kvmw_stat_needs_only(af->stats[i], met)) {
+			bits[i / 64] |= BIT_ULL(i % 64);
 			kvmw_stat_cells(af->stats[i], scan->stats, cells);
-		else
+		} else {
 			memset(cells, 0, af->stats[i]->size * sizeof(*cells));
+		}
 	}
 }
 
@@ -258,7 +248,8 @@ static ssize_t all_read(struct file *file, char __user *buf, size_t size, loff_t
 		scan.room = min_t(size_t, size, INT_MAX) - af->header.item_offset;
 	}
 	scan.stats = kmalloc(sizeof(*scan.stats), GFP_KERNEL);
-	scan.item = kvmalloc(af->header.item_size, GFP_KERNEL);
+	/* Zero, for kvmw_stat_cells(): items of one fd all have the same cells. */
+	scan.item = kvzalloc(af->header.item_size, GFP_KERNEL);
 	if (scan.stats && scan.item && !mutex_lock_interruptible(&af->lock)) {
 		ret = scan_all(af, &scan, buf, size);
 		mutex_unlock(&af->lock);

@@ -50,7 +50,7 @@ static int value_show(struct seq_file *m, void *unused)
 		return -ENODEV;
 	if (!kvmw_stat_available(stat, obj))
 		goto unavailable;
-	stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	stats = kmalloc(sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
 	kvmw_stats(obj, stats);

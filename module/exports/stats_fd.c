@@ -132,7 +132,7 @@ static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, 
 /* Take a snapshot; free it with kvfree(). NULL: no memory. */
 static u64 *make_data(struct stats_file *sf)
 {
-	union kvmw_any_stats *stats = kzalloc(sizeof(*stats), GFP_KERNEL);
+	union kvmw_any_stats *stats = kmalloc(sizeof(*stats), GFP_KERNEL);
 	u64 *data = kvzalloc(sf->data_size, GFP_KERNEL);
 
 	if (stats && data) {

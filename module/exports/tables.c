@@ -58,11 +58,12 @@ struct table_reader {
 /* A bit for each column whose statistic is available. */
 static u32 columns_available(const struct table_reader *reader, const struct kvmw_object *obj)
 {
+	u64 met = kvmw_needs_met(obj);
 	u32 bits = 0;
 	unsigned int i;
 
 	for (i = 0; i < reader->nr_columns; i++)
-		if (kvmw_stat_available(reader->columns[i], obj))
+		if (kvmw_stat_needs_only(reader->columns[i], met))
 			bits |= BIT(i);
 	return bits;
 }
@@ -77,7 +78,6 @@ static void table_row(struct seq_file *m, struct table_reader *reader, struct kv
 	u32 available = columns_available(reader, obj);
 	unsigned int i;
 
-	memset(&reader->stats, 0, sizeof(reader->stats));
 	kvmw_stats(obj, &reader->stats);
 	available &= columns_available(reader, obj);
 	reader->table->lead(m, obj);

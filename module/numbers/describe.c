@@ -158,17 +158,23 @@ u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat)
 void kvmw_stat_cells(const struct kvmw_stat *stat, const union kvmw_any_stats *stats, u64 *to)
 {
 	const u64 *cells = (const void *)stats + stat->offset;
-	unsigned int cell, bucket;
+	unsigned int last = stat->size - 1, cell, high;
+	u64 rest = 0;
 
 	if (stat->kept != KVMW_CELLS_EXIT_HIST) {
 		memcpy(to, cells, stat->size * sizeof(*to));
 		return;
 	}
-	memset(to, 0, stat->size * sizeof(*to));
-	for (cell = 0; cell <= KVMW_EXIT_REST; cell++) {
-		bucket = cell < KVMW_EXIT_LOW ? cell : KVMW_EXIT_HIGH_FIRST + cell - KVMW_EXIT_LOW;
-		to[min_t(unsigned int, bucket, stat->size - 1)] += cells[cell];
+	cell = min_t(unsigned int, KVMW_EXIT_LOW, last);
+	memcpy(to, cells, cell * sizeof(*to));
+	for (; cell <= KVMW_EXIT_REST; cell++) {
+		high = KVMW_EXIT_HIGH_FIRST + cell - KVMW_EXIT_LOW;
+		if (cell >= KVMW_EXIT_LOW && high < last)
+			to[high] = cells[cell];
+		else
+			rest += cells[cell];
 	}
+	to[last] = rest;
 }
 
 static struct kvmw_stat *table_of(unsigned int kind, unsigned int *nr)
@@ -278,7 +284,7 @@ static u64 met_by(const struct kvmw_object *obj)
 	return met;
 }
 
-bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+u64 kvmw_needs_met(const struct kvmw_object *obj)
 {
 	u64 met = kvmw_hooks_counting() | READ_ONCE(kvmw_hooks_needless);
 
@@ -295,7 +301,12 @@ bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object 
 		met |= KVMW_NEED_ENTRIES;
 	else
 		met &= ~KVMW_NEED_ENTRIES;
-	return !(stat->needs & ~met);
+	return met;
+}
+
+bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj)
+{
+	return kvmw_stat_needs_only(stat, kvmw_needs_met(obj));
 }
 
 bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj)

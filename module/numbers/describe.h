@@ -65,8 +65,18 @@ bool kvmw_stat_left_out(const struct kvmw_stat *stat);
 /* The hooks that at least one of the statistics that are left out needs; or of all others. */
 u64 kvmw_stats_hooks(bool left_out);
 
-/* Is the statistic available for @obj now? NULL: can it be available for any object? */
+/*
+ * Is the statistic available for @obj now? NULL: can it be available for any object? Who asks for
+ * many statistics of an object asks once which needs are met.
+ */
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
+u64 kvmw_needs_met(const struct kvmw_object *obj);
+
+static inline bool kvmw_stat_needs_only(const struct kvmw_stat *stat, u64 met)
+{
+	return !(stat->needs & ~met);
+}
+
 /* True if it was disproved, or missed events, and no recount has confirmed it. Context: any. */
 bool kvmw_stat_withdrawn(const struct kvmw_stat *stat, const struct kvmw_object *obj);
 
@@ -76,7 +86,7 @@ u32 kvmw_stat_bucket_size(const struct kvmw_stat *stat);
 /* Cell @i (below @stat->size) of a statistic in a snapshot. */
 u64 kvmw_stat_cell(const struct kvmw_stat *stat, const union kvmw_any_stats *stats,
 		   unsigned int i);
-/* All cells of it. */
+/* All cells of it. Leaves out the cells of exit reasons that no record counts: they must be 0. */
 void kvmw_stat_cells(const struct kvmw_stat *stat, const union kvmw_any_stats *stats, u64 *to);
 
 /*

@@ -63,14 +63,20 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_
 	}
 }
 
-void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more)
+/* Add structures that have nothing but cells. */
+static void add_cells(void *sum, const void *more, size_t size)
 {
-	const u64 *from = (const u64 *)more;
-	u64 *to = (u64 *)sum;
+	const u64 *from = more;
+	u64 *to = sum;
 	size_t i;
 
-	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+	for (i = 0; i < size / sizeof(u64); i++)
 		to[i] += from[i];
+}
+
+void kvmw_slot_cpu_add(struct kvmw_slot_cpu *sum, const struct kvmw_slot_cpu *more)
+{
+	add_cells(sum, more, sizeof(*sum));
 }
 
 static void mapped_of(const s64 base[KVMW_NR_LEVELS], const struct kvmw_slot_cpu *sum,
@@ -331,24 +337,25 @@ void kvmw_vcpu_snapshot(const struct kvmw_vcpu *vcpu, struct kvmw_vcpu_stats *ou
 	KVMW_VCPU_STATS(NS_ROW)
 }
 
+/* Of a peak that was added to a sum, keep the higher of the two in its place. */
+static void keep_highest(u64 *sum, u64 more)
+{
+	*sum = max(*sum - more, more);
+}
+
+#define HIGHEST_CUMULATIVE(name)
+#define HIGHEST_INSTANT(name)
+#define HIGHEST_LOG_HIST(name)
+#define HIGHEST_EXIT_HIST(name)
+#define HIGHEST_USER_HIST(name)
+#define HIGHEST_PEAK(name)		keep_highest(sum->name, more->name[0]);
+#define HIGHEST_ROW(name, type, ...)	HIGHEST_##type(name)
+
 /* Counts and histograms add up; of peaks the highest is kept. */
 void kvmw_vcpu_stats_add(struct kvmw_vcpu_stats *sum, const struct kvmw_vcpu_stats *more)
 {
-	const struct kvmw_stat *stat;
-	const u64 *from;
-	unsigned int nr, i;
-	u64 *to;
-
-	for (stat = kvmw_stats_table(KVMWATCH_KIND_VCPU, &nr); nr--; stat++) {
-		to = (void *)sum + stat->offset;
-		from = (const void *)more + stat->offset;
-		for (i = 0; i < stat->kept; i++) {
-			if ((stat->flags & KVMWATCH_STATS_TYPE_MASK) == KVMWATCH_STATS_PEAK)
-				to[i] = max(to[i], from[i]);
-			else
-				to[i] += from[i];
-		}
-	}
+	add_cells(sum, more, sizeof(*sum));
+	KVMW_VCPU_STATS(HIGHEST_ROW)
 }
 
 /* --- VMs ------------------------------------------------------------------- */

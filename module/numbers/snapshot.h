@@ -13,8 +13,8 @@ struct kvmw_vcpu;
 union kvmw_any_stats;
 
 /*
- * Take a snapshot. The numbers of a vCPU are of one moment; those of a VM are sums of such
- * snapshots. Context: task, may sleep.
+ * Take a snapshot: set all statistics of the object's kind. The numbers of a vCPU are of one
+ * moment; those of a VM are sums of such snapshots. Context: task, may sleep.
  */
 void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out);
 

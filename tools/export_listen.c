@@ -248,13 +248,14 @@ static int listen_all(struct listeners *listeners, const char *addresses)
 
 int listen_on(const char *addresses, struct listeners *listeners)
 {
-	int code = EXIT_DONE;
+	int code;
 
 	memset(listeners, 0, sizeof(*listeners));
-	if (!addresses)
-		code = take_handed(listeners);
-	if (!code && !listeners->nr)
-		code = listen_all(listeners, addresses ? addresses : EXPORT_DEFAULT_LISTEN);
+	code = take_handed(listeners);
+	if (!code && !addresses && !listeners->nr)
+		addresses = EXPORT_DEFAULT_LISTEN;
+	if (!code && addresses)
+		code = listen_all(listeners, addresses);
 	if (code)
 		listen_end(listeners);
 	return code;

@@ -203,9 +203,9 @@ END
 	[ ! -e "$path" ]
 }
 
-# As systemd starts it.
+# As systemd starts it: handed_over [OPTION...]
 handed_over() {
-	/usr/bin/python3 - "$vms" 2>"$tmp/handed" <<'END'
+	/usr/bin/python3 - "$vms" "$@" 2>"$tmp/handed" <<'END'
 import os, socket, sys
 s = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(s.getsockname())
@@ -215,7 +215,7 @@ if not pid:
     os.dup2(s.fileno(), 3)
     os.set_inheritable(3, True)
     os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
-    os.execv(sys.argv[1], [sys.argv[1], "2", "export"])
+    os.execv(sys.argv[1], [sys.argv[1], "2", "export"] + sys.argv[2:])
 s.close()
 client.settimeout(60)
 data = b""
@@ -253,7 +253,7 @@ prometheus_reads() {
 }
 
 make -s -C selftests unit >/dev/null || exit
-echo "1..30"
+echo "1..31"
 if dir=$(selftests/vm/prometheus 2>"$tmp/log"); then
 	promtool=$dir/promtool
 	try "promtool finds nothing wrong" promtool_accepts 9 export --once
@@ -273,6 +273,7 @@ try "what the server waits for makes no answer older" is_fresh
 try "a file is written as a whole" file_is_whole
 try "a socket in the file system serves, and goes at the end" unix_socket
 try "a socket that systemd hands over serves" handed_over
+try "also beside another address" handed_over -l "unix:$tmp/beside"
 
 serve "$tmp/server" 8 -l 127.0.0.1:0 --host kvm7.example
 if [ -n "${promtool-}" ]; then

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -282,18 +283,34 @@ static bool is_trusted(struct MHD_Connection *connection)
 	       !gnutls_certificate_verify_peers(info->tls_session, &purpose, 1, &status) && !status;
 }
 
+/* Does each Host of a request name this host? Of two, a proxy may have gone by the other one. */
+struct host_check {
+	const char *hosts;
+	bool refused;
+};
+
+static enum MHD_Result check_header(void *arg, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	struct host_check *check = arg;
+
+	(void)kind;
+	if (!strcasecmp(name, MHD_HTTP_HEADER_HOST) && !(value && accept_host(value, check->hosts)))
+		check->refused = true;
+	return MHD_YES;
+}
+
 /* A request over a unix socket has no host name that could be false. */
 static bool is_for_us(const struct server *server, struct MHD_Connection *connection)
 {
-	const char *host = header_of(connection, MHD_HTTP_HEADER_HOST);
+	struct host_check check = { .hosts = server->options->hosts };
 	const union MHD_ConnectionInfo *info;
 
-	if (!host)
-		return true;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (info && info->client_addr && info->client_addr->sa_family == AF_UNIX)
 		return true;
-	return accept_host(host, server->options->hosts);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, check_header, &check);
+	return !check.refused;
 }
 
 /* The library calls this when the headers are complete, then with the request's body. */

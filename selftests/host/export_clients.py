@@ -4,6 +4,7 @@
 
     export_clients.py good PORT             one that behaves: prints what it got
     export_clients.py bad PORT KIND         many that do not; then one that does has its answer
+    export_clients.py raw PORT              sends standard input, prints the answer's status
     export_clients.py tls PORT CA [CERT KEY]
     export_clients.py openmetrics           standard input keeps to OpenMetrics
     export_clients.py same STAT             standard input has the numbers of stat --json
@@ -136,6 +137,11 @@ def odd(port):
         head + b"Content-Length: 100000\r\n\r\n" + b"z" * 1000,
         head + b"Transfer-Encoding: chunked\r\n\r\n" + b"ffffffff\r\n" + b"z" * 100000,
         head + b"\r\n" + head + b"\r\n" + head + b"\r\n",
+        (head + b"\r\n") * 1000,
+        head + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + head + b"\r\n",
+        head + b"X: " + b"y" * 16000 + b"\r\n\r\n",
+        head + b"X: a\0b\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n",
         b"GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"GET /metrics HTTP/1.1\r\nHost: [::1\r\n\r\n",
@@ -167,6 +173,12 @@ def tls(port, ca, cert=None, key=None):
         context.load_cert_chain(cert, key)
     response, _ = fetch(port, context=context)
     print(response.status)
+
+
+def raw(port):
+    s = connect(port)
+    send(s, sys.stdin.buffer.read())
+    print(s.recv(65536).split()[1].decode())
 
 
 def openmetrics():
@@ -292,6 +304,8 @@ def main():
                     method=args[2])[0].status)
     elif command == "bad":
         bad(int(args[0]), args[1])
+    elif command == "raw":
+        raw(int(args[0]))
     elif command == "tls":
         tls(int(args[0]), *args[1:])
     elif command == "openmetrics":

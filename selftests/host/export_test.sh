@@ -203,6 +203,11 @@ END
 	[ ! -e "$path" ]
 }
 
+refuses_second_host() {
+	printf '%s\r\n' "GET /metrics HTTP/1.1" "Host: 127.0.0.1" "Host: rebound.example" "" |
+		client raw "$port" | grep -qx 403
+}
+
 # As systemd starts it: handed_over [OPTION...]
 handed_over() {
 	/usr/bin/python3 - "$vms" "$@" 2>"$tmp/handed" <<'END'
@@ -253,7 +258,7 @@ prometheus_reads() {
 }
 
 make -s -C selftests unit >/dev/null || exit
-echo "1..31"
+echo "1..32"
 if dir=$(selftests/vm/prometheus 2>"$tmp/log"); then
 	promtool=$dir/promtool
 	try "promtool finds nothing wrong" promtool_accepts 9 export --once
@@ -287,6 +292,7 @@ try "a host by its name is served" refuses /metrics GET "Host: kvm7.example:80"
 try "the page is there" refuses / GET
 expected=403
 try "another name is not served" refuses /metrics GET "Host: rebound.example"
+try "nor behind one that is" refuses_second_host
 expected=404
 try "another path is not there" refuses /../etc/passwd GET
 expected=405

@@ -32,6 +32,7 @@
 #define PAGE_BYTES	4096
 #define FIRST_BYTE	(16u << 20)	/* the program and its tables are below */
 #define MAX_WORKERS	8
+#define MAX_WORDS	1024
 #define PIT_HZ		1193182
 #define TICK_HZ		100
 #define CALIBRATE	10		/* ticks */
@@ -83,6 +84,7 @@ static __u32 base, stride = 1;
 static __u32 tsc_hz;		/* TSC units a second */
 static __u32 stamp = 1;	/* what is written next */
 static char *spare = image_end;
+static char words[MAX_WORDS];	/* the command line */
 static struct gate idt[64];
 
 /* --- the machine ------------------------------------------------------------------ */
@@ -425,6 +427,18 @@ static void fill(__u32 pages)
 		put(page(i), stamp++ | 1);
 }
 
+/* QEMU puts the command line behind the image, where tables for zipf go. */
+static void keep_words(const char *text)
+{
+	__u32 i = 0;
+
+	do {
+		if (i == MAX_WORDS)
+			stop("the command line is too long");
+		words[i] = text[i];
+	} while (text[i++]);
+}
+
 void run(const __u32 *told)
 {
 	__u32 data;
@@ -432,7 +446,8 @@ void run(const __u32 *told)
 	ram_pages = (told[2] + 1024 - FIRST_BYTE / 1024) / 4;
 	start_timer();
 	measure_tsc();
-	data = take_all((const char *)told[4]);
+	keep_words((const char *)told[4]);
+	data = take_all(words);
 	fill(data);
 	say("ready\n");
 	work();

@@ -280,6 +280,8 @@ void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	       const struct layout *layout);
 void plan_first_pass(const struct plan *plan, double *seconds, double *bytes);
 void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome);
+/* A count of @pages on average, @bell standard deviations off; it never falls as they grow. */
+double scattered(double pages, double variance, double bell);
 
 void plans_make(struct plans *plans, const struct kvmwatch_predict_input *in,
 		const struct layout *layout);

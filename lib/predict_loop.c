@@ -180,19 +180,26 @@ static double most_deviating(const struct state *s, double seconds)
 	return fmin(most, s->chance->cap);
 }
 
+/* Less than the root of a variance that is small, or more time would give fewer pages. */
+double scattered(double pages, double variance, double bell)
+{
+	double more;
+
+	variance = fmin(fmax(variance, 0), pages);
+	more = fmin(fabs(bell) * sqrt(variance), variance);
+	return fmax(pages + copysign(more, bell), 0);
+}
+
 /*
  * Counts scatter: a page that is dirtied at random times is dirty after @own, or not. Over all
- * pages the variance of that is u(2 own) - u(own). By less than that where it is small, or more
- * time would give fewer pages.
+ * pages the variance of that is u(2 own) - u(own).
  */
 static double scatter(const struct state *s, double pages, double own)
 {
 	double bell = draw_bell(s->chance->key, 2 * s->look);
-	double variance = dirtied_in(s->chance, 2 * own) - dirtied_in(s->chance, own), more;
+	double variance = dirtied_in(s->chance, 2 * own) - dirtied_in(s->chance, own);
 
-	variance = fmin(fmax(variance, 0), pages);
-	more = fmin(fabs(bell) * sqrt(variance), variance);
-	return fmin(fmax(pages + copysign(more, bell), 0), s->chance->cap);
+	return fmin(scattered(pages, variance, bell), s->chance->cap);
 }
 
 /* Pages that were dirtied since the last look, and those of them that were pending all the time */

@@ -164,6 +164,12 @@ static bool is_left_out(enum kvmw_hook_id id)
 	return kvmw_hooks_left_out & BIT_ULL(id) && kvmw_hooks[id].trust >= KVMW_TESTED;
 }
 
+static void attach_func(struct kvmw_hook *hook)
+{
+	kvmw_live_arm(hook);
+	kvmw_func_attach(hook);
+}
+
 static void attach_one(enum kvmw_hook_id id, struct module *kvm)
 {
 	struct kvmw_hook *hook = &kvmw_hooks[id];
@@ -175,7 +181,7 @@ static void attach_one(enum kvmw_hook_id id, struct module *kvm)
 	else if (hook->tp_args)
 		kvmw_tp_attach(hook, kvm);
 	else
-		kvmw_func_attach(hook);
+		attach_func(hook);
 }
 
 static void attach_resolved(struct module *kvm)
@@ -197,6 +203,8 @@ static void attach_resolved(struct module *kvm)
 	for (i = 0; i < KVMW_NR_HOOKS; i++)
 		if (!kvmw_hooks[i].rare)
 			attach_one(i, kvm);
+	for (i = 0; i < KVMW_NR_HOOKS; i++)
+		kvmw_live_attach(&kvmw_hooks[i]);
 	attached = working();
 	unfit = useless(attached);
 	if (unfit) {
@@ -209,10 +217,8 @@ static void attach_resolved(struct module *kvm)
 	/* Since the same release as this function */
 	kvmw_kvm.marks_alone = kvmw_symbol_addr(KVMW_SYM_MARKS_ALONE);
 	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
+	/* From now on VMs have records, and hits are counted. */
 	WRITE_ONCE(kvmw_hooks_attached, attached);
-	for (i = 0; i < KVMW_NR_HOOKS; i++)
-		if (attached & BIT_ULL(i))
-			kvmw_live_attach(&kvmw_hooks[i]);
 	events->attached();
 }
 

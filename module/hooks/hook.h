@@ -77,6 +77,7 @@ struct kvmw_hook {
 	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
 	int		direct_err;	/* why it is attached in another way than via=direct */
 	unsigned long	addr;		/* of the function */
+	const struct kvmw_handlers *hit_by;	/* by kprobe, or as a rare one, at first: live.h */
 	struct ftrace_ops ops;
 	struct ftrace_ops live_ops;	/* looks at the first hits: see live.h */
 	bool		untried;	/* the tests were not run on such a kernel */

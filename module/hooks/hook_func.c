@@ -102,7 +102,7 @@ static void list_rare(void)
 			continue;
 		rare[nr_rare].addr = hook->addr;
 		rare[nr_rare].hook = hook;
-		rare[nr_rare++].hit = hook->on.ftrace;
+		rare[nr_rare++].hit = hook->hit_by->ftrace;
 	}
 }
 
@@ -301,7 +301,7 @@ static int attach_kprobe(struct kvmw_hook *hook)
 
 	memset(&hook->kp, 0, sizeof(hook->kp));
 	hook->kp.addr = (kprobe_opcode_t *)hook->addr;
-	hook->kp.pre_handler = hook->on.kprobe;
+	hook->kp.pre_handler = hook->hit_by->kprobe;
 	err = register_kprobe(&hook->kp);
 	if (!err)
 		kvmw_hook_set_off(hook, !kprobe_armed(&hook->kp));

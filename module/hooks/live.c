@@ -99,15 +99,20 @@ static int attach_callback(struct kvmw_hook *hook)
 	return -EIO;
 }
 
+void kvmw_live_arm(struct kvmw_hook *hook)
+{
+	atomic_set(&hook->unchecked, LIVE_HITS);
+	hook->looked_at = hook->untried && hook->on.check;
+	hook->hit_by = hook->looked_at ? &live_handlers : &hook->on;
+}
+
 void kvmw_live_attach(struct kvmw_hook *hook)
 {
-	if (!hook->untried || !hook->on.check || !strcmp(hook->via, "dropped"))
+	if (!hook->looked_at)
 		return;
-	atomic_set(&hook->unchecked, LIVE_HITS);
-	hook->looked_at = true;
-	if (!has_callback(hook))
-		kvmw_func_divert(hook, &live_handlers);
-	else if (attach_callback(hook))
+	if (!hook->target || !strcmp(hook->via, "dropped"))
+		hook->looked_at = false;
+	else if (has_callback(hook) && attach_callback(hook))
 		hook->looked_at = false;
 }
 

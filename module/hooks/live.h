@@ -23,7 +23,12 @@ extern const char *const kvmw_live_unknown;
 /* @settled is called when a hook has been judged. Context: hit. */
 void kvmw_live_init(void (*settled)(void));
 
-/* Context: attach lock held for write. The hook is attached by ftrace. */
+/*
+ * Before a hook is attached: have its hits looked at; and behind that: those that take a second
+ * callback. No VM has a record until both are done, so that no hit is counted unseen.
+ * Context: attach lock held for write.
+ */
+void kvmw_live_arm(struct kvmw_hook *hook);
 void kvmw_live_attach(struct kvmw_hook *hook);
 void kvmw_live_detach_all(void);
 

@@ -241,3 +241,149 @@ bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long targe
 	}
 	return is_found;
 }
+
+/* --- a function that passes its arguments on --------------------------------- */
+
+/* The length of ModRM and what belongs to it; 0: it is not all there. */
+static size_t modrm_length(const __u8 *at, size_t left)
+{
+	static const size_t offset_size[] = { 0, 1, 4, 0 };
+	unsigned int mod;
+	size_t length;
+	bool sib;
+
+	if (left < 2)
+		return 0;
+	mod = at[0] >> 6;
+	sib = mod != 3 && (at[0] & 7) == 4;
+	length = 1 + sib + offset_size[mod];
+	if (!mod && ((at[0] & 7) == 5 || (sib && (at[1] & 7) == 5)))
+		length += 4;
+	return length <= left ? length : 0;
+}
+
+/* How many bytes of a number an instruction that only compares has; -1: it is another one. */
+static int number_of_compare(const __u8 *opcode)
+{
+	const unsigned int what = opcode[1] >> 3 & 7;
+
+	switch (opcode[0]) {
+	case 0x38: case 0x39: case 0x3a: case 0x3b:	/* compare */
+	case 0x84: case 0x85:				/* compare by and */
+		return 0;
+	case 0x80: case 0x83:				/* the same with a number */
+		return what == 7 ? 1 : -1;
+	case 0x81:
+		return what == 7 ? 4 : -1;
+	case 0xf6:					/* the same by and */
+		return !what ? 1 : -1;
+	case 0xf7:
+		return !what ? 4 : -1;
+	}
+	return -1;
+}
+
+static size_t compare_length(const __u8 *at, size_t left)
+{
+	size_t prefix = left && (at[0] & 0xf0) == 0x40, modrm;
+	int number;
+
+	if (left < prefix + 2)
+		return 0;
+	number = number_of_compare(at + prefix);
+	modrm = modrm_length(at + prefix + 1, left - prefix - 1);
+	if (number < 0 || !modrm || prefix + 1 + modrm + number > left)
+		return 0;
+	return prefix + 1 + modrm + number;
+}
+
+/* A jump, by how its address is written */
+static size_t jump_length(const __u8 *at, size_t left)
+{
+	if (left >= 2 && (at[0] == 0xeb || (at[0] & 0xf0) == 0x70))
+		return 2;
+	if (left >= 5 && at[0] == 0xe9)
+		return 5;
+	return left >= 6 && at[0] == 0x0f && (at[1] & 0xf0) == 0x80 ? 6 : 0;
+}
+
+/* Instructions that begin or end a function, or fill it: how they begin, and how long they are */
+static size_t frame_length(const __u8 *at, size_t left)
+{
+	static const struct {
+		__u8 bytes[4], known, length;
+	} frame[] = {
+		{ { 0xf3, 0x0f, 0x1e, 0xfa }, 4, 4 },	/* endbr64 */
+		{ { 0x55 }, 1, 1 },			/* keep the frame pointer */
+		{ { 0x48, 0x89, 0xe5 }, 3, 3 },		/* set it */
+		{ { 0x48, 0x83, 0xec }, 3, 4 },		/* take stack */
+		{ { 0x48, 0x83, 0xc4 }, 3, 4 },		/* give it back */
+		{ { 0x5d }, 1, 1 },			/* restore the frame pointer */
+		{ { 0xc9 }, 1, 1 },			/* both */
+		{ { 0xc3 }, 1, 1 },			/* ret */
+		{ { 0xcc }, 1, 1 },			/* int3, behind it */
+		{ { 0x90 }, 1, 1 },			/* nop */
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(frame) / sizeof(*frame); i++)
+		if (left >= frame[i].length && !memcmp(at, frame[i].bytes, frame[i].known))
+			return frame[i].length;
+	return 0;
+}
+
+/* A nop that has an operand */
+static size_t nop_length(const __u8 *at, size_t left)
+{
+	size_t modrm = 0;
+
+	if (left > 2 && at[0] == 0x0f && at[1] == 0x1f)
+		modrm = modrm_length(at + 2, left - 2);
+	return modrm ? 2 + modrm : 0;
+}
+
+/* ftrace's call, if it is not a nop: it keeps all registers. */
+static size_t fentry_length(const __u8 *at, size_t done, size_t left)
+{
+	return done <= 4 && left >= 5 && at[0] == 0xe8 ? 5 : 0;
+}
+
+/* An instruction that changes no register that has an argument; 0: another one, or unknown */
+static size_t harmless_length(const __u8 *at, size_t done, size_t left)
+{
+	size_t length = compare_length(at, left);
+
+	if (!length)
+		length = frame_length(at, left);
+	if (!length)
+		length = nop_length(at, left);
+	return length ? length : fentry_length(at, done, left);
+}
+
+static unsigned long jump_target(const struct kvmw_code *code, size_t at, size_t length)
+{
+	const __u8 *behind = code->bytes + at + length;
+
+	return code->address + at + length +
+	       (length == 2 ? (__s8)behind[-1] : number_at(behind - 4));
+}
+
+bool kvmw_code_passes_on(const struct kvmw_code *code, size_t at, size_t size,
+			 unsigned long target)
+{
+	const size_t begin = at, end = at + size;
+	bool reached = false;
+	size_t length;
+
+	for (; at < end; at += length) {
+		length = jump_length(code->bytes + at, end - at);
+		if (length) {
+			reached |= jump_target(code, at, length) == target;
+			continue;
+		}
+		length = harmless_length(code->bytes + at, at - begin, end - at);
+		if (!length)
+			return false;
+	}
+	return reached;
+}

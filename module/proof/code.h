@@ -35,4 +35,12 @@ bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, uns
 /* The next call of, or jump to @target from @at on, in the bytes; false: there is none. */
 bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long target, size_t *found);
 
+/*
+ * Does a function, which is the @size bytes from @at on, jump to @target, and change no register of
+ * an argument? Then @target has the same arguments in the same registers. This one reads a function
+ * instruction by instruction, and says no to an instruction that it does not know.
+ */
+bool kvmw_code_passes_on(const struct kvmw_code *code, size_t at, size_t size,
+			 unsigned long target);
+
 #endif /* KVMW_PROOF_CODE_H */

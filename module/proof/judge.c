@@ -45,6 +45,16 @@ static const struct member_rule {
 #undef MEMBER
 };
 
+static const struct {
+	const char *hook;
+	const char *symbol;
+	const char *part;
+} part_rules[] = {
+#define PART(hook, symbol, part)	{ #hook, symbol, part },
+	KVMW_PART_RULES(PART)
+#undef PART
+};
+
 static const char nameless[] = "code without a symbol";
 
 static const char *const pages_hooks[] = {
@@ -223,24 +233,69 @@ static void believe(const struct court *court, struct kvmw_verdict *verdict,
 
 /* --- functions ------------------------------------------------------------- */
 
-/* Is the first function that the hook's rules name, and kvm.ko has, whole? */
-static bool is_whole(const struct court *court, struct kvmw_verdict *verdict, const char *symbol)
+static void refuse_clone(struct kvmw_verdict *verdict, const char *clone)
 {
-	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, symbol);
+	say(verdict, KVMW_UNAVAILABLE, "the compiler made %s besides %s: some may call that",
+	    clone, verdict->symbol);
+}
+
+/* Is the function the only one of its name, and did the compiler make no other but @part of it? */
+static bool is_whole(const struct court *court, struct kvmw_verdict *verdict, const char *part)
+{
+	const struct kvmw_symbol *clone;
 	bool several;
 
-	kvmw_symbols_function(court->symbols, symbol, &several);
+	kvmw_symbols_function(court->symbols, verdict->symbol, &several);
 	if (several) {
-		say(verdict, KVMW_UNAVAILABLE, "kvm.ko has more than one function %s", symbol);
+		say(verdict, KVMW_UNAVAILABLE, "kvm.ko has more than one function %s",
+		    verdict->symbol);
 		return false;
 	}
-	if (clone) {
-		say(verdict, KVMW_UNAVAILABLE,
-		    "the compiler made %s besides %s: some may call that",
-		    clone->name, symbol);
-		return false;
+	clone = kvmw_symbols_clone(court->symbols, verdict->symbol, part);
+	if (clone)
+		refuse_clone(verdict, clone->name);
+	return !clone;
+}
+
+/* The part of the rule's function that the compiler has split off, if it has; or NULL. */
+static const char *part_of(const struct court *court, const struct rule *rule)
+{
+	bool several;
+	size_t i;
+
+	for (i = 0; i < NR(part_rules); i++)
+		if (!strcmp(part_rules[i].hook, rule->hook) &&
+		    !strcmp(part_rules[i].symbol, rule->symbol) &&
+		    kvmw_symbols_function(court->symbols, part_rules[i].part, &several))
+			return part_rules[i].part;
+	return NULL;
+}
+
+static bool passes_on(const struct court *court, const char *from, const char *to)
+{
+	const struct kvmw_subject *subject = court->subject;
+	const struct kvmw_symbol *function, *target;
+	const struct kvmw_code *code;
+	unsigned long at;
+	bool several;
+
+	function = kvmw_symbols_function(court->symbols, from, &several);
+	target = kvmw_symbols_function(court->symbols, to, &several);
+	for (code = subject->code; code < subject->code + subject->nr_code; code++) {
+		at = function->address - code->address;
+		if (at < code->size && function->size <= code->size - at)
+			return kvmw_code_passes_on(code, at, function->size, target->address);
 	}
-	return true;
+	return false;
+}
+
+/* The function is proven. Is its part, too? Then that is hooked, as some call it directly. */
+static void judge_part(const struct court *court, struct kvmw_verdict *verdict, const char *part)
+{
+	if (verdict->trust == KVMW_PROVEN && passes_on(court, verdict->symbol, part))
+		verdict->symbol = part;
+	else
+		refuse_clone(verdict, part);
 }
 
 static bool has_function(const struct court *court, const char *symbol)
@@ -298,7 +353,7 @@ static void judge_arguments(const struct court *court, struct kvmw_verdict *verd
 static void judge_missing(const struct court *court, struct kvmw_verdict *verdict,
 			  const struct rule *rule)
 {
-	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, rule->symbol);
+	const struct kvmw_symbol *clone = kvmw_symbols_clone(court->symbols, rule->symbol, NULL);
 
 	if (clone)
 		say(verdict, KVMW_UNAVAILABLE,
@@ -318,13 +373,17 @@ static void judge_function(const struct court *court, struct kvmw_verdict *verdi
 {
 	const struct rule *first = rule;
 	struct kvmw_verdict tried;
+	const char *part;
 
 	for (; rule < end && !strcmp(rule->hook, first->hook); rule++) {
 		if (!has_function(court, rule->symbol))
 			continue;
 		tried = (struct kvmw_verdict){ .hook = verdict->hook, .symbol = rule->symbol };
-		if (is_whole(court, &tried, rule->symbol))
+		part = part_of(court, rule);
+		if (is_whole(court, &tried, part))
 			judge_arguments(court, &tried, rule);
+		if (part && is_there(&tried))
+			judge_part(court, &tried, part);
 		if (!verdict->symbol || is_there(&tried))
 			*verdict = tried;
 		if (is_there(verdict))
@@ -680,7 +739,7 @@ static const char *match_types(const struct court *court)
 	while ((id = kvmw_btf_next(court->btf, KVMW_BTF_FUNC, id + 1, &type))) {
 		found = kvmw_symbols_find(court->symbols, type.name);
 		if (!found && court->subject->complete &&
-		    !kvmw_symbols_clone(court->symbols, type.name))
+		    !kvmw_symbols_clone(court->symbols, type.name, NULL))
 			return type.name;
 		if (!found)
 			continue;

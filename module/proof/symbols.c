@@ -65,7 +65,8 @@ const struct kvmw_symbol *kvmw_symbols_function(const struct kvmw_symbols *symbo
 	return *several ? NULL : found;
 }
 
-const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols, const char *name)
+const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols, const char *name,
+					     const char *known)
 {
 	static const char *const suffixes[] = { ".part.", ".isra.", ".constprop.", ".llvm." };
 	const struct kvmw_symbol *symbol;
@@ -74,7 +75,7 @@ const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols,
 	for (symbol = first_of(symbols, name); symbol; symbol = next_of(symbols, symbol)) {
 		/* Its unlikely part is a part of it. */
 		if (!symbol->function || strncmp(symbol->name, name, length) ||
-		    strstr(symbol->name, ".cold"))
+		    strstr(symbol->name, ".cold") || (known && !strcmp(symbol->name, known)))
 			continue;
 		for (i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
 			if (!strncmp(symbol->name + length, suffixes[i], strlen(suffixes[i])))

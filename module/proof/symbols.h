@@ -33,8 +33,12 @@ const struct kvmw_symbol *kvmw_symbols_find(const struct kvmw_symbols *symbols, 
 const struct kvmw_symbol *kvmw_symbols_function(const struct kvmw_symbols *symbols,
 						const char *name, bool *several);
 
-/* What the compiler made of a function, besides it or instead; NULL: nothing. */
-const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols, const char *name);
+/*
+ * What the compiler made of a function, besides it or instead, but for the one of the name @known,
+ * which may be NULL. NULL: nothing.
+ */
+const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols, const char *name,
+					     const char *known);
 
 /* The function that an address is in, by whichever of its names; NULL: unknown. */
 const struct kvmw_symbol *kvmw_symbols_at(const struct kvmw_symbols *symbols,

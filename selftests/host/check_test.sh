@@ -88,7 +88,12 @@ lie "a copy is found with the counter's place in the index" "$pages" -DCOPY -DFO
 lie "who adds 512 and splits nothing is found" "$pages" -DBULK
 lie "KVM that counts no leaves proves nothing" "$pages" -DUNCOUNTED
 lie "a member that has moved is seen" "$pages" -DMOVED
-lie "a clone that others may call is seen" "dirty_mark=unavailable" -DPART
+lie "a part that has the function's arguments is proven with it" "" -DPART
+lie "one whose arguments are in other places is not" "dirty_mark=unavailable" -DPART -DPART_SHIFTED
+lie "one with another argument is not" "dirty_mark=unavailable" -DPART -DPART_COUNTED
+lie "one that the function calls and goes on is not" "dirty_mark=unavailable" -DPART -DPART_CALLED
+lie "a function that marks as its part does is seen" "dirty_mark=unavailable" -DPART -DPART_PUSHES
+lie "a clone besides the part is seen" "dirty_mark=unavailable" -DPART -DPART_OTHER
 lie "a copy of the marking function is found by whom it calls" "dirty_mark=unavailable" -DPUSHES
 lie "a function that the compiler changed is not taken" "log_get=unavailable" -DRENAMED
 lie "a function that was put into its caller is missing" "log_get=unavailable" -DINLINED

@@ -293,19 +293,47 @@ noinline void kvm_dirty_ring_push(struct kvm_vcpu *vcpu, u32 slot, u64 offset)
 #define PUSH	kvm_dirty_ring_push((void *)kvm, 0, gfn)
 #endif
 
-noinline void mark_page_dirty_in_slot(struct kvm *kvm, const struct kvm_memory_slot *memslot,
-				      gfn_t gfn)
+#ifdef PART
+/* What gcc splits off: called by who knows that there is something to do */
+static __attribute__((noipa)) void part(struct kvm *kvm, const struct kvm_memory_slot *memslot,
+					gfn_t gfn) asm("mark_page_dirty_in_slot.part.0");
+static void part(struct kvm *kvm, const struct kvm_memory_slot *memslot, gfn_t gfn)
 {
 	sink += memslot->base_gfn;
 	PUSH;
 }
+#endif
 
-#ifdef PART
-/* Called by who knows that the slot is logged */
-static noinline void clone(struct kvm *kvm, gfn_t gfn) asm("mark_page_dirty_in_slot.part.0");
-static void clone(struct kvm *kvm, gfn_t gfn)
+noinline void mark_page_dirty_in_slot(struct kvm *kvm, const struct kvm_memory_slot *memslot,
+				      gfn_t gfn)
 {
-	sink += gfn + (long)kvm;
+#if defined(PART_SHIFTED)
+	if (memslot && memslot->base_gfn)
+		part((void *)gfn, memslot, (gfn_t)kvm);
+#elif defined(PART_CALLED)
+	if (memslot && memslot->base_gfn)
+		part(kvm, memslot, gfn);
+	sink++;
+#elif defined(PART_COUNTED)
+	if (memslot && memslot->base_gfn)
+		part(kvm, memslot, gfn + 1);
+#elif defined(PART)
+	if (memslot && memslot->base_gfn)
+		part(kvm, memslot, gfn);
+#else
+	sink += memslot->base_gfn;
+	PUSH;
+#endif
+#ifdef PART_PUSHES
+	PUSH;
+#endif
+}
+
+#ifdef PART_OTHER
+static __attribute__((noipa)) void other(gfn_t gfn) asm("mark_page_dirty_in_slot.constprop.0");
+static void other(gfn_t gfn)
+{
+	sink += gfn;
 }
 #endif
 
@@ -313,6 +341,12 @@ void mark_page_dirty(struct kvm *kvm, gfn_t gfn)
 {
 #ifdef PUSHES
 	PUSH;
+#endif
+#ifdef PART
+	part(kvm, (void *)kvm, gfn);
+#endif
+#ifdef PART_OTHER
+	other(gfn);
 #endif
 	mark_page_dirty_in_slot(kvm, (void *)kvm, gfn);
 }

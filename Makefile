@@ -153,6 +153,11 @@ check-kernels: ## judge the kvm.ko of each kernel that Debian has, 19 of them (f
 	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
 	@$(VM)/check-kernels | $(VM)/tap
 
+check-changed: ## judge kvm.ko of Linux 6.1, built from sources with planted changes (T: which)
+	@$(VM)/deps tool vm host
+	$(Q)$(MAKE) -C tools VERSION=$(KVMWATCH_VERSION)
+	@$(VM)/changed-kvm $(T) | $(VM)/tap
+
 lockdown: ## a table of what a locked-down kernel lets users see of KVM
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
@@ -242,5 +247,5 @@ RESULTS_OF = make $(MAKECMDGOALS) $(filter-out RESULTS_TO=%,$(MAKEOVERRIDES))
 export T V KERNELS SUITE RESULTS_TO RESULTS_OF
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo \
 	demo-fleet picture check check-all check-rest results unit vm-test vmms storm fuzz-vm \
-	matrix races stalls fresh check-kernels lockdown check-intel debug-kernel kvm-selftests vm \
+	matrix races stalls fresh check-kernels check-changed lockdown check-intel debug-kernel kvm-selftests vm \
 	bench bench-cycles bench-predict packages try-packages lint initrd sparse vm-deps clean help

@@ -124,7 +124,7 @@ fuzz-vm: initrd ## random calls for minutes: FUZZ_SECONDS=120 as root, and as no
 		$(VM)/suite vm | $(VM)/tap
 
 matrix: ## all tests on all kernels, ends with a table (KERNELS="5.10 7.2", T, V: some of it)
-	@SET=check,all $(VM)/suite build vm | $(VM)/tap
+	@SET=check,all,more $(VM)/suite build vm | $(VM)/tap
 
 kvm-selftests: initrd ## KVM's own selftests as load in the test VM, without and with kvmwatch (KERNEL=6.1, T)
 	@$(VM)/deps kvm-selftests

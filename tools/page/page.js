@@ -204,7 +204,7 @@ const COLUMNS = [
 	{ key: "memory", head: "Memory", text: (row) => bytes(row.memory) },
 	{ key: "mapped", head: "Mapped", text: (row) => percent(row.mapped), bar: true },
 	{ key: "dirty", head: "Dirty/s", text: (row) => bytes(row.dirty) },
-	{ key: "logged", head: "of logged", text: (row) => percent(row.logged) },
+	{ key: "logged", head: "Logged", text: (row) => percent(row.logged) },
 ];
 
 // --- showing ---------------------------------------------------------------

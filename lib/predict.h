@@ -197,8 +197,9 @@ struct speed {
  * @layout:	of RAM
  * @whole:	of pages that are all sent whole
  * @zero_threshold: @threshold, when QEMU's last window was all zero pages; 0: it was not
- * @max_looks:	after so many it is given up
+ * @max_looks:	after so many it is given up, unless a horizon is asked for
  * @max_again:	or after so many pages were sent once more
+ * @most_looks:	after so many it is given up in any case
  */
 struct plan {
 	const struct kvmwatch_predict_input *in;
@@ -207,6 +208,7 @@ struct plan {
 	double zero_threshold;
 	double max_looks;
 	double max_again;
+	unsigned int most_looks;
 };
 
 #define PLANS	3

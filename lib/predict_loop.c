@@ -345,6 +345,7 @@ void plan_make(struct plan *plan, const struct kvmwatch_predict_input *in,
 	if (layout_data_left(layout, 0.1) <= 0 && zero > WINDOW)
 		plan->zero_threshold = ZERO_BYTES / in->zero_page * in->downtime / PAGE_BYTES;
 	plan->max_looks = MAX_LOOKS;
+	plan->most_looks = MOST_LOOKS;
 	plan->max_again = MAX_AGAIN * (double)in->data_pages;
 }
 
@@ -609,7 +610,7 @@ static bool gives_up(const struct state *s)
 {
 	const struct plan *plan = s->plan;
 
-	if (s->look > MOST_LOOKS)
+	if (s->look > plan->most_looks)
 		return true;
 	if (plan->in->horizon > 0)
 		return s->seconds > plan->in->horizon;
@@ -640,9 +641,11 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 /*
  * A little luck decides near the edge: QEMU looks at the log one window sooner, and finds less. So
  * a run with more bandwidth or downtime may fail where one with less does not, for QEMU as well as
- * here. A run counts as one that converges if it does with a little less.
+ * here. A run counts as one that converges if it does with a little less. Such luck is early, so
+ * the tries with less end soon. Of 100 forecasts, they take 90 ms of 575; without a limit, 240.
  */
-#define LESS	1.05
+#define LESS		1.05
+#define LESS_LOOKS	20
 
 void plans_make(struct plans *plans, const struct kvmwatch_predict_input *in,
 		const struct layout *layout)
@@ -653,8 +656,11 @@ void plans_make(struct plans *plans, const struct kvmwatch_predict_input *in,
 		plans->in[i] = *in;
 	plans->in[1].downtime /= LESS;
 	plans->in[2].bandwidth /= LESS;
-	for (i = 0; i < PLANS; i++)
+	for (i = 0; i < PLANS; i++) {
 		plan_make(&plans->plan[i], &plans->in[i], layout);
+		if (i)
+			plans->plan[i].most_looks = LESS_LOOKS;
+	}
 }
 
 void migrate_or_less(const struct plans *plans, const struct chance *chance,

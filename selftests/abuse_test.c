@@ -137,6 +137,11 @@ FIXTURE_SETUP(abuse)
 	struct kvmwatch_vcpu *vcpus;
 	struct kvmwatch_vm vm = {};
 
+	/*
+	 * Some time after a guest has ended, the housekeeper hides the records of its slots, and
+	 * each raises the generation.
+	 */
+	ASSERT_TRUE(WATCH_EVENTUALLY(!watch_records()));
 	self->g = guest_new(1, 0);
 	ASSERT_NE(NULL, self->g);
 	ASSERT_EQ(0, guest_slot_add(self->g, SLOT, GPA, PAGES, GUEST_MEM_4K,

@@ -162,6 +162,12 @@ lockdown: ## a table of what a locked-down kernel lets users see of KVM
 	@$(MAKE) KERNEL=debug initrd
 	@KERNEL=debug $(VM)/suite lockdown | $(VM)/tap
 
+secure-boot: ## sign the module with a key of one's own, enroll it, load it: firmware with Secure Boot
+	@$(VM)/deps tool vm secure-boot
+	$(call link_sources,$(call objects,$(VM_KDIR)))
+	$(Q)$(VM)/build-module M=$(call objects,$(VM_KDIR)) modules
+	@$(VM)/secure-boot $(call objects,$(VM_KDIR))/kvmwatch.ko | $(VM)/tap
+
 check-intel: ## tests with Intel's VMX, EPT and PML, in Bochs, whose kernel is built first (T: which)
 	@KERNEL=intel $(VM)/deps tool vm intel
 	@SET=intel $(VM)/suite build vm | $(VM)/tap
@@ -247,5 +253,6 @@ RESULTS_OF = make $(MAKECMDGOALS) $(filter-out RESULTS_TO=%,$(MAKEOVERRIDES))
 export T V KERNELS SUITE RESULTS_TO RESULTS_OF
 .PHONY: all module need-headers tools install install-user uninstall uninstall-user deps demo \
 	demo-fleet picture check check-all check-rest results unit vm-test vmms storm fuzz-vm \
-	matrix races stalls fresh check-kernels check-changed lockdown check-intel debug-kernel kvm-selftests vm \
-	bench bench-cycles bench-predict packages try-packages lint initrd sparse vm-deps clean help
+	matrix races stalls fresh check-kernels check-changed lockdown secure-boot check-intel \
+	debug-kernel kvm-selftests vm bench bench-cycles bench-predict packages try-packages lint \
+	initrd sparse vm-deps clean help

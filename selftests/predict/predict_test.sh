@@ -1,7 +1,8 @@
 #!/bin/sh
 # Migrations from one QEMU to another on this host, forecast before: see migrate.py. What was found
 # out goes to the last disk. The runner has kvmwatch loaded.
-#	vm_cases	only these, with commas; all when it is empty; scan: what rank costs, see scan.py
+#	vm_cases	only these, with commas; all when it is empty; scan: what rank costs, see scan.py;
+#			stop: whether a measurement that is stopped leaves a log, see stop.py
 export PATH="$PATH:/usr/bin"
 for module in virtio_pci virtio_blk; do
 	modprobe $module 2>/dev/null
@@ -9,5 +10,6 @@ done
 output=/dev/vda
 [ ! -e /dev/vdb ] || output=/dev/vdb
 [ "${vm_cases-}" != scan ] || exec python3 ./scan.py ./pattern
+[ "${vm_cases-}" != stop ] || exec python3 ./stop.py ./pattern
 # shellcheck disable=SC2046 # words
 exec python3 ./migrate.py cases ./pattern $output $(echo "${vm_cases-}" | tr , ' ')

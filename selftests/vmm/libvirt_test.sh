@@ -69,9 +69,20 @@ know_pid() {
 	cat /run/libvirt/qemu/lv.pid >"$vmm/lv/pid"
 }
 
+# Make the guest's serial line. libvirt opens each file that QEMU shall have, to lock it, and closes
+# it before QEMU starts. That would end a reader of the pipe, so this one keeps it open for writing,
+# too. It is not our child, as end_all waits for these.
+make_serial() {
+	mkfifo "$1.in" "$1.out"
+	(
+		cat <>"$1.out" >"$1.log" &
+		echo $! >"$1.reader"
+	)
+}
+
 virsh_starts() {
 	mkdir -p "$vmm/lv"
-	make_pipe "$vmm/lv/serial"
+	make_serial "$vmm/lv/serial"
 	domain >"$vmm/lv.xml"
 	virsh define "$vmm/lv.xml" && virsh start lv && know_pid
 }
@@ -131,8 +142,6 @@ life plugged
 claim "virsh saves it" virsh save lv "$vmm/lv.save"
 claim "its QEMU is gone" eventually gone lv
 claim "nobody is listed" eventually nobody_listed
-# The reader of the guest's serial line ended with QEMU. Start another.
-cat "$vmm/lv/serial.out" >>"$vmm/lv/serial.log" &
 claim "virsh restores it" virsh restore "$vmm/lv.save"
 know_pid
 claim "its guest goes on" in_guest lv "dirty 20"
@@ -145,5 +154,5 @@ claim "it is gone" eventually gone lv
 claim "nobody is listed then" eventually nobody_listed
 claim "the kernel said nothing to the end" quiet_kernel
 life destroyed
-kill "$(cat /run/libvirtd.pid)" "$(cat /run/virtlogd.pid)"
+kill "$(cat /run/libvirtd.pid)" "$(cat /run/virtlogd.pid)" "$(cat "$vmm/lv/serial.reader")"
 end_all

@@ -23,57 +23,53 @@
 	movq	\offset(%rsp), \register
 .endm
 
-/* @how with each register of @nr arguments */
-.macro each_argument how nr
+/*
+ * @how with each register that may have an argument. A function whose name or types lie has others
+ * than the callback believes, until its first hits are looked at.
+ */
+.macro each_argument how
 	\how	%rdi pt_regs_di
-	.if \nr >= 2
 	\how	%rsi pt_regs_si
-	.endif
-	.if \nr >= 3
 	\how	%rdx pt_regs_dx
-	.endif
-	.if \nr >= 4
 	\how	%rcx pt_regs_cx
 	\how	%r8 pt_regs_r8
 	\how	%r9 pt_regs_r9
-	.endif
 .endm
 
 /* @callback has the parameters KVMW_FTRACE_ARGS, and uses the second and the fourth. */
-.macro thunk callback nr
+.macro thunk callback
 	CALL_DEPTH_ACCOUNT
 	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp
-	each_argument save \nr
+	each_argument save
 	/* On the stack are where the entry goes on, and then where the function returns to. */
 	leaq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp), %rsi
 	movq	%rsi, pt_regs_sp(%rsp)
 	movq	(%rsi), %rsi
 	movq	%rsp, %rcx
 	call	\callback
-	each_argument restore \nr
+	each_argument restore
 	addq	$PTREGS_SIZE, %rsp
 	FRAME_END
 	RET
 .endm
 
-/* Behind the name of the callback: how many arguments the function has, from 4 on all six. */
 SYM_FUNC_START(kvmw_direct_spte_change)
-	thunk kvmw_ftrace_spte_change 6
+	thunk kvmw_ftrace_spte_change
 SYM_FUNC_END(kvmw_direct_spte_change)
 
 SYM_FUNC_START(kvmw_direct_spte_change_page)
-	thunk kvmw_ftrace_spte_change_page 6
+	thunk kvmw_ftrace_spte_change_page
 SYM_FUNC_END(kvmw_direct_spte_change_page)
 
 SYM_FUNC_START(kvmw_direct_dirty_mark)
-	thunk kvmw_ftrace_dirty_mark 3
+	thunk kvmw_ftrace_dirty_mark
 SYM_FUNC_END(kvmw_direct_dirty_mark)
 
 SYM_FUNC_START(kvmw_direct_vcpu_load)
-	thunk kvmw_ftrace_vcpu_load 2
+	thunk kvmw_ftrace_vcpu_load
 SYM_FUNC_END(kvmw_direct_vcpu_load)
 
 SYM_FUNC_START(kvmw_direct_vcpu_put)
-	thunk kvmw_ftrace_vcpu_put 1
+	thunk kvmw_ftrace_vcpu_put
 SYM_FUNC_END(kvmw_direct_vcpu_put)

@@ -8,8 +8,8 @@ GUEST is the multiboot program. QEMU logs a guest for kvmwatch, which a signal t
 guest's end. Whatever ends it, nothing goes on logging. Runs as root in the test VM, with kvmwatch
 loaded. Output for tap.
 
-The longest cycle is the last one, so who waits for its end has all that a forecast needs, and may
-make it.
+The longest cycle is the last one. A kvmwatch that waits for its end has all that a forecast needs,
+and may make it.
 """
 import re
 import signal
@@ -50,7 +50,7 @@ def stops(watch, number, *status):
         until("log is off", lambda: watch.read("dirty_logged_slots") == 0, CYCLE_S + 5)
     except Failed:
         return False, "still logged"
-    # Only who cannot do so does not wait.
+    # A process that was killed waits for nothing.
     said = "status %d: %s" % (process.returncode, said)
     return process.returncode in status and (number == signal.SIGKILL or at_once == 0), said
 

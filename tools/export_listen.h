@@ -24,8 +24,8 @@ struct listeners {
 
 /*
  * Listen on the sockets that systemd passed (sd_listen_fds(3)), and on "IP:PORT", "[IPv6]:PORT" and
- * "unix:PATH", separated by commas. NULL: on the default if systemd passed none. Prints each of these
- * addresses to stderr. Returns an exit code, and prints errors.
+ * "unix:PATH", separated by commas. NULL: on the default if systemd passed none. Prints each of
+ * these addresses to stderr. Returns an exit code, and prints errors.
  */
 int listen_on(const char *addresses, struct listeners *listeners);
 void listen_end(struct listeners *listeners);

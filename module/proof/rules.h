@@ -70,9 +70,9 @@
 	RULE(put_cost, plain, "kvm_arch_vcpu_put", "? (...)")
 
 /*
- * What gcc splits off a function that first tests whether there is anything to do: some callers test
- * that themselves, and call the rest. PART(hook, function, the rest): if the function's code proves
- * that the rest has the function's arguments, the rest is hooked in its place.
+ * What gcc splits off a function that first tests whether there is anything to do: some callers
+ * test that themselves, and call the rest. PART(hook, function, the rest): if the function's code
+ * proves that the rest has the function's arguments, the rest is hooked in its place.
  */
 #define KVMW_PART_RULES(PART)							\
 	PART(dirty_mark, "mark_page_dirty_in_slot", "mark_page_dirty_in_slot.part.0")

@@ -126,12 +126,14 @@ int main(int argc, char **argv)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
 
-	if (argc < 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+	if (argc < 2 || strlen(argv[1]) + sizeof(".new") > sizeof(address.sun_path))
 		errx(2, "usage: lying_monitor SOCKET [COMMAND ANSWER]...");
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(address.sun_path, argv[1]);
-	unlink(argv[1]);
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 1))
+	/* Whoever sees the socket by its name can connect to it. */
+	sprintf(address.sun_path, "%s.new", argv[1]);
+	unlink(address.sun_path);
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 1) ||
+	    rename(address.sun_path, argv[1]))
 		err(1, "%s", argv[1]);
 	while ((fd = accept(listener, NULL, NULL)) >= 0)
 		serve(fd, argv + 2);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # kvmwatch predict with a monitor that lies (see lying_monitor.c): numbers that no VMM can mean,
-# nothing at all, or too much. It ends in time, and says JSON, or why not. What signals and the end of
-# the VM do to a measurement is tested with a real QEMU: predict/stop.py.
+# nothing at all, or too much. It ends in time, and says JSON, or why not. What signals and the end
+# of the VM do to a measurement is tested with a real QEMU: predict/stop.py.
 # shellcheck source=claims.sh
 . "$(dirname "$0")/claims.sh"
 
@@ -90,5 +90,6 @@ for command in calc-dirty-rate query-dirty-rate; do
 	done
 done
 
-kill "$liar"
+kill "$liar" "$vm"
+wait
 echo "1..$nr"

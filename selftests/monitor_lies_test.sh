@@ -70,8 +70,8 @@ lie query-migrate-parameters '{"max-bandwidth": 10000000, "downtime-limit": 0}'
 claim "a downtime limit of 0 ends" ends --live
 claim "without a verdict" same "$code $(of verdict) $(of downtime_limit_ms)" "4 unknown 0"
 claim "and says why" grep -q '"why":"QEMU.s downtime-limit is 0' /tmp/lies.json
-claim "unless a downtime is asked for" ends --live --downtime 300
-claim "with which it is forecast" same "$(of verdict) $(of downtime_limit_ms)" "converges 300"
+claim "with --downtime 300 it ends, too" ends --live --downtime 300
+claim "and forecasts the migration" same "$(of verdict) $(of downtime_limit_ms)" "converges 300"
 
 for command in qmp_capabilities query-migrate; do
 	for how in never close half events long; do

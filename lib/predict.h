@@ -197,9 +197,9 @@ struct speed {
  * @layout:	of RAM
  * @whole:	of pages that are all sent whole
  * @zero_threshold: @threshold, when QEMU's last window was all zero pages; 0: it was not
- * @max_looks:	after so many it is given up, unless a horizon is asked for
- * @max_again:	or after so many pages were sent once more
- * @most_looks:	after so many it is given up in any case
+ * @max_looks:	a run without a horizon does not converge if it takes more looks,
+ * @max_again:	or sends more pages than these once more
+ * @most_looks:	no run takes more looks, with a horizon or without
  */
 struct plan {
 	const struct kvmwatch_predict_input *in;

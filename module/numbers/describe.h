@@ -65,13 +65,13 @@ bool kvmw_stat_left_out(const struct kvmw_stat *stat);
 /* The hooks that at least one of the statistics that are left out needs; or of all others. */
 u64 kvmw_stats_hooks(bool left_out);
 
-/*
- * Is the statistic available for @obj now? NULL: can it be available for any object? Who asks for
- * many statistics of an object asks once which needs are met.
- */
+/* Is the statistic available for @obj now? NULL: can it be available for any object? */
 bool kvmw_stat_available(const struct kvmw_stat *stat, const struct kvmw_object *obj);
+
+/* The needs (needs.h) that @obj meets now, as bits. A reader of many statistics asks once. */
 u64 kvmw_needs_met(const struct kvmw_object *obj);
 
+/* Does the statistic need nothing but what is in @met? */
 static inline bool kvmw_stat_needs_only(const struct kvmw_stat *stat, u64 met)
 {
 	return !(stat->needs & ~met);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # kvmwatch predict with a monitor that lies (see lying_monitor.c): numbers that no VMM can mean,
-# nothing at all, or too much. It ends in time, and says JSON, or why not. What signals and the end
-# of the VM do to a measurement is tested with a real QEMU: predict/stop.py.
+# nothing at all, or too much. It ends in time, and says JSON, or why not. Signals end
+# a measurement, and so does the VM's end.
 # shellcheck source=claims.sh
 . "$(dirname "$0")/claims.sh"
 
@@ -90,6 +90,39 @@ for command in calc-dirty-rate query-dirty-rate; do
 	done
 done
 
-kill "$liar" "$vm"
-wait
+said_by=/tmp/lies.measuring
+
+# Start a measurement, and wait until it says that it measures, or ends.
+measure() {
+	in_background $said_by kvmwatch predict -p "$vm" --qmp $monitor --measure 10
+	measuring=$!
+	eventually measures_or_has_ended
+	grep -q "QEMU will log" $said_by
+}
+
+measures_or_has_ended() {
+	grep -q "QEMU will log" $said_by || ! kill -0 "$measuring"
+}
+
+# Started, asked to end after a second, and waited for: ends_by SIGNAL
+ends_by() {
+	measure || return
+	sleep 1
+	kill "-$1" $measuring
+	wait "$measuring"
+	same $? 1
+}
+
+lie query-migrate '{}'
+for signal in INT TERM; do
+	claim "SIG$signal ends a measurement" ends_by $signal
+	claim "and that is said" grep interrupted $said_by
+done
+claim "it measures" measure
+kill "$vm"
+wait "$vm" 2>/dev/null
+wait "$measuring"
+claim "the VM's end ends a measurement" same $? 1
+claim "and that is said, too" grep -i "VM" $said_by
+kill "$liar"
 echo "1..$nr"

@@ -20,15 +20,11 @@
 #include "sample.h"
 #include "select.h"
 
-struct looks {
-	struct sample vms, vcpus;
-};
-
 struct doctor {
 	int dev;
 	const struct options *options;
 	struct selection selection;
-	struct looks before;	/* none yet: first round */
+	struct samples before;	/* none yet: first round */
 	size_t found, unknown;	/* rules that stand out, or could not be judged */
 };
 
@@ -57,26 +53,10 @@ static const struct output_column columns[NR_COLS] = {
 
 /* --- Sample --------------------------------------------------------------- */
 
-static void looks_free(struct looks *looks)
+static int look_around(struct doctor *doctor, struct samples *samples)
 {
-	sample_free(&looks->vms);
-	sample_free(&looks->vcpus);
-}
-
-static int look_around(struct doctor *doctor, struct looks *looks)
-{
-	int code;
-
-	memset(looks, 0, sizeof(*looks));
-	code = sample_take(doctor->dev, &doctor->selection, KVMWATCH_KIND_VM,
-			   KVMWATCH_OPEN_NO_HISTOGRAMS, &looks->vms);
-	if (code)
-		return code;
-	code = sample_take_kind(doctor->dev, &doctor->selection, KVMWATCH_KIND_VCPU, 0,
-				&looks->vcpus);
-	if (code)
-		looks_free(looks);
-	return code;
+	return samples_take(doctor->dev, &doctor->selection, KVMWATCH_OPEN_NO_HISTOGRAMS,
+			    KVMWATCH_KIND_VCPU, 0, samples);
 }
 
 /* A vCPU in both samples. */
@@ -303,10 +283,10 @@ static void show_worst(struct output *out, struct doctor *doctor, enum doctor_ru
 	end_row(out, worst->verdict.state);
 }
 
-static void show_vcpus(struct output *out, struct doctor *doctor, const struct looks *now,
+static void show_vcpus(struct output *out, struct doctor *doctor, const struct samples *now,
 		       const struct vm *vm)
 {
-	struct pair p = { .now = &now->vcpus, .before = &doctor->before.vcpus };
+	struct pair p = { .now = &now->parts, .before = &doctor->before.parts };
 	struct worst worst[DOCTOR_VCPU_RULES] = { };
 	const struct kvmwatch_all_item *it;
 	struct doctor_verdict verdict;
@@ -314,10 +294,10 @@ static void show_vcpus(struct output *out, struct doctor *doctor, const struct l
 	size_t first, nr, i;
 	int rule;
 
-	nr = sample_items_of(&now->vcpus, vm->info.id, &first);
+	nr = sample_items_of(&now->parts, vm->info.id, &first);
 	for (i = first; i < first + nr; i++) {
-		p.item = now->vcpus.item_places.all[i].at;
-		it = kvmwatch_all_at(now->vcpus.all, p.item);
+		p.item = now->parts.item_places.all[i].at;
+		it = kvmwatch_all_at(now->parts.all, p.item);
 		p.was = sample_find(p.before, it);
 		if (p.was < 0)
 			continue;
@@ -332,7 +312,7 @@ static void show_vcpus(struct output *out, struct doctor *doctor, const struct l
 }
 
 /* Returns whether it is in both samples. */
-static bool show_vm(struct output *out, struct doctor *doctor, const struct looks *now,
+static bool show_vm(struct output *out, struct doctor *doctor, const struct samples *now,
 		    const struct vm *vm)
 {
 	struct pair p = { .now = &now->vms, .before = &doctor->before.vms };
@@ -367,7 +347,7 @@ static void show_host(struct output *out, struct doctor *doctor, const struct ho
 	end_row(out, verdict.state);
 }
 
-static int show_all(struct output *out, struct doctor *doctor, const struct looks *now)
+static int show_all(struct output *out, struct doctor *doctor, const struct samples *now)
 {
 	__u64 window = sample_window(&now->vms, &doctor->before.vms);
 	size_t i, shown = 0;
@@ -397,7 +377,7 @@ static int show_all(struct output *out, struct doctor *doctor, const struct look
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct doctor *doctor = arg;
-	struct looks now;
+	struct samples now;
 	int code;
 
 	if (!doctor->before.vms.all) {
@@ -411,7 +391,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 	if (code)
 		return code;
 	code = show_all(out, doctor, &now);
-	looks_free(&doctor->before);
+	samples_free(&doctor->before);
 	doctor->before = now;
 	return code;
 }
@@ -430,7 +410,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return EXIT_COULD_NOT;
 	doctor.selection.arg = options.vm;
 	code = repeat(&options, show, &doctor);
-	looks_free(&doctor.before);
+	samples_free(&doctor.before);
 	selection_free(&doctor.selection);
 	close(doctor.dev);
 	if (code)

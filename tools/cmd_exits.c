@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -23,15 +22,6 @@
 #include "text.h"
 
 #define NSEC_PER_SEC	1000000000.0
-
-/**
- * struct looks - all at one moment
- * @vms:	the VMs, with their numbers
- * @vcpus:	those of vCPUs
- */
-struct looks {
-	struct sample vms, vcpus;
-};
 
 /**
  * struct look - a VM or a vCPU at one moment
@@ -60,7 +50,7 @@ struct exits {
 	const char *diff;	/* contents of the file of --diff; NULL: none */
 	struct exit_file *file;
 	struct selection selection;
-	struct looks before;	/* empty in the first round */
+	struct samples before;	/* empty in the first round */
 };
 
 enum {
@@ -105,32 +95,16 @@ static const struct kind {
 
 /* --- Read ---------------------------------------------------------------- */
 
-static void looks_free(struct looks *looks)
+static int look_around(struct exits *exits, struct samples *samples)
 {
-	sample_free(&looks->vms);
-	sample_free(&looks->vcpus);
-}
-
-/* Returns an exit code. @looks is filled only with EXIT_DONE. */
-static int look_around(struct exits *exits, struct looks *looks)
-{
-	int code;
-
-	memset(looks, 0, sizeof(*looks));
-	code = sample_take(exits->dev, &exits->selection, KVMWATCH_KIND_VM, 0, &looks->vms);
-	if (code)
-		return code;
-	code = sample_take_kind(exits->dev, &exits->selection, KVMWATCH_KIND_VCPU, 0,
-				&looks->vcpus);
-	if (code)
-		looks_free(looks);
-	return code;
+	return samples_take(exits->dev, &exits->selection, 0, KVMWATCH_KIND_VCPU, 0,
+			    samples);
 }
 
 /* The same object in the earlier read; without numbers if it was not there. */
 static struct look look_before(const struct exits *exits, const struct look *now)
 {
-	const struct sample *sample = now->vcpu ? &exits->before.vcpus : &exits->before.vms;
+	const struct sample *sample = now->vcpu ? &exits->before.parts : &exits->before.vms;
 	struct look look = *now;
 	long was;
 
@@ -394,22 +368,22 @@ static bool show_look(struct output *out, const struct exits *exits, const struc
 }
 
 /* A VM and its vCPUs. One that was created after the list was made is shown the next time. */
-static bool show_vm(struct output *out, const struct exits *exits, const struct looks *looks,
+static bool show_vm(struct output *out, const struct exits *exits, const struct samples *samples,
 		    const struct vm *vm)
 {
-	long item = sample_vm_item(&looks->vms, vm->info.id);
-	struct look now = { .vm = vm, .sample = &looks->vms, .item = item };
+	long item = sample_vm_item(&samples->vms, vm->info.id);
+	struct look now = { .vm = vm, .sample = &samples->vms, .item = item };
 	size_t first, nr, i;
 	bool shown;
 
 	if (item < 0)
 		return false;
 	shown = show_look(out, exits, &now);
-	now.sample = &looks->vcpus;
-	nr = sample_items_of(&looks->vcpus, vm->info.id, &first);
+	now.sample = &samples->parts;
+	nr = sample_items_of(&samples->parts, vm->info.id, &first);
 	for (i = first; i < first + nr; i++) {
-		now.item = looks->vcpus.item_places.all[i].at;
-		now.vcpu = sample_vcpu(&looks->vcpus, now.item);
+		now.item = samples->parts.item_places.all[i].at;
+		now.vcpu = sample_vcpu(&samples->parts, now.item);
 		if (now.vcpu)
 			shown |= show_look(out, exits, &now);
 	}
@@ -419,7 +393,7 @@ static bool show_vm(struct output *out, const struct exits *exits, const struct 
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct exits *exits = arg;
-	struct looks now;
+	struct samples now;
 	size_t i, shown = 0;
 	int code;
 
@@ -428,7 +402,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		return code;
 	if (exits->file && now.vms.nr_vms &&
 	    exit_file_instance(exits->file) != now.vms.all->instance) {
-		looks_free(&now);
+		samples_free(&now);
 		return complain("exits", "%s was saved before kvmwatch was last loaded",
 				exits->diff);
 	}
@@ -445,7 +419,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		output_begin(out, NULL, columns, NR_COLS);
 	for (i = 0; i < now.vms.nr_vms; i++)
 		shown += show_vm(out, exits, &now, &now.vms.vms[i]);
-	looks_free(&exits->before);
+	samples_free(&exits->before);
 	exits->before = now;
 	if (!shown && now.vms.nr_vms && exits->file)
 		return complain("exits", "%s has none of these VMs", exits->diff);
@@ -476,7 +450,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	}
 	exits.selection.arg = options.common.vm;
 	code = repeat(&options.common, show, &exits);
-	looks_free(&exits.before);
+	samples_free(&exits.before);
 	exit_file_free(exits.file);
 	selection_free(&exits.selection);
 	close(exits.dev);

@@ -30,15 +30,11 @@
 #define SIZE_2M		(512 * SIZE_4K)
 #define SIZE_1G		(512 * SIZE_2M)
 
-struct looks {
-	struct sample vms, slots;
-};
-
 struct huge {
 	int dev;
 	const struct options *options;
 	struct selection selection;
-	struct looks before;	/* none yet: first round */
+	struct samples before;	/* none yet: first round */
 };
 
 /* What keeps pages small, a bit each */
@@ -258,7 +254,7 @@ static void show_causes(struct output *out, unsigned int by)
 	output_string_as(out, COL_BY, text, *text ? text : "-");
 }
 
-static void show_part(struct output *out, const struct huge *huge, const struct looks *now,
+static void show_part(struct output *out, const struct huge *huge, const struct samples *now,
 		      const struct vm *vm, const char *object, const struct part *part)
 {
 	static const struct { size_t column; enum backing_kind kind; } backings[] = {
@@ -289,7 +285,7 @@ static void show_part(struct output *out, const struct huge *huge, const struct 
 	show_causes(out, part->by);
 	if (*part->why)
 		output_string(out, COL_WHY, part->why);
-	output_u64(out, COL_TIME, now->slots.all->begin_ns, NULL);
+	output_u64(out, COL_TIME, now->parts.all->begin_ns, NULL);
 }
 
 /* Leaves of 2 MiB and 1 GiB together */
@@ -299,7 +295,7 @@ static struct maybe both(struct maybe a, struct maybe b)
 }
 
 /* An entry that is replaced in place is an affair of the TDP MMU. */
-static void show_changes(struct output *out, const struct huge *huge, const struct looks *now,
+static void show_changes(struct output *out, const struct huge *huge, const struct samples *now,
 			 size_t item)
 {
 	const struct sample *vms = &now->vms, *before = &huge->before.vms;
@@ -397,19 +393,19 @@ static int family_find(const struct sample *sample, __u64 vm, struct family *fam
 	return 0;
 }
 
-static int judge_all(const struct looks *now, const struct vm *vm, struct family *family,
+static int judge_all(const struct samples *now, const struct vm *vm, struct family *family,
 		     struct part *all)
 {
 	size_t i;
 	int err;
 
-	err = family_find(&now->slots, vm->info.id, family);
+	err = family_find(&now->parts, vm->info.id, family);
 	if (!err)
 		err = backing_look(vm->info.pid, family->slots, family->nr, family->backings);
 	if (err)
 		return err;
 	for (i = 0; i < family->nr; i++) {
-		judge_slot(&now->slots, family->items[i], &family->slots[i], &family->backings[i],
+		judge_slot(&now->parts, family->items[i], &family->slots[i], &family->backings[i],
 			   &family->parts[i]);
 		add_slot(all, &family->parts[i], family->slots[i].as_id);
 	}
@@ -417,7 +413,7 @@ static int judge_all(const struct looks *now, const struct vm *vm, struct family
 }
 
 /* Returns 1: shown; 0: it has ended; or -errno. */
-static int show_vm(struct output *out, const struct huge *huge, const struct looks *now,
+static int show_vm(struct output *out, const struct huge *huge, const struct samples *now,
 		   const struct vm *vm)
 {
 	struct part all = { .memory = vm->info.memory, .backing.known = true,
@@ -450,37 +446,16 @@ static int show_vm(struct output *out, const struct huge *huge, const struct loo
 	return err ?: 1;
 }
 
-static void looks_free(struct looks *looks)
-{
-	sample_free(&looks->vms);
-	sample_free(&looks->slots);
-}
-
-static int look_around(struct huge *huge, struct looks *looks)
-{
-	int code;
-
-	memset(looks, 0, sizeof(*looks));
-	code = sample_take(huge->dev, &huge->selection, KVMWATCH_KIND_VM,
-			   KVMWATCH_OPEN_NO_HISTOGRAMS, &looks->vms);
-	if (code)
-		return code;
-	code = sample_take_kind(huge->dev, &huge->selection, KVMWATCH_KIND_SLOT,
-				KVMWATCH_OPEN_NO_HISTOGRAMS, &looks->slots);
-	if (code)
-		looks_free(looks);
-	return code;
-}
-
 static int show(struct output *out, struct beat *beat, void *arg)
 {
 	struct huge *huge = arg;
-	struct looks now;
+	struct samples now;
 	int code, shown = 0, more = 0;
 	size_t i;
 
 	(void)beat;
-	code = look_around(huge, &now);
+	code = samples_take(huge->dev, &huge->selection, KVMWATCH_OPEN_NO_HISTOGRAMS,
+			    KVMWATCH_KIND_SLOT, KVMWATCH_OPEN_NO_HISTOGRAMS, &now);
 	if (code)
 		return code;
 	output_begin(out, NULL, columns, NR_COLS);
@@ -489,7 +464,7 @@ static int show(struct output *out, struct beat *beat, void *arg)
 		shown += more > 0;
 	}
 	output_end(out);
-	looks_free(&huge->before);
+	samples_free(&huge->before);
 	huge->before = now;
 	if (more < 0)
 		return more == -EINTR ? EXIT_DONE : device_complain(more);
@@ -513,7 +488,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		return EXIT_COULD_NOT;
 	huge.selection.arg = options.vm;
 	code = repeat(&options, show, &huge);
-	looks_free(&huge.before);
+	samples_free(&huge.before);
 	selection_free(&huge.selection);
 	close(huge.dev);
 	return code;

@@ -106,6 +106,27 @@ void sample_free(struct sample *sample)
 	memset(sample, 0, sizeof(*sample));
 }
 
+int samples_take(int dev, struct selection *selection, __u32 vm_flags, __u32 kind, __u32 flags,
+		 struct samples *samples)
+{
+	int code;
+
+	memset(samples, 0, sizeof(*samples));
+	code = sample_take(dev, selection, KVMWATCH_KIND_VM, vm_flags, &samples->vms);
+	if (code)
+		return code;
+	code = sample_take_kind(dev, selection, kind, flags, &samples->parts);
+	if (code)
+		sample_free(&samples->vms);
+	return code;
+}
+
+void samples_free(struct samples *samples)
+{
+	sample_free(&samples->vms);
+	sample_free(&samples->parts);
+}
+
 /* Read the numbers of one VM, or with @vm 0 of all. */
 static int take_numbers(int dev, __u32 kind, __u64 vm, __u32 flags, struct sample *sample)
 {

@@ -63,6 +63,24 @@ int sample_take_kind(int dev, const struct selection *selection, __u32 kind, __u
 		     struct sample *sample);
 void sample_free(struct sample *sample);
 
+/**
+ * struct samples - VMs and what they consist of, one read right after the other
+ * @vms:	the VMs with their numbers
+ * @parts:	their vCPUs or slots with theirs; it has no VMs
+ */
+struct samples {
+	struct sample vms, parts;
+};
+
+/*
+ * Take both. @kind is that of the parts; @vm_flags and @flags are what sample_take() gets for VMs
+ * and parts. Returns an exit code, and prints errors. With EXIT_DONE free it with samples_free().
+ */
+int samples_take(int dev, struct selection *selection, __u32 vm_flags, __u32 kind, __u32 flags,
+		 struct samples *samples);
+/* It may be zeroed, without a sample. */
+void samples_free(struct samples *samples);
+
 /* The listed object of item @item; NULL: it was created or ended while the sample was taken. */
 const struct vm *sample_vm(const struct sample *sample, size_t item);
 const struct kvmwatch_vcpu *sample_vcpu(const struct sample *sample, size_t item);

@@ -209,10 +209,7 @@ static void show_vm_of(struct output *out, const struct vm *vm)
 
 	output_u64(out, COL_VM, vm->info.id, NULL);
 	output_string(out, COL_NAME, vm->info.name);
-	if (vm->guest)
-		output_string(out, COL_GUEST, vm->guest);
-	else
-		output_unknown(out, COL_GUEST, NULL);
+	output_string(out, COL_GUEST, vm->guest);
 	output_text(out, COL_NAME_TEXT, guest);
 }
 

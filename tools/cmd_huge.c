@@ -268,10 +268,7 @@ static void show_part(struct output *out, const struct huge *huge, const struct 
 
 	output_u64(out, COL_VM, vm->info.id, NULL);
 	output_string(out, COL_NAME, vm->info.name);
-	if (vm->guest)
-		output_string(out, COL_GUEST, vm->guest);
-	else
-		output_unknown(out, COL_GUEST, NULL);
+	output_string(out, COL_GUEST, vm->guest);
 	output_text(out, COL_NAME_TEXT, vm->guest ?: vm->info.name);
 	output_string(out, COL_OBJECT, object);
 	show_bytes(out, options, COL_MEMORY, (struct maybe){ true, part->memory });

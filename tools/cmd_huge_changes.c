@@ -181,10 +181,7 @@ static void show_cause(struct output *out, const struct record *r, const struct 
 {
 	output_u64(out, COL_VM, vm->info.id, NULL);
 	output_string(out, COL_NAME, vm->info.name);
-	if (vm->guest)
-		output_string(out, COL_GUEST, vm->guest);
-	else
-		output_unknown(out, COL_GUEST, NULL);
+	output_string(out, COL_GUEST, vm->guest);
 	output_text(out, COL_NAME_TEXT, vm->guest ?: vm->info.name);
 	output_string(out, COL_CAUSE, name);
 	output_u64(out, COL_UNMAPPED_2M, cause->unmapped[0], NULL);

@@ -240,14 +240,6 @@ static void show_mapped(struct output *out, const struct options *options,
 	output_real(out, COL_SHARE, share, text);
 }
 
-static void show_word(struct output *out, size_t column, const char *word)
-{
-	if (word)
-		output_string(out, column, word);
-	else
-		output_unknown(out, column, NULL);
-}
-
 static void show_names(struct output *out, const struct vm *vm)
 {
 	char text[sizeof(vm->info.comm) + 2];
@@ -257,14 +249,11 @@ static void show_names(struct output *out, const struct vm *vm)
 	else
 		output_unknown(out, COL_PID, NULL);
 	output_string(out, COL_COMM, vm->info.comm);
-	show_word(out, COL_UUID, vm->uuid);
-	show_word(out, COL_UNIT, vm->unit);
-	show_word(out, COL_USER_UNIT, vm->user_unit);
+	output_string(out, COL_UUID, vm->uuid);
+	output_string(out, COL_UNIT, vm->unit);
+	output_string(out, COL_USER_UNIT, vm->user_unit);
 	snprintf(text, sizeof(text), "[%s]", vm->info.comm);
-	if (vm->guest)
-		output_string(out, COL_GUEST, vm->guest);
-	else
-		output_unknown(out, COL_GUEST, text);
+	output_string_as(out, COL_GUEST, vm->guest, vm->guest ?: text);
 }
 
 static void show_vm(struct output *out, const struct options *options,

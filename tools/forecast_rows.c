@@ -166,10 +166,7 @@ static void show_vm(struct output *out, const struct forecast *f)
 		output_s64(out, COL_PID, info->pid);
 	else
 		output_unknown(out, COL_PID, NULL);
-	if (f->vm->guest)
-		output_string(out, COL_GUEST, f->vm->guest);
-	else
-		output_unknown(out, COL_GUEST, NULL);
+	output_string(out, COL_GUEST, f->vm->guest);
 	output_string(out, COL_COMM, info->comm);
 }
 

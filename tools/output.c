@@ -753,10 +753,12 @@ void output_string(struct output *out, size_t column, const char *s)
 
 void output_string_as(struct output *out, size_t column, const char *s, const char *text)
 {
-	struct cell *cell = set(out, column, CELL_STRING, text);
+	struct cell *cell = set(out, column, s ? CELL_STRING : CELL_UNKNOWN, text);
 
-	cell->string = s ? strdup(s) : NULL;
-	if (s && !cell->string)
+	if (!s)
+		return;
+	cell->string = strdup(s);
+	if (!cell->string)
 		note(out, -ENOMEM);
 }
 

@@ -142,7 +142,10 @@ void output_row(struct output *out);
 void output_drop(struct output *out);
 void output_end(struct output *out);
 
-/* Fill a cell of the current row. @text is for tables; NULL: the value itself. */
+/*
+ * Fill a cell of the current row. @text is for tables; NULL: the value itself. A string of NULL is
+ * unknown.
+ */
 void output_string(struct output *out, size_t column, const char *s);
 void output_string_as(struct output *out, size_t column, const char *s, const char *text);
 void output_bool(struct output *out, size_t column, bool b, const char *text);

@@ -219,10 +219,7 @@ void view_vm_name(const struct view_row *row, size_t column)
 {
 	const char *name = vm_name(row->h->values[column]);
 
-	if (name)
-		output_string(row->out, column, name);
-	else
-		output_unknown(row->out, column, NULL);
+	output_string(row->out, column, name);
 }
 
 void view_thread(const struct view_row *row, size_t column)
@@ -242,10 +239,7 @@ void view_comm(const struct view_row *row, size_t column)
 {
 	const char *comm = comm_of(row->h->tid);
 
-	if (comm)
-		output_string(row->out, column, comm);
-	else
-		output_unknown(row->out, column, "-");
+	output_string_as(row->out, column, comm, comm ?: "-");
 }
 
 void view_vcpu(const struct view_row *row, size_t column)

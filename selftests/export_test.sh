@@ -36,6 +36,16 @@ agrees() {
 	[ "$before" = "$(vm_stat "$1")" ] && same "$before" "$sample"
 }
 
+# The label by which readers know that all counters began again
+load() {
+	scrape && sed -n 's/^kvmwatch_module_info{.*load="\([0-9a-f]*\)".*/\1/p' $body
+}
+
+is_another_load() {
+	after=$(load)
+	[ -n "$first" ] && [ -n "$after" ] && [ "$first" != "$after" ]
+}
+
 is_up() {
 	prints "$1" sample kvmwatch_up
 }
@@ -70,11 +80,13 @@ END
 kill "$guest"
 wait "$guest" 2>/dev/null
 claim "a VM that ended is gone" eventually gone
+first=$(load)
 claim "a server that waits does not keep the module" rmmod kvmwatch
 claim "without the module it is down" is_up 0
 claim "and says what to do" grep -q 'kvmwatch_down_info{reason=".*insmod' $body
 insmod "$KVMWATCH_KO" "$MODARGS"
 claim "with it, up again" is_up 1
+claim "a reader can tell that it was loaded again" is_another_load
 kill "$server"
 claim "a signal ends it" wait "$server"
 echo "1..$nr"

@@ -320,7 +320,7 @@ static void write_up(struct exposition *e, const struct look *look)
 
 static void write_module(struct exposition *e, const struct look *look)
 {
-	char line[64], abi[16];
+	char line[64], abi[16], load[20];
 
 	if (!look->has_info)
 		return;
@@ -332,6 +332,8 @@ static void write_module(struct exposition *e, const struct look *look)
 	expose_label(e, "abi", abi);
 	if (read_line(MODULE_DIR "parameters/via", line, sizeof(line)))
 		expose_foreign(e, "via", line);
+	snprintf(load, sizeof(load), "%llx", look->info.instance);
+	expose_label(e, "load", load);
 	expose_u64(e, 1);
 }
 

@@ -103,8 +103,9 @@ async function drillsDown(browser) {
 	check("it says what the dirty rate covers",
 	      /dirty logging.*of 1.0 GiB/s.test(await page.textContent("#detail dl")));
 	await page.evaluate(() => { location.hash = "#nobody"; });
-	await page.waitForSelector("#gone:visible");
-	check("a VM that is not there shows no numbers", await page.isHidden("#numbers"));
+	await page.waitForSelector("#about:visible");
+	check("a VM that is not there shows no numbers", await page.isHidden("#numbers") &&
+	      /There is no such VM/.test(await page.textContent("#about")));
 	await page.context().close();
 }
 
@@ -115,7 +116,102 @@ async function looks(browser, name, options) {
 	await accessible(page, name);
 	check(name + ": the page is no wider than the window", await page.evaluate(() =>
 		document.documentElement.scrollWidth <= window.innerWidth));
+	check(name + ": nothing of the table is hidden", options.viewport || await page.evaluate(() => {
+		const { parentElement } = document.getElementById("vms");
+		return parentElement.scrollWidth <= parentElement.clientWidth;
+	}));
 	await picture(page, "page-" + name);
+	await page.context().close();
+}
+
+// The page, whose looks are answered by answer(change): change makes the text out of the exporter's,
+// some seconds after the answer before; null: the connection breaks, undefined: no answer comes. When
+// the page looks again, it shows what it was told, and answer() returns.
+async function played(browser, hash) {
+	const page = await open(browser, hash);
+	const text = await (await page.request.get(address + "metrics")).text();
+	let arrived, asked, clock = 1000;
+	const expect = () => {
+		asked = new Promise((resolve, reject) => {
+			arrived = resolve;
+			setTimeout(() => reject("the page does not look again"), PATIENCE_MS).unref();
+		});
+	};
+
+	expect();
+	await page.route("**/metrics", (route) => arrived(route));
+	const answer = async (change, seconds = 3) => {
+		const route = await asked;
+
+		clock += seconds;
+		const changed = change(text.replace(/^(kvmwatch_read_at_seconds.* ).*$/gm, "$1" + clock));
+		expect();
+		if (changed === null)
+			await route.abort("connectionrefused");
+		else if (changed !== undefined)
+			await route.fulfill({ contentType: "text/plain", body: changed });
+		await asked;
+	};
+	await answer((same) => same);
+	await answer((same) => same);
+	return { page, answer };
+}
+
+const without = (text, name) => text.replaceAll(new RegExp(`^.*[{]vm="${name}".*\n`, "gm"), "");
+const isAnother = (text, name) => text.replace(`{vm="${name}",id="`, '$&7');
+const isLoadedAgain = (text) => text.replace(/load="/, '$&7');
+const isDown = () => "kvmwatch_up 0\nkvmwatch_down_info{reason=\"not loaded\"} 1\n";
+
+async function tellsWhatChanges(browser) {
+	const { page, answer } = await played(browser, "#many");
+	const cpu = () => page.textContent('#vms tr[aria-current] td:nth-child(3)');
+	const says = async (what, id, words) => {
+		const text = await page.isVisible(id) ? await page.textContent(id) : "";
+		check(`${what}: ${id} is "${text}"`, words.test(text));
+	};
+
+	check("a rate is there", /%/.test(await cpu()));
+	await says("all is well", "#about", /^$/);
+	await page.focus('[data-vm="many"]');
+	await answer((text) => without(text, "many"));
+	check("a VM that ended has no row", (await names(page)).length === 7);
+	check("and no numbers", await page.isHidden("#numbers"));
+	await says("it ended", "#about", /has ended.* seen until \d/);
+	await says("it ended", "#state", /^7 VMs$/);
+	check("the focus is on the table", await page.evaluate(() =>
+		document.activeElement === document.getElementById("vms").parentElement));
+	await picture(page, "page-vm-ended");
+	await answer((text) => isAnother(text, "many"));
+	check("a new VM of that name has no rate", await cpu() === "–");
+	await says("another of its name", "#about", /began again after \d/);
+	await picture(page, "page-vm-again");
+	await answer((text) => isAnother(text, "many"));
+	check("until it was seen twice", /%/.test(await cpu()));
+	await answer((text) => isAnother(isAnother(text, "many"), "many"));
+	check("nor has one that came at once", await cpu() === "–");
+	await answer((text) => isAnother(isAnother(text, "many"), "many"));
+	check("its lines begin with it", await page.locator("polyline").count() === 4);
+	await answer((text) => isLoadedAgain(isAnother(isAnother(text, "many"), "many")));
+	check("kvmwatch loaded again has no rates", await cpu() === "–");
+	await answer(isDown);
+	check("kvmwatch unloaded shows no VMs", (await names(page)).length === 0);
+	await says("unloaded", "#state", /^VMs unknown$/);
+	await says("unloaded", "#about", /Nobody knows whether this VM runs.* seen until \d/);
+	await says("unloaded", "#banner", /not loaded/);
+	await picture(page, "page-unloaded");
+	await answer((text) => isLoadedAgain(isAnother(text, "many")));
+	await says("loaded", "#banner", /^$/);
+	await answer((text) => text.replace(/^kvmwatch_vms_omitted .*$/m, "kvmwatch_vms_omitted 5"));
+	await says("not all VMs", "#state", /^8 of 13 VMs/);
+	await answer(() => null);
+	await says("the exporter is away", "#banner", /does not answer: .* so at \d/);
+	await answer((text) => text);
+	await says("it is back", "#banner", /^$/);
+	check("what happened meanwhile is in the rate", /%/.test(await cpu()));
+	await answer((text) => text, 1000);
+	check("unless it was long", await cpu() === "–");
+	await answer(() => undefined);
+	await says("the exporter hangs", "#banner", /does not answer: it takes too long/);
 	await page.context().close();
 }
 
@@ -141,6 +237,7 @@ async function main() {
 	await looks(browser, "light", { colorScheme: "light" });
 	await looks(browser, "dark", { colorScheme: "dark" });
 	await looks(browser, "phone", { viewport: { width: 390, height: 844 } });
+	await tellsWhatChanges(browser);
 	await saysThatItEnds(browser);
 	await browser.close();
 	process.exit(failed ? 1 : 0);

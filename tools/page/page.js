@@ -5,6 +5,8 @@
 
 const EVERY_MS = 3000;
 const PAGE = 4096;
+const PATIENCE_MS = 15000;	// with an answer
+const RATED_S = 150;		// how old the look before may be; browsers let hidden pages look rarely
 const KEPT_MS = 600000;
 const SHORTEST_MS = 60000;	// what a graph is wide at least
 const SVG = "http://www.w3.org/2000/svg";
@@ -12,8 +14,10 @@ const SVG = "http://www.w3.org/2000/svg";
 let before = null;		// the look before: what rates are since
 let now = null;
 let sort = { key: "cpu", down: true };
-let chosen = null;
-const past = new Map();		// of each VM: { id, looks: [ { ms, cpu, delay, ... } ] }
+let chosen = null;		// a name
+let seen = null;		// the VM that had it at the last look: { name, key, ms, until }
+let timer = null;		// of the next look; null: one is under way
+const past = new Map();		// of each VM: { key, looks: [ { ms, cpu, delay, ... } ] }
 
 // --- reading ---------------------------------------------------------------
 
@@ -51,12 +55,15 @@ function clockOf(families) {
 	return read && read.value;
 }
 
-// What there is of each VM; what is unknown is undefined.
+// What there is of each VM; what is unknown is undefined. Its key tells it from others of its name:
+// ids begin again when the module is loaded, and so do all counters.
 function digest(families, ms) {
 	const vms = new Map();
+	const { load } = (samples(families, "module_info")[0] || { labels: {} }).labels;
 	for (const { labels } of samples(families, "vm_info"))
-		vms.set(labels.vm, { labels, exits: new Map(), times: new Map(), states: new Map(),
-				     pages: new Map(), vcpus: new Map() });
+		vms.set(labels.vm, { labels, key: load + " " + labels.id, exits: new Map(),
+				     times: new Map(), states: new Map(), pages: new Map(),
+				     vcpus: new Map() });
 	const each = (name, take) => {
 		for (const { labels, value } of samples(families, name)) {
 			const vm = vms.get(labels.vm);
@@ -102,14 +109,17 @@ function digest(families, ms) {
 	each("vcpu_halt_poll_window_seconds", (vm, value, labels) => {
 		vcpuOf(vm, labels).window = value;
 	});
-	return { ms, clock: clockOf(families), vms, families };
+	const down = samples(families, "down_info")[0];
+	const omitted = samples(families, "vms_omitted")[0];
+	return { ms, clock: clockOf(families), vms, families, down: down && down.labels.reason,
+		 omitted: omitted ? omitted.value : 0 };
 }
 
 // By how much it grew a second; undefined: nobody knows.
 function rate(was, is) {
 	const seconds = before ? now.clock - before.clock : 0;
 	const grown = is - was;
-	return seconds > 0 && grown >= 0 ? grown / seconds : undefined;
+	return seconds > 0 && seconds < RATED_S && grown >= 0 ? grown / seconds : undefined;
 }
 
 function part(was, is, nr) {
@@ -128,7 +138,7 @@ function rows() {
 	for (const [name, vm] of now.vms) {
 		const old = before && before.vms.get(name);
 		// A VM of that name that is another one has counters of its own.
-		const was = old && old.labels.id === vm.labels.id ? old : {};
+		const was = old && old.key === vm.key ? old : {};
 		const pages = vm.logged > 0 ? rate(was.dirtied, vm.dirtied) : undefined;
 		all.push({
 			name, vm, was, vcpus: vm.nr,
@@ -149,14 +159,17 @@ function rows() {
 
 // --- the past --------------------------------------------------------------
 
-// A VM that ended is forgotten, and so is one of the same name before it.
+// A VM that ended is forgotten, and so is one of the same name before it. When no VM can be seen,
+// nobody knows which have ended.
 function remember(all) {
+	if (now.down !== undefined)
+		return;
 	const names = new Set(all.map((row) => row.name));
 	for (const name of [...past.keys()].filter((name) => !names.has(name)))
 		past.delete(name);
 	for (const { name, vm, cpu, delay, exits, dirty } of all) {
-		if (!past.has(name) || past.get(name).id !== vm.labels.id)
-			past.set(name, { id: vm.labels.id, looks: [] });
+		if (!past.has(name) || past.get(name).key !== vm.key)
+			past.set(name, { key: vm.key, looks: [] });
 		const { looks } = past.get(name);
 		looks.push({ ms: now.ms, cpu, delay, exits, dirty });
 		while (looks[0].ms < now.ms - KEPT_MS)
@@ -172,6 +185,10 @@ function known(value) {
 
 function percent(value) {
 	return known(value) ? (100 * value).toFixed(1) + " %" : "–";
+}
+
+function timeOf(ms) {
+	return new Date(ms).toLocaleTimeString();
 }
 
 function bytes(value) {
@@ -298,6 +315,8 @@ function showVms(all) {
 		if (button.dataset.vm === focused)
 			button.focus();
 	}
+	if (focused && !document.activeElement.dataset.vm)
+		byId("vms").parentElement.focus();	// that VM has ended
 }
 
 function draw(tag, attributes) {
@@ -383,10 +402,12 @@ function showFacts({ vm }) {
 
 // Reasons by the time that they took, and those that took none or unknown time by how many.
 function exitLines({ vm, was }) {
+	if (!was.exits)
+		return [["–", "–", "–"]];
 	return [...vm.exits].map(([reason, total]) => ({
 		reason,
-		exits: was.exits && rate(was.exits.get(reason), total),
-		time: was.times && part(was.times.get(reason), vm.times.get(reason), vm.nr),
+		exits: rate(was.exits.get(reason), total),
+		time: part(was.times.get(reason), vm.times.get(reason), vm.nr),
 	})).filter(({ exits, time }) => exits > 0 || time > 0)
 		.sort((a, b) => (b.time || 0) - (a.time || 0) || b.exits - a.exits).slice(0, 12)
 		.map(({ reason, exits, time }) => [reason, count(exits), known(time) ? time : "–"]);
@@ -411,13 +432,40 @@ function showTables(row) {
 		  }));
 }
 
+// Note which VM has the chosen name. If it is another one than before, or the same one after
+// kvmwatch was loaded again, the numbers until then do not belong to it.
+function noteChosen(row) {
+	if (seen && seen.name !== chosen)
+		seen = null;
+	if (!row)
+		return;
+	const until = seen && seen.key !== row.vm.key ? seen.ms : seen && seen.until;
+	seen = { name: chosen, key: row.vm.key, ms: now.ms, until };
+}
+
+// What its numbers do not say; empty: nothing.
+function aboutChosen(row) {
+	const last = seen ? " It was seen until " + timeOf(seen.ms) + "." : "";
+	if (row)
+		return !seen.until ? "" : "Its numbers began again after " + timeOf(seen.until) +
+			": this is another VM of that name, or kvmwatch was loaded again.";
+	if (now.down !== undefined)
+		return "Nobody knows whether this VM runs, as kvmwatch sees none." + last;
+	if (now.omitted)
+		return "This VM is not there, or one of those that are left out." + last;
+	return last ? "This VM has ended, or has another name." + last : "There is no such VM.";
+}
+
 function showDetail(row) {
 	const detail = byId("detail");
 	detail.hidden = !chosen;
+	noteChosen(row);
 	if (!chosen)
 		return;
+	const about = aboutChosen(row);
 	detail.querySelector("h2").textContent = chosen;
-	byId("gone").hidden = !!row;
+	byId("about").hidden = !about;
+	setText("about", about);
 	byId("numbers").hidden = !row;
 	if (!row)
 		return;
@@ -432,9 +480,8 @@ const NO_TROUBLE =
 
 // What keeps it from seeing all; empty: nothing.
 function trouble() {
-	const down = samples(now.families, "down_info")[0];
-	if (down)
-		return down.labels.reason;
+	if (now.down !== undefined)
+		return now.down;
 	const missing = samples(now.families, "hook_attached")
 		.filter(({ labels, value }) => !value && !NO_TROUBLE.test(labels.reason));
 	return missing.map(({ labels }) => labels.hook + " is not attached: " + labels.reason)
@@ -452,20 +499,37 @@ function showBanner(text) {
 	setText("banner", text);
 }
 
+function howMany(shown) {
+	if (now.down !== undefined)
+		return "VMs unknown";
+	if (now.omitted)
+		return shown + " of " + (shown + now.omitted) + " VMs; --max-vms leaves out the others";
+	return shown + (shown === 1 ? " VM" : " VMs");
+}
+
 function show() {
 	if (!now)
 		return;
 	const all = rows();
-	setText("state", all.length + (all.length === 1 ? " VM" : " VMs"));
-	setText("when", new Date(now.ms).toLocaleTimeString());
+	setText("state", howMany(all.length));
+	setText("when", "at " + timeOf(now.ms));
 	showBanner(trouble());
 	showVms(all);
 	showDetail(all.find((row) => row.name === chosen));
 }
 
+function showSilence(why) {
+	showBanner("The exporter does not answer: " + why +
+		   (now ? ". What is shown was so at " + timeOf(now.ms) + "." : ""));
+}
+
 async function look() {
+	const control = new AbortController();
+	const patience = setTimeout(() => control.abort(), PATIENCE_MS);
+	timer = null;
 	try {
-		const response = await fetch("metrics", { headers: { Accept: "text/plain" } });
+		const response = await fetch("metrics", { headers: { Accept: "text/plain" },
+							  signal: control.signal });
 		if (!response.ok)
 			throw new Error("HTTP " + response.status);
 		const next = digest(parse(await response.text()), Date.now());
@@ -476,9 +540,10 @@ async function look() {
 		}
 		show();
 	} catch (error) {
-		showBanner("The exporter does not answer: " + error.message);
+		showSilence(control.signal.aborted ? "it takes too long" : error.message);
 	}
-	setTimeout(look, document.hidden ? 4 * EVERY_MS : EVERY_MS);
+	clearTimeout(patience);
+	timer = setTimeout(look, document.hidden ? 4 * EVERY_MS : EVERY_MS);
 }
 
 // page#NAME shows that VM. What is no text, as somebody else may have made the link, shows none.
@@ -494,6 +559,12 @@ choose();
 addEventListener("hashchange", () => {
 	choose();
 	show();
+});
+document.addEventListener("visibilitychange", () => {
+	if (!document.hidden && timer !== null) {
+		clearTimeout(timer);
+		look();
+	}
 });
 showHead();
 byId("filter").addEventListener("input", show);

@@ -54,10 +54,18 @@ gone() {
 	scrape && ! grep -q 'vm="exported"' $body
 }
 
+# On a kernel that was judged, whatever hooks it does not need
+misses_no_hook() {
+	scrape && grep -q '^kvmwatch_hook_attached{.*,reason=".*} 0$' $body &&
+		grep -q '^kvmwatch_hook_ok{hook="exit"} 1$' $body &&
+		! grep '^kvmwatch_hook_ok{.*} 0$' $body
+}
+
 in_background $log kvmwatch export -l 127.0.0.1:0
 server=$!
 claim "it listens" eventually listens
 claim "and is up" is_up 1
+claim "no hook is missing" misses_no_hook
 
 cp "$(command -v guest_demo)" /tmp/qemu-export
 in_background /tmp/demo.log /tmp/qemu-export -name exported --pages-4k 300 --pages-2m 1 \

@@ -359,6 +359,26 @@ static void write_attached(struct exposition *e, const struct hooks *hooks)
 	}
 }
 
+/* Some hooks need not be there: hook_is_missed() knows which. */
+static void write_ok(struct exposition *e, const struct hooks *hooks)
+{
+	const struct kvmwatch_hook *hook;
+	const char *reason;
+	size_t i;
+
+	expose_family(e, "hook_ok", EXPOSE_GAUGE,
+		      "0: what the hook would count is unknown or wrong, for that reason");
+	for (i = 0; i < hooks->nr_hooks; i++) {
+		hook = &hooks->hooks[i];
+		reason = is_attached(hook) ? hook->via : hook->reason;
+		expose_sample(e, "");
+		expose_foreign(e, "hook", hook->name);
+		if (hook_is_missed(hook))
+			expose_foreign(e, "reason", *reason ? reason : "unknown");
+		expose_u64(e, !hook_is_missed(hook));
+	}
+}
+
 static void write_hits(struct exposition *e, const struct hooks *hooks, bool misses)
 {
 	size_t i;
@@ -802,6 +822,7 @@ int exporter_write(struct exporter *exporter, struct exposition *e)
 	write_up(e, &look);
 	write_module(e, &look);
 	write_attached(e, &look.hooks);
+	write_ok(e, &look.hooks);
 	write_hits(e, &look.hooks, false);
 	write_hits(e, &look.hooks, true);
 	write_available(e, &look.hooks);

@@ -77,12 +77,18 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 	return *buf;
 }
 
+static bool begins_with(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
 bool hook_is_missed(const struct kvmwatch_hook *hook)
 {
 	if (hook->flags & KVMWATCH_HOOK_ATTACHED)
 		return !strcmp(hook->via, "dropped");
 	return !(hook->flags & (KVMWATCH_HOOK_ABSENT | KVMWATCH_HOOK_LEFT_OUT)) &&
-	       strncmp(hook->reason, "not asked for", strlen("not asked for"));
+	       !begins_with(hook->reason, "not asked for") &&
+	       !begins_with(hook->reason, "kvm.ko is not loaded");
 }
 
 const char *hooks_object(__u32 kind)

@@ -28,9 +28,9 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size);
 
 /*
- * Is this hook missing though it should be attached? A hook that nobody asked for, or that
- * "without" left out, is not missing, nor one about dirty rings on 5.10, whose KVM has none. A hook
- * that "drop" left out is missing.
+ * Is this hook missing though it should be attached? A hook that nobody asked for, that "without"
+ * left out, or that this KVM does not need, is not missing; none is while kvm.ko is not loaded. A
+ * hook that "drop" left out is missing.
  */
 bool hook_is_missed(const struct kvmwatch_hook *hook);
 

@@ -201,6 +201,8 @@ async function tellsWhatChanges(browser) {
 	await picture(page, "page-unloaded");
 	await answer((text) => isLoadedAgain(isAnother(text, "many")));
 	await says("loaded", "#banner", /^$/);
+	await answer((text) => text + 'kvmwatch_hook_ok{hook="exit",reason="gone"} 0\n');
+	await says("a hook is missing", "#banner", /^exit is missing: gone$/);
 	await answer((text) => text.replace(/^kvmwatch_vms_omitted .*$/m, "kvmwatch_vms_omitted 5"));
 	await says("not all VMs", "#state", /^8 of 13 VMs/);
 	await answer(() => null);

@@ -35,6 +35,7 @@ is_drawn() {
 }
 
 make -s -C selftests unit >/dev/null || exit
+: >"$tmp/server"
 "$vms" 8 export -l 127.0.0.1:0 2>"$tmp/server" &
 server=$!
 for ((i = 0; i < 600; i++)); do

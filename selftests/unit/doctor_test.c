@@ -230,6 +230,7 @@ TEST(a_hook_is_missed_that_should_be_there)
 		  .flags = KVMWATCH_HOOK_ABSENT },
 		{ .name = "exit", .reason = "left out by without=",
 		  .flags = KVMWATCH_HOOK_LEFT_OUT },
+		{ .name = "entry", .reason = "kvm.ko is not loaded" },
 	};
 	const struct kvmwatch_hook missed[] = {
 		{ .name = "wakeup", .reason = "kvm.ko has no tracepoint kvm_vcpu_wakeup" },
@@ -240,7 +241,7 @@ TEST(a_hook_is_missed_that_should_be_there)
 	struct kvmwatch_hook many[100] = { };
 	size_t i;
 
-	EXPECT_EQ(DOCTOR_WELL, of_hooks(fine, 4));
+	EXPECT_EQ(DOCTOR_WELL, of_hooks(fine, 5));
 	EXPECT_EQ(DOCTOR_STANDS_OUT, of_hooks(missed, 4));
 	EXPECT_EQ(3, verdict.value);
 	EXPECT_STREQ("3 missing: wakeup, ring_full, halt", verdict.seen);

@@ -137,6 +137,8 @@ static int list(struct kvmwatch_list *list)
 	const struct kvmwatch_hook hooks[] = {
 		{ .hits = 5, .misses = 1, .flags = KVMWATCH_HOOK_ATTACHED, .name = "there" },
 		{ .name = "away", .reason = "not \"here\"" },
+		{ .name = "needless", .reason = "no loop", .flags = KVMWATCH_HOOK_ABSENT },
+		{ .flags = KVMWATCH_HOOK_ATTACHED, .name = "false", .via = "dropped" },
 	};
 	const struct kvmwatch_stat stats[] = {
 		{ .kind = KVMWATCH_KIND_VM, .name = "brand_new", .help = "a \\ new\none" },
@@ -155,7 +157,7 @@ static int list(struct kvmwatch_list *list)
 	} else if (list->kind == KVMWATCH_KIND_HOOK) {
 		items = hooks;
 		size = sizeof(hooks);
-		list->nr = 2;
+		list->nr = sizeof(hooks) / sizeof(*hooks);
 	} else if (list->kind == KVMWATCH_KIND_STAT) {
 		items = stats;
 		size = sizeof(stats);
@@ -454,7 +456,12 @@ TEST(hooks_say_why_they_are_not_there)
 
 	EXPECT_NE(NULL, strstr(text, "\nkvmwatch_up 1\n"));
 	EXPECT_EQ(NULL, strstr(text, "down_info"));
-	EXPECT_NE(NULL, strstr(text, "hook=\"away\",reason=\"not \\\"here\\\"\"} 0\n"));
+	EXPECT_NE(NULL, strstr(text, "attached{hook=\"away\",reason=\"not \\\"here\\\"\"} 0\n"));
+	EXPECT_NE(NULL, strstr(text, "attached{hook=\"needless\",reason=\"no loop\"} 0\n"));
+	EXPECT_NE(NULL, strstr(text, "kvmwatch_hook_ok{hook=\"there\"} 1\n"));
+	EXPECT_NE(NULL, strstr(text, "kvmwatch_hook_ok{hook=\"needless\"} 1\n"));
+	EXPECT_NE(NULL, strstr(text, "hook_ok{hook=\"away\",reason=\"not \\\"here\\\"\"} 0\n"));
+	EXPECT_NE(NULL, strstr(text, "hook_ok{hook=\"false\",reason=\"dropped\"} 0\n"));
 	EXPECT_NE(NULL, strstr(text, "kvmwatch_hook_hits_total{hook=\"there\"} 5\n"));
 	EXPECT_EQ(NULL, strstr(text, "kvmwatch_hook_hits_total{hook=\"away\""));
 	EXPECT_NE(NULL, strstr(text, "vmm=\"v\\\"mm\""));

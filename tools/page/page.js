@@ -474,18 +474,12 @@ function showDetail(row) {
 	showTables(row);
 }
 
-// Why a hook that is not attached is nothing to worry about: as in KvmwatchHookMissing.
-const NO_TROUBLE =
-	/^(not asked for|kvm.ko is not loaded|this KVM has no |its loop calls |calls the function of )/;
-
 // What keeps it from seeing all; empty: nothing.
 function trouble() {
 	if (now.down !== undefined)
 		return now.down;
-	const missing = samples(now.families, "hook_attached")
-		.filter(({ labels, value }) => !value && !NO_TROUBLE.test(labels.reason));
-	return missing.map(({ labels }) => labels.hook + " is not attached: " + labels.reason)
-		.join("; ");
+	return samples(now.families, "hook_ok").filter(({ value }) => !value)
+		.map(({ labels }) => labels.hook + " is missing: " + labels.reason).join("; ");
 }
 
 // Text that changes is read aloud, so set only what is new.

@@ -8,7 +8,7 @@
 
 /* What it takes QEMU to find that a page is zero, at some 5 GB/s; more if this machine is slower */
 #define ZERO_PAGE_S	(8.0 / 10000000)
-#define ZERO_MORE	3.3	/* measured: reading it is not all that there is to do */
+#define ZERO_MORE	3.0	/* measured: reading it is not all that there is to do */
 #define ZERO_TRIES	16
 #define ZERO_PAGES	32	/* in each: to look at the clock takes long, too */
 

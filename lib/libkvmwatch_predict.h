@@ -116,7 +116,8 @@ struct kvmwatch_part {
  *		slots by address, or finer. QEMU looks at the log when little is left, be it zero or
  *		not, so it matters what comes last
  * @data_sd:	relative standard deviation of @data_pages, of sampling; 0: it is exact
- * @growth:	pages a second by which @data_pages grow while the first pass goes on
+ * @growth:	pages a second by which @data_pages grow while the first pass goes on; below 0: by
+ *		which they become zero pages
  * @bandwidth:	bytes a second that QEMU may send (max-bandwidth)
  * @link:	bytes a second that the link takes; 0: unknown, and taken to be @bandwidth
  * @downtime:	seconds of pause that QEMU may plan for (downtime-limit)
@@ -275,7 +276,7 @@ struct kvmwatch_prediction {
  *
  * More bandwidth or more downtime does not worsen the verdict, all else equal: each run draws the
  * same random numbers, whatever these two are, and counts as one that converges if it does with 5 %
- * less of either. @share may be lower near the edge, by a run or two, in one of 4,000 inputs made
+ * less of either. @share may be lower near the edge, by a run or two, in one of 2,400 inputs made
  * up at random. With auto-converge there are exceptions, as throttling goes by the clock.
  *
  * Return: 0; -EINVAL: a number is negative, not a number, more than may be, or missing, or the

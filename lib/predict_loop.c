@@ -475,6 +475,20 @@ static double to_send(const struct state *s, double most)
 }
 
 /*
+ * The share of the first pass that was no data when it was measured: what comes while what has come
+ * is sent, too. Below 0 if pages with data become zero pages. Half of these come too late, as they
+ * are sent already; and each page becomes one only once, so that this may end soon.
+ */
+static double grown_share(const struct state *s)
+{
+	double growth = s->plan->in->growth / s->plan->whole.rate;
+
+	if (growth >= 0)
+		return fmin(growth, 0.9) * s->plan->layout->before_zero;
+	return growth / 2 * s->chance->shrink;
+}
+
+/*
  * QEMU looks when less than a number of pages is left, be they zero or not. Pages with data go out
  * in windows; zero pages are passed over in steps of as many as take 50 ms to be looked through.
  */
@@ -484,15 +498,13 @@ static void first_pass(struct state *s)
 	const struct kvmwatch_predict_input *in = plan->in;
 	double even = draw_even(s->chance->key, 2 * s->look + 1);
 	double zero_page = in->zero_page * s->chance->zero_page;
-	double tail, data, zero, sent, left, all, grown;
+	double tail, data, zero, sent, left, all;
 	const struct layout *layout = plan->layout;
 
 	s->first_pass = true;
 	data = (double)in->data_pages * s->chance->data;
 	all = fmin((double)in->data_pages + (double)in->zero_pages, (double)in->ram_pages);
-	/* What comes while what has come is sent, too */
-	grown = fmin(in->growth / plan->whole.rate, 0.9) * layout->before_zero;
-	data = fmin(data / (1 - grown), all);
+	data = fmin(data / (1 - grown_share(s)), all);
 	zero = all - data;
 	tail = data * layout_data_left(layout, plan->whole.look_below / all);
 	left = fmax(tail - plan->whole.window * (1 - even), 0);

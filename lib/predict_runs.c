@@ -31,6 +31,7 @@ enum {
 	DRAW_ZERO_PAGE,
 	DRAW_AGAIN,
 	DRAW_CYCLES,		/* from here on, one for each cycle */
+	DRAW_SHRINK = DRAW_CYCLES + KVMWATCH_PREDICT_MAX_CYCLES,
 };
 
 /* Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014 (its finalizer) */
@@ -112,7 +113,7 @@ static void draw_path(const struct dirtying *dirtying, __u64 key, double *path)
  * The share of zero pages is known of all pages that were dirtied. A round sends mostly pages that
  * are dirtied often. Their share may differ, unless all pages are alike.
  */
-#define ZERO_UNLIKE	0.3
+#define ZERO_UNLIKE	0.33
 
 /* The time of a zero page depends on whether it is mapped, and on what else the CPU does. */
 #define ZERO_PAGE_ERROR	0.3
@@ -125,6 +126,9 @@ static double draw_zero(const struct kvmwatch_predict_input *in, double bell)
 	return fmin(fmax(share + sd * bell, 0), 1);
 }
 
+/* A curve that is straight to its end may be that of a sweep which has not begun again yet. */
+#define MAYBE_ORDER	0.5
+
 static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *in,
 			unsigned int run)
 {
@@ -132,7 +136,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 	const struct dirtying *dirtying = &runs->dirtying;
 	__u64 key = mix(mix(in->seed) ^ run);
 	enum beyond way = draw_beyond(dirtying, draw_even(key, DRAW_BEYOND));
-	double data = (double)in->data_pages, seen, *path;
+	double data = (double)in->data_pages, seen, order, *path;
 
 	chance->curve = &dirtying->curve[way];
 	seen = curve_at(chance->curve, dirtying->measured);
@@ -141,10 +145,12 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 		chance->scale = exp(fmin(dirtying->error, 0.3) * draw_bell(key, DRAW_SCALE));
 	chance->data = exp(fmin(in->data_sd, 0.5) * draw_bell(key, DRAW_DATA));
 	chance->overlap = exp2(draw_even(key, DRAW_OVERLAP) - 0.5);
-	if (draw_even(key, DRAW_ORDER) < dirtying->order) {
+	order = fmax(dirtying->order, MAYBE_ORDER * dirtying->straight);
+	if (draw_even(key, DRAW_ORDER) < order) {
 		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
 		chance->again = 2 * draw_even(key, DRAW_AGAIN) - 1;
 	}
+	chance->shrink = draw_even(key, DRAW_SHRINK);
 	chance->zero = draw_zero(in, draw_bell(key, DRAW_ZERO));
 	chance->zero_page = exp(ZERO_PAGE_ERROR * draw_bell(key, DRAW_ZERO_PAGE));
 	chance->tail = runs->layout.dirty_known ? 1 : floor(4 * draw_even(key, DRAW_TAIL)) / 2;

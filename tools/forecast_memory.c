@@ -166,7 +166,7 @@ int making_grow(struct making *m)
 	err = memory_growth(f->vm->info.pid, m->slots, m->nr_slots, &m->sample, &more);
 	if (err == -EINTR || err == -ENOMEM || err == -ESRCH)
 		return err;
-	f->in.growth = fmax(more / ((now_ns() - m->sampled_ns) / NS_PER_S), 0);
+	f->in.growth = more / ((now_ns() - m->sampled_ns) / NS_PER_S);
 	err = memory_sample(f->vm->info.pid, m->slots, m->nr_slots, MEMORY_SAMPLE_PAGES, &sample);
 	if (!err && data_of(&sample, &now)) {
 		now.pages = fmax(now.pages + was + more, 0) / 2;

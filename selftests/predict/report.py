@@ -158,7 +158,7 @@ def input_of(result, how):
     values = {
         "ram_pages": memory["pages"], "data_pages": memory["data"],
         "zero_pages": memory["pages"] - memory["data"],
-        "growth": max(0, round(grown / between, 1)) if grown > 64 else 0,
+        "growth": round(grown / between, 1) if abs(grown) > 64 else 0,
         "bandwidth": case["bandwidth_mib"] * 2**20, "downtime": case["downtime_ms"] / 1000,
         "horizon": result["horizon_s"],
         "ring": "ring" in case["options"], "auto_converge": "auto" in case["options"],

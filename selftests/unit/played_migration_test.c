@@ -19,10 +19,11 @@
 
 #define MIB	1048576.0
 #define SENT	4104.0
-#define GUESTS	600
+#define GUESTS	1000
 #define SAMPLE	1024	/* pages that kvmwatch predict looks at */
 #define KINDS	5
 #define CYCLES	4
+#define MEASURED_S 8.0	/* all of them */
 #define POINTS	16
 #define PARTS	64
 
@@ -104,6 +105,15 @@ static unsigned int part_of(const struct played *p, unsigned int page)
 	return (unsigned int)((__u64)page * PARTS / p->guest.pages);
 }
 
+static unsigned int count_data(const struct played_guest *guest)
+{
+	unsigned int i, data = 0;
+
+	for (i = 0; i < guest->pages; i++)
+		data += guest->has_data[i];
+	return data;
+}
+
 static void look_into_pages(struct played *p)
 {
 	unsigned int i, dirty = 0, zero = 0;
@@ -126,28 +136,59 @@ static void look_into_pages(struct played *p)
 
 /* --- by looking at some pages, as predict --sample does -------------------------- */
 
-/*
- * One page of each equal piece of RAM. Neighbours that differ tell how uncertain that is. Four
- * kinds of pages count as data, and of each at least one may be there. Returns the data pages.
+/**
+ * struct sample - one page of each equal piece of RAM
+ * @page:	which
+ * @is_data:	what it was
+ * @share:	of data in each part
+ * @data:	pages of RAM with data, as far as these tell
+ * @error:	of that
  */
-static double look_at_pages(const struct played *p, double share[PARTS], double *error)
-{
-	unsigned int looked[PARTS] = { }, i, page, pages = p->guest.pages, data = 0, differ = 0;
-	bool is_data, was = false;
+struct sample {
+	unsigned int page[SAMPLE];
+	bool is_data[SAMPLE];
+	double share[PARTS], data, error;
+};
 
-	memset(share, 0, PARTS * sizeof(*share));
-	for (i = 0; i < SAMPLE; i++, was = is_data) {
-		page = (unsigned int)((i + between(0, 1)) * pages / SAMPLE);
-		is_data = p->guest.has_data[page];
-		data += is_data;
-		differ += i % 2 && is_data != was;
+/*
+ * Neighbours that differ tell how uncertain it is. Four kinds of pages count as data, and of each
+ * at least one may be there.
+ */
+static void look_at_pages(const struct played *p, struct sample *sample)
+{
+	unsigned int looked[PARTS] = { }, i, page, data = 0, differ = 0;
+	double each = (double)p->guest.pages / SAMPLE;
+
+	memset(sample->share, 0, sizeof(sample->share));
+	for (i = 0; i < SAMPLE; i++) {
+		page = sample->page[i] = (unsigned int)((i + between(0, 1)) * each);
+		sample->is_data[i] = p->guest.has_data[page];
+		data += sample->is_data[i];
+		differ += i % 2 && sample->is_data[i] != sample->is_data[i - 1];
 		looked[part_of(p, page)]++;
-		share[part_of(p, page)] += is_data;
+		sample->share[part_of(p, page)] += sample->is_data[i];
 	}
 	for (i = 0; i < PARTS; i++)
-		share[i] /= looked[i];
-	*error = sqrt(differ + 4) * pages / SAMPLE;
-	return (double)data * pages / SAMPLE;
+		sample->share[i] /= looked[i];
+	sample->error = sqrt(differ + 4) * each;
+	sample->data = data * each;
+}
+
+/* By how many pages of RAM the data grew, if the same pages tell that it was not by chance */
+static double look_again(const struct played *p, const struct sample *sample)
+{
+	double more = 0, less = 0;
+	unsigned int i;
+	bool is_data;
+
+	for (i = 0; i < SAMPLE; i++) {
+		is_data = p->guest.has_data[sample->page[i]];
+		more += is_data && !sample->is_data[i];
+		less += !is_data && sample->is_data[i];
+	}
+	if ((more - less) * (more - less) <= 6.63 * (more + less))
+		return 0;
+	return (more - less) * p->guest.pages / SAMPLE;
 }
 
 /* Of those that were dirtied, some are looked at. */
@@ -171,35 +212,41 @@ static void look_at_dirtied(struct played *p)
 	p->in.dirty_zero_sd = sqrt((share * (1 - share) + 1.0 / looked) / looked);
 }
 
-/* Twice, before and after the cycles; of a guest that does not grow, the mean counts. */
-static void sample_pages(struct played *p)
+/* What was looked at before the cycles, once more; and other pages, where the mean counts. */
+static void sample_pages(struct played *p, const struct sample *was)
 {
-	double share[PARTS], error[2], data;
+	double more = look_again(p, was), data;
+	struct sample now;
 	unsigned int i;
 
-	data = look_at_pages(p, share, &error[0]);
-	data = (data + look_at_pages(p, share, &error[1])) / 2;
+	look_at_pages(p, &now);
+	data = fmax(now.data + was->data + more, 0) / 2;
 	for (i = 0; i < PARTS; i++)
-		p->parts[i].data = (__u64)(p->parts[i].pages * share[i]);
-	p->in.data_pages = (__u64)data;
+		p->parts[i].data = (__u64)(p->parts[i].pages * now.share[i]);
+	p->in.data_pages = (__u64)fmin(data, p->guest.pages);
 	p->in.zero_pages = p->guest.pages - p->in.data_pages;
-	p->in.data_sd = data >= 1 ? hypot(error[0], error[1]) / 2 / data : 0;
+	p->in.data_sd = data >= 1 ? hypot(was->error, now.error) / 2 / data : 0;
+	p->in.growth = more / MEASURED_S;
 	look_at_dirtied(p);
 }
 
 static void measure(struct played *p, bool sample)
 {
 	struct kvmwatch_predict_input *in = &p->in;
+	double had = count_data(&p->guest);
+	struct sample was;
 	unsigned int i;
 
+	look_at_pages(p, &was);
 	played_forget(&p->guest);
 	for (i = 0; i < CYCLES; i++)
 		measure_cycle(p, i, i < CYCLES - 1 ? 1000 : 5000);
 	in->size = sizeof(*in);
 	in->ram_pages = p->guest.pages;
 	look_into_pages(p);
+	in->growth = (count_data(&p->guest) - had) / MEASURED_S;
 	if (sample)
-		sample_pages(p);
+		sample_pages(p, &was);
 	in->cycles = p->cycles;
 	in->nr_cycles = CYCLES;
 	in->bandwidth = p->migration.bandwidth;

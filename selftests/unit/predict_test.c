@@ -281,6 +281,26 @@ TEST(zero_pages_that_are_dirtied_cost_their_headers)
 	free(m);
 }
 
+/*
+ * 12,288 pages of data that become fewer: within the 3 s of the first pass up to 3,000 become zero
+ * pages, and half of those before they are sent.
+ */
+TEST(pages_that_become_zero_before_they_are_sent_cost_their_headers)
+{
+	struct measured *m = measure(&(struct guest) { });
+	struct kvmwatch_prediction same = predict(&m->in), fewer;
+
+	m->in.growth = -1000;
+	fewer = predict(&m->in);
+	EXPECT_LT(same.bytes - 1500 * SENT, fewer.bytes_low);
+	EXPECT_LT(fewer.bytes_low, same.bytes - 1200 * SENT);
+	/* They may also have become so by then. */
+	EXPECT_LT(fabs(fewer.bytes_high / same.bytes - 1), 0.02);
+	EXPECT_LT(fewer.total, same.total);
+	EXPECT_LT(same.total - 1500 * SENT / (16 * MIB) - 0.1, fewer.total_low);
+	free(m);
+}
+
 /* --- Needs --------------------------------------------------------------- */
 
 TEST(hot_set_needs_the_downtime_that_it_takes)
@@ -401,7 +421,7 @@ static void any_input(struct any *any)
 	in->downtime = decades(0.01, 5);
 	in->device = between(0, 0.1);
 	in->zero_page = between(0, 2 / 1e6);
-	in->growth = roll() % 4 ? 0 : decades(1, 1e5);
+	in->growth = (roll() % 4 ? 0 : decades(1, 1e5)) * (in->seed % 2 ? 1 : -1);
 	in->data_sd = roll() % 2 ? between(0, 0.2) : 0;
 	in->dirty_zero = roll() % 2 ? between(0, 1) : 0;
 	in->dirty_zero_sd = roll() % 2 ? between(0, 0.3) : 0;
@@ -423,7 +443,7 @@ static void any_input(struct any *any)
 
 static struct any any;
 
-/* Of 8,000 such inputs 2 have a step that lowers the share, none one that worsens the verdict. */
+/* Of 8,000 such inputs 5 have a step that lowers the share, none one that worsens the verdict. */
 TEST(more_bandwidth_or_downtime_never_worsens_it)
 {
 	struct kvmwatch_prediction few, more;

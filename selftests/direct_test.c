@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "machine.h"
 #include "oracle.h"
+#include "slow.h"
 #include "watch.h"
 
 #define SLOT	1
@@ -140,6 +142,8 @@ TEST_F(direct, hooks_count_what_the_guest_does)
 #define FUNCTIONS	"kvm_arch_vcpu_*"
 #define TRACER		WATCH_TRACEFS "/current_tracer"
 #define FILTER		WATCH_TRACEFS "/set_ftrace_filter"
+#define TRACE		WATCH_TRACEFS "/trace"
+#define STACKS		WATCH_TRACEFS "/options/func_stack_trace"
 
 TEST_F(direct, hooks_count_while_ftrace_traces_the_same_functions)
 {
@@ -149,6 +153,213 @@ TEST_F(direct, hooks_count_while_ftrace_traces_the_same_functions)
 	expect_counted(_metadata, self->g);
 	ASSERT_EQ(0, machine_put(TRACER, "nop"));
 	expect_counted(_metadata, self->g);
+}
+
+/* --- the time inside load and put ------------------------------------------- */
+
+/* How the hook is attached now; "": it is not. */
+static const char *via(const char *name)
+{
+	static char found[sizeof(((struct kvmwatch_hook *)0)->via)];
+	struct kvmwatch_hook *hooks;
+	int nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+	const struct kvmwatch_hook *hook = nr < 0 ? NULL : hook_of(hooks, nr, name);
+
+	snprintf(found, sizeof(found), "%s", hook ? hook->via : "no such hook");
+	if (nr >= 0)
+		free(hooks);
+	return found;
+}
+
+/* Direct calls time only where the tests were run: there first hits are not looked at. */
+static bool looks_at_first_hits(void)
+{
+	struct kvmwatch_hook *hooks;
+	int nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks));
+	const struct kvmwatch_hook *hook = nr < 0 ? NULL : hook_of(hooks, nr, "vcpu_load");
+	bool live = hook && strstr(hook->by, "+live");
+
+	if (nr >= 0)
+		free(hooks);
+	return live;
+}
+
+static bool is_timed(void)
+{
+	return !strcmp(via("load_cost"), "direct") && !strcmp(via("put_cost"), "direct");
+}
+
+#define NEEDS_TIMES do {							\
+	if (!is_timed())							\
+		SKIP(return, "no direct calls time load and put here");		\
+} while (0)
+
+TEST_F(direct, hooks_time_load_and_put_where_tests_were_run)
+{
+	bool direct = !strcmp(via("vcpu_load"), "direct");
+
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(200)));
+	if (!direct || WATCH_EVENTUALLY(is_timed() || looks_at_first_hits())) {
+		EXPECT_NE(direct && !looks_at_first_hits(), !is_timed());
+		EXPECT_STREQ(is_timed() ? "direct" : "", via("load_cost"));
+		EXPECT_STREQ(is_timed() ? "direct" : "", via("put_cost"));
+		return;
+	}
+	EXPECT_TRUE(false) TH_LOG("not timed, and not looked at");
+}
+
+/* Neither a parameter that says no nor one that leaves a hook out touches the other hooks. */
+TEST_F(direct, hooks_time_nothing_that_is_not_wanted)
+{
+	NEEDS_TIMES;
+	guest_free(self->g);
+	self->g = NULL;
+	ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, watch_load("via=direct load_cost=0"));
+	EXPECT_STREQ("direct", via("vcpu_load"));
+	EXPECT_STREQ("", via("load_cost"));
+	EXPECT_STREQ("", via("put_cost"));
+	ASSERT_EQ(0, watch_unload_patiently());
+	ASSERT_EQ(0, watch_load("via=direct without=load_cost"));
+	EXPECT_STREQ("direct", via("vcpu_load"));
+	EXPECT_STREQ("", via("load_cost"));
+	EXPECT_STREQ("direct", via("put_cost"));
+	self->g = guest_new(1, 0);
+	ASSERT_NE(NULL, self->g);
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(20)));
+	EXPECT_EQ(~0ULL, watch_vcpu_stat(self->g, 0, "load_cost_ns"));
+	EXPECT_LT(0, watch_vcpu_stat(self->g, 0, "put_cost_ns"));
+}
+
+/* What the function graph tracer measured of these functions: nanoseconds of so many calls. */
+static int graphed(const char *const names[2], __u64 *ns, __u64 *nr)
+{
+	FILE *trace = fopen(TRACE, "re");
+	char line[256];
+	double us;
+
+	*ns = 0;
+	*nr = 0;
+	if (!trace)
+		return -errno;
+	while (fgets(line, sizeof(line), trace)) {
+		const char *at = strchr(line, ')');
+
+		if (!at || !(strstr(at, names[0]) || strstr(at, names[1])))
+			continue;
+		/* A mark for calls that took long is ahead of the number. */
+		at += 1 + strspn(at + 1, " $@*#!+");
+		if (sscanf(at, "%lf us", &us) == 1) {
+			*ns += us * 1000;
+			++*nr;
+		}
+	}
+	fclose(trace);
+	return 0;
+}
+
+/* Trace only these functions. */
+static int trace_by(const char *tracer, const char *functions)
+{
+	return machine_do(FILTER, functions) ?: machine_put(TRACER, tracer) ?:
+	       machine_do(TRACE, "0");
+}
+
+/* What ftrace has of KVM's function contains ours, which contains what ftrace has of a part. */
+TEST_F(direct, hooks_find_the_times_that_ftrace_finds)
+{
+	static const char *const all[] = { " kvm_arch_vcpu_load", " kvm_arch_vcpu_load" };
+	static const char *const part[] = { " svm_vcpu_load", " vmx_vcpu_load" };
+	__u64 ours, nr_ours, ns, nr, part_ns, part_nr;
+
+	NEEDS_VM(return, "it has the machine's functions traced");
+	NEEDS_TIMES;
+	ASSERT_EQ(0, machine_put(WATCH_TRACEFS "/options/funcgraph-tail", "1"));
+	ASSERT_EQ(0, trace_by("function_graph", "*_vcpu_load"));
+	ours = watch_vcpu_stat(self->g, 0, "load_cost_ns");
+	nr_ours = watch_vcpu_stat(self->g, 0, "loads");
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(200)));
+	ours = watch_vcpu_stat(self->g, 0, "load_cost_ns") - ours;
+	nr_ours = watch_vcpu_stat(self->g, 0, "loads") - nr_ours;
+	ASSERT_EQ(0, graphed(all, &ns, &nr));
+	ASSERT_EQ(0, graphed(part, &part_ns, &part_nr));
+	TH_LOG("%llu calls: %llu ns; by ftrace %llu and %llu, %llu ns, of which %llu in a part",
+	       nr_ours, ours, nr, part_nr, ns, part_ns);
+	EXPECT_LE(200, nr_ours);
+	ASSERT_EQ(nr_ours, nr);
+	ASSERT_EQ(nr_ours, part_nr);
+	EXPECT_LT(ours, ns);
+	EXPECT_GT(ours, part_ns);
+}
+
+/* Of each stack in the trace: does it reach from the function to the system call? */
+static int stacks(const char *function, int *nr, int *whole)
+{
+	FILE *trace = fopen(TRACE, "re");
+	bool in = false, has = false;
+	char line[256];
+
+	*nr = 0;
+	*whole = 0;
+	if (!trace)
+		return -errno;
+	while (fgets(line, sizeof(line), trace)) {
+		if (strstr(line, "<stack trace>")) {
+			in = true;
+			has = false;
+			++*nr;
+		}
+		has |= in && strstr(line, function);
+		if (in && has && strstr(line, "entry_SYSCALL_64")) {
+			++*whole;
+			in = false;
+		}
+	}
+	fclose(trace);
+	return 0;
+}
+
+/* The vendor's part of a load runs below the thunk: in a system call, and in the scheduler. */
+TEST_F(direct, stacks_are_whole_inside_of_load)
+{
+	static const char *const vendors[] = { "svm_vcpu_load", "vmx_vcpu_load" };
+	int nr, whole;
+
+	NEEDS_VM(return, "it has the machine's functions traced");
+	NEEDS_TIMES;
+	ASSERT_EQ(0, machine_put(STACKS, "1"));
+	ASSERT_EQ(0, trace_by("function", vendors[0]) && trace_by("function", vendors[1]));
+	ASSERT_EQ(0, guest_run(self->g, 0, work_out(20)));
+	ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 5));
+	ASSERT_EQ(0, stacks("kvmw_direct_load_cost", &nr, &whole));
+	EXPECT_LE(25, nr);
+	EXPECT_EQ(nr, whole);
+}
+
+/* Unloaded in the midst of loads and puts, in system calls and in the scheduler. */
+TEST_F_TIMEOUT(direct, hooks_go_while_vcpus_are_loaded_and_put, 300)
+{
+	struct guest *g;
+	int i;
+
+	NEEDS_TIMES;
+	guest_free(self->g);
+	self->g = guest_new(3, 0);
+	g = self->g;
+	ASSERT_NE(NULL, g);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, guest_pin(g, i, 0));
+	ASSERT_EQ(0, guest_start(g, 0, work_out(GUEST_FOREVER)));
+	ASSERT_EQ(0, guest_start(g, 1, work_spin()));
+	ASSERT_EQ(0, guest_start(g, 2, work_halt(GUEST_FOREVER, GUEST_WAKE_LAPIC, 300000)));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		ASSERT_EQ(0, watch_load("via=direct"));
+		usleep(20000);
+	}
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_vcpu_stat(g, 2, "load_cost_ns") != ~0ULL &&
+				     watch_vcpu_stat(g, 2, "load_cost_ns")));
+	EXPECT_EQ(1, watch_audit(g, NULL));
 }
 
 TEST_HARNESS_MAIN

@@ -83,7 +83,8 @@ NOKPROBE_SYMBOL(kvmw_kprobe_##name)
 
 /*
  * The same for a function from its entry to its return: @handler(ticks) is called at the
- * return. A vCPU's functions run with preemption off, so that is on the same CPU.
+ * return. A vCPU's functions run with preemption off, so that is on the same CPU. A thunk in
+ * direct.S calls kvmw_timed_<id>() instead, which is written out.
  */
 #define KVMW_RET_HANDLER(id, handler)						\
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs)	\

@@ -40,7 +40,11 @@ enum kvmw_hook_id {
 struct kvmw_handlers {
 	void	(*ftrace)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
 			  KVMW_FTRACE_REGS *fregs);
-	void	(*direct)(void);	/* called by the function's entry itself; not by C */
+	/*
+	 * Called by the function's entry itself; not by C. That of a return is of the entry's hook,
+	 * too: a function has one.
+	 */
+	void	(*direct)(void);
 	int	(*kprobe)(struct kprobe *kp, struct pt_regs *regs);
 	int	(*entry)(struct kretprobe_instance *ri, struct pt_regs *regs);
 	int	(*ret)(struct kretprobe_instance *ri, struct pt_regs *regs);
@@ -75,6 +79,7 @@ struct kvmw_hook {
 	const char	*via;
 	bool		off;		/* attached, but unreached or wrong: see attach.h, live.h */
 	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
+	void		(*thunk)(void);	/* that its function calls, via=direct; NULL: none */
 	int		direct_err;	/* why it is attached in another way than via=direct */
 	unsigned long	addr;		/* of the function */
 	const struct kvmw_handlers *hit_by;	/* by kprobe, or as a rare one, at first: live.h */

@@ -214,13 +214,52 @@ static bool wants_direct(void)
 	return !strcmp(via, "direct");
 }
 
+/* Measure the time inside functions? By direct calls also if nobody has said. */
+#define NOT_SAID	-1
+static int load_cost = NOT_SAID;
+module_param(load_cost, bint, 0444);
+MODULE_PARM_DESC(load_cost, "measure KVM's load and put functions (default: if via=direct can)");
+
+/* Has @hook the function of @timer, which is to be timed? */
+static bool may_time(const struct kvmw_hook *timer, const struct kvmw_hook *hook)
+{
+	return timer->on.ret && timer->on.direct && timer->trust >= KVMW_TESTED &&
+	       !(kvmw_hooks_left_out & BIT_ULL(timer - kvmw_hooks)) &&
+	       !strcmp(timer->symbol, hook->symbol);
+}
+
+/*
+ * A thunk that also times calls KVM's function itself. Only tests can show that the function has no
+ * arguments on the stack, whatever its types say, and that it does not sleep.
+ */
+static void (*thunk_of(const struct kvmw_hook *hook))(void)
+{
+	const struct kvmw_hook *timer;
+
+	if (load_cost && !hook->untried)
+		for (timer = kvmw_hooks; timer < kvmw_hooks + KVMW_NR_HOOKS; timer++)
+			if (may_time(timer, hook))
+				return timer->on.direct;
+	return hook->on.direct;
+}
+
+static bool timed_directly(const struct kvmw_hook *timer)
+{
+	const struct kvmw_hook *hook;
+
+	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++)
+		if (hook->thunk && hook->thunk == timer->on.direct)
+			return true;
+	return false;
+}
+
 /*
  * The kernel makes no direct calls PERMANENT, but refuses to switch ftrace off while any ops is:
  * rare_ops.
  */
 static int attach_direct(struct kvmw_hook *hook)
 {
-	const unsigned long thunk = (unsigned long)hook->on.direct;
+	void (*thunk)(void) = thunk_of(hook);
 	int err;
 
 	if (!thunk)
@@ -230,19 +269,27 @@ static int attach_direct(struct kvmw_hook *hook)
 	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 	if (err)
 		return err;
-	err = kvmw_direct_register(&hook->ops, thunk);
+	err = kvmw_direct_register(&hook->ops, (unsigned long)thunk);
 	if (err)
 		kvmw_ftrace_free_filter(&hook->ops);
+	else
+		hook->thunk = thunk;
 	return err;
 }
 
+/*
+ * Tasks leave a thunk without sleeping. Those of load and put run with preemption off: in
+ * vcpu_load() and vcpu_put(), and in the scheduler, also when a task goes to sleep. So KVM's
+ * function that such a thunk calls has returned to it after a grace period of RCU.
+ */
 static void detach_direct(struct kvmw_hook *hook)
 {
-	kvmw_direct_unregister(&hook->ops, (unsigned long)hook->on.direct);
-	/* Tasks leave a thunk without sleeping. */
+	kvmw_direct_unregister(&hook->ops, (unsigned long)hook->thunk);
 	synchronize_rcu_tasks();
+	synchronize_rcu();
 	kvmw_ftrace_free_filter(&hook->ops);
 	memset(&hook->ops, 0, sizeof(hook->ops));
+	hook->thunk = NULL;
 }
 
 void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)
@@ -310,15 +357,21 @@ static int attach_kprobe(struct kvmw_hook *hook)
 
 /* --- returns --------------------------------------------------------------- */
 
-static bool load_cost;
-module_param(load_cost, bool, 0444);
-MODULE_PARM_DESC(load_cost, "measure how long KVM's load and put functions take (default off)");
+static void attached(struct kvmw_hook *hook, const char *how)
+{
+	hook->via = how;
+	hook->target = hook->symbol;
+}
 
 static int attach_ret(struct kvmw_hook *hook)
 {
 	int err;
 
-	if (!load_cost) {
+	if (timed_directly(hook)) {
+		attached(hook, "direct");
+		return 0;
+	}
+	if (load_cost <= 0) {
 		strscpy(hook->reason, "not asked for: load kvmwatch with load_cost=1",
 			sizeof(hook->reason));
 		return -ENOENT;
@@ -334,8 +387,7 @@ static int attach_ret(struct kvmw_hook *hook)
 			 hook->symbol, err);
 		return err;
 	}
-	hook->via = "kretprobe";
-	hook->target = hook->symbol;
+	attached(hook, "kretprobe");
 	kvmw_hook_set_off(hook, !kprobe_armed(&hook->rp.kp));
 	return 0;
 }
@@ -363,12 +415,6 @@ bool kvmw_func_works(void)
 	if (strcmp(via, "kprobe") && ftrace_works())
 		return true;
 	return strcmp(via, "ftrace") && kprobes_work();
-}
-
-static void attached(struct kvmw_hook *hook, const char *how)
-{
-	hook->via = how;
-	hook->target = hook->symbol;
 }
 
 /* Judged by the error, as hooks may work again by now. */
@@ -496,7 +542,7 @@ void kvmw_func_detach_all(void)
 			unregister_kretprobe(&hook->rp);
 		else if (!strcmp(hook->via, "kprobe"))
 			kprobes[nr++] = &hook->kp;
-		else if (!strcmp(hook->via, "direct"))
+		else if (hook->thunk)
 			detach_direct(hook);
 		else if (!hook->rare && hook->ops.func)
 			ops_unregister(&hook->ops);

@@ -7,7 +7,7 @@
  * TP(id, help, arguments, tracepoint) for tracepoints. Functions that are called often
  * get what it takes to make a hit cheap. Those that are not share it, which makes
  * kvmwatch quicker to load and unload; a hit looks for its row from the last one upward, three
- * instructions for each. Returns are dear, so they wait to be asked for.
+ * instructions for each. Returns are dear but by direct calls, so they wait to be asked for.
  *
  * A function row names the symbols that mean the same on different kernels, the
  * newest first; the first that kvm.ko has is taken, under exactly that name. Its

@@ -9,6 +9,7 @@
 #include <asm/asm-offsets.h>
 #include <asm/frame.h>
 #include <asm/nospec-branch.h>
+#include <asm/unwind_hints.h>
 
 /* Kernels that count calls (from 6.2 on, where asked to) must count that from the entry. */
 #ifndef CALL_DEPTH_ACCOUNT
@@ -37,7 +38,7 @@
 .endm
 
 /* @callback has the parameters KVMW_FTRACE_ARGS, and uses the second and the fourth. */
-.macro thunk callback
+.macro hit callback
 	CALL_DEPTH_ACCOUNT
 	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp
@@ -48,11 +49,56 @@
 	movq	(%rsi), %rsi
 	movq	%rsp, %rcx
 	call	\callback
-	each_argument restore
+.endm
+
+.macro drop_frame
 	addq	$PTREGS_SIZE, %rsp
 	FRAME_END
+.endm
+
+.macro thunk callback
+	hit	\callback
+	each_argument restore
+	drop_frame
 	RET
 .endm
+
+/*
+ * The same, and it times the function: it has that run below itself and return to it, tells @done
+ * of the TSC before, and returns in its place. A function whose types lie may return something.
+ * Stacks are whole: unwinders find this frame, then the function's entry, then its caller. No
+ * function with arguments on the stack may come here, nor one that sleeps: see detach_direct().
+ */
+.macro timing_thunk callback done
+	hit	\callback
+	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	movq	%rax, pt_regs_bx(%rsp)
+	each_argument restore
+	call	kvmw_direct_go_on
+	movq	pt_regs_bx(%rsp), %rdi
+	save	%rax pt_regs_bx
+	save	%rdx pt_regs_dx
+	call	\done
+	restore	%rax pt_regs_bx
+	restore	%rdx pt_regs_dx
+	drop_frame
+	/* The entry went on already: what is left is where the function returns to. */
+	addq	$8, %rsp
+	UNWIND_HINT_FUNC
+	RET
+.endm
+
+/*
+ * Go on behind the entry that called the thunk, where no ENDBR is. On the stack are the thunk's
+ * return address, its frame, and where the entry goes on.
+ */
+SYM_FUNC_START_LOCAL(kvmw_direct_go_on)
+	pushq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp)
+	UNWIND_HINT_FUNC
+	RET
+SYM_FUNC_END(kvmw_direct_go_on)
 
 SYM_FUNC_START(kvmw_direct_spte_change)
 	thunk kvmw_ftrace_spte_change
@@ -73,3 +119,11 @@ SYM_FUNC_END(kvmw_direct_vcpu_load)
 SYM_FUNC_START(kvmw_direct_vcpu_put)
 	thunk kvmw_ftrace_vcpu_put
 SYM_FUNC_END(kvmw_direct_vcpu_put)
+
+SYM_FUNC_START(kvmw_direct_load_cost)
+	timing_thunk kvmw_ftrace_vcpu_load kvmw_timed_load_cost
+SYM_FUNC_END(kvmw_direct_load_cost)
+
+SYM_FUNC_START(kvmw_direct_put_cost)
+	timing_thunk kvmw_ftrace_vcpu_put kvmw_timed_put_cost
+SYM_FUNC_END(kvmw_direct_put_cost)

@@ -24,7 +24,9 @@ void kvmw_direct_##id(void);							\
 const char *kvmw_check_##id(const struct pt_regs *regs);
 #define KVMW_DECLARE_RET(id, ...)						\
 int kvmw_entry_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
-int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);
+int kvmw_return_##id(struct kretprobe_instance *ri, struct pt_regs *regs);	\
+void kvmw_direct_##id(void);							\
+void kvmw_timed_##id(u64 since);
 #define KVMW_DECLARE_TP(...)
 KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_RARE, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)

@@ -24,7 +24,7 @@
 #define HOT_ROW(id, ...)							\
 	[KVMW_HOOK_##id] = HOT_HANDLERS(id),
 #define RET_ROW(id, ...)							\
-	[KVMW_HOOK_##id] = { .entry = kvmw_entry_##id, .ret = kvmw_return_##id },
+	[KVMW_HOOK_##id] = { .entry = kvmw_entry_##id, .ret = kvmw_return_##id, DIRECT(id) },
 #define TP_ROW(id, ...)								\
 	[KVMW_HOOK_##id] = { .tp = kvmw_tp_##id },
 #define MORE_ROW(id, ...)							\

@@ -248,32 +248,87 @@ KVMW_PINNED_HANDLER(vcpu_put, on_vcpu_put);
 
 /* --- cost of loads and puts ------------------------------------------------ */
 
-static __always_inline void on_load_return(u64 ticks)
+static __always_inline void count_load(struct kvmw_vcpu *vcpu, u64 ticks)
 {
-	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.vcpu);
-
-	if (!vcpu)
-		return;
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_add(vcpu, load_cost_ns, ticks);
 	kvmw_hist(vcpu, load_cost_hist, ticks);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-static __always_inline void on_put_return(u64 ticks)
+static __always_inline void count_put(struct kvmw_vcpu *vcpu, u64 ticks)
 {
-	struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.leaving);
-
-	if (!vcpu)
-		return;
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_add(vcpu, put_cost_ns, ticks);
 	kvmw_hist(vcpu, put_cost_hist, ticks);
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
+static __always_inline void on_load_return(u64 ticks)
+{
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+
+	if (vcpu)
+		count_load(vcpu, ticks);
+}
+
+static __always_inline void on_put_return(u64 ticks)
+{
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.leaving);
+
+	if (vcpu)
+		count_put(vcpu, ticks);
+}
+
 KVMW_RET_HANDLER(load_cost, on_load_return);
 KVMW_RET_HANDLER(put_cost, on_put_return);
+
+/*
+ * The thunk has read the TSC. Where that is no clock, the stretch begins where the hit of the load
+ * or put took the time.
+ */
+static u64 ticks_since_hit(const struct kvmw_vcpu *vcpu)
+{
+	return kvmw_ticks(kvmw_now_slow(), vcpu->since);
+}
+
+static noinline void load_without_tsc(struct kvmw_vcpu *vcpu)
+{
+	count_load(vcpu, ticks_since_hit(vcpu));
+}
+
+static noinline void put_without_tsc(struct kvmw_vcpu *vcpu)
+{
+	count_put(vcpu, ticks_since_hit(vcpu));
+}
+
+void notrace kvmw_timed_load_cost(u64 since)
+{
+	u64 ticks = kvmw_ticks(rdtsc(), since);
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+
+	kvmw_hit(KVMW_HOOK_load_cost);
+	if (unlikely(!vcpu))
+		return;
+	if (kvmw_clock_is_tsc())
+		count_load(vcpu, ticks);
+	else
+		load_without_tsc(vcpu);
+}
+
+void notrace kvmw_timed_put_cost(u64 since)
+{
+	u64 ticks = kvmw_ticks(rdtsc(), since);
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.leaving);
+
+	kvmw_hit(KVMW_HOOK_put_cost);
+	if (unlikely(!vcpu))
+		return;
+	if (kvmw_clock_is_tsc())
+		count_put(vcpu, ticks);
+	else
+		put_without_tsc(vcpu);
+}
 
 /* --- halts ----------------------------------------------------------------- */
 

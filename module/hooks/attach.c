@@ -184,6 +184,13 @@ static void attach_one(enum kvmw_hook_id id, struct module *kvm)
 		attach_func(hook);
 }
 
+/* Does a hit come before the VM is off KVM's list, and for each VM? Kprobes may miss one. */
+static bool tells_ends(const struct kvmw_hook *vm_destroy)
+{
+	return !strcmp(vm_destroy->via, "ftrace") &&
+	       !strcmp(vm_destroy->symbol, KVMW_SYM_DESTROY);
+}
+
 static void attach_resolved(struct module *kvm)
 {
 	const char *unfit = kvmw_kvm_unfit();
@@ -216,7 +223,7 @@ static void attach_resolved(struct module *kvm)
 	}
 	/* Since the same release as this function */
 	kvmw_kvm.marks_alone = kvmw_symbol_addr(KVMW_SYM_MARKS_ALONE);
-	kvmw_kvm.ends_told = !strcmp(kvmw_hooks[KVMW_HOOK_vm_destroy].via, "ftrace");
+	kvmw_kvm.ends_told = tells_ends(&kvmw_hooks[KVMW_HOOK_vm_destroy]);
 	/* From now on VMs have records, and hits are counted. */
 	WRITE_ONCE(kvmw_hooks_attached, attached);
 	events->attached();

@@ -43,7 +43,7 @@ struct kvmw_kvm_syms {
 	void			*vm_release;	/* kvm_vm_release() */
 	void			*vcpu_release;	/* kvm_vcpu_release() */
 	bool			marks_alone;	/* kept without a vCPU, in the bitmap */
-	bool			ends_told;	/* no VM can end without a hit, says ftrace */
+	bool			ends_told;	/* no VM leaves vm_list without a hit before */
 };
 
 extern struct kvmw_kvm_syms kvmw_kvm;

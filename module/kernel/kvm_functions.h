@@ -112,6 +112,8 @@
 /* --- other symbols of kvm.ko ------------------------------------------------- */
 
 #define KVMW_SYM_LOCK		"kvm_lock"
+/* Takes a VM off the list, unless the compiler has put it into its caller. */
+#define KVMW_SYM_DESTROY	"kvm_destroy_vm"
 #define KVMW_SYM_VM_LIST	"vm_list"
 #define KVMW_SYM_VM_RELEASE	"kvm_vm_release"
 #define KVMW_SYM_VCPU_RELEASE	"kvm_vcpu_release"

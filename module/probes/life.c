@@ -58,7 +58,10 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 	trace_kvmwatch_vm_create(vm);
 }
 
-/* kvm_destroy_vm(kvm): the VM has no user; KVM will free its leaves and vCPUs. */
+/*
+ * kvm_destroy_vm(kvm), or kvm_arch_pre_destroy_vm(kvm): the VM has no user; KVM will free its
+ * leaves and vCPUs.
+ */
 static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned long caller)
 {
 	struct kvmw_vm *vm = kvmw_vm_find((void *)KVMW_ARG1(regs));

@@ -19,6 +19,8 @@
 #define KVMW_FUNCTION_RULES(RULE)						\
 	RULE(vm_init, plain, "kvm_arch_init_vm", "int (struct kvm *kvm, unsigned long type)") \
 	RULE(vm_destroy, plain, "kvm_destroy_vm", "void (struct kvm *kvm)")	\
+	/* Which it calls behind the list of VMs, and ahead of all that it frees. */ \
+	RULE(vm_destroy, plain, "kvm_arch_pre_destroy_vm", "void (struct kvm *kvm)") \
 	RULE(vm_free, plain, "kvm_arch_free_vm", "void (struct kvm *kvm)")	\
 	RULE(vcpu_create, plain, "kvm_arch_vcpu_create", "int (struct kvm_vcpu *vcpu)") \
 	RULE(vcpu_created, plain, "kvm_arch_vcpu_postcreate",			\

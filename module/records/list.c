@@ -71,7 +71,7 @@ void kvmw_absorb_locked(void)
 
 /*
  * Show a VM whose creation has succeeded. RCU keeps the dentry of its debugfs directory while we
- * read the name: kvm_destroy_vm() removes that directory first.
+ * read the name, if the VM has users: kvm_destroy_vm() removes the directory when it has none.
  */
 static void show_vm(struct kvmw_vm *vm)
 {
@@ -83,7 +83,7 @@ static void show_vm(struct kvmw_vm *vm)
 	if (kvmw_complete(kvm)) {
 		rcu_read_lock();
 		dentry = READ_ONCE(kvm->debugfs_dentry);
-		if (!IS_ERR_OR_NULL(dentry) && !READ_ONCE(vm->dying))
+		if (!IS_ERR_OR_NULL(dentry) && refcount_read(&kvm->users_count))
 			strscpy(vm->name, dentry->d_name.name, sizeof(vm->name));
 		else
 			snprintf(vm->name, sizeof(vm->name), "%d-vm%llu", vm->tgid, vm->obj.id);

@@ -102,6 +102,7 @@ lie "without the function that ends a VM, leaves are proven all the same" \
 lie "an event with other arguments is seen" "exit=unavailable" -DEXIT4
 
 kvm kvm.ko
+lie "what it calls tells of the end, too" "" -DDESTROYED -DPREDESTROY
 check "$tmp/kvm.ko" "$tmp/vmlinux"
 [ "$status" = 0 ]
 case_is $? "it ends with 0 when nothing is unavailable"

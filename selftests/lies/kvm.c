@@ -168,6 +168,9 @@ int kvm_arch_init_vm(struct kvm *kvm, unsigned long type) { return type && kvm; 
 #define kvm_destroy_vm kvm_vm_release
 #endif
 static noinline void kvm_destroy_vm(struct kvm *kvm) { sink += (long)kvm; }
+#ifdef PREDESTROY
+void kvm_arch_pre_destroy_vm(struct kvm *kvm) { sink += (long)kvm; }
+#endif
 void kvm_arch_free_vm(struct kvm *kvm) { sink += (long)kvm; }
 int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu) { return !vcpu; }
 void kvm_arch_vcpu_postcreate(struct kvm_vcpu *vcpu) { sink += (long)vcpu; }

@@ -70,15 +70,23 @@ static size_t change_opcode(const __u8 *at, size_t left, struct kvmw_change *cha
 	switch (at[0]) {
 	case 0x01:	/* add */
 	case 0x29:	/* sub */
-	case 0x81:	/* add and others, of a number */
-	case 0x83:
 	case 0x87:	/* xchg */
-	case 0xff:	/* inc, dec */
 		return 1;
+	case 0x81:	/* add and others, of a number; but a comparison is never locked */
+	case 0x83:
+		return (at[1] >> 3 & 7) != 7;
+	case 0xff:	/* inc, dec */
+		return (at[1] >> 3 & 7) < 2;
 	case 0x0f:	/* xadd, cmpxchg */
 		return at[1] == 0xc1 || at[1] == 0xb1 ? 2 : 0;
 	}
 	return 0;
+}
+
+/* KVM counts by adding. What exchanges values, at an index, is a bitmap such as a dirty log's. */
+static bool adds(const __u8 *opcode)
+{
+	return opcode[0] == 0x0f ? opcode[1] == 0xc1 : opcode[0] != 0x87;
 }
 
 static void find_constant(const __u8 *opcode, const __u8 *behind, size_t left,
@@ -87,7 +95,7 @@ static void find_constant(const __u8 *opcode, const __u8 *behind, size_t left,
 	unsigned int what = opcode[1] >> 3 & 7;
 
 	if (opcode[0] == 0xff) {
-		change->constant = what < 2;
+		change->constant = true;
 		change->by = what ? -1 : 1;
 		return;
 	}
@@ -119,8 +127,10 @@ static bool is_change(const __u8 *at, size_t left, __u32 offset, unsigned int nr
 	at += 2;
 	left -= 2;
 	opcode = change_opcode(at, left, change);
-	if (!opcode || !operand_at(at + opcode, left - opcode, &operand) ||
-	    !is_counter(&operand, offset, nr))
+	if (!opcode || !operand_at(at + opcode, left - opcode, &operand))
+		return false;
+	operand.folded &= adds(at);
+	if (!is_counter(&operand, offset, nr))
 		return false;
 	find_constant(at, at + opcode + operand.length, left - opcode - operand.length, change);
 	return true;

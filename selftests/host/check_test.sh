@@ -85,6 +85,9 @@ lie "arguments in another order are seen" "$pages" -DLEVELFIRST
 lie "an argument of another type is seen" "$pages" -DROLE
 lie "a copy of a hooked function is found by what it counts" "$pages" -DCOPY
 lie "a copy is found with the counter's place in the index" "$pages" -DCOPY -DFOLDED
+lie "an exchange at an index is a bitmap's" "" -DEXCHANGES
+lie "a comparison behind what looks like a lock is none" "" -DCOMPARES
+lie "one in the counts is found" "$pages" -DEXCHANGES_PAGES
 lie "who adds 512 and splits nothing is found" "$pages" -DBULK
 lie "KVM that counts no leaves proves nothing" "$pages" -DUNCOUNTED
 lie "a member that has moved is seen" "$pages" -DMOVED
@@ -99,10 +102,10 @@ lie "a function that the compiler changed is not taken" "log_get=unavailable" -D
 lie "a function that was put into its caller is missing" "log_get=unavailable" -DINLINED
 lie "without the function that ends a VM, leaves are proven all the same" \
 	"vm_destroy=unavailable" -DDESTROYED
+lie "what it calls tells of the end, too" "" -DDESTROYED -DPREDESTROY
 lie "an event with other arguments is seen" "exit=unavailable" -DEXIT4
 
 kvm kvm.ko
-lie "what it calls tells of the end, too" "" -DDESTROYED -DPREDESTROY
 check "$tmp/kvm.ko" "$tmp/vmlinux"
 [ "$status" = 0 ]
 case_is $? "it ends with 0 when nothing is unavailable"

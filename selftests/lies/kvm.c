@@ -384,10 +384,35 @@ void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *kvm, struct kvm_memory_
 	sink += gfn_offset + mask + slot->base_gfn + (long)kvm;
 }
 
+/* Ways to look at or change one of many numbers, at an index: of a bitmap, and of the VM's. */
+#ifdef EXCHANGES
+static noinline void at_index(u64 *words, long index, u64 old)
+{
+	asm volatile("lock cmpxchg %0, (%1,%2,8)" : "+r" (sink) : "r" (words), "r" (index),
+		     "a" (old) : "memory");
+}
+#elif defined(COMPARES)
+/* The last byte of the first instruction is what a locked one begins with. */
+static noinline void at_index(u64 *words, long index, u64 old)
+{
+	asm volatile("movslq %%eax, %%rsi\n cmpq $0, (%0,%%rsi,8)"
+		     : : "r" (words), "a" (index), "r" (old) : "rsi", "cc");
+}
+#elif defined(EXCHANGES_PAGES)
+static noinline void at_index(struct kvm *kvm, long index, u64 old)
+{
+	asm volatile("lock cmpxchg %0, %c3(%1,%2,8)" : "+r" (sink) : "r" (kvm), "r" (index),
+		     "i" (__builtin_offsetof(struct kvm, stat.pages)), "a" (old) : "memory");
+}
+#endif
+
 /* Types that are only pointed to are not described. */
 struct kvm_mmu_page a_page;
 
 void *everything[] = {
+#if defined(EXCHANGES) || defined(EXCHANGES_PAGES) || defined(COMPARES)
+	at_index,
+#endif
 	kvm_destroy_vm, __rmap_add, mmu_spte_clear_track_bits, tdp_mmu_split_huge_page,
 	kvm_clear_dirty_log_protect
 };

@@ -21,8 +21,8 @@ VM_KDIR	= $(eval VM_KDIR := $(shell KERNEL='$(KERNEL)' $(VM)/kernel-headers))$(V
 # never touches those of another. It has links to our sources; kbuild adds the rest.
 release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h 2>/dev/null)
 objects	= $(CURDIR)/build/$(call release,$(1))
-# A kernel that clang built needs modules that clang built. Its configuration says so.
-llvm	= $(shell grep -qs '^CONFIG_CC_IS_CLANG=y' $(1)/include/config/auto.conf && echo LLVM=1)
+# A kernel that clang built needs modules that clang built.
+llvm	= $(shell module/kernel/llvm.sh $(1))
 sources	= find Kbuild module include
 define link_sources
 @mkdir -p $(1)

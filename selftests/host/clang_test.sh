@@ -1,6 +1,6 @@
 #!/bin/bash
-# The module is built with the kernel's compiler: make and dkms pass LLVM=1 if the kernel of the
-# headers was built by clang, and otherwise do not.
+# The module is built with the kernel's compiler: make and dkms pass LLVM=-VERSION, or LLVM=1 if no
+# clang has that name, if the kernel of the headers was built by clang, and otherwise do not.
 # shellcheck source=cases.sh
 . "$(dirname "$0")/cases.sh"
 
@@ -11,7 +11,8 @@ trap 'rm -rf "$tmp"' EXIT
 headers() {
 	mkdir -p "$tmp/$1/include/generated" "$tmp/$1/include/config"
 	echo "#define UTS_RELEASE \"9.9.9-$1\"" >"$tmp/$1/include/generated/utsrelease.h"
-	echo "CONFIG_CC_IS_${2}=y" >"$tmp/$1/include/config/auto.conf"
+	printf 'CONFIG_CC_IS_%s=y\nCONFIG_CLANG_VERSION=%s\n' "$2" "$3" \
+		>"$tmp/$1/include/config/auto.conf"
 	# shellcheck disable=SC2016 # for make
 	printf '%%:\n\techo told $@ LLVM=$(LLVM)\n' >"$tmp/$1/Makefile"
 }
@@ -35,17 +36,28 @@ told_by_dkms() {
 	grep -qE "^told modules LLVM=$2\$" "$tmp/log"
 }
 
-headers by-clang CLANG
-headers by-gcc GCC
-echo "1..6"
-told_by_make by-clang module modules 1
-case_is $? "make builds with clang for a kernel that clang built"
+# A clang whose name has its version, which no distribution has.
+mkdir "$tmp/bin"
+printf '#!/bin/sh\n' >"$tmp/bin/clang-97"
+chmod +x "$tmp/bin/clang-97"
+PATH=$PATH:$tmp/bin
+
+headers by-clang CLANG 970102
+headers by-other CLANG 980102
+headers by-gcc GCC 0
+echo "1..8"
+told_by_make by-clang module modules -97
+case_is $? "make builds with that clang for a kernel that clang built"
+told_by_make by-other module modules 1
+case_is $? "make builds with the usual clang if that one is not there"
 told_by_make by-gcc module modules ""
 case_is $? "make builds with gcc for a kernel that gcc built"
-told_by_make by-clang install modules_install 1
+told_by_make by-clang install modules_install -97
 case_is $? "make install passes it, too"
-told_by_dkms by-clang 1
-case_is $? "dkms builds with clang for a kernel that clang built"
+told_by_dkms by-clang -97
+case_is $? "dkms builds with that clang for a kernel that clang built"
+told_by_dkms by-other 1
+case_is $? "dkms builds with the usual clang if that one is not there"
 told_by_dkms by-gcc ""
 case_is $? "dkms builds with gcc for a kernel that gcc built"
 [ ! -e "$top/build/9.9.9-by-clang" ]

@@ -79,7 +79,7 @@ static int listen_path(struct listeners *listeners, const char *path)
 	char *copy;
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return complain(path, "the path of a socket has 1 to %zu bytes",
+		return complain("unix", "the path of a socket has 1 to %zu bytes",
 				sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

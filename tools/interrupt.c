@@ -10,7 +10,7 @@
 #include "repeat.h"
 
 #define NSEC_PER_SEC	1000000000ULL
-#define CHUNK_NS	50000000ULL
+#define CHUNK_NS	500000000ULL
 #define UNBLOCK_US	500000
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -93,7 +93,10 @@ bool interrupted(void)
 	return __atomic_load_n(&noted, __ATOMIC_RELAXED);
 }
 
-/* Sleep in short pieces: a signal between the check and the sleep does not interrupt the sleep. */
+/*
+ * Sleep in pieces: a signal between the check and the sleep does not interrupt the sleep. That is
+ * rare, so the pieces are long: each one wakes a CPU.
+ */
 void interrupt_sleep_until(__u64 ns)
 {
 	struct timespec ts;

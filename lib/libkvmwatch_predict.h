@@ -119,7 +119,8 @@ struct kvmwatch_part {
  * @growth:	pages a second by which @data_pages grow while the first pass goes on; below 0: by
  *		which they become zero pages
  * @bandwidth:	bytes a second that QEMU may send (max-bandwidth)
- * @link:	bytes a second that the link takes; 0: unknown, and taken to be @bandwidth
+ * @link:	bytes a second that the link takes; 0: unknown, and drawn for each run between
+ *		@bandwidth and ten Gbit/s, nearer to the latter
  * @downtime:	seconds of pause that QEMU may plan for (downtime-limit)
  * @device:	seconds of pause that are not RAM: stop, devices' state, start on the other side
  * @setup:	seconds before the first page is sent

@@ -234,6 +234,7 @@ struct plans {
  * @again:	the same of whether what is left is dirtied again
  * @always:	pages that are dirtied in any case, or NULL
  * @tail:	factor of what is dirtied in the part of RAM that comes last
+ * @link:	0 to 1: how fast the link is, if that is unknown
  * @shrink:	share of the first pass in which pages with data become zero pages, if they do
  * @zero:	share of what is dirtied that is zero when it is sent
  * @zero_page:	factor of the time that a zero page takes
@@ -252,6 +253,7 @@ struct chance {
 	double order;
 	double again;
 	double tail;
+	double link;
 	double shrink;
 	double zero;
 	double zero_page;

@@ -629,10 +629,31 @@ static bool gives_up(const struct state *s)
 	return s->look - s->tried > plan->max_looks || s->again > plan->max_again;
 }
 
+/*
+ * If nobody says how fast the link is, it is faster than what QEMU may send, as a rule, up to ten
+ * Gbit/s. More bandwidth never draws a slower one.
+ */
+#define FAST_LINK	1.25e9
+
+static void draw_link(struct plan *plan, struct kvmwatch_predict_input *in, double even)
+{
+	*in = *plan->in;
+	in->link = in->bandwidth * pow(fmax(FAST_LINK / in->bandwidth, 1), sqrt(even));
+	plan->in = in;
+	plan->whole = speed_of(in, 0);
+}
+
 void migrate(const struct plan *plan, const struct chance *chance, struct outcome *outcome)
 {
 	struct state s = { .plan = plan, .chance = chance };
+	struct kvmwatch_predict_input in;
+	struct plan drawn;
 
+	if (plan->in->link <= 0) {
+		drawn = *plan;
+		draw_link(&drawn, &in, chance->link);
+		s.plan = plan = &drawn;
+	}
 	begin(&s);
 	while (!may_stop(&s)) {
 		if (gives_up(&s)) {

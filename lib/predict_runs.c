@@ -32,6 +32,7 @@ enum {
 	DRAW_AGAIN,
 	DRAW_CYCLES,		/* from here on, one for each cycle */
 	DRAW_SHRINK = DRAW_CYCLES + KVMWATCH_PREDICT_MAX_CYCLES,
+	DRAW_LINK,
 };
 
 /* Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014 (its finalizer) */
@@ -150,6 +151,7 @@ static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *
 		chance->order = 2 * draw_even(key, DRAW_WHICH) - 1;
 		chance->again = 2 * draw_even(key, DRAW_AGAIN) - 1;
 	}
+	chance->link = draw_even(key, DRAW_LINK);
 	chance->shrink = draw_even(key, DRAW_SHRINK);
 	chance->zero = draw_zero(in, draw_bell(key, DRAW_ZERO));
 	chance->zero_page = exp(ZERO_PAGE_ERROR * draw_bell(key, DRAW_ZERO_PAGE));

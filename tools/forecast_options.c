@@ -120,7 +120,7 @@ const struct opt opt_live = {
 };
 
 const struct opt opt_link = {
-	'l', "link", "BYTES", "what the link takes in a second, if that is more than --bandwidth",
+	'l', "link", "BYTES", "what the link takes in a second; else a guess up to ten Gbit/s",
 	set_link
 };
 

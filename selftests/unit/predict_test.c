@@ -301,6 +301,32 @@ TEST(pages_that_become_zero_before_they_are_sent_cost_their_headers)
 	free(m);
 }
 
+/* A limit is below what the link takes, as a rule; how far, nobody knows who does not say it. */
+TEST(unknown_link_is_faster_than_the_limit)
+{
+	struct measured *m = measure(&(struct guest) { .pages = 1000, .rate = 1e5 });
+	struct kvmwatch_prediction slow, unknown, fast;
+
+	m->in.link = m->in.bandwidth;
+	slow = predict(&m->in);
+	m->in.link = 10e9;
+	fast = predict(&m->in);
+	m->in.link = 0;
+	unknown = predict(&m->in);
+	EXPECT_LT(fabs(slow.pause - 1000 * SENT / (16 * MIB)), 0.002);
+	EXPECT_LT(fast.pause, unknown.pause);
+	EXPECT_LT(unknown.pause, slow.pause / 4);
+	EXPECT_LT(slow.pause / 3, unknown.pause_high);
+	EXPECT_EQ(KVMWATCH_CONVERGES, unknown.verdict);
+	/* Where it may send all that there is, that is the link. */
+	m->in.bandwidth = 10e9;
+	unknown = predict(&m->in);
+	m->in.link = 10e9;
+	fast = predict(&m->in);
+	EXPECT_EQ(fast.pause, unknown.pause);
+	free(m);
+}
+
 /* --- Needs --------------------------------------------------------------- */
 
 TEST(hot_set_needs_the_downtime_that_it_takes)

@@ -48,6 +48,7 @@ static void print_help(void)
 	      "did. Then stay, idle, until a signal or the time given.\n"
 	      "\n"
 	      "  -name NAME          name of the guest, as with qemu (default: demo)\n"
+	      "  -qmp CHARDEV        where somebody else serves a monitor, as with qemu\n"
 	      "  --vcpus N           vCPUs, 1 to 8 (1)\n"
 	      "  --rounds N          how often to do all of the following (1)\n"
 	      "  --pages-4k N        write to N pages of 4K memory (4096)\n"
@@ -284,6 +285,7 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "name", required_argument, NULL, 'n' },
+		{ "qmp", required_argument, NULL, 'q' },
 		{ "vcpus", required_argument, NULL, 'v' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "pages-4k", required_argument, NULL, '4' },
@@ -307,6 +309,8 @@ static int parse(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'n':
 			o->name = optarg;
+			break;
+		case 'q':
 			break;
 		case 'v':
 			err = parse_number(optarg, GUEST_MAX_VCPUS, &o->vcpus);

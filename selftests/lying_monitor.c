@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A QMP monitor that lies: lying_monitor SOCKET [COMMAND ANSWER]...
+ * A QMP monitor that lies: lying_monitor SOCKET [COMMAND ANSWER]... [-- PROGRAM NAME ARG...]
  *
  * It listens on SOCKET, and answers like QEMU, but to each COMMAND with ANSWER, which is JSON, or
  *	@never	no answer
@@ -9,6 +9,9 @@
  *	@events	it sends events without end
  *	@long	a text of 64 MiB
  * Of two answers to a command, the later counts. It runs until a signal ends it.
+ *
+ * With PROGRAM, it becomes that program, called by NAME, and a child answers until that ends. So
+ * whoever connects finds that the program listens.
  */
 #include <err.h>
 #include <signal.h>
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -121,10 +125,37 @@ static void serve(int fd, char **more)
 	close(fd);
 }
 
+/* End the answers at "--"; returns what follows it, or NULL. */
+static char **split(char **more)
+{
+	for (; *more; more++) {
+		if (!strcmp(*more, "--")) {
+			*more = NULL;
+			return more + 1;
+		}
+	}
+	return NULL;
+}
+
+/* Returns in a child, which dies with the program. */
+static void become(char **program)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		err(1, "fork");
+	if (child) {
+		execvp(program[0], program + 1);
+		err(1, "%s", program[0]);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+	char **program;
 
 	if (argc < 2 || strlen(argv[1]) + sizeof(".new") > sizeof(address.sun_path))
 		errx(2, "usage: lying_monitor SOCKET [COMMAND ANSWER]...");
@@ -135,6 +166,9 @@ int main(int argc, char **argv)
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 1) ||
 	    rename(address.sun_path, argv[1]))
 		err(1, "%s", argv[1]);
+	program = split(argv + 2);
+	if (program)
+		become(program);
 	while ((fd = accept(listener, NULL, NULL)) >= 0)
 		serve(fd, argv + 2);
 	return 1;

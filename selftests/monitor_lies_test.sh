@@ -1,5 +1,5 @@
 #!/bin/sh
-# kvmwatch predict with a monitor that lies (see lying_monitor.c): numbers that no VMM can mean,
+# kvmwatch predict and rank with a monitor that lies (see lying_monitor.c): numbers that no VMM can mean,
 # nothing at all, or too much. It ends in time, and says JSON, or why not. Signals end
 # a measurement, and so does the VM's end.
 # shellcheck source=claims.sh
@@ -61,6 +61,11 @@ for most in 0 -1 4294967296 9223372036854775807 18446744073709551615 1e300 '"7"'
 	lie query-migrate "$(numbers 1500 "$most" 5 "$most")"
 	claim "so is what is left, and which round it is" ends --live
 done
+
+lie query-migrate '{}'
+claim "a measurement that an honest monitor makes ends" ends --measure 1
+claim "and is believed" same "$code $(of verdict) $(of source)" "0 converges log"
+claim "it gives numbers" test "$(of total_ms)" -gt 0
 for most in -1 9223372036854775807; do
 	lie query-dirty-rate "{\"status\": \"measured\", \"dirty-rate\": $most}" query-migrate '{}'
 	claim "what was measured is $most" ends --measure 1
@@ -125,4 +130,53 @@ wait "$measuring"
 claim "the VM's end ends a measurement" same $? 1
 claim "and that is said, too" grep -i "VM" $said_by
 kill "$liar"
+
+# Start a VM whose own monitor gives these answers: lie_as_vmm [COMMAND ANSWER]...
+lie_as_vmm() {
+	rm -f $monitor
+	in_background /tmp/lies.vmm lying_monitor $monitor query-migrate '{}' "$@" -- guest_demo \
+		qemu-liar -name liar -qmp unix:$monitor,server=on,wait=off --seconds "$long" \
+		--pages-4k 400 --pages-2m 0 --dirty-rounds 1 --keep-log
+	vm=$!
+	eventually grep -q "round 1 done" /tmp/lies.vmm
+}
+
+# It lists the VM within two minutes: ranks OPTION...
+ranks() {
+	timeout $((120 * times)) kvmwatch rank --json -p "$vm" "$@" >/tmp/lies.json 2>/tmp/lies.err
+	code=$?
+	cat /tmp/lies.json /tmp/lies.err
+	same $code 0 && grep -q '^{.*"guest":"liar".*}$' /tmp/lies.json
+}
+
+# The VM that lies is ranked, and ends: rank_liar WHAT OPTION... -- [COMMAND ANSWER]...
+rank_liar() {
+	what=$1
+	shift
+	options=
+	while [ "$1" != -- ]; do
+		options="$options $1"
+		shift
+	done
+	shift
+	lie_as_vmm "$@"
+	# shellcheck disable=SC2086
+	claim "rank: $what" ranks $options
+	kill "$vm"
+	wait "$vm" 2>/dev/null
+}
+
+rank_liar "a monitor that tells the truth" --measure 1 --
+claim "and is believed" same "$(of verdict) $(of source) $(of bandwidth)" \
+	"converges log 10000000"
+for most in 0 -1 18446744073709551615 1e300 '"7"' null; do
+	rank_liar "each number is $most" --measure 1 -- query-migrate-parameters \
+		"{\"max-bandwidth\": $most, \"downtime-limit\": $most}" \
+		query-dirty-rate "{\"status\": \"measured\", \"dirty-rate\": $most}"
+done
+for how in never close half events long; do
+	rank_liar "no command is answered but by $how" -- qmp_capabilities @$how
+	rank_liar "query-status: $how" --measure 1 -- query-status @$how
+	rank_liar "query-dirty-rate: $how" --measure 1 -- query-dirty-rate @$how
+done
 echo "1..$nr"

@@ -240,11 +240,8 @@ static int map_stats(void *arg)
 		err = -errno;
 	else if (!__atomic_load_n(&map->data_size, __ATOMIC_RELAXED))
 		err = -EPROTO;
-	/* munmap() allocates memory as well, and may fail; the next one does not. */
-	if (map != MAP_FAILED && munmap(map, GUEST_PAGE)) {
-		err = -errno;
-		munmap(map, GUEST_PAGE);
-	}
+	if (map != MAP_FAILED)
+		err = sys_unmap(map, GUEST_PAGE) ?: err;
 	close(fd);
 	return err;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Clocks and files. See sys.h. */
+/* Clocks, files, mappings. See sys.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -55,4 +56,15 @@ bool sys_is_on(const char *parameter)
 		close(fd);
 	}
 	return value == 'Y' || value == '1';
+}
+
+int sys_unmap(void *at, size_t size)
+{
+	int err;
+
+	if (!munmap(at, size))
+		return 0;
+	err = -errno;
+	munmap(at, size);
+	return err;
 }

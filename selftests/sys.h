@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The system that a test runs on: its clocks, and files of one value each. */
+/* The system that a test runs on: its clocks, files of one value each, and mappings. */
 #ifndef SELFTESTS_SYS_H
 #define SELFTESTS_SYS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <time.h>
 #include <linux/types.h>
 
@@ -23,5 +24,11 @@ __u64 sum_slack(__u64 ns, __u64 stretches);
 int sys_put(const char *path, const char *value);
 /* Does the file say Y or 1? */
 bool sys_is_on(const char *parameter);
+
+/*
+ * munmap() that is tried again when it fails: it needs memory of the kernel, which tests make fail
+ * once. What stays mapped keeps its file open. Returns 0 or -errno of the first try.
+ */
+int sys_unmap(void *at, size_t size);
 
 #endif /* SELFTESTS_SYS_H */

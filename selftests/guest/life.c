@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guest/parts.h"
+#include "sys.h"
 
 /* Start in 64-bit mode, at the beginning of the code. */
 static int setup_cpu(struct vcpu *v)
@@ -109,9 +110,9 @@ static int map_vcpu(struct vcpu *v)
 static void unmap_vcpu(struct vcpu *v)
 {
 	if (v->ring)
-		munmap(v->ring, v->guest->ring_bytes);
+		sys_unmap(v->ring, v->guest->ring_bytes);
 	if (v->run)
-		munmap(v->run, v->guest->run_size);
+		sys_unmap(v->run, v->guest->run_size);
 	v->ring = NULL;
 	v->run = NULL;
 	if (v->fd >= 0)

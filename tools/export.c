@@ -181,7 +181,8 @@ static int choose_vms(struct exporter *exporter, struct look *look)
 		nr = exporter->options->max_vms;
 	}
 	look->vms = calloc(nr + 1, sizeof(*look->vms));
-	err = look->vms ? export_names_update(&exporter->names, vms, nr) : -ENOMEM;
+	err = look->vms ? export_names_update(&exporter->names, look->info.instance, vms, nr) :
+			  -ENOMEM;
 	for (i = 0; i < nr && !err; i++) {
 		look->vms[i].vm = vms[i];
 		look->vms[i].label = exporter->names.all[i]->label;

@@ -34,6 +34,30 @@ static struct export_name **find(const struct export_names *names, const struct 
 	return found && !strcmp((*found)->vm, vm->info.name) ? found : NULL;
 }
 
+/* Is this a label that the VM may have: its name, alone or with a suffix? */
+static bool fits(const struct export_name *name, const struct vm *vm)
+{
+	char base[EXPOSE_MAX_LABEL + 1];
+	size_t len;
+
+	expose_clean(base, vm->guest ? vm->guest : vm->info.name);
+	len = strlen(base);
+	return !strcmp(name->vm, vm->info.name) && !strncmp(name->label, base, len) &&
+	       (!name->label[len] || name->label[len] == '@');
+}
+
+/* Find the name of a VM that has got another id. */
+static struct export_name **find_again(const struct export_names *names, const struct vm *vm)
+{
+	size_t i;
+
+	for (i = 0; i < names->nr; i++) {
+		if (!names->all[i]->listed && fits(names->all[i], vm))
+			return &names->all[i];
+	}
+	return NULL;
+}
+
 static void forget(struct export_names *names, struct export_name *name)
 {
 	if (name)
@@ -86,7 +110,8 @@ static struct export_name *make(struct export_names *names, const struct vm *vm)
 }
 
 /* VMs that have ended give up their labels before new ones choose. */
-int export_names_update(struct export_names *names, const struct vm *const *vms, size_t nr)
+int export_names_update(struct export_names *names, __u64 instance, const struct vm *const *vms,
+			size_t nr)
 {
 	struct export_name **all = calloc(nr + 1, sizeof(*all)), **old;
 	int err = 0;
@@ -95,12 +120,15 @@ int export_names_update(struct export_names *names, const struct vm *const *vms,
 	if (!all)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
-		old = find(names, vms[i]);
+		old = instance == names->instance ? find(names, vms[i]) :
+						    find_again(names, vms[i]);
 		if (!old)
 			continue;
 		all[i] = *old;
+		all[i]->id = vms[i]->info.id;
 		all[i]->listed = true;
 	}
+	names->instance = instance;
 	for (i = 0; i < names->nr; i++) {
 		if (!names->all[i]->listed)
 			forget(names, names->all[i]);

@@ -494,7 +494,7 @@ static void name_vms(struct export_names *names, __u64 id, const char *const *gu
 		vms[i].guest = (char *)guests[i];
 		pointers[i] = &vms[i];
 	}
-	if (export_names_update(names, pointers, nr))
+	if (export_names_update(names, 1, pointers, nr))
 		abort();
 }
 
@@ -526,6 +526,28 @@ TEST(a_name_that_looks_like_anothers_does_not_take_it)
 	export_names_free(&names);
 }
 
+/* The module finds VMs that run in the order that KVM has them, which is another one. */
+TEST(names_stay_when_the_module_is_loaded_again)
+{
+	struct export_names names = { };
+	struct vm vms[] = {
+		{ .info = { .id = 1, .name = "2-4" }, .guest = (char *)"web" },
+		{ .info = { .id = 2, .name = "1-4" }, .guest = (char *)"web" },
+		{ .info = { .id = 3, .name = "3-4" }, .guest = (char *)"d" },
+	};
+	const struct vm *pointers[] = { &vms[0], &vms[1], &vms[2] };
+
+	name_vms(&names, 1, (const char *[]) { "web", "web", "db" }, 3);
+	ASSERT_EQ(0, export_names_update(&names, 2, pointers, 3));
+	EXPECT_STREQ("web@2-4", names.all[0]->label);
+	EXPECT_STREQ("web", names.all[1]->label);
+	EXPECT_STREQ("d", names.all[2]->label);
+	ASSERT_EQ(0, export_names_update(&names, 2, pointers, 3));
+	EXPECT_STREQ("web@2-4", names.all[0]->label);
+	EXPECT_STREQ("web", names.all[1]->label);
+	export_names_free(&names);
+}
+
 /* After insmod ids begin again at 1. */
 TEST(another_vm_with_the_same_id_is_named_afresh)
 {
@@ -534,7 +556,7 @@ TEST(another_vm_with_the_same_id_is_named_afresh)
 	const struct vm *pointer = &vm;
 
 	name_vms(&names, 1, (const char *[]) { "web" }, 1);
-	ASSERT_EQ(0, export_names_update(&names, &pointer, 1));
+	ASSERT_EQ(0, export_names_update(&names, 1, &pointer, 1));
 	EXPECT_STREQ("other", names.all[0]->label);
 	export_names_free(&names);
 }

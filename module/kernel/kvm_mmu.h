@@ -23,6 +23,14 @@ static __always_inline bool kvmw_spte_present(u64 spte)
 	return spte && (spte >> 52 & 3) != 3;	/* 3: emulated MMIO */
 }
 
+/* Is only one of the two present? */
+static __always_inline bool kvmw_spte_differ(u64 spte, u64 other)
+{
+	if (KVMW_KVM_IS_RECENT)
+		return kvmw_spte_present(spte ^ other);
+	return kvmw_spte_present(spte) != kvmw_spte_present(other);
+}
+
 static __always_inline bool kvmw_spte_leaf(u64 spte, int level)
 {
 	return kvmw_spte_present(spte) && (level == PG_LEVEL_4K || (spte & BIT_ULL(7)));

@@ -56,8 +56,8 @@ void kvmw_slot_cpu_sum(const struct kvmw_slot_cpu __percpu *percpu, struct kvmw_
 		for (i = 0; i < KVMW_NR_LEVELS; i++)
 			sum->map[i] += READ_ONCE(c->map[i]);
 		for (i = 0; i < KVMW_NR_CAUSES; i++) {
-			sum->marks[i][0] += READ_ONCE(c->marks[i][0]);
-			sum->marks[i][1] += READ_ONCE(c->marks[i][1]);
+			sum->marks[0][i] += READ_ONCE(c->marks[0][i]);
+			sum->marks[1][i] += READ_ONCE(c->marks[1][i]);
 		}
 		sum_counted(&c->counted, &sum->counted);
 	}
@@ -112,7 +112,7 @@ u64 kvmw_marks(const struct kvmw_slot_cpu *sum)
 	int i;
 
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		marks += sum->marks[i][0] + sum->marks[i][1];
+		marks += sum->marks[0][i] + sum->marks[1][i];
 	return marks;
 }
 
@@ -129,7 +129,7 @@ struct gathered {
 
 static u64 marks_by(const struct gathered *it, enum kvmw_cause cause)
 {
-	return it->hits.marks[cause][0] + it->hits.marks[cause][1];
+	return it->hits.marks[0][cause] + it->hits.marks[1][cause];
 }
 
 static u64 marks_by_host(const struct gathered *it)
@@ -138,13 +138,15 @@ static u64 marks_by_host(const struct gathered *it)
 	int i;
 
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		marks += it->hits.marks[i][1];
+		marks += it->hits.marks[1][i];
 	return marks;
 }
 
 static u64 peak_of(const struct gathered *it)
 {
-	return max_t(u64, kvmw_mapped_bytes(it->mapped), READ_ONCE(it->vm->mapped_peak));
+	u64 pages = max_t(u64, kvmw_mapped_pages(it->mapped), READ_ONCE(it->vm->mapped_peak));
+
+	return pages << PAGE_SHIFT;
 }
 
 /* The sum of @of over a VM's shown slots. No hook sees KVM free the slots of a dying VM. */
@@ -230,6 +232,7 @@ static void copy_record(const struct kvmw_vcpu *vcpu, struct vcpu_copy *copy,
 	do {
 		seq = read_seqcount_begin(&vcpu->seq);
 		*out = vcpu->stats;
+		out->run_delay_ns[0] += vcpu->delay_seen - vcpu->delay_base;
 		copy->where = vcpu->where;
 		copy->since = vcpu->since;
 		copy->halted = vcpu->halted;

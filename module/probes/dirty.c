@@ -35,10 +35,10 @@
 static __always_inline struct kvmw_slot *slot_of(struct kvmw_cpu *c, struct kvm *kvm,
 						 const struct kvm_memory_slot *kslot, gfn_t gfn)
 {
-	struct kvmw_slot *slot = kvmw_slot_cached(kvm, kslot->as_id, gfn);
+	struct kvmw_slot *slot = c->slot;
 	struct kvmw_vm *vm;
 
-	if (likely(slot))
+	if (kvmw_slot_has(slot, kvm, kslot->as_id, gfn))
 		return slot;
 	vm = kvmw_vm_find(kvm);
 	if (!vm) {
@@ -70,23 +70,27 @@ static __always_inline void count_new(const struct kvmw_clear *clear,
 				      struct kvmw_slot_cpu __percpu *hits)
 {
 	u64 age = kvmw_age_since(kvmw_peek(clear->moment));
-	u64 __percpu *cells = hits->marks_new;
+	u64 __percpu *cells;
 
-	if (likely(age < kvmw_peek(kvmw_age_limit)))
-		__this_cpu_inc(cells[kvmw_age_bucket(age)]);
-	else
+	if (unlikely(age >= kvmw_peek(kvmw_age_limit))) {
 		count_new_unusual(clear, hits);
+		return;
+	}
+	cells = hits->marks_new;
+	__this_cpu_inc(cells[kvmw_age_bucket(age)]);
 }
 
+/* @by_vcpu: @vcpu is one of the slot's VM. */
 static __always_inline void count(struct kvmw_slot *slot, struct kvmw_vcpu *vcpu,
-				  const struct kvm_memory_slot *kslot, gfn_t gfn, u8 cause)
+				  const bool by_vcpu, const struct kvm_memory_slot *kslot,
+				  gfn_t gfn, u8 cause)
 {
 	const unsigned long *bitmap = READ_ONCE(kslot->dirty_bitmap);
 	struct kvmw_slot_cpu __percpu *hits = slot->hits;
-	u64 __percpu *cells = hits->marks[0];
+	u64 __percpu *cells = hits->marks[!by_vcpu];
 
-	__this_cpu_inc(cells[ARRAY_SIZE(hits->marks[0]) * cause + !vcpu]);
-	if (vcpu)
+	__this_cpu_inc(cells[cause]);
+	if (by_vcpu)
 		kvmw_inc(vcpu, dirty_marks);
 	/*
 	 * A mark is new if the log does not have the page yet. Two vCPUs that mark a page at the
@@ -111,7 +115,7 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 	if (!slot)
 		return;
 	who = kvmw_caller_of(caller);
-	vcpu = c->vcpu;
+	vcpu = kvmw_vcpu_loaded();
 	if (unlikely(!vcpu && who->leaving))
 		vcpu = c->leaving;
 	foreign = vcpu && vcpu->obj.vm != slot->obj.vm;
@@ -120,7 +124,7 @@ static noinline void mark_unusual(struct kvm *kvm, const struct kvm_memory_slot 
 	if (!vcpu && !kvmw_host_mark_kept(kslot, foreign, kvmw_kvm.marks_alone))
 		return;
 
-	count(slot, vcpu, kslot, gfn, who->cause);
+	count(slot, vcpu, vcpu, kslot, gfn, who->cause);
 	heat = READ_ONCE(slot->heat);
 	if (heat)
 		kvmw_heat_mark(heat, gfn - kslot->base_gfn);
@@ -140,10 +144,10 @@ static __always_inline void mark(struct kvm *kvm, const struct kvm_memory_slot *
 
 	if (!kslot || !kvmw_logged(kslot))
 		return;
-	if (likely(kvmw_slot_has(slot, kvm, kslot->as_id, gfn) && vcpu &&
+	if (likely(kvmw_slot_has(slot, kvm, kslot->as_id, gfn) &&
 		   vcpu->obj.vm == slot->obj.vm && who->addr == caller &&
 		   !kvmw_peek(slot->heat) && !trace_kvmwatch_dirty_enabled()))
-		count(slot, vcpu, kslot, gfn, who->cause);
+		count(slot, vcpu, true, kslot, gfn, who->cause);
 	else
 		mark_unusual(kvm, kslot, gfn, caller);
 }
@@ -178,7 +182,7 @@ static __always_inline void on_dirty_mark(const struct pt_regs *regs, unsigned l
 
 	if (!kslot || !kvmw_logged(kslot))
 		return;
-	kvm = vm_by_log(c->vcpu ?: c->leaving, kslot);
+	kvm = vm_by_log(kvmw_vcpu_loaded() ?: c->leaving, kslot);
 	if (kvm)
 		mark(kvm, kslot, KVMW_ARG2(regs), caller);
 	else

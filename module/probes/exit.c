@@ -49,10 +49,10 @@ static noinline bool vmcb_check(struct kvmw_vcpu *vcpu, const struct vmcb *vmcb)
 
 	if (PAGE_ALIGNED(vmcb) && virt_addr_valid(vmcb) &&
 	    intercepts[INTERCEPT_VMRUN / 32] & BIT(INTERCEPT_VMRUN % 32))
-		vcpu->vmcb_valid = true;
+		vcpu->exit_span.vmcb_valid = true;
 	else
 		WRITE_ONCE(vmcb_invalid, true);
-	return vcpu->vmcb_valid;
+	return vcpu->exit_span.vmcb_valid;
 }
 
 /* Keep the basic reason. The bits above are flags, such as that of a failed entry. */
@@ -71,7 +71,7 @@ static __always_inline bool is_svm(void)
 /* The fast path is for a vCPU that is loaded here, while the clock is the TSC. */
 static __always_inline bool is_usual(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu && kvmw_clock_is_tsc());
+	return kvmw_vcpu_is(vcpu, kvcpu) && kvmw_clock_is_tsc();
 }
 
 /*
@@ -87,18 +87,19 @@ static __always_inline void exit_before_begin(struct kvmw_vcpu *vcpu)
 	vcpu->begun = 0;
 }
 
+/* @usual: nothing was early, and the clock is the TSC. */
 static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bool usual)
 {
-	unsigned long cell = kvmw_exit_cell(why);
+	u64 cell = kvmw_exit_cell(why);
 
 	/* Keep compilers from computing the address in each branch of kvmw_exit_cell(). */
 	OPTIMIZER_HIDE_VAR(cell);
 	raw_write_seqcount_begin(&vcpu->seq);
 	kvmw_cell(vcpu, exit_reasons, cell);
 	vcpu->exit_span.cell = cell;
-	if (unlikely(vcpu->exit_span.early))
+	if (!usual && vcpu->exit_span.early)
 		exit_before_begin(vcpu);
-	if (kvmw_span_begins(&vcpu->exit_span))
+	if (usual || kvmw_span_begins(&vcpu->exit_span))
 		vcpu->exit_span.since = kvmw_now_of(usual);
 	raw_write_seqcount_end(&vcpu->seq);
 }
@@ -112,7 +113,7 @@ static noinline __noclone KVMW_TP_EXIT(exit_unusual)
 		return;
 	if (!is_svm())
 		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), false);
-	else if (vcpu->vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
+	else if (vcpu->exit_span.vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
 		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, false);
 	else
 		count_exit(vcpu, ~0ULL, false);
@@ -127,10 +128,10 @@ notrace KVMW_TP_EXIT(kvmw_tp_exit)
 	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	if (!is_usual(vcpu, kvcpu))
 		KVMW_CALL_EXIT(exit_unusual);
-	else if (!is_svm())
-		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), true);
-	else if (likely(vcpu->vmcb_valid))
+	else if (is_svm() && likely(vcpu->exit_span.flags == KVMW_SPAN_USUAL_SVM))
 		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, true);
+	else if (!is_svm() && likely(!vcpu->exit_span.early))
+		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), true);
 	else
 		KVMW_CALL_EXIT(exit_unusual);
 	kvmw_tp_leave();
@@ -223,11 +224,16 @@ void notrace kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_i
 /* --- exits to userspace ---------------------------------------------------- */
 
 /* If a signal ended KVM_RUN, the reason in struct kvm_run may be that of an earlier exit. */
-static __always_inline unsigned int user_cell(u32 reason, int error)
+static __always_inline u64 user_cell(u32 reason, int error)
 {
 	if (error == -EINTR)
-		return KVM_EXIT_INTR;
-	return min_t(u32, reason, KVMW_USER_EXIT_REST);
+		reason = KVM_EXIT_INTR;
+	else if (unlikely(reason > KVMW_USER_EXIT_REST))
+		reason = KVMW_USER_EXIT_REST;
+	else
+		return reason;
+	OPTIMIZER_HIDE_VAR(reason);	/* as in kvmw_exit_cell() */
+	return reason;
 }
 
 static __always_inline void count_user_exit(struct kvmw_vcpu *vcpu, u32 reason, int error)
@@ -254,7 +260,7 @@ void notrace kvmw_tp_user_exit(void *data, __u32 reason, int error)
 
 	kvmw_tp_enter();
 	kvmw_hit(KVMW_HOOK_user_exit);
-	vcpu = kvmw_vcpu_left(this_cpu_ptr(&kvmw_cpu));
+	vcpu = kvmw_vcpu_left();
 	if (likely(vcpu))
 		count_user_exit(vcpu, reason, error);
 	else

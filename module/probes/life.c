@@ -156,7 +156,8 @@ static __always_inline void close_stretch(struct kvmw_vcpu *vcpu)
 	if (vcpu->begun)
 		vcpu->before_entry += kvmw_ticks(now, vcpu->begun);
 	vcpu->begun = 0;
-	vcpu->exit_span = (struct kvmw_exit_span){};
+	vcpu->exit_span.since = 0;
+	vcpu->exit_span.early = false;
 	vcpu->where = KVMW_VCPU_GONE;
 	vcpu->halted = false;
 	raw_write_seqcount_end(&vcpu->seq);

@@ -26,13 +26,13 @@
 
 static __always_inline struct kvmw_slot *slot_at(struct kvm *kvm, unsigned int as_id, gfn_t gfn)
 {
-	struct kvmw_slot *slot = kvmw_slot_cached(kvm, as_id, gfn);
+	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
 
-	return likely(slot) ? slot : kvmw_slot_lookup(kvm, as_id, gfn);
+	return kvmw_slot_has(slot, kvm, as_id, gfn) ? slot : kvmw_slot_lookup(kvm, as_id, gfn);
 }
 
 /*
- * Bytes mapped before the change that KVM is about to make. Reading KVM's own counts is cheap, as
+ * Pages mapped before the change that KVM is about to make. Reading KVM's own counts is cheap, as
  * KVM writes the same cache line right after. Where KVM has no counts, mmu_lock is exclusive, so
  * its holder most likely has our cache line.
  */
@@ -43,19 +43,19 @@ static __always_inline u64 mapped_before(const struct kvmw_vm *vm, const struct 
 		kvmw_kvm_pages(kvm, 1), kvmw_kvm_pages(kvm, 2), kvmw_kvm_pages(kvm, 3),
 	};
 
-	return kvmw_mapped_bytes(leaves);
+	return kvmw_mapped_pages(leaves);
 #else
 	return vm->mapped_now;
 #endif
 }
 
-/* Called before an unmap: only there the number of mapped bytes can be at a peak. */
-static noinline void raise_peak(struct kvmw_vm *vm, u64 bytes)
+/* Called before an unmap: only there the number of mapped pages can be at a peak. */
+static noinline void raise_peak(struct kvmw_vm *vm, u64 pages)
 {
 	u64 peak = READ_ONCE(vm->mapped_peak), found;
 
-	for (; bytes > peak; peak = found) {
-		found = cmpxchg(&vm->mapped_peak, peak, bytes);
+	for (; pages > peak; peak = found) {
+		found = cmpxchg(&vm->mapped_peak, peak, pages);
 		if (found == peak)
 			break;
 	}
@@ -65,14 +65,14 @@ static __always_inline void count_map(struct kvmw_slot *slot, int level, u64 lea
 {
 	__this_cpu_add(slot->hits->map[level - 1], leaves);
 	if (!KVMW_KVM_COUNTS_LEAVES)
-		slot->obj.vm->mapped_now += leaves << KVMW_LEVEL_SHIFT(level);
+		slot->obj.vm->mapped_now += leaves * KVMW_LEVEL_PAGES(level);
 }
 
 static __always_inline void count_unmap(struct kvmw_slot *slot, int level)
 {
 	__this_cpu_inc(slot->hits->unmap[level - 1]);
 	if (!KVMW_KVM_COUNTS_LEAVES)
-		slot->obj.vm->mapped_now -= 1ULL << KVMW_LEVEL_SHIFT(level);
+		slot->obj.vm->mapped_now -= KVMW_LEVEL_PAGES(level);
 }
 
 /* @split: the leaves replace a huge leaf. @regs: of the hooked function */
@@ -109,9 +109,15 @@ static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn,
 	return min(leaves, ((cursor - gfn - 1) >> shift) + 1);
 }
 
-/* __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it */
-static noinline void spte_change_unusual(const struct pt_regs *regs, unsigned int as_id)
+/*
+ * __handle_changed_spte(kvm, as_id or sp, gfn, old, new, level, ...), before KVM counts it. Here
+ * @regs is where ftrace passes it, so that the caller does not move it.
+ */
+static noinline __noclone void spte_change_unusual(unsigned long ip, unsigned long caller,
+						   bool of_page,
+						   const struct pt_regs *regs)
 {
+	unsigned int as_id = kvmw_spte_change_as(regs, of_page);
 	u64 old = KVMW_ARG4(regs), new = KVMW_ARG5(regs);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	gfn_t gfn = KVMW_ARG3(regs);
@@ -145,32 +151,32 @@ static noinline void spte_change_unusual(const struct pt_regs *regs, unsigned in
 /* The fast path is for a 4K leaf in the same slot as the last one on this CPU. */
 static __always_inline void spte_change(const struct pt_regs *regs, bool of_page)
 {
-	bool is = kvmw_spte_present(KVMW_ARG5(regs));
+	u64 old = KVMW_ARG4(regs), new = KVMW_ARG5(regs);
 	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	struct kvmw_slot *slot;
-	u64 bytes;
+	u64 pages;
 
 	if (unlikely((int)KVMW_ARG6(regs) != PG_LEVEL_4K))
 		goto unusual;
-	if (kvmw_spte_present(KVMW_ARG4(regs)) == is)
+	if (!kvmw_spte_differ(old, new))
 		return;
-	slot = kvmw_slot_cached(kvm, kvmw_spte_change_as(regs, of_page), KVMW_ARG3(regs));
-	if (unlikely(!slot))
+	slot = __this_cpu_read(kvmw_cpu.slot);
+	if (!kvmw_slot_has(slot, kvm, kvmw_spte_change_as(regs, of_page), KVMW_ARG3(regs)))
 		goto unusual;
-	if (is) {
+	if (kvmw_spte_present(new)) {
 		if (trace_kvmwatch_map_enabled())
 			goto unusual;
 		count_map(slot, PG_LEVEL_4K, 1);
 		return;
 	}
-	bytes = mapped_before(slot->obj.vm, kvm);
-	if (unlikely(bytes > kvmw_peek(slot->obj.vm->mapped_peak) ||
+	pages = mapped_before(slot->obj.vm, kvm);
+	if (unlikely(pages > kvmw_peek(slot->obj.vm->mapped_peak) ||
 		     trace_kvmwatch_unmap_enabled()))
 		goto unusual;
 	count_unmap(slot, PG_LEVEL_4K);
 	return;
 unusual:
-	spte_change_unusual(regs, kvmw_spte_change_as(regs, of_page));
+	spte_change_unusual(0, 0, of_page, regs);
 }
 
 static __always_inline void on_spte_change(const struct pt_regs *regs, unsigned long caller)

@@ -19,16 +19,9 @@
 static __always_inline bool kvmw_slot_has(const struct kvmw_slot *slot, const struct kvm *kvm,
 					  unsigned int as_id, gfn_t gfn)
 {
-	return kvmw_peek(slot->obj.vm->obj.key) == kvm && slot->obj.subkey >> 16 == as_id &&
-	       gfn - kvmw_peek(slot->base_gfn) < kvmw_peek(slot->live_pages);
-}
-
-static __always_inline struct kvmw_slot *kvmw_slot_cached(const struct kvm *kvm,
-							  unsigned int as_id, gfn_t gfn)
-{
-	struct kvmw_slot *slot = __this_cpu_read(kvmw_cpu.slot);
-
-	return likely(kvmw_slot_has(slot, kvm, as_id, gfn)) ? slot : NULL;
+	return likely(kvmw_peek(slot->obj.vm->obj.key) == kvm &&
+		      (u16)(slot->obj.subkey >> 16) == (u16)as_id &&
+		      gfn - kvmw_peek(slot->base_gfn) < kvmw_peek(slot->live_pages));
 }
 
 /*

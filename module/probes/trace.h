@@ -35,7 +35,7 @@ static inline int kvmw_trace_vcpu(const struct kvmw_vm *vm)
 {
 	const struct kvmw_vcpu *vcpu = this_cpu_read(kvmw_cpu.vcpu);
 
-	return vcpu && vcpu->obj.vm == vm ? (int)vcpu->vcpu_id : -1;
+	return vcpu->obj.vm == vm ? (int)vcpu->vcpu_id : -1;
 }
 #endif
 

@@ -26,19 +26,6 @@
 #include "records/record.h"
 #include "records/vcpu.h"
 
-/*
- * Count how long the thread waited for its pCPU since it last loaded the vCPU. That does not change
- * while the vCPU is loaded, so a put has nothing to note.
- */
-static __always_inline void count_delay(struct kvmw_vcpu *vcpu)
-{
-	u64 waited = kvmw_waited();
-
-	vcpu->delay_last = waited - vcpu->delay_base;
-	kvmw_add(vcpu, run_delay_ns, vcpu->delay_last);
-	vcpu->delay_base = waited;
-}
-
 /* Count the time in the cell of the reason why the vCPU was off its pCPU. */
 static __always_inline void count_off(struct kvmw_vcpu *vcpu, u64 ticks)
 {
@@ -83,8 +70,9 @@ static __always_inline void loaded(struct kvmw_vcpu *vcpu, const struct kvm_vcpu
 	}
 	vcpu->where = KVMW_VCPU_ON_CPU;
 	vcpu->since = now;
+	/* How long the thread has waited does not change while it has the vCPU loaded. */
 	if (likely(vcpu->delay_pid == task_pid(current)))
-		count_delay(vcpu);
+		vcpu->delay_seen = kvmw_waited();
 	else if (kvmw_runs_here(kvcpu))
 		kvmw_delay_from_here(vcpu);
 	raw_write_seqcount_end(&vcpu->seq);
@@ -98,7 +86,7 @@ static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
 	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(c, kvcpu);
 
-	c->vcpu = vcpu;
+	c->vcpu = vcpu ?: &kvmw_no_vcpu;
 	if (vcpu)
 		loaded(vcpu, kvcpu, cpu, false);
 }
@@ -107,11 +95,11 @@ static noinline void load_unusual(const struct kvm_vcpu *kvcpu, u64 cpu)
 static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.last_vcpu);
 	u64 cpu = (u32)KVMW_ARG2(regs);
 
-	if (unlikely(!vcpu || vcpu->where < KVMW_VCPU_OFF_CPU || !kvmw_clock_is_tsc() ||
-		     trace_kvmwatch_vcpu_load_enabled())) {
+	if (unlikely(!kvmw_vcpu_is(vcpu, kvcpu) || vcpu->where < KVMW_VCPU_OFF_CPU ||
+		     !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_load_enabled())) {
 		load_unusual(kvcpu, cpu);
 		return;
 	}
@@ -124,7 +112,8 @@ static __always_inline void on_vcpu_load(const struct pt_regs *regs, unsigned lo
  * the vCPU of a thread that it preempts or that goes to sleep; in a halt both count as waiting, as
  * a halt first polls, when it may be preempted, and then sleeps.
  */
-static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
+static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
+					     const struct task_struct *task)
 {
 	enum kvmw_off why;
 
@@ -132,11 +121,14 @@ static __always_inline enum kvmw_off why_off(struct kvmw_vcpu *vcpu, const struc
 		kvmw_inc(vcpu, preemptions);
 		why = KVMW_OFF_PREEMPTED;
 	} else {
-		if (likely(kvmw_task_runs(current)))
+		if (likely(kvmw_task_runs(task)))
 			return KVMW_OFF_USER;
 		why = KVMW_OFF_BLOCKED;
 	}
-	return vcpu->halted ? KVMW_OFF_WAIT : why;
+	if (!vcpu->halted)
+		return why;
+	vcpu->delay_halted = vcpu->delay_seen;
+	return KVMW_OFF_WAIT;
 }
 
 /*
@@ -177,7 +169,7 @@ static void find_latency(const struct kvmw_vcpu *vcpu, u64 now, struct kvmw_late
 }
 
 static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu,
-				const bool usual)
+				const struct task_struct *task, const bool usual)
 {
 	struct kvmw_latency latency;
 	enum kvmw_off why;
@@ -185,7 +177,7 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 
 	raw_write_seqcount_begin(&vcpu->seq);
 	now = kvmw_now_of(usual);
-	why = why_off(vcpu, kvcpu);
+	why = why_off(vcpu, kvcpu, task);
 	if (!usual)
 		find_latency(vcpu, now, &latency);
 	if (usual || vcpu->where == KVMW_VCPU_ON_CPU) {
@@ -210,12 +202,12 @@ static __always_inline void put(struct kvmw_vcpu *vcpu, const struct kvm_vcpu *k
 }
 
 /* Call this after the put is counted: see find_loaded(). */
-static __always_inline void leave(struct kvmw_vcpu *vcpu)
+static __always_inline void leave(struct kvmw_vcpu *vcpu, const struct task_struct *task)
 {
-	__this_cpu_write(kvmw_cpu.vcpu, NULL);
+	__this_cpu_write(kvmw_cpu.vcpu, &kvmw_no_vcpu);
 	__this_cpu_write(kvmw_cpu.leaving, vcpu);
-	__this_cpu_write(kvmw_cpu.leaver, current);
-	__this_cpu_write(kvmw_cpu.leaver_switches, kvmw_switches(current));
+	__this_cpu_write(kvmw_cpu.leaver, task);
+	__this_cpu_write(kvmw_cpu.leaver_switches, kvmw_switches(task));
 }
 
 static noinline void put_unusual(const struct kvm_vcpu *kvcpu)
@@ -223,23 +215,24 @@ static noinline void put_unusual(const struct kvm_vcpu *kvcpu)
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_of(this_cpu_ptr(&kvmw_cpu), kvcpu);
 
 	if (vcpu)
-		put(vcpu, kvcpu, false);
-	leave(vcpu);
+		put(vcpu, kvcpu, current, false);
+	leave(vcpu, current);
 }
 
 /* kvm_arch_vcpu_put(kvcpu) */
 static __always_inline void on_vcpu_put(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.last_vcpu);
+	const struct task_struct *task = current;
 
-	if (unlikely(!vcpu || vcpu->where != KVMW_VCPU_ON_CPU || !kvmw_clock_is_tsc() ||
-		     trace_kvmwatch_vcpu_put_enabled())) {
+	if (unlikely(!kvmw_vcpu_is(vcpu, kvcpu) || vcpu->where != KVMW_VCPU_ON_CPU ||
+		     !kvmw_clock_is_tsc() || trace_kvmwatch_vcpu_put_enabled())) {
 		put_unusual(kvcpu);
 		return;
 	}
-	put(vcpu, kvcpu, true);
-	leave(vcpu);
+	put(vcpu, kvcpu, task, true);
+	leave(vcpu, task);
 }
 
 /* vcpu_load(), vcpu_put() and the scheduler call these functions with preemption off. */
@@ -266,7 +259,7 @@ static __always_inline void count_put(struct kvmw_vcpu *vcpu, u64 ticks)
 
 static __always_inline void on_load_return(u64 ticks)
 {
-	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+	struct kvmw_vcpu *vcpu = kvmw_vcpu_loaded();
 
 	if (vcpu)
 		count_load(vcpu, ticks);
@@ -308,7 +301,7 @@ void notrace kvmw_timed_load_cost(u64 since)
 	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 
 	kvmw_hit(KVMW_HOOK_load_cost);
-	if (unlikely(!vcpu))
+	if (unlikely(vcpu == &kvmw_no_vcpu))
 		return;
 	if (kvmw_clock_is_tsc())
 		count_load(vcpu, ticks);
@@ -355,11 +348,10 @@ KVMW_FUNC_HANDLER(halt, on_halt);
  */
 static __always_inline struct kvmw_vcpu *vcpu_here(enum kvmw_hook_id hook)
 {
-	struct kvmw_cpu *c = this_cpu_ptr(&kvmw_cpu);
-	struct kvmw_vcpu *vcpu = c->vcpu;
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 
 	kvmw_hit(hook);
-	if (likely(vcpu && kvmw_vcpu_loaded_by_current(vcpu)))
+	if (likely(kvmw_vcpu_loaded_by_current(vcpu)))
 		return vcpu;
 	kvmw_lost(NULL);
 	return NULL;
@@ -412,7 +404,9 @@ static s64 wakeup_delay(const struct kvmw_vcpu *vcpu, bool blocked)
 {
 	if (!blocked)
 		return 0;
-	return vcpu->delay_pid == task_pid(current) ? vcpu->delay_last : -1;
+	if (vcpu->delay_pid != task_pid(current) || vcpu->delay_halted == KVMW_NO_DELAY)
+		return -1;
+	return vcpu->delay_seen - vcpu->delay_halted;
 }
 
 static noinline void trace_halt(const struct kvmw_vcpu *vcpu, u64 ticks, bool blocked, bool valid)

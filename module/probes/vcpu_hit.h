@@ -12,20 +12,18 @@
 #include "records/record.h"
 #include "records/table.h"
 
-/* The cached record is right if its key is this vCPU. */
-static __always_inline struct kvmw_vcpu *kvmw_vcpu_cached(const struct kvm_vcpu *kvcpu)
+/* A cached record is right if its key is this vCPU. That of kvmw_no_vcpu never is. */
+static __always_inline bool kvmw_vcpu_is(const struct kvmw_vcpu *vcpu, const struct kvm_vcpu *kvcpu)
 {
-	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.last_vcpu);
-
-	return likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu) ? vcpu : NULL;
+	return likely(kvmw_peek(vcpu->obj.key) == kvcpu);
 }
 
 static __always_inline struct kvmw_vcpu *kvmw_vcpu_of(struct kvmw_cpu *c,
 						      const struct kvm_vcpu *kvcpu)
 {
-	struct kvmw_vcpu *vcpu = kvmw_vcpu_cached(kvcpu);
+	struct kvmw_vcpu *vcpu = c->last_vcpu;
 
-	if (likely(vcpu))
+	if (kvmw_vcpu_is(vcpu, kvcpu))
 		return vcpu;
 	vcpu = kvmw_vcpu_find(kvcpu);
 	if (vcpu)
@@ -41,7 +39,7 @@ static __always_inline struct kvmw_vcpu *kvmw_vcpu_here(struct kvmw_cpu *c,
 {
 	struct kvmw_vcpu *vcpu = c->vcpu;
 
-	if (likely(vcpu && kvmw_peek(vcpu->obj.key) == kvcpu))
+	if (kvmw_vcpu_is(vcpu, kvcpu))
 		return vcpu;
 	return kvmw_vcpu_of(c, kvcpu);	/* no hook saw its load */
 }
@@ -69,10 +67,12 @@ static __always_inline u64 kvmw_waited(void)
 /* Count run delay from now on. Context: the current thread is in KVM_RUN of the vCPU. */
 static __always_inline void kvmw_delay_from_here(struct kvmw_vcpu *vcpu)
 {
+	kvmw_add(vcpu, run_delay_ns, vcpu->delay_seen - vcpu->delay_base);
 	vcpu->delay_pid = task_pid(current);
 	vcpu->tid = current->pid;
 	vcpu->delay_base = kvmw_waited();
-	vcpu->delay_last = -1;
+	vcpu->delay_seen = vcpu->delay_base;
+	vcpu->delay_halted = KVMW_NO_DELAY;
 }
 
 /* Number of times that a thread has left its pCPU. */
@@ -85,10 +85,11 @@ static __always_inline unsigned long kvmw_switches(const struct task_struct *tas
  * The vCPU that the current thread put last: the one that was last put on this pCPU, if this thread
  * put it and has not left the pCPU since. NULL: look it up.
  */
-static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(const struct kvmw_cpu *c)
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_left(void)
 {
-	if (likely(c->leaver == current && c->leaver_switches == kvmw_switches(current)))
-		return c->leaving;
+	if (likely(__this_cpu_read(kvmw_cpu.leaver) == current &&
+		   __this_cpu_read(kvmw_cpu.leaver_switches) == kvmw_switches(current)))
+		return __this_cpu_read(kvmw_cpu.leaving);
 	return NULL;
 }
 

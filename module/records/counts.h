@@ -41,7 +41,7 @@ struct kvmw_vcpu_stats { KVMW_VCPU_STATS(KVMW_CELL) };
 enum kvmw_cause { KVMW_CAUSE_FAULT, KVMW_CAUSE_PML, KVMW_CAUSE_KVM, KVMW_NR_CAUSES };
 
 #define KVMW_NR_LEVELS	3	/* of leaves: 4K, 2M, 1G */
-#define KVMW_LEVEL_SHIFT(level)	(PAGE_SHIFT + 9 * ((level) - 1))
+#define KVMW_LEVEL_PAGES(level)	(1ULL << 9 * ((level) - 1))
 
 /* A cell for each statistic of a VM that hits count per slot. */
 #define KVMW_CELL_COUNTED(name, cells)	u64 name[cells];
@@ -58,7 +58,7 @@ struct kvmw_slot_counted { KVMW_VM_STATS(KVMW_SLOT_CELL) };
 struct kvmw_slot_cpu {
 	u64	map[KVMW_NR_LEVELS];
 	u64	unmap[KVMW_NR_LEVELS];
-	u64	marks[KVMW_NR_CAUSES][2];	/* [cause][no vCPU of the VM loaded] */
+	u64	marks[2][KVMW_NR_CAUSES];	/* [no vCPU of the VM loaded][cause] */
 	/* By the age of the log, see struct kvmw_clear; the last cell: the age is unknown. */
 	u64	marks_new[KVMW_AGE_BUCKETS + 1];
 	struct kvmw_slot_counted counted;
@@ -100,20 +100,27 @@ struct kvmw_slot_cpu {
 	this_cpu_inc((counters)->counted.stat[0]);				\
 } while (0)
 
-static __always_inline unsigned int kvmw_exit_cell(u64 reason)
+static __always_inline u64 kvmw_exit_cell(u64 reason)
 {
 	if (likely(reason < KVMW_EXIT_LOW))
 		return reason;
-	if (likely(reason - KVMW_EXIT_HIGH_FIRST < KVMW_EXIT_HIGH))
-		return KVMW_EXIT_LOW + (reason - KVMW_EXIT_HIGH_FIRST);
-	return KVMW_EXIT_REST;
+	reason -= KVMW_EXIT_HIGH_FIRST;
+	if (unlikely(reason > KVMW_EXIT_HIGH)) {
+		reason = KVMW_EXIT_HIGH;	/* that of the last cell */
+		OPTIMIZER_HIDE_VAR(reason);	/* else compilers use a move in place of the jump */
+	}
+	return KVMW_EXIT_LOW + reason;
+}
+
+/* In 4K pages. A leaf has the pages of 512 leaves of the level below. */
+static __always_inline u64 kvmw_mapped_pages(const s64 mapped[KVMW_NR_LEVELS])
+{
+	return ((((u64)mapped[2] << 9) + (u64)mapped[1]) << 9) + (u64)mapped[0];
 }
 
 static __always_inline u64 kvmw_mapped_bytes(const s64 mapped[KVMW_NR_LEVELS])
 {
-	return ((u64)mapped[0] << KVMW_LEVEL_SHIFT(1)) +
-	       ((u64)mapped[1] << KVMW_LEVEL_SHIFT(2)) +
-	       ((u64)mapped[2] << KVMW_LEVEL_SHIFT(3));
+	return kvmw_mapped_pages(mapped) << PAGE_SHIFT;
 }
 
 #endif /* KVMW_COUNTS_H */

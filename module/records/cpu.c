@@ -11,6 +11,7 @@ DEFINE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 
 static struct kvmw_vm no_vm;
 struct kvmw_slot kvmw_no_slot = { .obj.vm = &no_vm };
+struct kvmw_vcpu kvmw_no_vcpu;
 
 /* Replace a hidden record in a CPU's cache by @none. */
 static void forget(void *field, void *none)
@@ -29,9 +30,9 @@ void kvmw_forget_hidden(void)
 
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(&kvmw_cpu, cpu);
-		forget(&c->vcpu, NULL);
+		forget(&c->vcpu, &kvmw_no_vcpu);
 		forget(&c->leaving, NULL);
-		forget(&c->last_vcpu, NULL);
+		forget(&c->last_vcpu, &kvmw_no_vcpu);
 		forget(&c->slot, &kvmw_no_slot);
 	}
 }
@@ -52,5 +53,7 @@ void kvmw_cpus_init(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		per_cpu(kvmw_cpu, cpu) = (struct kvmw_cpu){ .slot = &kvmw_no_slot };
+		per_cpu(kvmw_cpu, cpu) = (struct kvmw_cpu){
+			.vcpu = &kvmw_no_vcpu, .last_vcpu = &kvmw_no_vcpu, .slot = &kvmw_no_slot,
+		};
 }

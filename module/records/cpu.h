@@ -15,19 +15,31 @@
 #define kvmw_peek(x)	data_race(x)
 
 struct kvmw_cpu {
-	struct kvmw_vcpu	*vcpu;		/* loaded here; NULL: none, or unknown */
-	struct kvmw_vcpu	*leaving;	/* the last one put here */
+	struct kvmw_vcpu	*vcpu;		/* loaded here; never NULL: kvmw_no_vcpu */
+	struct kvmw_vcpu	*leaving;	/* the last one put here; NULL: none, or unknown */
 	const struct task_struct *leaver;	/* the task that put it; only to compare */
 	unsigned long		leaver_switches; /* kvmw_switches() of that task then */
-	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find() */
+	struct kvmw_vcpu	*last_vcpu;	/* cache of kvmw_vcpu_find(); never NULL, too */
 	struct kvmw_slot	*slot;		/* of the last page; never NULL: kvmw_no_slot */
 	u64			traced_load;	/* when a load was traced here */
 	u64			load_entries;	/* load_entry_ns of the vCPU then, in ticks */
 };
 DECLARE_PER_CPU(struct kvmw_cpu, kvmw_cpu);
 
-/* The slot in a CPU's cache before its first hit: it belongs to no VM and contains no page. */
+/*
+ * In a CPU's caches before its first hit, and where none is known: a vCPU of no VM, which is no
+ * vCPU of KVM's, and a slot of no VM, which contains no page.
+ */
+extern struct kvmw_vcpu kvmw_no_vcpu;
 extern struct kvmw_slot kvmw_no_slot;
+
+/* The vCPU that is loaded here; NULL: none, or unknown. Context: preemption off. */
+static __always_inline struct kvmw_vcpu *kvmw_vcpu_loaded(void)
+{
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
+
+	return vcpu == &kvmw_no_vcpu ? NULL : vcpu;
+}
 
 /*
  * Reset every CPU to the state before its first hit. A static initializer does not work, as the

@@ -15,14 +15,25 @@
 /**
  * struct kvmw_exit_span - the current exit of a vCPU
  * @since:	when the vCPU left guest mode; 0: it is in guest mode, or the time is unknown
+ * @vmcb_valid:	on SVM: kvmw_vmcb_of() finds the vCPU's VMCB, which has the reason
  * @early:	@since was set before KVM's event of the exit
+ * @flags:	both, for one comparison: KVMW_SPAN_USUAL_SVM
  * @cell:	the cell of the exit's reason; see kvmw_exit_cell()
  */
 struct kvmw_exit_span {
-	u64	since;
-	bool	early;
-	u8	cell;
+	u64		since;
+	union {
+		struct {
+			bool	vmcb_valid;
+			bool	early;
+		};
+		u16	flags;
+	};
+	u8		cell;
 };
+
+/* The flags of most exits on SVM: the VMCB is valid, and nothing was early. */
+#define KVMW_SPAN_USUAL_SVM	1
 
 /* KVM's event of an exit. Returns whether the span begins here: then the caller sets @since. */
 static __always_inline bool kvmw_span_begins(struct kvmw_exit_span *span)

@@ -62,19 +62,19 @@ struct kvmw_object {
 };
 
 #define KVMW_NO_SUBKEY		U32_MAX
+#define KVMW_NO_DELAY		U64_MAX
 
 struct kvmw_vcpu {
 	struct kvmw_object	obj;	/* key: struct kvm_vcpu */
 	u32			vcpu_id;
 	bool			created;	/* creation succeeded: show it */
+	pid_t			tid;		/* last thread, in the initial namespace */
 	struct kvmw_vcpu_audit	audit;
 
 	/* Only the CPU on which the vCPU is loaded writes this; seq gives readers one moment. */
 	seqcount_t		seq ____cacheline_aligned;
 	u8			where;		/* KVMW_VCPU_* */
 	bool			halted;
-	bool			vmcb_valid;	/* kvmw_vmcb_of() finds its VMCB */
-	pid_t			tid;		/* last thread, in the initial namespace */
 	u64			since;		/* in @where, by kvmw_now() */
 	u64			halted_since;
 	struct kvmw_exit_span	exit_span;
@@ -89,12 +89,14 @@ struct kvmw_vcpu {
 	u64			exits_before;
 	u64			halts_before;
 	/*
-	 * The thread that last loaded it in KVM_RUN, how long it had waited for a pCPU by then, and
-	 * how long of that since the load before; -1: unknown.
+	 * The thread that last loaded it in KVM_RUN, and how long that had waited for a pCPU: when
+	 * its waits began to count, at its last load, and at the last load ahead of a wait in a
+	 * halt; KVMW_NO_DELAY: there was none. The waits of threads before it are in run_delay_ns.
 	 */
 	const struct pid	*delay_pid;	/* only to compare */
 	u64			delay_base;
-	s64			delay_last;
+	u64			delay_seen;
+	u64			delay_halted;
 	struct kvmw_vcpu_stats	stats;
 };
 
@@ -179,8 +181,8 @@ struct kvmw_vm {
 	bool			count_failed;	/* numbers are withdrawn until @retry_at */
 	bool			zaps_counted;	/* see on_rmap_zap(); under mmu_lock */
 	gfn_t			cursor[KVMW_NR_AS];
-	u64			mapped_peak;	/* bytes; as unmaps found them */
-	u64			mapped_now;	/* bytes; kept where KVM has no count */
+	u64			mapped_peak;	/* 4K pages; as unmaps found them */
+	u64			mapped_now;	/* 4K pages; kept where KVM has no count */
 	u64			audits, audit_failures;	/* under lock */
 	u64			leaf_failures, mark_failures;	/* failures by kind of audit */
 	u64			refuted;	/* by audits of vCPUs: KVMW_NEED_*; under lock */

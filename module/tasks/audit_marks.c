@@ -57,7 +57,7 @@ static void sum(const struct kvmw_slot *slot, struct kvmw_log_sums *out)
 	out->new_marks = kvmw_marks_new(&counted);
 	out->by_host = 0;
 	for (i = 0; i < KVMW_NR_CAUSES; i++)
-		out->by_host += counted.marks[i][1];
+		out->by_host += counted.marks[1][i];
 	kvmw_slot_cpu_sum(slot->obj.vm->stray->cpu, &counted);
 	out->lost = counted.counted.lost_events[0];
 	out->collected = READ_ONCE(slot->collected);

@@ -78,7 +78,7 @@ static int count_region(struct kvmw_vm *vm, struct kvm *kvm, int as_id)
 	for (i = 0; i < KVMW_NR_LEVELS; i++)
 		slot->base[i] += leaves[i];
 	if (!KVMW_KVM_COUNTS_LEAVES)
-		vm->mapped_now += kvmw_mapped_bytes(leaves);
+		vm->mapped_now += kvmw_mapped_pages(leaves);
 	vm->cursor[as_id] = region.end;
 	err = -EAGAIN;
 out:

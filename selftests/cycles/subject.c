@@ -51,6 +51,7 @@ static struct kvm_memory_slot kslot;
 static unsigned long log[PAGES / BITS_PER_LONG];
 static struct kvmw_vm vm;
 static struct kvmw_vcpu vcpu;
+struct kvmw_vcpu kvmw_no_vcpu;
 static struct kvmw_slot slot;
 static struct kvmw_slot_cpu hits;
 static const struct kvmw_caller caller = { .addr = 0x1234, .ready = true };
@@ -78,7 +79,7 @@ void cycles_setup(void)
 	slot.cpu = slot.hits;
 	vcpu.obj.key = &svm.vcpu;
 	vcpu.obj.vm = &vm;
-	vcpu.vmcb_valid = true;
+	vcpu.exit_span.vmcb_valid = true;
 	vcpu.where = KVMW_VCPU_OFF_CPU + KVMW_OFF_USER;
 	vcpu.since = rdtsc();
 	vcpu.delay_pid = &pid;
@@ -92,6 +93,7 @@ void cycles_setup(void)
 	kslot.npages = PAGES;
 	kslot.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	kslot.dirty_bitmap = log;
+	kvmw_cpu.vcpu = &kvmw_no_vcpu;
 	kvmw_cpu.last_vcpu = &vcpu;
 	kvmw_cpu.slot = &slot;
 	kvmw_last_caller = &caller;
@@ -152,7 +154,7 @@ static void read_rdtscp(void)
 
 static void off(void)
 {
-	if (kvmw_cpu.vcpu)
+	if (kvmw_vcpu_loaded())
 		put();
 }
 

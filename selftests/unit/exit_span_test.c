@@ -9,6 +9,7 @@
 
 /* What the code needs from the kernel. */
 #define u64			__u64
+#define u16			__u16
 #define u8			__u8
 #define unlikely(x)		(x)
 

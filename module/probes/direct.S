@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Thunks for via=direct: a function of KVM's calls one at its entry, in place of ftrace's
- * trampoline. It puts the function's arguments and stack pointer where the callback of the hook
- * looks for them, calls that, and restores the arguments. No other register that a callback may
- * change means anything there.
+ * trampoline. It puts the function's arguments, and its stack pointer or caller if the callback of
+ * the hook has use for it, where the callback looks for them, calls that, and restores the
+ * arguments. No other register that a callback may change means anything there.
  */
 #include <linux/linkage.h>
 #include <asm/asm-offsets.h>
@@ -37,16 +37,30 @@
 	\how	%r9 pt_regs_r9
 .endm
 
-/* @callback has the parameters KVMW_FTRACE_ARGS, and uses the second and the fourth. */
-.macro hit callback
+/* On the stack are where the entry goes on, and then where the function returns to. */
+#define RETURN_AT	PTREGS_SIZE + FRAME_OFFSET + 8
+
+/* For a callback that looks for arguments on the stack, and for callers. */
+.macro stack_pointer
+	leaq	RETURN_AT(%rsp), %rsi
+	movq	%rsi, pt_regs_sp(%rsp)
+.endm
+
+/* For a callback that has use for its second parameter. */
+.macro caller
+	movq	RETURN_AT(%rsp), %rsi
+.endm
+
+.macro nothing
+.endm
+
+/* @callback has the parameters KVMW_FTRACE_ARGS, and uses the fourth, and what @more provides. */
+.macro hit callback more
 	CALL_DEPTH_ACCOUNT
 	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp
 	each_argument save
-	/* On the stack are where the entry goes on, and then where the function returns to. */
-	leaq	PTREGS_SIZE + FRAME_OFFSET + 8(%rsp), %rsi
-	movq	%rsi, pt_regs_sp(%rsp)
-	movq	(%rsi), %rsi
+	\more
 	movq	%rsp, %rcx
 	call	\callback
 .endm
@@ -56,8 +70,8 @@
 	FRAME_END
 .endm
 
-.macro thunk callback
-	hit	\callback
+.macro thunk callback more
+	hit	\callback \more
 	each_argument restore
 	drop_frame
 	RET
@@ -70,7 +84,7 @@
  * function with arguments on the stack may come here, nor one that sleeps: see detach_direct().
  */
 .macro timing_thunk callback done
-	hit	\callback
+	hit	\callback nothing
 	rdtsc
 	shlq	$32, %rdx
 	orq	%rdx, %rax
@@ -101,23 +115,23 @@ SYM_FUNC_START_LOCAL(kvmw_direct_go_on)
 SYM_FUNC_END(kvmw_direct_go_on)
 
 SYM_FUNC_START(kvmw_direct_spte_change)
-	thunk kvmw_ftrace_spte_change
+	thunk kvmw_ftrace_spte_change stack_pointer
 SYM_FUNC_END(kvmw_direct_spte_change)
 
 SYM_FUNC_START(kvmw_direct_spte_change_page)
-	thunk kvmw_ftrace_spte_change_page
+	thunk kvmw_ftrace_spte_change_page stack_pointer
 SYM_FUNC_END(kvmw_direct_spte_change_page)
 
 SYM_FUNC_START(kvmw_direct_dirty_mark)
-	thunk kvmw_ftrace_dirty_mark
+	thunk kvmw_ftrace_dirty_mark caller
 SYM_FUNC_END(kvmw_direct_dirty_mark)
 
 SYM_FUNC_START(kvmw_direct_vcpu_load)
-	thunk kvmw_ftrace_vcpu_load
+	thunk kvmw_ftrace_vcpu_load nothing
 SYM_FUNC_END(kvmw_direct_vcpu_load)
 
 SYM_FUNC_START(kvmw_direct_vcpu_put)
-	thunk kvmw_ftrace_vcpu_put
+	thunk kvmw_ftrace_vcpu_put nothing
 SYM_FUNC_END(kvmw_direct_vcpu_put)
 
 SYM_FUNC_START(kvmw_direct_load_cost)

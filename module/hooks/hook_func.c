@@ -15,6 +15,7 @@
 /* For its opcodes. It needs the headers above. */
 #include <asm/text-patching.h>
 
+#include "hooks/canary.h"
 #include "hooks/hook.h"
 #include "hooks/hook_func.h"
 #include "kernel/ftrace.h"
@@ -34,11 +35,6 @@ MODULE_PARM_DESC(via, "how to hook functions: auto (default), ftrace, direct or 
 static struct ftrace_ops canary_ops;
 static struct kprobe canary_kp;
 static bool ftrace_sang, kprobe_sang;
-
-static noinline void canary(void)
-{
-	asm volatile("");
-}
 
 static void notrace canary_ftrace(KVMW_FTRACE_ARGS)
 {
@@ -161,7 +157,7 @@ static bool is_patched(unsigned long addr)
 
 static int filter_canary(struct ftrace_ops *ops)
 {
-	unsigned long addr = (unsigned long)canary;
+	unsigned long addr = (unsigned long)kvmw_canary;
 
 	/* objtool wants no address in code to point behind an ENDBR64. */
 	OPTIMIZER_HIDE_VAR(addr);
@@ -179,7 +175,7 @@ static bool ftrace_works(void)
 		}
 	}
 	WRITE_ONCE(ftrace_sang, false);
-	canary();
+	kvmw_canary();
 	return READ_ONCE(ftrace_sang);
 }
 
@@ -315,7 +311,7 @@ void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)
 static bool kprobes_work(void)
 {
 	if (!canary_kp.pre_handler) {
-		canary_kp.addr = (kprobe_opcode_t *)canary;
+		canary_kp.addr = (kprobe_opcode_t *)kvmw_canary;
 		canary_kp.pre_handler = canary_kprobe;
 		if (register_kprobe(&canary_kp)) {
 			memset(&canary_kp, 0, sizeof(canary_kp));
@@ -323,7 +319,7 @@ static bool kprobes_work(void)
 		}
 	}
 	WRITE_ONCE(kprobe_sang, false);
-	canary();
+	kvmw_canary();
 	return READ_ONCE(kprobe_sang);
 }
 

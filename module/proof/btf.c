@@ -32,15 +32,19 @@ static __u32 number_at(const void *at)
 	return number;
 }
 
-/* How many bytes stand behind a type: so many, and so many for each of what it counts. */
+/* How many bytes a type takes: so many, and so many for each of what it counts. */
 static const struct {
 	__u8 once, each;
-} behind[32] = {
-	[KVMW_BTF_INT] = { 4, 0 }, [KVMW_BTF_VAR] = { 4, 0 }, [KVMW_BTF_DECL_TAG] = { 4, 0 },
-	[KVMW_BTF_ARRAY] = { 12, 0 },
-	[KVMW_BTF_STRUCT] = { 0, 12 }, [KVMW_BTF_UNION] = { 0, 12 },
-	[KVMW_BTF_DATASEC] = { 0, 12 }, [KVMW_BTF_ENUM64] = { 0, 12 },
-	[KVMW_BTF_ENUM] = { 0, 8 }, [KVMW_BTF_FUNC_PROTO] = { 0, 8 },
+} bytes_of[32] = {
+	[KVMW_BTF_PTR] = { 12, 0 }, [KVMW_BTF_FWD] = { 12, 0 }, [KVMW_BTF_TYPEDEF] = { 12, 0 },
+	[KVMW_BTF_VOLATILE] = { 12, 0 }, [KVMW_BTF_CONST] = { 12, 0 },
+	[KVMW_BTF_RESTRICT] = { 12, 0 }, [KVMW_BTF_FUNC] = { 12, 0 },
+	[KVMW_BTF_FLOAT] = { 12, 0 }, [KVMW_BTF_TYPE_TAG] = { 12, 0 },
+	[KVMW_BTF_INT] = { 16, 0 }, [KVMW_BTF_VAR] = { 16, 0 }, [KVMW_BTF_DECL_TAG] = { 16, 0 },
+	[KVMW_BTF_ARRAY] = { 24, 0 },
+	[KVMW_BTF_STRUCT] = { 12, 12 }, [KVMW_BTF_UNION] = { 12, 12 },
+	[KVMW_BTF_DATASEC] = { 12, 12 }, [KVMW_BTF_ENUM64] = { 12, 12 },
+	[KVMW_BTF_ENUM] = { 12, 8 }, [KVMW_BTF_FUNC_PROTO] = { 12, 8 },
 };
 
 static __u32 kind_of(__u32 info)
@@ -54,7 +58,7 @@ static __u32 count_of(__u32 info)
 }
 
 /* How many bytes a type takes, at @offset of a part; 0: it is none. */
-static __u32 size_at(const struct kvmw_btf_part *part, __u32 offset)
+static inline __u32 size_at(const struct kvmw_btf_part *part, __u32 offset)
 {
 	__u32 left = part->types_size - offset, info, kind, size;
 
@@ -62,8 +66,8 @@ static __u32 size_at(const struct kvmw_btf_part *part, __u32 offset)
 		return 0;
 	info = number_at(part->types + offset + 4);
 	kind = kind_of(info);
-	size = sizeof(struct btf_type) + behind[kind].once + behind[kind].each * count_of(info);
-	return kind && kind < KVMW_BTF_NR_KINDS && size <= left ? size : 0;
+	size = bytes_of[kind].once + bytes_of[kind].each * count_of(info);
+	return size <= left ? size : 0;
 }
 
 /* Where a type is; @number counts from 0 in its part. */
@@ -106,16 +110,18 @@ size_t kvmw_btf_marks(const struct kvmw_btf_part *part)
 	return part->types_size / sizeof(struct btf_type) / TYPES_A_MARK + 1;
 }
 
+/* A kernel has 100,000 types, so it matters what each takes. */
 static bool count_types(struct kvmw_btf_part *part)
 {
-	__u32 offset = 0, size;
+	__u32 offset = 0, size, i;
 
-	for (part->nr = 0; offset < part->types_size; part->nr++, offset += size) {
-		if (!(part->nr % TYPES_A_MARK))
-			part->marks[part->nr / TYPES_A_MARK] = offset;
-		size = size_at(part, offset);
-		if (!size)
-			return false;
+	for (part->nr = 0; offset < part->types_size; part->nr += i) {
+		part->marks[part->nr / TYPES_A_MARK] = offset;
+		for (i = 0; i < TYPES_A_MARK && offset < part->types_size; i++, offset += size) {
+			size = size_at(part, offset);
+			if (!size)
+				return false;
+		}
 	}
 	return true;
 }

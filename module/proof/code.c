@@ -215,16 +215,31 @@ static bool is_far(const struct kvmw_code *code, size_t from, size_t distance, s
 	return false;
 }
 
+/* Is one of the next eight distances one to the target, which is @wanted from the first? */
+static bool may_be_far(const __u8 *at, __u32 wanted)
+{
+#define IS(i)	((__u32)number_at(at + (i)) == wanted - (i))
+	return IS(0) || IS(1) || IS(2) || IS(3) || IS(4) || IS(5) || IS(6) || IS(7);
+#undef IS
+}
+
 static bool find_far(const struct kvmw_code *code, size_t from, unsigned long target,
 		     size_t *found)
 {
 	const __u32 wanted = target - code->address - 4;
-	size_t at;
+	size_t at = from + 1, end;
 
-	for (at = from + 1; at + 4 <= code->size; at++)
-		if ((__u32)number_at(code->bytes + at) + (__u32)at == wanted &&
-		    is_far(code, from, at, found))
-			return true;
+	while (at + 4 <= code->size) {
+		end = at + 8;
+		if (end + 4 <= code->size && !may_be_far(code->bytes + at, wanted - (__u32)at)) {
+			at = end;
+			continue;
+		}
+		for (; at < end && at + 4 <= code->size; at++)
+			if ((__u32)number_at(code->bytes + at) + (__u32)at == wanted &&
+			    is_far(code, from, at, found))
+				return true;
+	}
 	return false;
 }
 

@@ -112,7 +112,7 @@ static void fill_numbers(struct scan *scan, struct kvmw_object *obj)
 	u64 *cells;
 
 	met = kvmw_needs_met(obj);
-	kvmw_stats(obj, scan->stats);
+	kvmw_stats(obj, NULL, scan->stats);
 	met &= kvmw_needs_met(obj);
 	memset(bits, 0, DIV_ROUND_UP(af->header.num_desc, 64) * sizeof(u64));
 	for (i = 0; i < af->header.num_desc; i++) {

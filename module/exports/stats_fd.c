@@ -40,6 +40,7 @@ struct stats_file {
 	struct kref			ref;	/* the file's, and the refresher's at a copy */
 	struct kvmw_object		*obj;	/* holds a reference */
 	bool				privileged;	/* which limit it is charged to */
+	u64				met;	/* needs when it was opened; they tell its rows */
 	struct kvmwatch_stats_header	header;
 	size_t				data_size;
 	/* Everything before the data: header, id and descriptors. */
@@ -89,8 +90,9 @@ static int make_head(struct stats_file *sf)
 	make_id(sf->obj, sf->head + header->id_offset, KVMWATCH_NAME_SIZE);
 
 	desc = (void *)sf->head + header->desc_offset;
+	sf->met = kvmw_needs_met(sf->obj);
 	for (i = 0; i < nr; i++) {
-		if (!kvmw_stat_available(&stat[i], sf->obj))
+		if (!kvmw_stat_needs_only(&stat[i], sf->met))
 			continue;
 		kvmw_stat_describe(desc++, &stat[i], sf->data_size);
 		sf->data_size += stat[i].size * sizeof(u64);
@@ -104,39 +106,37 @@ static int make_head(struct stats_file *sf)
 /* --- reads ------------------------------------------------------------------- */
 
 /*
- * Pack the numbers in the order of the descriptors. Whether a statistic is withdrawn is checked
- * after the snapshot was taken.
+ * Pack the numbers in the order of the descriptors: that of the rows whose needs were met. Whether
+ * a statistic is withdrawn is checked after the snapshot was taken.
  */
 static void fill_data(struct stats_file *sf, const union kvmw_any_stats *stats, u64 *data)
 {
 	const struct kvmwatch_stats_desc *desc = (void *)sf->head + sf->header.desc_offset;
 	const struct kvmw_stat *stat;
-	unsigned int nr, i, j;
+	unsigned int nr, i;
 	bool withdrawn;
 	u64 *cells;
 
-	/* The descriptors are in the order of the table, but lack some of its rows. */
-	stat = kvmw_stats_table(sf->obj->kind, &nr);
-	for (i = 0; i < sf->header.num_desc; i++, stat++) {
-		while (strcmp(stat->name, desc[i].name))
-			stat++;
-		cells = (void *)data + desc[i].offset;
+	for (stat = kvmw_stats_table(sf->obj->kind, &nr); nr; nr--, stat++) {
+		if (!kvmw_stat_needs_only(stat, sf->met))
+			continue;
+		cells = (void *)data + desc++->offset;
 		withdrawn = kvmw_stat_withdrawn(stat, sf->obj);
 		if (!withdrawn)
 			kvmw_stat_cells(stat, stats, cells);
-		for (j = 0; withdrawn && j < stat->size; j++)
-			cells[j] = KVMWATCH_WITHDRAWN;
+		for (i = 0; withdrawn && i < stat->size; i++)
+			cells[i] = KVMWATCH_WITHDRAWN;
 	}
 }
 
 /* Take a snapshot; free it with kvfree(). NULL: no memory. */
 static u64 *make_data(struct stats_file *sf)
 {
-	union kvmw_any_stats *stats = kmalloc(sizeof(*stats), GFP_KERNEL);
+	union kvmw_any_stats *stats = kvmw_stats_alloc(sf->obj, NULL);
 	u64 *data = kvzalloc(sf->data_size, GFP_KERNEL);
 
 	if (stats && data) {
-		kvmw_stats(sf->obj, stats);
+		kvmw_stats(sf->obj, NULL, stats);
 		fill_data(sf, stats, data);
 	} else {
 		kvfree(data);

@@ -78,7 +78,7 @@ static void table_row(struct seq_file *m, struct table_reader *reader, struct kv
 	u32 available = columns_available(reader, obj);
 	unsigned int i;
 
-	kvmw_stats(obj, &reader->stats);
+	kvmw_stats(obj, NULL, &reader->stats);
 	available &= columns_available(reader, obj);
 	reader->table->lead(m, obj);
 	for (i = 0; i < reader->nr_columns; i++) {

@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/seqlock.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <uapi/linux/kvmwatch.h>
 
@@ -124,7 +125,6 @@ struct gathered {
 	struct kvmw_vm		*vm;		/* with its lock held; NULL: for a slot */
 	struct kvmw_slot_cpu	hits;		/* counters, summed over CPUs and slots */
 	s64			mapped[KVMW_NR_LEVELS];
-	u64			vcpus;
 };
 
 static u64 marks_by(const struct gathered *it, enum kvmw_cause cause)
@@ -163,6 +163,16 @@ static u64 of_slots(const struct gathered *it, u64 (*of)(const struct kvmw_slot 
 	return sum;
 }
 
+static u64 shown_vcpus(const struct gathered *it)
+{
+	struct kvmw_object *obj;
+	u64 nr = 0;
+
+	list_for_each_entry(obj, &it->vm->vcpus, node)
+		nr += kvmw_shown(obj);
+	return nr;
+}
+
 static u64 is_there(const struct kvmw_slot *slot)
 {
 	return 1;
@@ -180,6 +190,12 @@ static u64 logged_bytes(const struct kvmw_slot *slot)
 	return (u64)READ_ONCE(slot->npages) << PAGE_SHIFT;
 }
 
+/* Is the statistic at @offset of a snapshot to be computed? */
+static bool is_wanted(const struct kvmw_stat *only, size_t offset)
+{
+	return !only || only->offset == offset;
+}
+
 /* Compute the statistics of the rows. The value of a histogram is an array of cells. */
 #define VALUE_MADE(value)		(value) VALUE_IGNORE
 #define VALUE_COUNTED(name)		it->hits.counted.name[0]
@@ -192,9 +208,11 @@ static u64 logged_bytes(const struct kvmw_slot *slot)
 #define MAKE_LOG_HIST			MAKE_CELLS
 #define MAKE_AGE_HIST			MAKE_CELLS
 #define MAKE_ROW(name, type, unit, needs, source, ...)				\
-	MAKE_##type(out->name, VALUE_##source(name));
+	if (is_wanted(only, offsetof(typeof(*out), name)))			\
+		MAKE_##type(out->name, VALUE_##source(name));
 
-static void slot_collect(struct kvmw_slot *slot, struct kvmw_slot_stats *out)
+static void slot_collect(struct kvmw_slot *slot, const struct kvmw_stat *only,
+			 struct kvmw_slot_stats *out)
 {
 	struct gathered gathered = { .slot = slot }, *it = &gathered;
 
@@ -376,40 +394,83 @@ static void add_slot(struct gathered *it, const struct kvmw_slot *slot)
 		it->mapped[i] += mapped[i];
 }
 
-static void vm_collect(struct kvmw_vm *vm, struct kvmw_vm_stats *out,
-		       struct kvmw_vcpu_stats *scratch)
+/* The VM's own statistics. Context: its lock held. */
+static void collect_own(struct kvmw_vm *vm, const struct kvmw_stat *only,
+			struct kvmw_vm_stats *out)
 {
-	struct gathered gathered = { .vm = vm }, *it = &gathered;
+	struct gathered gathered = { .vm = vm, .hits = vm->gone_slots }, *it = &gathered;
 	struct kvmw_object *obj;
 
-	mutex_lock(&vm->lock);
-	it->hits = vm->gone_slots;
 	list_for_each_entry(obj, &vm->slots, node)
 		add_slot(it, kvmw_to_slot(obj));
 	add_slot(it, vm->stray);
-	out->vcpus_sum = *vm->gone_vcpus;
+	KVMW_VM_STATS(MAKE_ROW)
+}
+
+/* The sums over its vCPUs. Context: its lock held. */
+static void collect_vcpus(struct kvmw_vm *vm, struct kvmw_vcpu_stats *sum,
+			  struct kvmw_vcpu_stats *scratch)
+{
+	struct kvmw_object *obj;
+
+	*sum = *vm->gone_vcpus;
 	list_for_each_entry(obj, &vm->vcpus, node) {
 		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), scratch);
-		kvmw_vcpu_stats_add(&out->vcpus_sum, scratch);
-		it->vcpus += kvmw_shown(obj);
+		kvmw_vcpu_stats_add(sum, scratch);
 	}
-	KVMW_VM_STATS(MAKE_ROW)
+}
+
+#define OWN_SIZE	offsetof(struct kvmw_vm_stats, vcpus_sum)
+
+static bool needs_own(const struct kvmw_stat *only)
+{
+	return !only || only->offset < OWN_SIZE;
+}
+
+static bool needs_vcpus(const struct kvmw_stat *only)
+{
+	return !only || only->offset >= OWN_SIZE;
+}
+
+static void vm_collect(struct kvmw_vm *vm, const struct kvmw_stat *only,
+		       union kvmw_any_stats *out)
+{
+	mutex_lock(&vm->lock);
+	if (needs_own(only))
+		collect_own(vm, only, &out->vm);
+	if (needs_vcpus(only))
+		collect_vcpus(vm, &out->vm.vcpus_sum, &out->scratch);
 	mutex_unlock(&vm->lock);
 }
 
-void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out)
+/* --- any of them ------------------------------------------------------------- */
+
+union kvmw_any_stats *kvmw_stats_alloc(const struct kvmw_object *obj, const struct kvmw_stat *only)
+{
+	size_t size = sizeof(union kvmw_any_stats);
+
+	if (obj->kind == KVMWATCH_KIND_SLOT)
+		size = sizeof(struct kvmw_slot_stats);
+	else if (obj->kind == KVMWATCH_KIND_VCPU)
+		size = sizeof(struct kvmw_vcpu_stats);
+	else if (!needs_vcpus(only))
+		size = OWN_SIZE;
+	return kmalloc(size, GFP_KERNEL);
+}
+
+void kvmw_stats(struct kvmw_object *obj, const struct kvmw_stat *only, union kvmw_any_stats *out)
 {
 	might_sleep();
 	kvmw_absorb();
 	switch (obj->kind) {
 	case KVMWATCH_KIND_VM:
-		vm_collect(kvmw_to_vm(obj), &out->vm, &out->scratch);
+		vm_collect(kvmw_to_vm(obj), only, out);
 		break;
 	case KVMWATCH_KIND_VCPU:
 		kvmw_vcpu_snapshot(kvmw_to_vcpu(obj), &out->vcpu);
 		break;
 	case KVMWATCH_KIND_SLOT:
-		slot_collect(kvmw_to_slot(obj), &out->slot);
+		slot_collect(kvmw_to_slot(obj), only, &out->slot);
 		break;
 	}
 }

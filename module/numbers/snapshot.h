@@ -9,14 +9,23 @@
 
 struct kvmw_object;
 struct kvmw_slot;
+struct kvmw_stat;
 struct kvmw_vcpu;
 union kvmw_any_stats;
 
 /*
- * Take a snapshot: set all statistics of the object's kind. The numbers of a vCPU are of one
- * moment; those of a VM are sums of such snapshots. Context: task, may sleep.
+ * Memory for a snapshot of the object, or for one statistic of it; free it with kfree(). NULL: no
+ * memory. Most kernels clear what they allocate, which may take longer than the snapshot.
  */
-void kvmw_stats(struct kvmw_object *obj, union kvmw_any_stats *out);
+union kvmw_any_stats *kvmw_stats_alloc(const struct kvmw_object *obj,
+				       const struct kvmw_stat *only);
+
+/*
+ * Take a snapshot: set all statistics of the object's kind, or at least one of them, @only. The
+ * numbers of a vCPU are of one moment; those of a VM are sums of such snapshots. Context: task, may
+ * sleep.
+ */
+void kvmw_stats(struct kvmw_object *obj, const struct kvmw_stat *only, union kvmw_any_stats *out);
 
 /* --- parts of it ------------------------------------------------------------- */
 

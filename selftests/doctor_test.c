@@ -253,6 +253,21 @@ TEST_F(doctor, names_a_log_that_was_left_on_but_not_one_that_is_collected)
 	EXPECT_TRUE(says(self->id, "", NOTHING_STANDS_OUT));
 }
 
+/* A VM has such from its start on, until its guest starts the other vCPUs, if it ever does. */
+TEST_F(doctor, names_nothing_of_a_vcpu_that_is_not_started)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+	int vcpu = guest_vcpu_add(self->g);
+
+	ASSERT_EQ(1, vcpu);
+	ASSERT_EQ(0, guest_pin(self->g, vcpu, 1));
+	ASSERT_EQ(0, ioctl(guest_vcpu_fd(self->g, vcpu), KVM_SET_MP_STATE, &state));
+	ASSERT_EQ(0, guest_start(self->g, vcpu, work_spin()));
+	ASSERT_EQ(0, guest_start(self->g, 0, work_spin()));
+	EXPECT_TRUE(says(self->id, "", NOTHING_STANDS_OUT));
+	guest_stop(self->g, vcpu);
+}
+
 TEST(a_hook_that_is_left_out_stands_out)
 {
 	struct guest *g;

@@ -137,6 +137,17 @@ static struct maybe find_polls(const struct pair *p)
 	return sum;
 }
 
+/* A vCPU that never left guest mode sleeps until another one of its guest starts it. */
+static struct maybe find_blocked(const struct pair *p)
+{
+	struct maybe blocked = grown(p, "blocked_time_ns");
+	struct maybe exits = sample_value(p->now, p->item, "exits");
+
+	if (exits.known && !exits.number)
+		blocked.number = 0;
+	return blocked;
+}
+
 static void look_at_vcpu(const struct pair *p, struct doctor_vcpu *vcpu)
 {
 	*vcpu = (struct doctor_vcpu){
@@ -145,7 +156,7 @@ static void look_at_vcpu(const struct pair *p, struct doctor_vcpu *vcpu)
 		.delay = grown(p, "run_delay_ns"),
 		.load_entry = grown(p, "load_entry_ns"),
 		.entries = counted(p, "load_entry_hist"),
-		.blocked = grown(p, "blocked_time_ns"),
+		.blocked = find_blocked(p),
 		.poll = grown(p, "poll_time_ns"),
 		.polled = grown(p, "wakeups_poll"),
 		.waited = grown(p, "wakeups_wait"),

@@ -26,9 +26,6 @@
 
 #define PARAMETERS	"/sys/module/kvm/parameters/halt_poll_ns"
 #define MS		1000000ULL
-#define CYCLES		10
-#define SHORT_HALTS	30
-#define LONG_HALTS	6
 
 struct settings {
 	const char *max, *grow, *shrink, *start;
@@ -52,14 +49,25 @@ static int put(const struct settings *s)
 	return err ?: machine_put(PARAMETERS "_grow_start", s->start);
 }
 
-/* Short halts, which are worth a poll, and long ones, which are not. */
-static int halt(struct guest *g)
-{
-	int i, err = 0;
+/*
+ * In each cycle some halts are short, which are worth a poll, and some are long: of the same vCPU,
+ * or of another.
+ */
+struct pattern {
+	unsigned int cycles, shorts, longs;
+	__u64 short_ns, long_ns;
+	bool of_two;
+};
 
-	for (i = 0; i < CYCLES && !err; i++) {
-		err = guest_run(g, 0, work_halt(SHORT_HALTS, GUEST_WAKE_LAPIC, 2 * MS));
-		err = err ?: guest_run(g, 0, work_halt(LONG_HALTS, GUEST_WAKE_LAPIC, 20 * MS));
+static int halt_all(struct guest *g, const struct pattern *p)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < p->cycles && !err; i++) {
+		err = guest_run(g, 0, work_halt(p->shorts, GUEST_WAKE_LAPIC, p->short_ns));
+		err = err ?: guest_run(g, p->of_two, work_halt(p->longs, GUEST_WAKE_LAPIC,
+							       p->long_ns));
 	}
 	return err;
 }
@@ -123,11 +131,31 @@ static int end_tool(pid_t pid, struct row *now, struct row *what_if)
 
 /* --- compare -------------------------------------------------------------- */
 
-static __u64 kvms(const struct oracle *kvm, const char *name)
+static __u64 kvms(struct guest *g, const char *name)
 {
-	__u64 value;
+	struct oracle kvm;
+	__u64 value, sum = 0;
+	unsigned int i;
 
-	return oracle_number(kvm, name, &value) ? ~0ULL : value;
+	for (i = 0; i < guest_vcpus(g); i++) {
+		if (oracle_of_vcpu(&kvm, g, i))
+			return ~0ULL;
+		if (oracle_number(&kvm, name, &value))
+			sum = ~0ULL;
+		else
+			sum += value;
+		oracle_close(&kvm);
+	}
+	return sum;
+}
+
+static struct counts count(struct guest *g)
+{
+	return (struct counts){
+		.halts = watch_vm_stat(g, "halts"),
+		.polls = kvms(g, "halt_attempted_poll"),
+		.won = kvms(g, "halt_successful_poll"),
+	};
 }
 
 /* Within 2 %, and one or two are no more than that. */
@@ -140,38 +168,35 @@ static bool is_near(const char *what, __u64 ours, __u64 theirs)
 }
 
 /* A guest of its own, as 5.10 has the limit from when a VM was made. */
-static int run(const struct settings *s, const char *asked, struct row *now, struct row *what_if,
-	       struct counts *kvm)
+static int run(const struct settings *s, const struct pattern *halts, const char *asked,
+	       struct row *now, struct row *what_if, struct counts *kvm)
 {
-	struct oracle oracle = { };
 	struct kvmwatch_vm vm;
+	struct counts before;
 	struct guest *g;
 	int err = put(s);
-	pid_t pid = -1;
+	pid_t pid;
 
 	if (err)
 		return err;
-	g = guest_new(1, 0);
+	g = guest_new(1 + halts->of_two, 0);
 	if (!g)
 		return -errno;
 	/* It runs in this thread: while two of them are runnable, KVM does not poll. */
 	err = watch_find(g, &vm);
-	err = err ?: oracle_of_vcpu(&oracle, g, 0);
 	if (!err) {
 		pid = start_tool(vm.id, asked);
 		err = pid < 0 ? -ETIMEDOUT : 0;
 	}
 	if (!err) {
-		kvm->halts = watch_vcpu_stat(g, 0, "halts");
-		kvm->polls = kvms(&oracle, "halt_attempted_poll");
-		kvm->won = kvms(&oracle, "halt_successful_poll");
-		err = halt(g);
-		kvm->halts = watch_vcpu_stat(g, 0, "halts") - kvm->halts;
-		kvm->polls = kvms(&oracle, "halt_attempted_poll") - kvm->polls;
-		kvm->won = kvms(&oracle, "halt_successful_poll") - kvm->won;
+		before = count(g);
+		err = halt_all(g, halts);
+		*kvm = count(g);
+		kvm->halts -= before.halts;
+		kvm->polls -= before.polls;
+		kvm->won -= before.won;
 		err = err ?: end_tool(pid, now, what_if);
 	}
-	oracle_close(&oracle);
 	guest_free(g);
 	return err;
 }
@@ -184,22 +209,40 @@ FIXTURE_VARIANT(settings)
 {
 	struct settings is;
 	const char *asked;
+	struct pattern halts;
 };
+
+#define SHORT_AND_LONG	{ 10, 30, 6, 2 * MS, 20 * MS }
+/* What KVM comes with */
+#define USUAL		{ "200000", "2", "0", "10000" }
+#define ASKED_USUAL	"halt_poll_ns=200000,grow=2,shrink=0,grow_start=10000"
 
 /* As KVM comes, with a limit that the short halts are below: the emulator is slow. */
 FIXTURE_VARIANT_ADD(settings, reset) {
 	.is = { "8000000", "2", "0", "10000" },
 	.asked = "halt_poll_ns=8000000,grow=2,shrink=0,grow_start=10000",
+	.halts = SHORT_AND_LONG,
 };
 
 FIXTURE_VARIANT_ADD(settings, shrink) {
 	.is = { "8000000", "2", "2", "1000000" },
 	.asked = "halt_poll_ns=8000000,grow=2,shrink=2,grow_start=1000000",
+	.halts = SHORT_AND_LONG,
 };
 
 FIXTURE_VARIANT_ADD(settings, stays) {
 	.is = { "8000000", "1", "1", "500000" },
 	.asked = "halt_poll_ns=8000000,grow=1,shrink=1,grow_start=500000",
+	.halts = SHORT_AND_LONG,
+};
+
+/* Usual settings, and bursts of halts that are worth a poll */
+FIXTURE_VARIANT_ADD(settings, bursts) {
+	.is = USUAL, .asked = ASKED_USUAL, .halts = { 40, 10, 1, 120000, 20 * MS },
+};
+/* The same from two vCPUs in turn, each with a window of its own */
+FIXTURE_VARIANT_ADD(settings, two_vcpus) {
+	.is = USUAL, .asked = ASKED_USUAL, .halts = { 100, 4, 1, 120000, 400000, true },
 };
 
 FIXTURE_SETUP(settings)
@@ -220,9 +263,10 @@ TEST_F(settings, of_now_give_what_kvm_did)
 	struct row now = { }, what_if = { };
 	struct counts kvm;
 
-	ASSERT_EQ(0, run(&variant->is, variant->asked, &now, &what_if, &kvm));
+	ASSERT_EQ(0, run(&variant->is, &variant->halts, variant->asked, &now, &what_if, &kvm));
 	ASSERT_EQ(kvm.halts, now.halts);
-	ASSERT_LE(CYCLES * (SHORT_HALTS + LONG_HALTS) * 9 / 10, now.halts);
+	ASSERT_LE(variant->halts.cycles * (variant->halts.shorts + variant->halts.longs) * 9 / 10,
+		  now.halts);
 	EXPECT_TRUE(is_near("polls", now.polls, kvm.polls));
 	EXPECT_TRUE(is_near("won", now.won, kvm.won + now.quicker));
 	EXPECT_GE(kvm.won / 8, now.quicker);
@@ -239,10 +283,11 @@ TEST_F(settings, that_are_asked_for_give_what_kvm_does_with_them)
 	struct row now, what_if = { };
 	struct counts kvm;
 
-	ASSERT_EQ(0, run(&off, variant->asked, &now, &what_if, &kvm));
+	ASSERT_EQ(0, run(&off, &variant->halts, variant->asked, &now, &what_if, &kvm));
 	EXPECT_EQ(0, kvm.polls);
 	EXPECT_EQ(0, now.polls);
-	ASSERT_EQ(0, run(&variant->is, variant->asked, &now, &(struct row){ }, &kvm));
+	ASSERT_EQ(0, run(&variant->is, &variant->halts, variant->asked, &now, &(struct row){ },
+			 &kvm));
 	EXPECT_TRUE(is_near("polls", what_if.polls, kvm.polls));
 	EXPECT_TRUE(is_near("won", what_if.won, kvm.won + now.quicker));
 }

@@ -652,7 +652,8 @@ void migrate(const struct plan *plan, const struct chance *chance, struct outcom
 	if (plan->in->link <= 0) {
 		drawn = *plan;
 		draw_link(&drawn, &in, chance->link);
-		s.plan = plan = &drawn;
+		plan = &drawn;
+		s.plan = plan;
 	}
 	begin(&s);
 	while (!may_stop(&s)) {

@@ -161,7 +161,8 @@ static void look_at_pages(const struct played *p, struct sample *sample)
 
 	memset(sample->share, 0, sizeof(sample->share));
 	for (i = 0; i < SAMPLE; i++) {
-		page = sample->page[i] = (unsigned int)((i + between(0, 1)) * each);
+		page = (unsigned int)((i + between(0, 1)) * each);
+		sample->page[i] = page;
 		sample->is_data[i] = p->guest.has_data[page];
 		data += sample->is_data[i];
 		differ += i % 2 && sample->is_data[i] != sample->is_data[i - 1];

@@ -485,4 +485,73 @@ TEST_F_TIMEOUT(lies, are_seen_and_nothing_else_is_refused, 300)
 	}
 }
 
+/* --- first hits ------------------------------------------------------------------ */
+
+#define EVENTS	WATCH_TRACEFS "/kprobe_events"
+
+/* A module that comes gets the kprobes that are waiting for it. */
+static int follow_attaching(void)
+{
+	return watch_trace_start() ?: watch_trace_pause() ?:
+	       machine_do(EVENTS,
+			  "p:first_armed kvmwatch:kvmw_live_arm hook=%di:x64\n"
+			  "p:then_hooked kvmwatch:kvmw_func_attach hook=%di:x64\n"
+			  "p:then_looked kvmwatch:kvmw_live_attach "
+			  "counting=@kvmw_hooks_attached:u64") ?:
+	       watch_trace_also("kprobes");
+}
+
+static void follow_no_more(void)
+{
+	watch_trace_end();
+	machine_do(EVENTS, "-:first_armed\n-:then_hooked\n-:then_looked");
+}
+
+/* How many hooks were attached without being armed just before */
+static int unarmed(void)
+{
+	const char *line, *event, *armed = "", *hook;
+	int nr = 0;
+
+	for (line = watch_trace_text(); line; line = strchr(line + 1, '\n')) {
+		event = strstr(line, "first_armed:");
+		hook = strstr(line, "hook=");
+		if (!hook)
+			break;
+		if (event && event < hook) {
+			armed = hook;
+			continue;
+		}
+		event = strstr(line, "then_hooked:");
+		if (event && event < hook)
+			nr += strncmp(armed, hook, strlen("hook=0x") + 16) != 0;
+	}
+	return nr;
+}
+
+/*
+ * VMs that are there when kvmwatch comes go on all the time. A hit that came in between would have
+ * been counted without a look.
+ */
+TEST(hooks_count_when_all_first_hits_will_be_looked_at)
+{
+	int err;
+
+	NEEDS_VM(return, "it loads kvmwatch again");
+	err = follow_attaching();
+	if (!err) {
+		ASSERT_EQ(0, watch_unload_patiently());
+		ASSERT_EQ(0, watch_load(NULL));
+		EXPECT_EQ(0, watch_trace_stop());
+		EXPECT_LT(5, watch_trace_count("then_looked:", NULL));
+		EXPECT_EQ(watch_trace_count("then_looked:", NULL),
+			  watch_trace_count("then_looked:", " counting=0", NULL));
+		EXPECT_LT(5, watch_trace_count("then_hooked:", NULL));
+		EXPECT_EQ(0, unarmed());
+	}
+	follow_no_more();
+	if (err)
+		SKIP(return, "this kernel has no events of kprobes: %d", err);
+}
+
 TEST_HARNESS_MAIN

@@ -225,7 +225,7 @@ initrd: vm-deps
 
 # Modules of the tests: planted faults for debug kernels, and what the benchmark needs
 define beside
-$(if $(filter debug% kcsan,$(KERNEL)),$(call build_beside,planted))
+$(if $(filter debug% kcsan clang%,$(KERNEL)),$(call build_beside,planted))
 $(if $(wildcard docs/bench-$(KERNEL).json),$(call build_beside,bench_modules))
 endef
 

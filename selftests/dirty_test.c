@@ -55,6 +55,9 @@ static __u64 vm(struct guest *g, const char *name)
 	return watch_vm_stat(g, name);
 }
 
+#define EXPECT_COLLECTS(number, g)							\
+	EXPECT_EQ(watch_collects_are_hidden() ? UNKNOWN : (number), vm(g, "dirty_collects"))
+
 /* Relations that hold at any time. */
 #define EXPECT_CONSISTENT(g) do {						\
 	EXPECT_EQ(watch_slots_sum(g, "dirty_marks"), vm(g, "dirty_marks"));	\
@@ -440,7 +443,7 @@ TEST_F(dirty, collections_meanwhile_lose_nothing)
 	EXPECT_EQ(0, guest_wait(g, 0, -1));
 	bits += guest_dirty_get(g, 1, NULL);
 	EXPECT_EQ(bits, marks_new(g, 1));
-	EXPECT_EQ(21ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(21ULL, g);
 	EXPECT_CONSISTENT(g);
 }
 
@@ -475,10 +478,10 @@ TEST_F(dirty, each_collection_counts)
 	struct guest *g = self->g;
 	int i;
 
-	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(0ULL, g);
 	for (i = 1; i <= 5; i++) {
 		ASSERT_LE(0, guest_dirty_get(g, 1 + i % 2, NULL));
-		EXPECT_EQ((__u64)i, vm(g, "dirty_collects"));
+		EXPECT_COLLECTS((__u64)i, g);
 	}
 }
 
@@ -490,7 +493,7 @@ TEST_F(dirty, collections_that_fail_do_not_count)
 	EXPECT_EQ(-ENOENT, guest_dirty_get(g, 2, NULL));
 	EXPECT_EQ(-ENOENT, guest_dirty_clear(g, 2, 0, PAGES, NULL));
 	EXPECT_EQ(-EINVAL, guest_dirty_clear(g, 1, 0, 2 * PAGES, NULL));
-	EXPECT_EQ(0ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(0ULL, g);
 }
 
 /* --- logging switched on and off while vCPUs write --------------------------------------- */
@@ -652,11 +655,11 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	/* Fetching the log does not clear it. */
 	EXPECT_EQ(first ?: 100, guest_dirty_get(g, 1, NULL));
 	EXPECT_EQ(first ?: 100, watch_slot_stat(g, 1, "dirty_pages"));
-	EXPECT_EQ(1ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(1ULL, g);
 
 	ASSERT_EQ(0, guest_dirty_clear(g, 1, 0, PAGES, NULL));
 	EXPECT_EQ(0ULL, watch_slot_stat(g, 1, "dirty_pages"));
-	EXPECT_EQ(2ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(2ULL, g);
 	first = marks_new(g, 1);
 	ASSERT_EQ(0, dirty(g, 0, GPA_A, 0, 100));
 	EXPECT_EQ(100ULL, marks_new(g, 1) - first);
@@ -668,7 +671,7 @@ TEST_F(dirty_manual, new_marks_are_the_bits_that_were_clear)
 	EXPECT_EQ(109ULL, marks_new(g, 1) - first);
 	EXPECT_EQ(101ULL, watch_slot_stat(g, 1, "dirty_pages"));
 	EXPECT_EQ(101L, guest_dirty_get(g, 1, NULL));
-	EXPECT_EQ(4ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(4ULL, g);
 	EXPECT_CONSISTENT(g);
 }
 
@@ -701,7 +704,7 @@ TEST_F_TIMEOUT(dirty_manual, clearing_meanwhile_loses_nothing, 60)
 	EXPECT_LT(first, cleared);
 	EXPECT_EQ(first + marks_new(g, 1), cleared + guest_dirty_get(g, 1, NULL));
 	EXPECT_EQ(watch_slot_stat(g, 1, "dirty_pages"), guest_dirty_get(g, 1, NULL));
-	EXPECT_EQ(42ULL, vm(g, "dirty_collects"));
+	EXPECT_COLLECTS(42ULL, g);
 	EXPECT_CONSISTENT(g);
 }
 

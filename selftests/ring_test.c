@@ -169,6 +169,8 @@ TEST_F(ring, a_reset_is_one_collection)
 
 	if (!self->g)
 		SKIP(return, "KVM has no dirty rings");
+	if (watch_collects_are_hidden())
+		SKIP(return, "clang has put a function that collects into its caller");
 	before = watch_vm_stat(self->g, "dirty_collects");
 	ASSERT_NE(UNKNOWN, before);
 	ASSERT_EQ(0, write_all(self->g));
@@ -304,7 +306,7 @@ TEST(without_rings_nothing_is_pushed_and_resets_are_none)
 	/* Unavailable in a kernel that has no dirty rings. */
 	EXPECT_TRUE(!pushes || pushes == UNKNOWN);
 	EXPECT_GT(0, guest_ring_reset(g));
-	EXPECT_EQ(0, watch_vm_stat(g, "dirty_collects"));
+	EXPECT_EQ(watch_collects_are_hidden() ? UNKNOWN : 0, watch_vm_stat(g, "dirty_collects"));
 	guest_free(g);
 }
 

@@ -522,18 +522,55 @@ int watch_find(struct guest *g, struct kvmwatch_vm *vm)
 	return err;
 }
 
+static bool is_collection(const struct kvmwatch_hook *hook)
+{
+	return !strcmp(hook->name, "log_get") || !strcmp(hook->name, "log_clear");
+}
+
+/* A function that is in its callers: nobody sees it, or others see all that it does. */
+static bool is_inlined(const struct kvmwatch_hook *hook)
+{
+	if (is_collection(hook))
+		return strstr(hook->why, "kvm.ko has no function");
+	return !strcmp(hook->name, "rmap_zap_all") && strstr(hook->why, "its loop calls");
+}
+
+static bool is_built_by_clang(void)
+{
+	char *version = read_file("/proc/version");
+	bool is = version && strstr(version, "clang version");
+
+	free(version);
+	return is;
+}
+
 int watch_hook_may_miss(const struct kvmwatch_hook *hook)
 {
 	int kvm, rings;
 
 	if (strstr(hook->reason, "not asked for"))
 		return 1;
+	if (is_inlined(hook))
+		return is_built_by_clang();
 	if (strncmp(hook->name, "ring_", 5))
 		return 0;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	rings = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING);
 	close(kvm);
 	return !rings;
+}
+
+bool watch_collects_are_hidden(void)
+{
+	struct kvmwatch_hook *hooks;
+	int nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks)), i;
+	bool hidden = false;
+
+	for (i = 0; i < nr; i++)
+		hidden |= is_collection(&hooks[i]) && watch_hook_may_miss(&hooks[i]);
+	if (nr >= 0)
+		free(hooks);
+	return hidden;
 }
 
 /* --- debugfs ----------------------------------------------------------------- */

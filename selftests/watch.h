@@ -114,10 +114,12 @@ int watch_list(unsigned int kind, __u64 vm, void **items, size_t size);
 int watch_find(struct guest *g, struct kvmwatch_vm *vm);
 
 /*
- * May this hook be missing? Yes if no parameter asked for it, or if it is for dirty rings and KVM
- * has none.
+ * May this hook be missing? Yes if no parameter asked for it, if it is for dirty rings and KVM has
+ * none, or if clang has put one of three functions into its callers.
  */
 int watch_hook_may_miss(const struct kvmwatch_hook *hook);
+/* Is it so that nobody sees collections of dirty logs, and their number is unavailable? */
+bool watch_collects_are_hidden(void);
 
 /* --- debugfs ----------------------------------------------------------------- */
 

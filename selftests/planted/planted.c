@@ -16,7 +16,7 @@
 
 static char *fault = "";
 module_param(fault, charp, 0);
-MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed or race");
+MODULE_PARM_DESC(fault, "which: leak, atomic, timer, inversion, freed, race or type");
 
 /*
  * Of a size that nobody else has, above 8192, as of less kmemleak tells the size of the cache. And
@@ -109,6 +109,21 @@ static void race(void)
 	kthread_stop(other);
 }
 
+static void count_down(long *left)
+{
+	--*left;
+}
+
+/* By a pointer of another type, which gcc's code and clang's without kCFI do not mind. */
+static void call_as_other_type(void)
+{
+	int (*function)(long *) = (void *)count_down;
+	long left = 1;
+
+	OPTIMIZER_HIDE_VAR(function);
+	function(&left);
+}
+
 static const struct {
 	const char	*name;
 	bool		checked;
@@ -120,6 +135,8 @@ static const struct {
 	{ "inversion", IS_ENABLED(CONFIG_PROVE_LOCKING), invert_locks },
 	{ "freed", IS_ENABLED(CONFIG_KASAN), use_after_free },
 	{ "race", IS_ENABLED(CONFIG_KCSAN), race },
+	/* One that does not end the kernel */
+	{ "type", IS_ENABLED(CONFIG_CFI_PERMISSIVE), call_as_other_type },
 };
 
 static int __init planted_init(void)

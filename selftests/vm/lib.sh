@@ -41,11 +41,13 @@ kernel_field() {
 }
 
 # The configuration of a kernel that is built here, without comments: debug.config, changed by
-# KERNEL.config if there is one. builtin begins with intel.config, which is small.
+# KERNEL.config if there is one. Some begin with intel.config, which is small.
 kernel_config() {
 	{
 		cat "$here/debug.config"
-		[ "$KERNEL" != builtin ] || cat "$here/intel.config"
+		case $KERNEL in
+		builtin | clang*) cat "$here/intel.config" ;;
+		esac
 		[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 	} | grep -E '^(# )?CONFIG_'
 }

@@ -57,6 +57,7 @@ splats() {
 	awk '!/module verification failed/ && (!/KCSAN:/ || /\[(kvmwatch|planted)\]/)' /tmp/dmesg |
 		grep -E \
 			-e 'WARNING:|BUG:|Oops|KASAN|KCSAN|UBSAN|INFO: (task|rcu|trying|possible|inconsistent)' \
+			-e 'CFI failure' \
 			-e 'general protection|refcount_t:|detected stall|blocked for more than' \
 			-e 'debugfs: .*already (present|exists)' \
 			-e 'lock held when|possible recursive locking|suspicious RCU|kvmwatch:.*fail'

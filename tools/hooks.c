@@ -53,6 +53,7 @@ static void append(char *buf, size_t size, const char *s, size_t len)
 bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 		   char *buf, size_t size)
 {
+	const __u32 sees_all = KVMWATCH_HOOK_ATTACHED | KVMWATCH_HOOK_NEEDLESS;
 	const struct kvmwatch_hook *hook;
 	static const char left_out[] = "left out by without=";
 	const char *name = stat->hooks;
@@ -66,7 +67,7 @@ bool hooks_missing(const struct hooks *hooks, const struct kvmwatch_stat *stat,
 	for (; *name; name += len + (name[len] == ',')) {
 		len = strcspn(name, ",");
 		hook = find_hook(hooks, name, len);
-		if (!len || (hook && hook->flags & KVMWATCH_HOOK_ATTACHED))
+		if (!len || (hook && hook->flags & sees_all))
 			continue;
 		if (*buf)
 			append(buf, size, ", ", 2);

@@ -446,6 +446,8 @@ void kvmw_hook_describe(enum kvmw_hook_id id, struct kvmwatch_hook *out)
 	} else {
 		if (kvmw_hooks_attached && hook->trust == KVMW_ABSENT)
 			out->flags = KVMWATCH_HOOK_ABSENT;
+		if (kvmw_hooks_needless & BIT_ULL(id))
+			out->flags |= KVMWATCH_HOOK_NEEDLESS;
 		if (kvmw_hooks_attached && is_left_out(id))
 			out->flags = KVMWATCH_HOOK_LEFT_OUT;
 		strscpy(out->reason, hook->reason, sizeof(out->reason));

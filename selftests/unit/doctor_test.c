@@ -251,6 +251,24 @@ TEST(a_hook_is_missed_that_should_be_there)
 	EXPECT_EQ(100, verdict.value);
 }
 
+/* Others see what a needless hook would, but nobody the rings that this KVM does not have. */
+TEST(a_statistic_lacks_hooks_that_are_not_there_but_needless_ones)
+{
+	struct kvmwatch_hook list[] = {
+		{ .name = "rmap_zap", .flags = KVMWATCH_HOOK_ATTACHED },
+		{ .name = "rmap_zap_all", .flags = KVMWATCH_HOOK_ABSENT | KVMWATCH_HOOK_NEEDLESS },
+		{ .name = "ring_push", .flags = KVMWATCH_HOOK_ABSENT },
+	};
+	const struct hooks all = { .hooks = list, .nr_hooks = 3 };
+	struct kvmwatch_stat stat = { .hooks = "rmap_zap,rmap_zap_all" };
+	char why[80];
+
+	EXPECT_FALSE(hooks_missing(&all, &stat, why, sizeof(why)));
+	strcpy(stat.hooks, "rmap_zap,rmap_zap_all,ring_push");
+	EXPECT_TRUE(hooks_missing(&all, &stat, why, sizeof(why)));
+	EXPECT_STREQ("hook missing: ring_push", why);
+}
+
 /* Each rule has a row that names it and its limit. */
 TEST(the_document_has_each_rule_and_its_limit)
 {

@@ -225,6 +225,8 @@ struct kvmwatch_slot {
 #define KVMWATCH_HOOK_ABSENT		(1U << 3)
 /* It is not attached, as the module parameter without leaves it out. */
 #define KVMWATCH_HOOK_LEFT_OUT		(1U << 4)
+/* It is absent, and no statistic lacks it: others see all that it would see. */
+#define KVMWATCH_HOOK_NEEDLESS		(1U << 5)
 
 /**
  * struct kvmwatch_hook - a hook on KVM

@@ -208,8 +208,10 @@ static bool is_wanted(const struct kvmw_stat *only, size_t offset)
 #define MAKE_LOG_HIST			MAKE_CELLS
 #define MAKE_AGE_HIST			MAKE_CELLS
 #define MAKE_ROW(name, type, unit, needs, source, ...)				\
-	if (is_wanted(only, offsetof(typeof(*out), name)))			\
-		MAKE_##type(out->name, VALUE_##source(name));
+	{									\
+		if (is_wanted(only, offsetof(typeof(*out), name)))		\
+			MAKE_##type(out->name, VALUE_##source(name));		\
+	}
 
 static void slot_collect(struct kvmw_slot *slot, const struct kvmw_stat *only,
 			 struct kvmw_slot_stats *out)

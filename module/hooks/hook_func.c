@@ -255,7 +255,7 @@ static bool timed_directly(const struct kvmw_hook *timer)
  */
 static int attach_direct(struct kvmw_hook *hook)
 {
-	void (*thunk)(void) = thunk_of(hook);
+	typeof(hook->thunk) thunk = thunk_of(hook);
 	int err;
 
 	if (!thunk)

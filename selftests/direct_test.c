@@ -189,9 +189,9 @@ static bool is_timed(void)
 	return !strcmp(via("load_cost"), "direct") && !strcmp(via("put_cost"), "direct");
 }
 
-#define NEEDS_TIMES do {							\
+#define NEEDS_TIMES(statement) do {						\
 	if (!is_timed())							\
-		SKIP(return, "no direct calls time load and put here");		\
+		SKIP(statement, "no direct calls time load and put here");		\
 } while (0)
 
 TEST_F(direct, hooks_time_load_and_put_where_tests_were_run)
@@ -211,7 +211,7 @@ TEST_F(direct, hooks_time_load_and_put_where_tests_were_run)
 /* Neither a parameter that says no nor one that leaves a hook out touches the other hooks. */
 TEST_F(direct, hooks_time_nothing_that_is_not_wanted)
 {
-	NEEDS_TIMES;
+	NEEDS_TIMES(return);
 	guest_free(self->g);
 	self->g = NULL;
 	ASSERT_EQ(0, watch_unload_patiently());
@@ -273,7 +273,7 @@ TEST_F(direct, hooks_find_the_times_that_ftrace_finds)
 	__u64 ours, nr_ours, ns, nr, part_ns, part_nr;
 
 	NEEDS_VM(return, "it has the machine's functions traced");
-	NEEDS_TIMES;
+	NEEDS_TIMES(return);
 	ASSERT_EQ(0, machine_put(WATCH_TRACEFS "/options/funcgraph-tail", "1"));
 	ASSERT_EQ(0, trace_by("function_graph", "*_vcpu_load"));
 	ours = watch_vcpu_stat(self->g, 0, "load_cost_ns");
@@ -326,7 +326,7 @@ TEST_F(direct, stacks_are_whole_inside_of_load)
 	int nr, whole;
 
 	NEEDS_VM(return, "it has the machine's functions traced");
-	NEEDS_TIMES;
+	NEEDS_TIMES(return);
 	ASSERT_EQ(0, machine_put(STACKS, "1"));
 	ASSERT_EQ(0, trace_by("function", vendors[0]) && trace_by("function", vendors[1]));
 	ASSERT_EQ(0, guest_run(self->g, 0, work_out(20)));
@@ -342,7 +342,7 @@ TEST_F_TIMEOUT(direct, hooks_go_while_vcpus_are_loaded_and_put, 300)
 	struct guest *g;
 	int i;
 
-	NEEDS_TIMES;
+	NEEDS_TIMES(return);
 	guest_free(self->g);
 	self->g = guest_new(3, 0);
 	g = self->g;

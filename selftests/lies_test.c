@@ -496,8 +496,7 @@ static int follow_attaching(void)
 	       machine_do(EVENTS,
 			  "p:first_armed kvmwatch:kvmw_live_arm hook=%di:x64\n"
 			  "p:then_hooked kvmwatch:kvmw_func_attach hook=%di:x64\n"
-			  "p:then_looked kvmwatch:kvmw_live_attach "
-			  "counting=@kvmw_hooks_attached:u64") ?:
+			  "p:then_looked kvmwatch:kvmw_live_attach on=@kvmw_hooks_attached:u64") ?:
 	       watch_trace_also("kprobes");
 }
 
@@ -545,7 +544,7 @@ TEST(hooks_count_when_all_first_hits_will_be_looked_at)
 		EXPECT_EQ(0, watch_trace_stop());
 		EXPECT_LT(5, watch_trace_count("then_looked:", NULL));
 		EXPECT_EQ(watch_trace_count("then_looked:", NULL),
-			  watch_trace_count("then_looked:", " counting=0", NULL));
+			  watch_trace_count("then_looked:", " on=0", NULL));
 		EXPECT_LT(5, watch_trace_count("then_hooked:", NULL));
 		EXPECT_EQ(0, unarmed());
 	}

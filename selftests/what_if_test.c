@@ -240,6 +240,7 @@ FIXTURE_VARIANT_ADD(settings, stays) {
 FIXTURE_VARIANT_ADD(settings, bursts) {
 	.is = USUAL, .asked = ASKED_USUAL, .halts = { 40, 10, 1, 120000, 20 * MS },
 };
+
 /* The same from two vCPUs in turn, each with a window of its own */
 FIXTURE_VARIANT_ADD(settings, two_vcpus) {
 	.is = USUAL, .asked = ASKED_USUAL, .halts = { 100, 4, 1, 120000, 400000, true },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A function of ours, hooked as KVM's are, which tells whether hooks of a kind work: see
- * hook_func.c. It is the only one of kvmwatch's with a site for ftrace: see Kbuild.
+ * hook_func.c.
  */
 #ifndef KVMW_CANARY_H
 #define KVMW_CANARY_H

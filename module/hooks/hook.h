@@ -79,7 +79,7 @@ struct kvmw_hook {
 	const char	*via;
 	bool		off;		/* attached, but unreached or wrong: see attach.h, live.h */
 	char		reason[KVMW_WHY_SIZE];	/* why it is not attached, or off */
-	void		(*thunk)(void);	/* that its function calls, via=direct; NULL: none */
+	unsigned long	thunk;		/* that its function calls, via=direct; 0: none */
 	int		direct_err;	/* why it is attached in another way than via=direct */
 	unsigned long	addr;		/* of the function */
 	const struct kvmw_handlers *hit_by;	/* by kprobe, or as a rare one, at first: live.h */

@@ -228,15 +228,15 @@ static bool may_time(const struct kvmw_hook *timer, const struct kvmw_hook *hook
  * A thunk that also times calls KVM's function itself. Only tests can show that the function has no
  * arguments on the stack, whatever its types say, and that it does not sleep.
  */
-static void (*thunk_of(const struct kvmw_hook *hook))(void)
+static unsigned long thunk_of(const struct kvmw_hook *hook)
 {
 	const struct kvmw_hook *timer;
 
 	if (load_cost && !hook->untried)
 		for (timer = kvmw_hooks; timer < kvmw_hooks + KVMW_NR_HOOKS; timer++)
 			if (may_time(timer, hook))
-				return timer->on.direct;
-	return hook->on.direct;
+				return (unsigned long)timer->on.direct;
+	return (unsigned long)hook->on.direct;
 }
 
 static bool timed_directly(const struct kvmw_hook *timer)
@@ -244,7 +244,7 @@ static bool timed_directly(const struct kvmw_hook *timer)
 	const struct kvmw_hook *hook;
 
 	for (hook = kvmw_hooks; hook < kvmw_hooks + KVMW_NR_HOOKS; hook++)
-		if (hook->thunk && hook->thunk == timer->on.direct)
+		if (hook->thunk && hook->thunk == (unsigned long)timer->on.direct)
 			return true;
 	return false;
 }
@@ -255,7 +255,7 @@ static bool timed_directly(const struct kvmw_hook *timer)
  */
 static int attach_direct(struct kvmw_hook *hook)
 {
-	typeof(hook->thunk) thunk = thunk_of(hook);
+	const unsigned long thunk = thunk_of(hook);
 	int err;
 
 	if (!thunk)
@@ -265,7 +265,7 @@ static int attach_direct(struct kvmw_hook *hook)
 	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
 	if (err)
 		return err;
-	err = kvmw_direct_register(&hook->ops, (unsigned long)thunk);
+	err = kvmw_direct_register(&hook->ops, thunk);
 	if (err)
 		kvmw_ftrace_free_filter(&hook->ops);
 	else
@@ -280,12 +280,12 @@ static int attach_direct(struct kvmw_hook *hook)
  */
 static void detach_direct(struct kvmw_hook *hook)
 {
-	kvmw_direct_unregister(&hook->ops, (unsigned long)hook->thunk);
+	kvmw_direct_unregister(&hook->ops, hook->thunk);
 	synchronize_rcu_tasks();
 	synchronize_rcu();
 	kvmw_ftrace_free_filter(&hook->ops);
 	memset(&hook->ops, 0, sizeof(hook->ops));
-	hook->thunk = NULL;
+	hook->thunk = 0;
 }
 
 void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)

@@ -80,8 +80,8 @@
 /*
  * The same, and it times the function: it has that run below itself and return to it, tells @done
  * of the TSC before, and returns in its place. A function whose types lie may return something.
- * Stacks are whole: they have this frame, then the function's entry, then its caller. No
- * function with arguments on the stack may come here, nor one that sleeps: see detach_direct().
+ * Stacks are whole: they have this frame, then the function's entry, then its caller. No function
+ * with arguments on the stack may come here, nor one that sleeps: see detach_direct().
  */
 .macro timing_thunk callback done
 	hit	\callback nothing

@@ -26,9 +26,9 @@ static noinline bool is_on_kvms_list(const struct kvm *kvm)
 
 /*
  * A VM on KVM's list stays until we drop kvm_lock: kvm_destroy_vm() takes that lock before it
- * removes the VM from the list and frees it. A VM that is not on the list
- * yet may be freed at any time, but on_vm_free() hides its record first. So if the record still has
- * its key after is_on_kvms_list(), that function read this VM and not its memory's next user.
+ * removes the VM from the list and frees it. A VM that is not on the list yet may be freed at any
+ * time, but on_vm_free() hides its record first. So if the record still has its key after
+ * is_on_kvms_list(), that function read this VM and not its memory's next user.
  */
 struct kvm *kvmw_pin(struct kvmw_vm *vm)
 {

@@ -143,6 +143,7 @@ TEST_F(direct, hooks_count_what_the_guest_does)
 #define TRACER		WATCH_TRACEFS "/current_tracer"
 #define FILTER		WATCH_TRACEFS "/set_ftrace_filter"
 #define TRACE		WATCH_TRACEFS "/trace"
+#define BUFFER		WATCH_TRACEFS "/buffer_size_kb"
 #define STACKS		WATCH_TRACEFS "/options/func_stack_trace"
 
 TEST_F(direct, hooks_count_while_ftrace_traces_the_same_functions)
@@ -258,11 +259,11 @@ static int graphed(const char *const names[2], __u64 *ns, __u64 *nr)
 	return 0;
 }
 
-/* Trace only these functions. */
+/* Trace only these functions. Who traced before may have left a small buffer. */
 static int trace_by(const char *tracer, const char *functions)
 {
 	return machine_do(FILTER, functions) ?: machine_put(TRACER, tracer) ?:
-	       machine_do(TRACE, "0");
+	       machine_put(BUFFER, "1408") ?: machine_do(TRACE, "0");
 }
 
 /* What ftrace has of KVM's function contains ours, which contains what ftrace has of a part. */

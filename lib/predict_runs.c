@@ -127,7 +127,7 @@ static double draw_zero(const struct kvmwatch_predict_input *in, double bell)
 	return fmin(fmax(share + sd * bell, 0), 1);
 }
 
-/* A curve that is straight to its end may be that of a sweep which has not begun again yet. */
+/* If the curve is straight to its end, the guest may sweep, and not have begun again yet. */
 #define MAYBE_ORDER	0.5
 
 static void draw_chance(struct runs *runs, const struct kvmwatch_predict_input *in,

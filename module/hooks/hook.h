@@ -41,8 +41,8 @@ struct kvmw_handlers {
 	void	(*ftrace)(unsigned long ip, unsigned long caller, struct ftrace_ops *ops,
 			  KVMW_FTRACE_REGS *fregs);
 	/*
-	 * Called by the function's entry itself; not by C. That of a return is of the entry's hook,
-	 * too: a function has one.
+	 * Called by the function's entry itself; not by C. A function makes only one such call. So
+	 * the thunk that times a function also calls the callback of the hook on its entry.
 	 */
 	void	(*direct)(void);
 	int	(*kprobe)(struct kprobe *kp, struct pt_regs *regs);

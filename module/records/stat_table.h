@@ -95,7 +95,7 @@
 	  "guest memory whose dirty logging is on: slots of address space 0 that the VMM made") \
 	X(dirty_logged_slots, INSTANT, NONE, HOOK(slot_commit), MADE(of_slots(it, is_logged)), \
 	  "slots whose dirty logging is on, in all address spaces")		\
-	X(vcpus, INSTANT, NONE, HOOK(vcpu_created), MADE(shown_vcpus(it)),		\
+	X(vcpus, INSTANT, NONE, HOOK(vcpu_created), MADE(shown_vcpus(it)),	\
 	  "vCPUs now")								\
 	X(slots, INSTANT, NONE, HOOK(slot_commit), MADE(of_slots(it, is_there)), \
 	  "memory slots now")							\

@@ -417,7 +417,7 @@ static struct kvmw_vm *adopt_vm(struct vm_walk *walk, struct kvm *kvm)
 /*
  * Where the walk goes on: behind the last VM, if it is not dying. Then it is still on the list, as
  * we hold kvm_lock. Otherwise at the front; vms_step() skips VMs that this round has looked at.
- * Also at the front if that is not sure, as the last VM may have ended unseen.
+ * Also at the front if the last VM may have ended unseen (ends_told).
  */
 static struct list_head *walk_from(const struct vm_walk *walk)
 {

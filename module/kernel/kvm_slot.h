@@ -33,16 +33,6 @@ static inline int kvmw_nr_as(struct kvm *kvm)
 		if ((kslot)->npages)
 #endif
 
-/* The slot of a guest page, or NULL. Context: kvm->srcu held. */
-static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, gfn_t gfn)
-{
-#if KVMW_HAS_SLOT_TREES
-	return search_memslots(__kvm_memslots(kvm, as_id), gfn, false);
-#else
-	return search_memslots(__kvm_memslots(kvm, as_id), gfn);
-#endif
-}
-
 /* The first slot that has pages at or above @gfn, or NULL. Context: kvm->srcu held. */
 static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslots, gfn_t gfn)
 {
@@ -64,6 +54,20 @@ static inline struct kvm_memory_slot *kvmw_kslot_from(struct kvm_memslots *kslot
 			end = middle - 1;
 	}
 	return nr ? &kslots->memslots[nr - 1] : NULL;
+#endif
+}
+
+/* The slot of a guest page, or NULL. Context: kvm->srcu held. */
+static inline struct kvm_memory_slot *kvmw_kslot_of(struct kvm *kvm, int as_id, gfn_t gfn)
+{
+	struct kvm_memslots *kslots = __kvm_memslots(kvm, as_id);
+#if KVMW_HAS_SLOT_TREES
+	return search_memslots(kslots, gfn, false);
+#else
+	/* KVM's own search has more arguments in 5.15, and notes its hit where all CPUs do. */
+	struct kvm_memory_slot *kslot = kvmw_kslot_from(kslots, gfn);
+
+	return kslot && kslot->base_gfn <= gfn ? kslot : NULL;
 #endif
 }
 

@@ -34,9 +34,11 @@ entries() {
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"
 }
 
-# A column of KERNEL's line in the file kernels.
+# A column of KERNEL's line in the file kernels, or in the cache's: see "given" in the former.
 kernel_field() {
-	entries "$here/kernels" | awk -v k="$KERNEL" -v n="$1" '$1 == k { print $n; found = 1 }
+	for kernels in "$here/kernels" "$cache/kernels"; do
+		[ ! -e "$kernels" ] || entries "$kernels"
+	done | awk -v k="$KERNEL" -v n="$1" '$1 == k { print $n; found = 1; exit }
 		END { exit !found }' || die "KERNEL=$KERNEL is not in selftests/vm/kernels"
 }
 

@@ -35,6 +35,10 @@ static void hold_once(struct workers *w)
 		;
 }
 
+/*
+ * A PREEMPT_RT kernel runs timers, and what ends RCU's grace periods, in threads of the same
+ * priority. Workers have none. Without the yields no such thread would run on this CPU.
+ */
 static void *first_on_cpu_1(void *arg)
 {
 	const struct sched_param first = { .sched_priority = 1 };
@@ -49,8 +53,10 @@ static void *first_on_cpu_1(void *arg)
 		return NULL;
 	}
 	while (!stopped(w)) {
-		if (!w->gaps)
+		if (!w->gaps) {
+			sched_yield();
 			continue;
+		}
 		usleep(rand() % 200);
 		hold_once(w);
 	}

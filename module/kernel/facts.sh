@@ -1,10 +1,10 @@
 #!/bin/sh
-# Make a header of facts.in: facts.sh FACTS.IN HEADER COMMAND..., which compiles facts.in.
+# Make a header of facts.in: facts.sh FACTS.IN HEADER SYMVERS COMMAND..., which compiles facts.in.
 # It has a macro KVMW_HAS_*, 1 or 0, for each fact. One does not hold if the compiler has an error
-# in one of its lines.
+# in one of its lines, or if SYMVERS, the kernel's Module.symvers, lacks the function.
 set -eu
-facts=$1 header=$2
-shift 2
+facts=$1 header=$2 symvers=$3
+shift 3
 errors=$(LC_ALL=C "$@" -Wno-error -Werror=implicit-function-declaration \
 	-Werror=incompatible-pointer-types -Werror=int-conversion 2>&1) || :
 {
@@ -18,6 +18,12 @@ errors=$(LC_ALL=C "$@" -Wno-error -Werror=implicit-function-declaration \
 			END { for (i = 1; i <= n; i++)
 				print "#define KVMW_HAS_" order[i], early ? 0 : holds[order[i]] }' \
 			- "$facts"
+	sed -nE 's/^EXPORTED\(([A-Z_0-9]+), (\w+)\)$/\1 \2/p' "$facts" |
+		while read -r name function; do
+			holds=0
+			! awk '{ print $2 }' "$symvers" | grep -qx "$function" || holds=1
+			echo "#define KVMW_HAS_$name $holds"
+		done
 } >"$header.new"
 if ! grep -qx '#define KVMW_HAS_CONTROL_TRUE 1' "$header.new" ||
 	! grep -qx '#define KVMW_HAS_CONTROL_FALSE 0' "$header.new"; then

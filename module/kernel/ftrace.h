@@ -20,12 +20,6 @@ static __always_inline const struct pt_regs *kvmw_ftrace_args(KVMW_FTRACE_REGS *
 {
 	return fregs;
 }
-
-/* 5.10 does not export ftrace_free_filter(). Context: ops not registered. */
-static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
-{
-	ftrace_set_filter(ops, NULL, 0, 1);
-}
 #else
 #define KVMW_FTRACE_FLAGS	0
 #define KVMW_FTRACE_REGS	struct ftrace_regs
@@ -38,12 +32,17 @@ static __always_inline const struct pt_regs *kvmw_ftrace_args(KVMW_FTRACE_REGS *
 {
 	return &arch_ftrace_regs(fregs)->regs;
 }
+#endif
 
+/* Context: ops not registered. */
 static inline void kvmw_ftrace_free_filter(struct ftrace_ops *ops)
 {
+#if KVMW_HAS_FTRACE_FREE_FILTER
 	ftrace_free_filter(ops);
-}
+#else
+	ftrace_set_filter(ops, NULL, 0, 1);
 #endif
+}
 
 /*
  * Direct calls: the entry of a function calls a thunk of ours, with nothing of ftrace's between.

@@ -65,7 +65,7 @@ struct kvmw_hook {
 	/* From the table. */
 	const char	*name;
 	const char	*help;
-	const char	*known;		/* what is hooked, as this kernel calls it */
+	const char	*known;		/* what is hooked, as the newest kernels call it */
 	bool		rare;
 	int		tp_args;	/* how many arguments the event has; 0: a function */
 

@@ -9,17 +9,15 @@
  * kvmwatch quicker to load and unload; a hit looks for its row from the last one upward, three
  * instructions for each. Returns are dear but by direct calls, so they wait to be asked for.
  *
- * A function row names the symbols that mean the same on different kernels, the
- * newest first; the first that kvm.ko has is taken, under exactly that name. Its
- * handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the files
+ * A function row names the function as the newest kernels call it; proof/rules.h has its names on
+ * others. Its handler is what KVMW_FUNC_HANDLER(id, ...) defines in one of the files
  * in probes/, that of a RET row what KVMW_RET_HANDLER(id, ...) does. A tracepoint row gives
  * the number of arguments of the event; its handler kvmw_tp_<id>() has exactly these behind
  * its first. A kernel with kCFI stops a call through a pointer of another type. An event that has
  * one more of them on some kernels is TP_OR_MORE: kvmw_tp_<id>_more() is its handler there.
  *
  * KVMW_SHADOW is HOT where the usual guest has shadow page tables, else RARE.
- * KVMW_HOOKS_KERNEL has the rows that only some kernels need, KVMW_SYM_* the names that
- * depend on the kernel: see kvm_functions.h.
+ * KVMW_HOOKS_KERNEL has the rows that only some kernels need: see kvm_functions.h.
  */
 #ifndef KVMW_HOOK_TABLE_H
 #define KVMW_HOOK_TABLE_H
@@ -39,7 +37,7 @@
 	HOT(spte_change, "an entry of a TDP MMU page table changes",		\
 	     "__handle_changed_spte")						\
 	KVMW_SHADOW(HOT, RARE)(rmap_add, "a leaf appears in a shadow page table", \
-			       KVMW_SYM_RMAP_ADD)				\
+			       "__rmap_add")						\
 	KVMW_SHADOW(HOT, RARE)(rmap_zap, "a leaf of a shadow page table is cleared", \
 			       "mmu_spte_clear_track_bits")			\
 	HOT(dirty_mark, "KVM marks a guest page dirty",			\
@@ -52,7 +50,7 @@
 	     "kvm_arch_mmu_enable_log_dirty_pt_masked")				\
 	HOT(vcpu_load, "a vCPU is loaded on a pCPU", "kvm_arch_vcpu_load")	\
 	HOT(vcpu_put, "a vCPU is put from a pCPU", "kvm_arch_vcpu_put")	\
-	RARE(halt, "a vCPU starts to halt", KVMW_SYM_HALT)			\
+	RARE(halt, "a vCPU starts to halt", "kvm_vcpu_halt")			\
 	KVMW_HOOKS_KERNEL(HOT, RARE)						\
 	RET(load_cost, "KVM's loading of a vCPU, from entry to return",		\
 	    "kvm_arch_vcpu_load")						\
@@ -61,7 +59,7 @@
 	TP(wakeup, "a halt ends", 3, kvm_vcpu_wakeup)			\
 	TP(halt_poll, "the halt polling window grows or shrinks", 4,	\
 	   kvm_halt_poll_ns)							\
-	TP(exit, "a vCPU leaves guest mode", KVMW_EXIT_ARGS, kvm_exit)	\
+	TP_OR_MORE(exit, "a vCPU leaves guest mode", 2, kvm_exit)		\
 	TP_OR_MORE(entry, "a vCPU enters guest mode", 1, kvm_entry)		\
 	TP(user_exit, "KVM_RUN returns to userspace", 2, kvm_userspace_exit) \
 	TP(ring_push, "KVM puts a page into a dirty ring", 3, kvm_dirty_ring_push) \

@@ -11,13 +11,10 @@
 /* --- hooks ----------------------------------------------------------------- */
 
 /*
- * Functions whose name depends on the kernel (kvm.ko proves which one it is), and rows of
- * hook_table.h that only some kernels need. KVMW_NEED_* lists those rows on which statistics
+ * Rows of hook_table.h that only some kernels need. KVMW_NEED_* lists those on which statistics
  * depend. KVMW_HOOK_ROW_* is defined where the row exists and so needs a handler.
  */
 #if !KVMW_KVM_IS_RECENT
-#define KVMW_SYM_HALT		"kvm_vcpu_block"
-#define KVMW_SYM_RMAP_ADD	"mmu_set_spte"
 #define KVMW_SHADOW(HOT, RARE)	HOT
 /* The compiler inlines mark_page_dirty_in_slot() into these two callers. */
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
@@ -31,8 +28,6 @@
 #define KVMW_NEED_DIRTY_KERNEL	(KVMW_HOOK_BIT(dirty_mark_vm) | KVMW_HOOK_BIT(dirty_mark_vcpu))
 #define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_repoint)
 #else
-#define KVMW_SYM_HALT		"kvm_vcpu_halt"
-#define KVMW_SYM_RMAP_ADD	"__rmap_add"
 #define KVMW_SHADOW(HOT, RARE)	RARE
 #define KVMW_NEED_DIRTY_KERNEL	0
 #define KVMW_HOOKS_KERNEL(HOT, RARE)						\
@@ -42,12 +37,13 @@
 #define KVMW_NEED_RMAP_KERNEL	KVMW_HOOK_BIT(rmap_zap_all)
 #endif
 
-/* Forms of proof/rules.h that handlers were built for; probes/rows.c has more of some hooks. */
-#if !KVMW_KVM_IS_RECENT
-#define KVMW_FORMS	"plain", "mem", "as_id", "set", "bare", "block", "reason", "vcpu"
-#else
-#define KVMW_FORMS	"plain", "slots", "as_id", "rmap", "kvm", "halt", "short", "vcpu", "forced"
-#endif
+/*
+ * Forms of proof/rules.h that handlers were built for; probes/rows.c has more of some hooks. Public
+ * headers tell the form of some functions: a handler was built for that one.
+ */
+#define KVMW_FORMS								\
+	"plain", "as_id", "rmap", "halt", "block", "short", "reason", "vcpu", "forced",	\
+	KVMW_KVM_IS_RECENT ? "kvm" : "bare", KVMW_HAS_COMMIT_OF_SLOTS ? "slots" : "mem"
 
 /* --- callers --------------------------------------------------------------- */
 

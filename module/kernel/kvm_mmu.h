@@ -81,11 +81,11 @@ static inline gfn_t kvmw_sp_gfn(const struct kvmw_sp *sp, const u64 *sptep)
 		return sp->gfn;
 #endif
 	/*
-	 * 5.10 stores gfns there. Later kernels store them above the access rights, and have no
-	 * array where they follow from each other.
+	 * Up to 5.19 KVM stores gfns there, later it stores them above the access rights. But for
+	 * 5.10 there is no array where they follow from each other.
 	 */
 	if (KVMW_KVM_IS_RECENT ? !!sp->translation : !sp->role.direct)
-		return sp->translation[index] >> (KVMW_KVM_IS_RECENT ? PAGE_SHIFT : 0);
+		return sp->translation[index] >> (KVMW_HAS_SHADOWED_INFO ? PAGE_SHIFT : 0);
 	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
 }
 
@@ -176,39 +176,55 @@ static __always_inline void kvmw_leaf_at(struct kvmw_leaf *leaf, struct kvm *kvm
 	leaf->level = sp->role.level;
 }
 
-/*
- * The leaf that the hook rmap_add announces; false: no leaf becomes present. 6.1 and later have
- * __rmap_add(kvm, cache, slot, sptep, gfn, access) for exactly that. On 5.10 the hook is on
- * mmu_set_spte(vcpu, sptep, access, write_fault, level, gfn, pfn, ...), which may find the leaf
- * present already, or install an entry for emulated MMIO.
- */
+/* __rmap_add(kvm, cache, slot, sptep, gfn, access): a leaf becomes present. */
 static __always_inline const u64 *kvmw_rmap_add_entry(const struct pt_regs *regs)
 {
-	return (u64 *)(KVMW_KVM_IS_RECENT ? KVMW_ARG4(regs) : KVMW_ARG2(regs));
+	return (u64 *)KVMW_ARG4(regs);
 }
 
-static __always_inline bool kvmw_rmap_add_leaf(const struct pt_regs *regs,
+static __always_inline void kvmw_rmap_add_leaf(const struct pt_regs *regs, struct kvmw_leaf *leaf)
+{
+	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs), kvmw_sp_of(kvmw_rmap_add_entry(regs)),
+		     KVMW_ARG5(regs));
+}
+
+/*
+ * Up to 5.19 that is mmu_set_spte(vcpu, sptep, access, write_fault, level, gfn, pfn, ...), or with
+ * a slot mmu_set_spte(vcpu, slot, sptep, access, gfn, pfn, ...). It may find the leaf present
+ * already, or install an entry for emulated MMIO.
+ */
+static __always_inline const u64 *kvmw_rmap_set_entry(const struct pt_regs *regs, bool slot)
+{
+	return (u64 *)(slot ? KVMW_ARG3(regs) : KVMW_ARG2(regs));
+}
+
+static __always_inline gfn_t kvmw_rmap_set_gfn(const struct pt_regs *regs, bool slot)
+{
+	return slot ? KVMW_ARG5(regs) : KVMW_ARG6(regs);
+}
+
+static __always_inline kvm_pfn_t kvmw_rmap_set_pfn(const struct pt_regs *regs, bool slot)
+{
+	return slot ? KVMW_ARG6(regs) : KVMW_ARG7(regs);
+}
+
+/* False: no leaf becomes present. */
+static __always_inline bool kvmw_rmap_set_leaf(const struct pt_regs *regs, bool slot,
 					       struct kvmw_leaf *leaf)
 {
-	const u64 *sptep = kvmw_rmap_add_entry(regs);
-#if KVMW_KVM_IS_RECENT
-	kvmw_leaf_at(leaf, (struct kvm *)KVMW_ARG1(regs),
-		     kvmw_sp_of(sptep), KVMW_ARG5(regs));
-	return true;
-#else
-	kvm_pfn_t pfn = KVMW_ARG7(regs);
-	int level = (int)KVMW_ARG5(regs);
+	const u64 *sptep = kvmw_rmap_set_entry(regs, slot);
+	kvm_pfn_t pfn = kvmw_rmap_set_pfn(regs, slot);
+	const struct kvmw_sp *sp = kvmw_sp_of(sptep);
 	u64 spte = READ_ONCE(*sptep);
 
 	if (is_noslot_pfn(pfn))
 		return false;
-	if (kvmw_spte_leaf(spte, level) && (spte & PHYSICAL_PAGE_MASK) >> PAGE_SHIFT == pfn)
+	if (kvmw_spte_leaf(spte, sp->role.level) &&
+	    (spte & PHYSICAL_PAGE_MASK) >> PAGE_SHIFT == pfn)
 		return false;
-	kvmw_leaf_at(leaf, ((struct kvm_vcpu *)KVMW_ARG1(regs))->kvm, kvmw_sp_of(sptep),
-		     KVMW_ARG6(regs));
-	leaf->level = level;
+	kvmw_leaf_at(leaf, ((struct kvm_vcpu *)KVMW_ARG1(regs))->kvm, sp,
+		     kvmw_rmap_set_gfn(regs, slot));
 	return true;
-#endif
 }
 
 #if !KVMW_KVM_IS_RECENT

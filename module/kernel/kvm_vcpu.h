@@ -48,23 +48,6 @@ static __always_inline struct kvm_vcpu *kvmw_ring_owner(struct kvm_dirty_ring *r
 
 /* --- exits --------------------------------------------------------------- */
 
-/*
- * Later kernels dropped the first argument of kvm_exit, the reason. kvmwatch compares the number of
- * arguments with that of kvm.ko before it attaches.
- */
-#if !KVMW_KVM_IS_RECENT
-#define KVMW_EXIT_ARGS		3
-#define KVMW_TP_EXIT(name)	\
-	void name(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa)
-#define KVMW_CALL_EXIT(name)	name(data, reason, kvcpu, isa)
-#define KVMW_EXIT_VMX_REASON	reason
-#else
-#define KVMW_EXIT_ARGS		2
-#define KVMW_TP_EXIT(name)	void name(void *data, struct kvm_vcpu *kvcpu, u32 isa)
-#define KVMW_CALL_EXIT(name)	name(data, kvcpu, isa)
-#define KVMW_EXIT_VMX_REASON	kvmw_vmread_reason(kvcpu)
-#endif
-
 /* On VMX, 5.10 may enter the guest again right after an exit, with an event of the exit only. */
 static __always_inline bool kvmw_entries_told(void)
 {

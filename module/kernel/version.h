@@ -14,10 +14,11 @@
 #include "kernel/facts.h"
 
 /*
- * KVM's private code is like that of 6.1, not like that of 5.10. Several public facts tell that;
+ * KVM's private code is like that of 5.15 or later, not like that of 5.10: page tables and their
+ * entries, the chunks of a reverse map, which functions mark pages. Several public facts tell that;
  * this is the youngest of them. A vendor takes KVM over as a whole.
  */
-#define KVMW_KVM_IS_RECENT	KVMW_HAS_ROLE_PASSTHROUGH
+#define KVMW_KVM_IS_RECENT	KVMW_HAS_PAGES_COUNTED
 
 /* From that release on KVM drops a mark without a vCPU, or keeps it in the bitmap. */
 #define KVMW_KVM_DROPS_MARKS	KVMW_HAS_HALT_IS_VOID

@@ -104,36 +104,71 @@ static __always_inline void count_exit(struct kvmw_vcpu *vcpu, u64 why, const bo
 	raw_write_seqcount_end(&vcpu->seq);
 }
 
-/* Has the arguments of the event, so that the caller does not move them. */
-static noinline __noclone KVMW_TP_EXIT(exit_unusual)
+/* VMX's reason of an exit, which the event only has on some kernels. */
+#define TOLD_NOTHING	(~0U)
+
+static __always_inline u64 reason_on_vmx(const struct kvm_vcpu *kvcpu, unsigned int told)
+{
+	return vmx_reason(told == TOLD_NOTHING ? kvmw_vmread_reason(kvcpu) : told);
+}
+
+static __always_inline void count_unusual(const struct kvm_vcpu *kvcpu, unsigned int told)
 {
 	struct kvmw_vcpu *vcpu = kvmw_vcpu_here(this_cpu_ptr(&kvmw_cpu), kvcpu);
 
 	if (!vcpu)
 		return;
 	if (!is_svm())
-		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), false);
+		count_exit(vcpu, reason_on_vmx(kvcpu, told), false);
 	else if (vcpu->exit_span.vmcb_valid || vmcb_check(vcpu, kvmw_vmcb_of(kvcpu)))
 		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, false);
 	else
 		count_exit(vcpu, ~0ULL, false);
 }
 
-notrace KVMW_TP_EXIT(kvmw_tp_exit)
+/* False: the exit is not counted, as it is not a usual one. */
+static __always_inline bool count_usual(const struct kvm_vcpu *kvcpu, unsigned int told)
 {
-	struct kvmw_vcpu *vcpu;
+	struct kvmw_vcpu *vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 
-	kvmw_tp_enter();
-	kvmw_hit(KVMW_HOOK_exit);
-	vcpu = __this_cpu_read(kvmw_cpu.vcpu);
 	if (!is_usual(vcpu, kvcpu))
-		KVMW_CALL_EXIT(exit_unusual);
-	else if (is_svm() && likely(vcpu->exit_span.flags == KVMW_SPAN_USUAL_SVM))
+		return false;
+	if (is_svm() && likely(vcpu->exit_span.flags == KVMW_SPAN_USUAL_SVM))
 		count_exit(vcpu, kvmw_vmcb_of(kvcpu)->control.exit_code, true);
 	else if (!is_svm() && likely(!vcpu->exit_span.early))
-		count_exit(vcpu, vmx_reason(KVMW_EXIT_VMX_REASON), true);
+		count_exit(vcpu, reason_on_vmx(kvcpu, told), true);
 	else
-		KVMW_CALL_EXIT(exit_unusual);
+		return false;
+	return true;
+}
+
+/* These have the arguments of the event, so that their callers do not move them. */
+static noinline __noclone void exit_unusual(void *data, struct kvm_vcpu *kvcpu, u32 isa)
+{
+	count_unusual(kvcpu, TOLD_NOTHING);
+}
+
+static noinline __noclone void exit_unusual_more(void *data, unsigned int reason,
+						 struct kvm_vcpu *kvcpu, u32 isa)
+{
+	count_unusual(kvcpu, reason);
+}
+
+notrace void kvmw_tp_exit(void *data, struct kvm_vcpu *kvcpu, u32 isa)
+{
+	kvmw_tp_enter();
+	kvmw_hit(KVMW_HOOK_exit);
+	if (!count_usual(kvcpu, TOLD_NOTHING))
+		exit_unusual(data, kvcpu, isa);
+	kvmw_tp_leave();
+}
+
+notrace void kvmw_tp_exit_more(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa)
+{
+	kvmw_tp_enter();
+	kvmw_hit(KVMW_HOOK_exit);
+	if (!count_usual(kvcpu, reason))
+		exit_unusual_more(data, reason, kvcpu, isa);
 	kvmw_tp_leave();
 }
 

@@ -31,6 +31,8 @@ void kvmw_timed_##id(u64 since);
 KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_RARE, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)
 KVMW_DECLARE_HOT(spte_change_page)
+KVMW_DECLARE_HOT(rmap_set)
+KVMW_DECLARE_HOT(rmap_set_slot)
 
 #undef KVMW_DECLARE_HOT
 #undef KVMW_DECLARE_RARE
@@ -41,7 +43,8 @@ KVMW_DECLARE_HOT(spte_change_page)
 void kvmw_tp_wakeup(void *data, __u64 ns, bool waited, bool valid);
 void kvmw_tp_halt_poll(void *data, bool grow, unsigned int vcpu_id,
 		       unsigned int new, unsigned int old);
-KVMW_TP_EXIT(kvmw_tp_exit);
+void kvmw_tp_exit(void *data, struct kvm_vcpu *kvcpu, u32 isa);
+void kvmw_tp_exit_more(void *data, unsigned int reason, struct kvm_vcpu *kvcpu, u32 isa);
 void kvmw_tp_entry(void *data, struct kvm_vcpu *kvcpu);
 void kvmw_tp_entry_more(void *data, struct kvm_vcpu *kvcpu, bool force_immediate_exit);
 void kvmw_tp_user_exit(void *data, __u32 reason, int error);

@@ -77,7 +77,6 @@ const char *kvmw_check_spte_change_page(const struct pt_regs *regs)
 	return check_change(regs, (const struct kvmw_sp *)KVMW_ARG2(regs));
 }
 
-#if KVMW_KVM_IS_RECENT
 static const struct kvmw_sp *table_of(const u64 *sptep)
 {
 	const struct kvmw_sp *sp = virt_addr_valid(sptep) ? kvmw_sp_of(sptep) : NULL;
@@ -85,24 +84,57 @@ static const struct kvmw_sp *table_of(const u64 *sptep)
 	return kvmw_sp_valid(sp) && sptep - sp->spt < PTRS_PER_PTE && sptep >= sp->spt ? sp : NULL;
 }
 
-const char *kvmw_check_rmap_add(const struct pt_regs *regs)
+static const char *check_add(struct kvm *kvm, const u64 *sptep, gfn_t gfn)
 {
-	struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	const struct kvmw_sp *sp;
 
 	if (!is_known(kvm))
 		return kvmw_live_unknown;
-	sp = table_of(kvmw_rmap_add_entry(regs));
+	sp = table_of(sptep);
 	if (!sp || sp->role.smm >= KVMW_NR_AS)
 		return no_table;
-	return has_slot(kvm, sp->role.smm, KVMW_ARG5(regs)) ? NULL : no_slot;
+	return has_slot(kvm, sp->role.smm, gfn) ? NULL : no_slot;
 }
 
+const char *kvmw_check_rmap_add(const struct pt_regs *regs)
+{
+	return check_add((void *)KVMW_ARG1(regs), kvmw_rmap_add_entry(regs), KVMW_ARG5(regs));
+}
+
+static const char *check_set(const struct pt_regs *regs, bool slot)
+{
+	const struct kvm_vcpu *kvcpu = (void *)KVMW_ARG1(regs);
+
+	if (!kvmw_vcpu_find(kvcpu))
+		return kvmw_live_unknown;
+	if (is_noslot_pfn(kvmw_rmap_set_pfn(regs, slot)))	/* emulated MMIO, so no leaf */
+		return NULL;
+	return check_add(kvcpu->kvm, kvmw_rmap_set_entry(regs, slot),
+			 kvmw_rmap_set_gfn(regs, slot));
+}
+
+const char *kvmw_check_rmap_set(const struct pt_regs *regs)
+{
+	return check_set(regs, false);
+}
+
+const char *kvmw_check_rmap_set_slot(const struct pt_regs *regs)
+{
+	return check_set(regs, true);
+}
+
+#if KVMW_KVM_IS_RECENT
 const char *kvmw_check_rmap_zap(const struct pt_regs *regs)
 {
 	if (!is_known((void *)KVMW_ARG1(regs)))
 		return kvmw_live_unknown;
 	return table_of(kvmw_rmap_zap_entry(regs)) ? NULL : no_table;
+}
+#else
+/* Such kernels have no types either: their functions are only believed where tests were run. */
+const char *kvmw_check_rmap_zap(const struct pt_regs *regs)
+{
+	return kvmw_live_unknown;
 }
 #endif
 
@@ -119,17 +151,6 @@ const char *kvmw_check_dirty_mark(const struct pt_regs *regs)
 	return KVMW_ARG3(regs) - kslot->base_gfn < kslot->npages ? NULL : other_slot;
 }
 #else
-/* Such kernels have no types either: their functions are only believed where tests were run. */
-const char *kvmw_check_rmap_add(const struct pt_regs *regs)
-{
-	return kvmw_live_unknown;
-}
-
-const char *kvmw_check_rmap_zap(const struct pt_regs *regs)
-{
-	return kvmw_live_unknown;
-}
-
 const char *kvmw_check_dirty_mark(const struct pt_regs *regs)
 {
 	return kvmw_live_unknown;

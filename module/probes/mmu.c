@@ -190,17 +190,40 @@ static __always_inline void on_spte_change_page(const struct pt_regs *regs, unsi
 	spte_change(regs, true);
 }
 
-/* A leaf of a shadow page table becomes present; see kvmw_rmap_add_leaf() for the function. */
-static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned long caller)
+static __always_inline void count_add(const struct kvmw_leaf *leaf, const struct pt_regs *regs)
 {
 	struct kvmw_slot *slot;
+
+	if (unlikely(leaf->level > KVMW_NR_LEVELS))
+		return;
+	slot = slot_at(leaf->kvm, leaf->as_id, leaf->gfn);
+	if (slot)
+		leaf_mapped(slot, leaf->gfn, leaf->level, 1, false, regs);
+}
+
+/* A leaf of a shadow page table becomes present: by __rmap_add(), or by mmu_set_spte(). */
+static __always_inline void on_rmap_add(const struct pt_regs *regs, unsigned long caller)
+{
 	struct kvmw_leaf leaf;
 
-	if (!kvmw_rmap_add_leaf(regs, &leaf) || unlikely(leaf.level > KVMW_NR_LEVELS))
-		return;
-	slot = slot_at(leaf.kvm, leaf.as_id, leaf.gfn);
-	if (slot)
-		leaf_mapped(slot, leaf.gfn, leaf.level, 1, false, regs);
+	kvmw_rmap_add_leaf(regs, &leaf);
+	count_add(&leaf, regs);
+}
+
+static __always_inline void on_rmap_set(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_leaf leaf;
+
+	if (kvmw_rmap_set_leaf(regs, false, &leaf))
+		count_add(&leaf, regs);
+}
+
+static __always_inline void on_rmap_set_slot(const struct pt_regs *regs, unsigned long caller)
+{
+	struct kvmw_leaf leaf;
+
+	if (kvmw_rmap_set_leaf(regs, true, &leaf))
+		count_add(&leaf, regs);
 }
 
 static __always_inline void count_zap(const struct kvmw_leaf *leaf, const struct pt_regs *regs)
@@ -262,6 +285,8 @@ static __always_inline void on_rmap_zap(const struct pt_regs *regs, unsigned lon
 KVMW_LOCKED_HANDLER(spte_change, on_spte_change);
 KVMW_LOCKED_FORM(spte_change, spte_change_page, on_spte_change_page);
 KVMW_LOCKED_HANDLER(rmap_add, on_rmap_add);
+KVMW_LOCKED_FORM(rmap_add, rmap_set, on_rmap_set);
+KVMW_LOCKED_FORM(rmap_add, rmap_set_slot, on_rmap_set_slot);
 KVMW_LOCKED_HANDLER(rmap_zap, on_rmap_zap);
 
 #ifdef KVMW_HOOK_ROW_rmap_repoint

@@ -10,9 +10,10 @@
 #include "probes/handlers.h"
 #include "probes/rows.h"
 
+#define HANDLERS(id)								\
+	{ .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id, .check = kvmw_check_##id }
 #define FUNC_ROW(id, ...)							\
-	[KVMW_HOOK_##id] = { .ftrace = kvmw_ftrace_##id, .kprobe = kvmw_kprobe_##id,	\
-			     .check = kvmw_check_##id },
+	[KVMW_HOOK_##id] = HANDLERS(id),
 #if KVMW_DIRECT
 #define DIRECT(id)	.direct = kvmw_direct_##id,
 #else
@@ -36,6 +37,8 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 
 const struct kvmw_form_handlers kvmw_form_handlers[] = {
 	{ KVMW_HOOK_spte_change, "page", HOT_HANDLERS(spte_change_page) },
+	{ KVMW_HOOK_rmap_add, "set", HANDLERS(rmap_set) },
+	{ KVMW_HOOK_rmap_add, "set_slot", HANDLERS(rmap_set_slot) },
 	{ .form = NULL }
 };
 

@@ -445,6 +445,18 @@ static void judge_event(const struct court *court, struct kvmw_verdict *verdict,
 
 /* --- structures ------------------------------------------------------------ */
 
+/* @names: "name", or "name|older name" */
+static bool find_member(const struct court *court, __u32 id, const char *names,
+			struct kvmw_btf_member *member)
+{
+	size_t length = strcspn(names, "|");
+	char name[32];
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, names);
+	return kvmw_btf_member(court->btf, id, name, member) ||
+	       (names[length] && kvmw_btf_member(court->btf, id, names + length + 1, member));
+}
+
 static void judge_member(const struct court *court, struct kvmw_verdict *verdict,
 			 const struct member_rule *rule)
 {
@@ -455,7 +467,7 @@ static void judge_member(const struct court *court, struct kvmw_verdict *verdict
 	for (i = 0; i < NR_STRUCTURES; i++)
 		if (!strcmp(court->wanted[i].name, rule->structure))
 			id = court->wanted[i].id;
-	if (!id || !kvmw_btf_member(court->btf, id, rule->member, &member))
+	if (!id || !find_member(court, id, rule->member, &member))
 		say(verdict, KVMW_UNAVAILABLE, "struct %s has no member %s", rule->structure,
 		    rule->member);
 	else if (member.bit != 8 * rule->offset)

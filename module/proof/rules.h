@@ -43,6 +43,9 @@
 	RULE(rmap_add, set, "mmu_set_spte",					\
 	     "int (struct kvm_vcpu *vcpu, u64 *sptep, unsigned int pte_access, "\
 	     "bool write_fault, int level, gfn_t gfn, kvm_pfn_t pfn, ...)")	\
+	RULE(rmap_add, set_slot, "mmu_set_spte",				\
+	     "int (struct kvm_vcpu *vcpu, struct kvm_memory_slot *slot, u64 *sptep, " \
+	     "unsigned int pte_access, gfn_t gfn, kvm_pfn_t pfn, ...)")		\
 	RULE(rmap_zap, kvm, "mmu_spte_clear_track_bits", "? (struct kvm *kvm, u64 *sptep)") \
 	RULE(rmap_zap, bare, "mmu_spte_clear_track_bits", "? (u64 *sptep)")	\
 	RULE(dirty_mark, kvm, "mark_page_dirty_in_slot",			\
@@ -110,17 +113,18 @@
 /*
  * Members of KVM's private structures that handlers of a hook read:
  * MEMBER(hook, structure, member, offset, bytes, or other number of bytes)
+ * One that had another name has both: "new|old".
  */
 #define KVMW_MEMBER_RULES(MEMBER)						\
 	MEMBER(rmap_add, "kvm_mmu_page", "role", 36, 4, 4)			\
 	MEMBER(rmap_zap, "kvm_mmu_page", "role", 36, 4, 4)			\
 	MEMBER(rmap_zap, "kvm_mmu_page", "gfn", 40, 8, 8)			\
 	MEMBER(rmap_zap, "kvm_mmu_page", "spt", 48, 8, 8)			\
-	MEMBER(rmap_zap, "kvm_mmu_page", "shadowed_translation", 56, 8, 8)	\
+	MEMBER(rmap_zap, "kvm_mmu_page", "shadowed_translation|gfns", 56, 8, 8) \
 	MEMBER(rmap_zap_all, "kvm_mmu_page", "role", 36, 4, 4)			\
 	MEMBER(rmap_zap_all, "kvm_mmu_page", "gfn", 40, 8, 8)			\
 	MEMBER(rmap_zap_all, "kvm_mmu_page", "spt", 48, 8, 8)			\
-	MEMBER(rmap_zap_all, "kvm_mmu_page", "shadowed_translation", 56, 8, 8)	\
+	MEMBER(rmap_zap_all, "kvm_mmu_page", "shadowed_translation|gfns", 56, 8, 8) \
 	MEMBER(rmap_zap_all, "kvm_rmap_head", "val", 0, 8, 8)			\
 	MEMBER(rmap_zap_all, "pte_list_desc", "more", 0, 8, 8)			\
 	/* A number that is small: its lower half is the same number. */	\

@@ -262,6 +262,8 @@ trap 'umount /proc/kallsyms' EXIT
 # trace-cmd, and the text of events in its report. On a busy machine trace-cmd may end before it has
 # read all events that the kernel has recorded. In that case record again, as the first recording
 # says nothing about kvmwatch. ("trace-cmd extract" does not help: it read 60 of 300 events.)
+# An earlier trace-cmd may have left the kernel's buffer at 7 KB a CPU, and some kernels let it be.
+echo 1408 >/sys/kernel/tracing/buffer_size_kb
 not_read() {
 	trace-cmd report --stat -i "$1" >/tmp/stat
 	trace-cmd report -q -i "$1" | grep -c 'kvmwatch_' |

@@ -645,6 +645,20 @@ TEST_F(halt, a_window_that_shrinks_keeps_its_highest_value)
 	check_changes(_metadata, &h0, &h);
 }
 
+/*
+ * guest_halt_asleep() after halts that the guest's timer ended. On kernels with few options a late
+ * interrupt of that timer was seen to end one of these halts, too.
+ */
+static int halt_after_timer(struct guest *g, __u64 halts)
+{
+	int err;
+
+	do
+		err = guest_halt_asleep(g, 0, halts);
+	while (err == -ESRCH);
+	return err;
+}
+
 TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
 {
 	/* Limits below the window clamp it, but 5.10 does so only for 0. */
@@ -657,7 +671,7 @@ TEST_F(halt, grow_and_shrink_are_kvms_events_whatever_the_halts)
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, limit_window(self->g, LIMIT_HUGE));
 		ASSERT_EQ(0, guest_run(self->g, 0, work_halt(20, GUEST_WAKE_LAPIC, 50000)));
-		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 2));
+		ASSERT_EQ(0, halt_after_timer(self->g, 2));
 		/* The window is at least 20 us here. */
 		ASSERT_EQ(0, limit_window(self->g, limits[i % ARRAY_SIZE(limits)]));
 		ASSERT_EQ(0, guest_halt_asleep(self->g, 0, 1));

@@ -520,6 +520,15 @@ static void why_by_logging(struct __test_metadata *_metadata, struct subject *s)
 	ASSERT_EQ(0, map_all(s));
 }
 
+/*
+ * Who unmaps what an invalid root of page tables maps: in the TDP MMU of 5.18 to 6.5 a worker of
+ * KVM's, which serves several callers.
+ */
+static const char *by_root(const struct subject *s, const char *cause)
+{
+	return !s->shadow && sys_has_function("tdp_mmu_zap_root_work") ? "host" : cause;
+}
+
 static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char *huge)
 {
 	struct told t;
@@ -530,7 +539,7 @@ static void why_by_nx(struct __test_metadata *_metadata, struct subject *s, char
 	machine_put(SYS_NX "_recovery_ratio", "0");
 	heard(_metadata, s, &t);
 	EXPECT_LE(PAGES + NR_HUGE, t.unmaps);
-	EXPECT_EQ(t.unmaps, unmapped_for(&t, "nx"));
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, by_root(s, "nx")));
 	ASSERT_EQ(0, map_all(s));
 	ASSERT_EQ(0, guest_run(s->g, 0, work_call(GPA_B + HUGE_SIZE, 8, GUEST_PAGE)));
 
@@ -562,7 +571,7 @@ static void why_by_a_slot(struct __test_metadata *_metadata, struct subject *s)
 	ASSERT_EQ(0, guest_slot_del(s->g, 3));
 	heard(_metadata, s, &t);
 	EXPECT_LE(16, t.unmaps);
-	EXPECT_EQ(t.unmaps, unmapped_for(&t, "slot"));
+	EXPECT_EQ(t.unmaps, unmapped_for(&t, by_root(s, "slot")));
 	EXPECT_EQ(0, t.maps);
 	ASSERT_EQ(0, watch_slot_stat(s->g, SMALL, "mapped_4k"));
 

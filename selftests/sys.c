@@ -2,6 +2,7 @@
 /* Clocks, files, mappings. See sys.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -67,4 +68,17 @@ int sys_unmap(void *at, size_t size)
 	err = -errno;
 	munmap(at, size);
 	return err;
+}
+
+bool sys_has_function(const char *name)
+{
+	char line[512], found[256];
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	bool has = false;
+
+	while (symbols && !has && fgets(line, sizeof(line), symbols))
+		has = sscanf(line, "%*s %*1[tT] %255s", found) == 1 && !strcmp(found, name);
+	if (symbols)
+		fclose(symbols);
+	return has;
 }

@@ -30,5 +30,7 @@ bool sys_is_on(const char *parameter);
  * once. What stays mapped keeps its file open. Returns 0 or -errno of the first try.
  */
 int sys_unmap(void *at, size_t size);
+/* Has the kernel, with its modules, a function of this name? */
+bool sys_has_function(const char *name);
 
 #endif /* SELFTESTS_SYS_H */

@@ -77,6 +77,10 @@ lie "an event with one argument more is known" "" -DENTRY1
 lie "an event's older arguments are known" "" -DEXIT3
 lie "a halt that returns something is another function" "" -DOLDHALT
 lie "older arguments of a slot's commit are known" "" -DMEM
+lie "leaves of 5.15 are added by another function" "" -DSET -DGFNS
+lie "and by one of other arguments up to 5.19" "" -DSET_SLOT -DGFNS
+lie "which are seen by their names when in another order" "$pages" -DSET -DSET_SWAPPED
+lie "also those of the latter" "$pages" -DSET_SLOT -DSET_SWAPPED
 lie "no dirty rings: no proof that each mark is seen" \
 	"dirty_mark=unavailable ring_full=absent ring_push=absent ring_reset=absent" -DNORING
 lie "arguments of one type in another order are seen by their names" "$pages" -DSWAPPED

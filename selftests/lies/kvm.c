@@ -71,7 +71,11 @@ struct kvm_mmu_page {
 	gfn_t gfn;
 #endif
 	u64 *spt;
+#ifdef GFNS
+	gfn_t *gfns;
+#else
 	u64 *shadowed_translation;
+#endif
 };
 
 struct kvm_rmap_head {
@@ -238,6 +242,25 @@ static noinline CHANGED(struct kvm *kvm, SECOND, TAIL, bool shared)
 	return RESULT;
 }
 
+#if defined(SET) || defined(SET_SLOT)
+#ifdef SET_SWAPPED
+#define GFN_AND_PFN kvm_pfn_t pfn, gfn_t gfn
+#else
+#define GFN_AND_PFN gfn_t gfn, kvm_pfn_t pfn
+#endif
+#ifdef SET
+#define ARGS u64 *sptep, unsigned int pte_access, bool write_fault, int level, GFN_AND_PFN
+#else
+#define ARGS struct kvm_memory_slot *slot, u64 *sptep, unsigned int pte_access, GFN_AND_PFN
+#endif
+#define __rmap_add mmu_set_spte
+static noinline int mmu_set_spte(struct kvm_vcpu *vcpu, ARGS, bool prefetch)
+{
+	sink += *sptep + gfn + pfn + prefetch;
+	update_pages(vcpu->kvm, pte_access, 1);
+	return sink;
+}
+#else
 static noinline void __rmap_add(struct kvm *kvm, struct kvm_mmu_memory_cache *cache,
 				const struct kvm_memory_slot *slot, u64 *spte, gfn_t gfn,
 				unsigned int access)
@@ -245,6 +268,7 @@ static noinline void __rmap_add(struct kvm *kvm, struct kvm_mmu_memory_cache *ca
 	sink += cache->nobjs + slot->base_gfn + *spte + gfn;
 	update_pages(kvm, access, 1);
 }
+#endif
 
 static noinline u64 mmu_spte_clear_track_bits(struct kvm *kvm, u64 *sptep)
 {

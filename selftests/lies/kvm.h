@@ -5,6 +5,7 @@ typedef unsigned long long u64;
 typedef unsigned long long __u64;
 typedef unsigned int __u32;
 typedef u64 gfn_t;
+typedef u64 kvm_pfn_t;
 typedef _Bool bool;
 typedef struct {
 	long counter;

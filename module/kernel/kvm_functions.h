@@ -42,7 +42,8 @@
  * headers tell the form of some functions: a handler was built for that one.
  */
 #define KVMW_FORMS								\
-	"plain", "as_id", "rmap", "halt", "block", "short", "reason", "vcpu", "forced",	\
+	"plain", "came_to_be", "as_id", "rmap", "halt", "block", "short", "reason", "vcpu", \
+	"forced",								\
 	KVMW_KVM_IS_RECENT ? "kvm" : "bare", KVMW_HAS_COMMIT_OF_SLOTS ? "slots" : "mem"
 
 /* --- callers --------------------------------------------------------------- */

@@ -30,6 +30,7 @@ void kvmw_timed_##id(u64 since);
 #define KVMW_DECLARE_TP(...)
 KVMW_HOOKS(KVMW_DECLARE_HOT, KVMW_DECLARE_RARE, KVMW_DECLARE_RET, KVMW_DECLARE_TP,
 	   KVMW_DECLARE_TP)
+KVMW_DECLARE_RARE(vm_event)
 KVMW_DECLARE_HOT(spte_change_page)
 KVMW_DECLARE_HOT(rmap_set)
 KVMW_DECLARE_HOT(rmap_set_slot)

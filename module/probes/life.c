@@ -11,6 +11,7 @@
 #include "kernel/clock.h"
 #include "kernel/kvm_mmu.h"
 #include "kernel/kvm_slot.h"
+#include "kernel/kvm_vm.h"
 #include "kernel/regs.h"
 #include "probes/handlers.h"
 #include "probes/pairs.h"
@@ -28,10 +29,9 @@
 
 /* --- VMs ------------------------------------------------------------------- */
 
-/* kvm_arch_init_vm(kvm, type): the first hook of a VM, whose creation may still fail. */
-static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long caller)
+/* @type: what KVM_CREATE_VM got as argument */
+static void begin_vm(const struct kvm *kvm, unsigned long type)
 {
-	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
 	struct kvmw_object *obj;
 	struct kvmw_vm *vm;
 
@@ -47,7 +47,7 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 		return;
 	}
 	vm = kvmw_to_vm(obj);
-	vm->opaque = kvmw_vm_opaque(KVMW_ARG2(regs));
+	vm->opaque = kvmw_vm_opaque(type);
 	/* Nothing is mapped yet, so hits will see all leaves. */
 	vm->leaves_counted = !vm->opaque;
 	vm->pid = get_pid(task_tgid(current));
@@ -56,6 +56,24 @@ static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long
 	strscpy(vm->comm, current->group_leader->comm, sizeof(vm->comm));
 	kvmw_publish(obj, kvm, KVMW_NO_SUBKEY, vm);
 	trace_kvmwatch_vm_create(vm);
+}
+
+/* kvm_arch_init_vm(kvm, type): the first hook of a VM, whose creation may still fail. */
+static __always_inline void on_vm_init(const struct pt_regs *regs, unsigned long caller)
+{
+	begin_vm((void *)KVMW_ARG1(regs), KVMW_ARG2(regs));
+}
+
+/*
+ * kvm_uevent_notify_change(event, kvm): the creation of the VM cannot fail any more, and nobody has
+ * its file descriptor yet. Or the VM is about to end.
+ */
+static __always_inline void on_vm_event(const struct pt_regs *regs, unsigned long caller)
+{
+	const struct kvm *kvm = (void *)KVMW_ARG2(regs);
+
+	if ((u32)KVMW_ARG1(regs) == KVMW_EVENT_CREATE_VM)
+		begin_vm(kvm, kvmw_vm_type(kvm));
 }
 
 /*
@@ -74,7 +92,10 @@ static __always_inline void on_vm_destroy(const struct pt_regs *regs, unsigned l
 	trace_kvmwatch_vm_destroy(vm);
 }
 
-/* kvm_arch_free_vm(kvm): the last hook of a VM, also after a failed creation. */
+/*
+ * kvm_arch_free_vm(kvm): the last hook of a VM, also after a failed creation. Or
+ * kvm_mmu_uninit_vm(kvm): the same of a VM that vm_init saw complete.
+ */
 static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long caller)
 {
 	const struct kvm *kvm = (void *)KVMW_ARG1(regs);
@@ -92,6 +113,7 @@ static __always_inline void on_vm_free(const struct pt_regs *regs, unsigned long
 }
 
 KVMW_FUNC_HANDLER(vm_init, on_vm_init);
+KVMW_FUNC_FORM(vm_init, vm_event, on_vm_event);
 KVMW_FUNC_HANDLER(vm_destroy, on_vm_destroy);
 KVMW_FUNC_HANDLER(vm_free, on_vm_free);
 

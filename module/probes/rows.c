@@ -36,6 +36,7 @@ const struct kvmw_handlers kvmw_handlers[KVMW_NR_HOOKS] = {
 };
 
 const struct kvmw_form_handlers kvmw_form_handlers[] = {
+	{ KVMW_HOOK_vm_init, "event", HANDLERS(vm_event) },
 	{ KVMW_HOOK_spte_change, "page", HOT_HANDLERS(spte_change_page) },
 	{ KVMW_HOOK_rmap_add, "set", HANDLERS(rmap_set) },
 	{ KVMW_HOOK_rmap_add, "set_slot", HANDLERS(rmap_set_slot) },

@@ -267,6 +267,66 @@ bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long targe
 	return is_found;
 }
 
+bool kvmw_code_branch(const struct kvmw_code *code, size_t at, size_t *found,
+		      unsigned long *target)
+{
+	const __u8 *bytes = code->bytes;
+	size_t length;
+
+	for (; at + 5 <= code->size; at++) {
+		length = (bytes[at] & 0xfe) == 0xe8 ? 5 : 0;
+		if (bytes[at] == 0x0f && (bytes[at + 1] & 0xf0) == 0x80 && at + 6 <= code->size)
+			length = 6;
+		if (!length)
+			continue;
+		*found = at;
+		*target = code->address + at + length + number_at(bytes + at + length - 4);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Where calls are counted (retbleed=stuff), they lead to an instruction ahead of the function, in
+ * room that is left for that.
+ */
+#define AHEAD	16
+
+static bool is_called_from(const struct kvmw_callee *callee, unsigned long from,
+			   unsigned long target, bool is_call)
+{
+	return (target == callee->address || (is_call && callee->address - target <= AHEAD)) &&
+	       from - callee->address >= callee->size;
+}
+
+static void find_short_jump(const struct kvmw_code *code, struct kvmw_callee *callee)
+{
+	unsigned long from = callee->address - SHORT_MAX, end = callee->address + SHORT_MAX;
+
+	if (from < code->address)
+		from = code->address;
+	for (; from < end && from - code->address < code->size; from++)
+		if (from - callee->address >= callee->size &&
+		    is_short_jump(code, from - code->address, callee->address))
+			callee->called = true;
+}
+
+void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr)
+{
+	unsigned long target;
+	size_t at, i;
+
+	for (at = 0; kvmw_code_branch(code, at, &at, &target); at++)
+		for (i = 0; i < nr; i++)
+			if (!callees[i].called)
+				callees[i].called = is_called_from(&callees[i], code->address + at,
+								   target,
+								   code->bytes[at] == 0xe8);
+	for (i = 0; i < nr; i++)
+		if (!callees[i].called)
+			find_short_jump(code, &callees[i]);
+}
+
 /* --- a function that passes its arguments on --------------------------------- */
 
 /* The length of ModRM and what belongs to it; 0: it is not all there. */

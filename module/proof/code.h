@@ -35,6 +35,23 @@ bool kvmw_code_change(const struct kvmw_code *code, size_t at, __u32 offset, uns
 /* The next call of, or jump to @target from @at on, in the bytes; false: there is none. */
 bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long target, size_t *found);
 
+/* A function, and whether another one calls it or jumps to it */
+struct kvmw_callee {
+	unsigned long	address;
+	__u32		size;
+	bool		called;
+};
+
+/* Find out which of these functions are called in the code; what is called already stays so. */
+void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr);
+
+/*
+ * The next call or jump to far away from @at on, and where to; false: there is none. It looks at
+ * each byte, so that not all that it finds are calls.
+ */
+bool kvmw_code_branch(const struct kvmw_code *code, size_t at, size_t *found,
+		      unsigned long *target);
+
 /*
  * Does a function, which is the @size bytes from @at on, jump to @target, and change no register of
  * an argument? Then @target has the same arguments in the same registers. This one reads a function

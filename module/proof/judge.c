@@ -73,6 +73,21 @@ static const struct {
 #undef CALLED
 };
 
+static const char *const pointer_hooks[] = {
+#define HOOK(hook)	#hook,
+	KVMW_POINTER_HOOKS(HOOK)
+#undef HOOK
+};
+
+static const struct {
+	const char *function;
+	const char *caller;
+} caller_rules[] = {
+#define CALLER(function, caller)	{ function, caller },
+	KVMW_CALLER_RULES(CALLER)
+#undef CALLER
+};
+
 static const struct {
 	const char *pattern;
 	const char *forms;
@@ -93,6 +108,7 @@ struct court {
 	const struct kvmw_btf *btf;
 	struct kvmw_judgement *judgement;
 	struct kvmw_btf_wanted wanted[NR_WANTED];
+	struct kvmw_callee callees[NR(function_rules)];	/* a row's; 0: none */
 };
 
 const char *kvmw_trust_name(enum kvmw_trust trust)
@@ -257,6 +273,94 @@ static bool is_whole(const struct court *court, struct kvmw_verdict *verdict, co
 	return !clone;
 }
 
+/* The code that a function is in; false: it is in none. */
+static bool code_of(const struct court *court, const struct kvmw_symbol *function,
+		    struct kvmw_code *body)
+{
+	const struct kvmw_subject *subject = court->subject;
+	const struct kvmw_code *code;
+	unsigned long at;
+
+	for (code = subject->code; code < subject->code + subject->nr_code; code++) {
+		at = function->address - code->address;
+		if (at >= code->size || function->size > code->size - at)
+			continue;
+		*body = (struct kvmw_code){ code->bytes + at, function->size, function->address };
+		return true;
+	}
+	return false;
+}
+
+/* Does a function call another one, or one that does, @between of them at most? */
+static bool leads_to(const struct court *court, const struct kvmw_symbol *from,
+		     unsigned long target, int between)
+{
+	const struct kvmw_symbol *next;
+	struct kvmw_callee callee = { target, 0, false };
+	struct kvmw_code body;
+	unsigned long to;
+	size_t at;
+
+	if (!code_of(court, from, &body))
+		return false;
+	kvmw_code_callees(&body, &callee, 1);
+	for (at = 0; between && !callee.called && kvmw_code_branch(&body, at, &at, &to); at++) {
+		next = to - from->address < from->size ? NULL : kvmw_symbols_at(court->symbols, to);
+		callee.called = next && leads_to(court, next, target, between - 1);
+	}
+	return callee.called;
+}
+
+/* A caller that does not call a function, as it has a copy of it; NULL: none is known. */
+static const char *copying_caller(const struct court *court, const char *function,
+				  unsigned long address)
+{
+	const struct kvmw_symbol *caller;
+	bool several;
+	size_t i;
+
+	for (i = 0; i < NR(caller_rules); i++) {
+		if (strcmp(caller_rules[i].function, function))
+			continue;
+		caller = kvmw_symbols_function(court->symbols, caller_rules[i].caller, &several);
+		if (caller && !leads_to(court, caller, address, 1))
+			return caller->name;
+	}
+	return NULL;
+}
+
+static bool is_called_by_pointer(const char *hook)
+{
+	size_t i;
+
+	for (i = 0; i < NR(pointer_hooks); i++)
+		if (!strcmp(pointer_hooks[i], hook))
+			return true;
+	return false;
+}
+
+/* Do others call the function, so that what it does is not done by copies? */
+static bool is_called(const struct court *court, struct kvmw_verdict *verdict,
+		      const struct rule *rule)
+{
+	const struct kvmw_callee *callee = &court->callees[rule - function_rules];
+	const char *caller;
+
+	if (is_called_by_pointer(rule->hook))
+		return true;
+	if (!callee->called) {
+		say(verdict, KVMW_UNAVAILABLE,
+		    "nothing in kvm.ko calls %s: the compiler put it into its callers",
+		    rule->symbol);
+		return false;
+	}
+	caller = copying_caller(court, rule->symbol, callee->address);
+	if (caller)
+		say(verdict, KVMW_UNAVAILABLE, "%s does not call %s, as if it were in there",
+		    caller, rule->symbol);
+	return !caller;
+}
+
 /* The part of the rule's function that the compiler has split off, if it has; or NULL. */
 static const char *part_of(const struct court *court, const struct rule *rule)
 {
@@ -273,20 +377,14 @@ static const char *part_of(const struct court *court, const struct rule *rule)
 
 static bool passes_on(const struct court *court, const char *from, const char *to)
 {
-	const struct kvmw_subject *subject = court->subject;
 	const struct kvmw_symbol *function, *target;
-	const struct kvmw_code *code;
-	unsigned long at;
+	struct kvmw_code body;
 	bool several;
 
 	function = kvmw_symbols_function(court->symbols, from, &several);
 	target = kvmw_symbols_function(court->symbols, to, &several);
-	for (code = subject->code; code < subject->code + subject->nr_code; code++) {
-		at = function->address - code->address;
-		if (at < code->size && function->size <= code->size - at)
-			return kvmw_code_passes_on(code, at, function->size, target->address);
-	}
-	return false;
+	return code_of(court, function, &body) &&
+	       kvmw_code_passes_on(&body, 0, body.size, target->address);
 }
 
 /* The function is proven. Is its part, too? Then that is hooked, as some call it directly. */
@@ -380,7 +478,8 @@ static void judge_function(const struct court *court, struct kvmw_verdict *verdi
 			continue;
 		tried = (struct kvmw_verdict){ .hook = verdict->hook, .symbol = rule->symbol };
 		part = part_of(court, rule);
-		if (is_whole(court, &tried, part))
+		if (is_whole(court, &tried, part) &&
+		    (part || is_called(court, &tried, rule)))
 			judge_arguments(court, &tried, rule);
 		if (part && is_there(&tried))
 			judge_part(court, &tried, part);
@@ -720,6 +819,22 @@ static void judge_marks(const struct court *court)
 	}
 }
 
+/* Where only VMs that came to be are seen to end, only those may begin. */
+static void judge_births(const struct court *court)
+{
+	struct kvmw_verdict *init = verdict_of(court->judgement, "vm_init");
+	const struct kvmw_verdict *end = verdict_of(court->judgement, "vm_free");
+	size_t i;
+
+	if (!is_there(end) || strcmp(end->form, "came_to_be"))
+		return;
+	*init = (struct kvmw_verdict){ .hook = init->hook };
+	for (i = 0; i < NR(function_rules); i++)
+		if (!strcmp(function_rules[i].hook, init->hook) &&
+		    !strcmp(function_rules[i].form, "event"))
+			judge_function(court, init, &function_rules[i], &function_rules[i + 1]);
+}
+
 static void judge_all(const struct court *court, const struct rule *rules, size_t nr,
 		      void (*judge_one)(const struct court *court, struct kvmw_verdict *verdict,
 					const struct rule *rule, const struct rule *end))
@@ -788,10 +903,32 @@ static void find_types(struct court *court)
 	}
 }
 
+/* Of all functions that rules name, which do others call? */
+static void find_calls(struct court *court)
+{
+	const struct kvmw_subject *subject = court->subject;
+	const struct kvmw_symbol *function;
+	const char *name;
+	bool several;
+	size_t i;
+
+	for (i = 0; i < NR(function_rules); i++) {
+		name = function_rules[i].symbol;
+		function = kvmw_symbols_function(court->symbols, name, &several);
+		if (function)
+			court->callees[i] = (struct kvmw_callee){
+				.address = function->address, .size = function->size,
+			};
+	}
+	for (i = 0; i < subject->nr_code; i++)
+		kvmw_code_callees(&subject->code[i], court->callees, NR(function_rules));
+}
+
 static void judge_hooks(const struct court *court)
 {
 	judge_all(court, function_rules, NR(function_rules), judge_function);
 	judge_all(court, event_rules, NR(event_rules), judge_event);
+	judge_births(court);
 	judge_marks(court);
 	judge_members(court);
 	judge_pages(court);
@@ -812,6 +949,7 @@ const char *kvmw_judge(struct kvmw_judgement *judgement, const struct kvmw_subje
 		return "its types (BTF) are of another build: they have functions that it lacks";
 	if (court.btf)
 		find_types(&court);
+	find_calls(&court);
 	judge_hooks(&court);
 	return NULL;
 }

@@ -18,10 +18,15 @@
 
 #define KVMW_FUNCTION_RULES(RULE)						\
 	RULE(vm_init, plain, "kvm_arch_init_vm", "int (struct kvm *kvm, unsigned long type)") \
+	/* It cannot fail any more. Where vm_free is came_to_be, only this one will do. */ \
+	RULE(vm_init, event, "kvm_uevent_notify_change",			\
+	     "void (unsigned int type, struct kvm *kvm)")			\
 	RULE(vm_destroy, plain, "kvm_destroy_vm", "void (struct kvm *kvm)")	\
 	/* Which it calls behind the list of VMs, and ahead of all that it frees. */ \
 	RULE(vm_destroy, plain, "kvm_arch_pre_destroy_vm", "void (struct kvm *kvm)") \
 	RULE(vm_free, plain, "kvm_arch_free_vm", "void (struct kvm *kvm)")	\
+	/* Of a VM that came to be: nothing maps, marks or runs any more. */	\
+	RULE(vm_free, came_to_be, "kvm_mmu_uninit_vm", "void (struct kvm *kvm)") \
 	RULE(vcpu_create, plain, "kvm_arch_vcpu_create", "int (struct kvm_vcpu *vcpu)") \
 	RULE(vcpu_created, plain, "kvm_arch_vcpu_postcreate",			\
 	     "void (struct kvm_vcpu *vcpu)")					\
@@ -150,6 +155,23 @@
  */
 #define KVMW_CALLED_RULES(CALLED)						\
 	CALLED(dirty_mark, "kvm_dirty_ring_push", NULL)				\
+
+/*
+ * Somebody in kvm.ko must call each function that is hooked: else its callers have copies of it.
+ * The function of a hook of the first list is called through a pointer. One of the second list may
+ * be in one of its callers, and called by another. So each of these callers that there is must call
+ * it, itself or by one function in between: CALLER(function, caller)
+ */
+#define KVMW_POINTER_HOOKS(HOOK)	HOOK(rmap_repoint)
+#define KVMW_CALLER_RULES(CALLER)						\
+	CALLER("kvm_arch_free_vm", "kvm_create_vm")				\
+	CALLER("kvm_arch_free_vm", "kvm_put_kvm")				\
+	CALLER("kvm_mmu_uninit_vm", "kvm_arch_destroy_vm")			\
+	CALLER("kvm_arch_vcpu_destroy", "kvm_destroy_vcpus")			\
+	CALLER("kvm_arch_vcpu_load", "vcpu_load")				\
+	CALLER("kvm_arch_vcpu_load", "kvm_sched_in")				\
+	CALLER("kvm_arch_vcpu_put", "vcpu_put")					\
+	CALLER("kvm_arch_vcpu_put", "kvm_sched_out")
 
 /*
  * Builds on which all of kvmwatch's tests pass, as their releases are written; # is a number, *

@@ -65,21 +65,23 @@ const struct kvmw_symbol *kvmw_symbols_function(const struct kvmw_symbols *symbo
 	return *several ? NULL : found;
 }
 
+/*
+ * Of a name there may be "NAME.part.0", ".isra.0", ".constprop.0" (gcc), ".llvm.123",
+ * ".specialized.1" (clang) and what other compilers think of.
+ */
 const struct kvmw_symbol *kvmw_symbols_clone(const struct kvmw_symbols *symbols, const char *name,
 					     const char *known)
 {
-	static const char *const suffixes[] = { ".part.", ".isra.", ".constprop.", ".llvm." };
 	const struct kvmw_symbol *symbol;
-	size_t length = strlen(name), i;
+	size_t length = strlen(name);
 
 	for (symbol = first_of(symbols, name); symbol; symbol = next_of(symbols, symbol)) {
 		/* Its unlikely part is a part of it. */
 		if (!symbol->function || strncmp(symbol->name, name, length) ||
-		    strstr(symbol->name, ".cold") || (known && !strcmp(symbol->name, known)))
+		    symbol->name[length] != '.' || strstr(symbol->name + length, ".cold") ||
+		    (known && !strcmp(symbol->name, known)))
 			continue;
-		for (i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
-			if (!strncmp(symbol->name + length, suffixes[i], strlen(suffixes[i])))
-				return symbol;
+		return symbol;
 	}
 	return NULL;
 }

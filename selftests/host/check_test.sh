@@ -107,6 +107,15 @@ lie "a function that was put into its caller is missing" "log_get=unavailable" -
 lie "without the function that ends a VM, leaves are proven all the same" \
 	"vm_destroy=unavailable" -DDESTROYED
 lie "what it calls tells of the end, too" "" -DDESTROYED -DPREDESTROY
+lie "a function that is in all of its callers is never hit" "vm_free=unavailable" -DFREED
+lie "nor all of one that is in one of them" "vm_free=unavailable" -DFREED_ONCE
+lie "then VMs that came to be are seen to begin and end" "" -DFREED -DCOME_TO_BE
+"$tool" check --json "$tmp/kvm.ko" "$tmp/vmlinux" | jq -r '.target // empty' >"$tmp/out"
+grep -qx kvm_uevent_notify_change "$tmp/out" && grep -qx kvm_mmu_uninit_vm "$tmp/out" &&
+	! grep -qx kvm_arch_init_vm "$tmp/out"
+case_is $? "both by functions that failed creations do not pass"
+lie "a caller that has a copy of the load is found" "load_cost=unavailable vcpu_load=unavailable" \
+	-DLOADED
 lie "an event with other arguments is seen" "exit=unavailable" -DEXIT4
 
 kvm kvm.ko

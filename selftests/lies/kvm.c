@@ -408,6 +408,99 @@ void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *kvm, struct kvm_memory_
 	sink += gfn_offset + mask + slot->base_gfn + (long)kvm;
 }
 
+/* --- callers --------------------------------------------------------------- */
+
+#define CALL(function)	asm volatile("call " #function)
+
+#if defined(NEWNAME) && !defined(PAGE)
+#define CALL_CHANGED	CALL(handle_changed_spte)
+#else
+#define CALL_CHANGED	CALL(__handle_changed_spte)
+#endif
+
+static noinline void calls_all(void)
+{
+	CALL(kvm_arch_init_vm);
+#ifndef DESTROYED
+	CALL(kvm_destroy_vm);
+#endif
+#ifdef PREDESTROY
+	CALL(kvm_arch_pre_destroy_vm);
+#endif
+	CALL(kvm_arch_vcpu_create);
+	CALL(kvm_arch_vcpu_postcreate);
+	CALL(kvm_arch_commit_memory_region);
+	CALL_CHANGED;
+	CALL(__rmap_add);
+	CALL(mmu_spte_clear_track_bits);
+#ifndef ONEBYONE
+	CALL(kvm_zap_all_rmap_sptes);
+#endif
+#if !defined(RENAMED) && !defined(INLINED)
+	CALL(kvm_get_dirty_log_protect);
+#endif
+	CALL(kvm_clear_dirty_log_protect);
+	CALL(kvm_arch_mmu_enable_log_dirty_pt_masked);
+	CALL(kvm_vcpu_halt);
+	CALL(kvm_vcpu_block);
+	CALL(mark_page_dirty);
+	CALL(kvm_vcpu_mark_page_dirty);
+}
+
+static noinline void calls_destroy(void)
+{
+	CALL(kvm_arch_vcpu_destroy);
+}
+
+/* KVM has another function in between, too. */
+noinline void kvm_destroy_vcpus(struct kvm *kvm)
+{
+	calls_destroy();
+	sink += (long)kvm;
+}
+
+#ifdef COME_TO_BE
+static noinline void kvm_uevent_notify_change(unsigned int type, struct kvm *kvm)
+{
+	sink += type + (long)kvm;
+}
+
+void kvm_mmu_uninit_vm(struct kvm *kvm) { sink += (long)kvm; }
+
+noinline void kvm_arch_destroy_vm(struct kvm *kvm)
+{
+	CALL(kvm_uevent_notify_change);
+	CALL(kvm_mmu_uninit_vm);
+	sink += (long)kvm;
+}
+#endif
+
+/* FREED: the compiler has put the function into all of its callers; FREED_ONCE: into one. */
+static noinline void kvm_create_vm(void)
+{
+#ifndef FREED
+	CALL(kvm_arch_free_vm);
+#endif
+}
+
+noinline void kvm_put_kvm(void)
+{
+#if !defined(FREED) && !defined(FREED_ONCE)
+	CALL(kvm_arch_free_vm);
+#endif
+}
+
+noinline void vcpu_load(void) { CALL(kvm_arch_vcpu_load); }
+noinline void vcpu_put(void) { CALL(kvm_arch_vcpu_put); }
+static noinline void kvm_sched_out(void) { CALL(kvm_arch_vcpu_put); }
+
+static noinline void kvm_sched_in(void)
+{
+#ifndef LOADED	/* as if by a copy */
+	CALL(kvm_arch_vcpu_load);
+#endif
+}
+
 /* Ways to look at or change one of many numbers, at an index: of a bitmap, and of the VM's. */
 #ifdef EXCHANGES
 static noinline void at_index(u64 *words, long index, u64 old)
@@ -438,5 +531,8 @@ void *everything[] = {
 	at_index,
 #endif
 	kvm_destroy_vm, __rmap_add, mmu_spte_clear_track_bits, tdp_mmu_split_huge_page,
-	kvm_clear_dirty_log_protect
+	kvm_clear_dirty_log_protect, calls_all, kvm_create_vm, kvm_sched_in, kvm_sched_out,
+#ifdef COME_TO_BE
+	kvm_uevent_notify_change,
+#endif
 };

@@ -21,7 +21,7 @@ errors=$(LC_ALL=C "$@" -Wno-error -Werror=implicit-function-declaration \
 	sed -nE 's/^EXPORTED\(([A-Z_0-9]+), (\w+)\)$/\1 \2/p' "$facts" |
 		while read -r name function; do
 			holds=0
-			! awk '{ print $2 }' "$symvers" | grep -qx "$function" || holds=1
+			! awk '{ print $2 }' "$symvers" 2>/dev/null | grep -qx "$function" || holds=1
 			echo "#define KVMW_HAS_$name $holds"
 		done
 } >"$header.new"

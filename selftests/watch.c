@@ -527,14 +527,6 @@ static bool is_collection(const struct kvmwatch_hook *hook)
 	return !strcmp(hook->name, "log_get") || !strcmp(hook->name, "log_clear");
 }
 
-/* A function that is in its callers: nobody sees it, or others see all that it does. */
-static bool is_inlined(const struct kvmwatch_hook *hook)
-{
-	if (is_collection(hook))
-		return strstr(hook->why, "kvm.ko has no function");
-	return !strcmp(hook->name, "rmap_zap_all") && strstr(hook->why, "its loop calls");
-}
-
 static bool is_built_by_clang(void)
 {
 	char *version = read_file("/proc/version");
@@ -550,8 +542,11 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook)
 
 	if (strstr(hook->reason, "not asked for"))
 		return 1;
-	if (is_inlined(hook))
+	/* Functions that are in their callers: nobody sees them, or others see all that they do. */
+	if (is_collection(hook) && strstr(hook->why, "kvm.ko has no function"))
 		return is_built_by_clang();
+	if (!strcmp(hook->name, "rmap_zap_all") && strstr(hook->why, "its loop calls"))
+		return !sys_has_function("kvm_zap_all_rmap_sptes");
 	if (strncmp(hook->name, "ring_", 5))
 		return 0;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);

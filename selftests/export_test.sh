@@ -6,6 +6,7 @@
 . ./claims.sh
 has kvmwatch-exporter || skip_all "kvmwatch-exporter was not built: it needs libmicrohttpd-dev"
 has wget || skip_all "wget is not installed"
+[ -e /proc/net/tcp ] || skip_all "this kernel has no TCP"
 [ "$MACHINE" != vm ] || ip link set lo up
 
 log=/tmp/export.log

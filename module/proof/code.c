@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A census of machine code. See code.h. */
 #include "proof/code.h"
+#include "proof/insn.h"
 
 #define LOCK		0xf0
 #define LEA		0x8d
@@ -327,25 +328,20 @@ void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees
 			find_short_jump(code, &callees[i]);
 }
 
-/* --- a function that passes its arguments on --------------------------------- */
-
-/* The length of ModRM and what belongs to it; 0: it is not all there. */
-static size_t modrm_length(const __u8 *at, size_t left)
+bool kvmw_code_begins(const struct kvmw_code *code, size_t function, size_t at)
 {
-	static const size_t offset_size[] = { 0, 1, 4, 0 };
-	unsigned int mod;
 	size_t length;
-	bool sib;
 
-	if (left < 2)
-		return 0;
-	mod = at[0] >> 6;
-	sib = mod != 3 && (at[0] & 7) == 4;
-	length = 1 + sib + offset_size[mod];
-	if (!mod && ((at[0] & 7) == 5 || (sib && (at[1] & 7) == 5)))
-		length += 4;
-	return length <= left ? length : 0;
+	while (function < at) {
+		length = kvmw_insn_length(code->bytes + function, code->size - function);
+		if (!length)
+			return true;
+		function += length;
+	}
+	return function == at;
 }
+
+/* --- a function that passes its arguments on --------------------------------- */
 
 /* How many bytes of a number an instruction that only compares has; -1: it is another one. */
 static int number_of_compare(const __u8 *opcode)
@@ -376,7 +372,7 @@ static size_t compare_length(const __u8 *at, size_t left)
 	if (left < prefix + 2)
 		return 0;
 	number = number_of_compare(at + prefix);
-	modrm = modrm_length(at + prefix + 1, left - prefix - 1);
+	modrm = kvmw_insn_modrm(at + prefix + 1, left - prefix - 1);
 	if (number < 0 || !modrm || prefix + 1 + modrm + number > left)
 		return 0;
 	return prefix + 1 + modrm + number;
@@ -423,7 +419,7 @@ static size_t nop_length(const __u8 *at, size_t left)
 	size_t modrm = 0;
 
 	if (left > 2 && at[0] == 0x0f && at[1] == 0x1f)
-		modrm = modrm_length(at + 2, left - 2);
+		modrm = kvmw_insn_modrm(at + 2, left - 2);
 	return modrm ? 2 + modrm : 0;
 }
 

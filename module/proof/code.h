@@ -4,7 +4,7 @@
  *
  * It looks at each byte as if an instruction began there, so that it misses none; what it
  * finds may at times be part of another one. For a proof that nobody else does something, that
- * errs on the right side. This compiles in the kernel and in programs.
+ * errs on the right side; kvmw_code_begins() tells. This compiles in the kernel and in programs.
  */
 #ifndef KVMW_PROOF_CODE_H
 #define KVMW_PROOF_CODE_H
@@ -51,6 +51,13 @@ void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees
  */
 bool kvmw_code_branch(const struct kvmw_code *code, size_t at, size_t *found,
 		      unsigned long *target);
+
+/*
+ * Does an instruction begin at @at, in the function from @function on? A jump to near by is two
+ * bytes that may well be in another instruction; of a kernel that runs, even in one boot and not in
+ * another, as addresses are drawn at random. Yes, if the function has what nobody knows.
+ */
+bool kvmw_code_begins(const struct kvmw_code *code, size_t function, size_t at);
 
 /*
  * Does a function, which is the @size bytes from @at on, jump to @target, and change no register of

@@ -739,6 +739,14 @@ static void judge_pages(const struct court *court)
 	}
 }
 
+/* Not just bytes of another one. @function is the one that @at is in; NULL: nobody knows. */
+static bool is_instruction(const struct kvmw_code *code, const struct kvmw_symbol *function,
+			   size_t at)
+{
+	return !function || function->address < code->address ||
+	       kvmw_code_begins(code, function->address - code->address, at);
+}
+
 /*
  * A caller of it that is neither the hook's function nor @other. Counts the calls of the hook's
  * function.
@@ -760,7 +768,8 @@ static const char *other_caller(const struct court *court, const struct kvmw_ver
 	for (code = subject->code; code < subject->code + subject->nr_code; code++) {
 		for (at = 0; kvmw_code_call(code, at, target->address, &at); at++) {
 			from = code->address + at;
-			if (kvmw_symbol_has(target, from))
+			owner = kvmw_symbols_at(court->symbols, from);
+			if (kvmw_symbol_has(target, from) || !is_instruction(code, owner, at))
 				continue;
 			if (is_in(court, from, verdict->symbol)) {
 				++*calls;
@@ -768,7 +777,6 @@ static const char *other_caller(const struct court *court, const struct kvmw_ver
 			}
 			if (other && is_in(court, from, other))
 				continue;
-			owner = kvmw_symbols_at(court->symbols, from);
 			return owner ? owner->name : nameless;
 		}
 	}

@@ -102,6 +102,8 @@ lie "one that the function calls and goes on is not" "dirty_mark=unavailable" -D
 lie "a function that marks as its part does is seen" "dirty_mark=unavailable" -DPART -DPART_PUSHES
 lie "a clone besides the part is seen" "dirty_mark=unavailable" -DPART -DPART_OTHER
 lie "a copy of the marking function is found by whom it calls" "dirty_mark=unavailable" -DPUSHES
+lie "a jump to it from near by is found" "dirty_mark=unavailable" -DJUMPS_NEAR
+lie "what looks like one inside of an instruction is none" "" -DLOOKS_NEAR
 lie "a function that the compiler changed is not taken" "log_get=unavailable" -DRENAMED
 lie "a function that was put into its caller is missing" "log_get=unavailable" -DINLINED
 lie "without the function that ends a VM, leaves are proven all the same" \

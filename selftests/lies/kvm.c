@@ -310,6 +310,22 @@ static noinline void zap_many(struct kvm *kvm, int level)
 #ifdef NORING
 #define PUSH
 #else
+#ifdef LOOKS_NEAR
+/* A number in which there seems to be a jump to what is behind it, as in an address by chance. */
+__section(".text.ring") noinline void looks_near(void)
+{
+	asm volatile(".byte 0x48, 0xb8, 0xeb\n"
+		     "1: .byte kvm_dirty_ring_push - 1b - 1, 0, 0, 0, 0, 0, 0" ::: "rax");
+}
+#elif defined(JUMPS_NEAR)
+__section(".text.ring") noinline void jumps_near(void)
+{
+	asm volatile("mov $1, %%eax\n"
+		     ".byte 0xeb\n"
+		     "1: .byte kvm_dirty_ring_push - 1b - 1" ::: "rax");
+}
+#endif
+
 /* In a file of its own, so that it is called from afar */
 __section(".text.ring")
 noinline void kvm_dirty_ring_push(struct kvm_vcpu *vcpu, u32 slot, u64 offset)

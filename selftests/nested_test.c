@@ -127,11 +127,15 @@ SCENARIO_FIRST(huge_pages_of_both_are_mapped)
 SCENARIO_THEN(huge_pages_of_both_are_mapped)
 {
 	EXPECT_STREQ("", untrue(s));
-	EXPECT_MAPPED(s, HUGE, 0, 3);
+	EXPECT_MAPPED(s, HUGE, as_4k(s, 3), as_2m(s, 3));
 
 	ASSERT_EQ(0, touch_huge(s, GPA_B, NR_HUGE));
 	EXPECT_STREQ("", untrue(s));
-	EXPECT_MAPPED(s, HUGE, 0, 3 + NR_HUGE);
+	EXPECT_MAPPED(s, HUGE, as_4k(s, 3 + NR_HUGE), as_2m(s, 3 + NR_HUGE));
+	if (!s->thp) {
+		TH_LOG("the host gives no transparent huge pages: the rest is left out");
+		return;
+	}
 
 	/* A page that both have mapped is unmapped twice. */
 	ASSERT_EQ(0, guest_slot_discard(s->g, HUGE, HUGE_PAGES + 7, 1));
@@ -472,11 +476,14 @@ FIXTURE_VARIANT_ADD(nested, shadow_paging_before_insmod) { .paging = true, .earl
 
 FIXTURE_SETUP(nested)
 {
+	unsigned int i;
+
 	sys_no_khugepaged();
 	if (vendor_is_intel())
 		return;	/* harnesses before 6.3 run the test after a SKIP here */
-	if (!sys_has_thp())
-		SKIP(FROM_SETUP, "the host gives no transparent huge pages");
+	self->s[0].thp = sys_has_thp();
+	for (i = 1; i < ARRAY_SIZE(self->s); i++)
+		self->s[i].thp = self->s[0].thp;
 	if (variant->other || variant->paging)
 		NEEDS_MACHINE(FROM_SETUP, "it reloads KVM with another MMU");
 	if (variant->other)

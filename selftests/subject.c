@@ -238,6 +238,16 @@ int touch_huge(struct subject *s, __u64 gpa, __u64 huge)
 	return guest_run(s->g, 0, work_write(gpa, huge, HUGE_SIZE, 1));
 }
 
+__u64 as_2m(const struct subject *s, __u64 huge)
+{
+	return s->thp ? huge : 0;
+}
+
+__u64 as_4k(const struct subject *s, __u64 huge)
+{
+	return s->thp ? 0 : huge;
+}
+
 int subject_init(struct subject *s, bool early, unsigned int flags)
 {
 	s->early = early;

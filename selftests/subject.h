@@ -53,6 +53,7 @@ struct subject {
 	bool counted;		/* KVM counts leaves */
 	bool eager;		/* KVM splits huge pages when logging begins */
 	bool peak_unknown;	/* the test did not see the peak */
+	bool thp;		/* sys_has_thp(), set by tests that do without */
 	__u64 base[NR_LEVELS];	/* KVM's counts when kvmwatch was loaded */
 	__u64 peak;		/* most bytes mapped since then, by the test's own calculation */
 };
@@ -62,6 +63,9 @@ int subject_init(struct subject *s, bool early, unsigned int flags);
 /* Make the guest write to pages; touch_huge(): to one page of each of @huge huge pages. */
 int touch(struct subject *s, __u64 gpa, __u64 pages);
 int touch_huge(struct subject *s, __u64 gpa, __u64 huge);
+/* What touch_huge() maps of memory that may be huge: @huge pages of 2 MiB, or as many of 4 KiB. */
+__u64 as_2m(const struct subject *s, __u64 huge);
+__u64 as_4k(const struct subject *s, __u64 huge);
 
 /* Leaves as KVM counts them, or if it does not, as kvmwatch does. @level counts from 0. */
 __u64 leaves(struct subject *s, int level);

@@ -434,6 +434,12 @@ void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *kvm, struct kvm_memory_
 #define CALL_CHANGED	CALL(__handle_changed_spte)
 #endif
 
+#if defined(SET) || defined(SET_SLOT)
+#define CALL_ADDED	CALL(mmu_set_spte)
+#else
+#define CALL_ADDED	CALL(__rmap_add)
+#endif
+
 static noinline void calls_all(void)
 {
 	CALL(kvm_arch_init_vm);
@@ -447,7 +453,7 @@ static noinline void calls_all(void)
 	CALL(kvm_arch_vcpu_postcreate);
 	CALL(kvm_arch_commit_memory_region);
 	CALL_CHANGED;
-	CALL(__rmap_add);
+	CALL_ADDED;
 	CALL(mmu_spte_clear_track_bits);
 #ifndef ONEBYONE
 	CALL(kvm_zap_all_rmap_sptes);

@@ -339,7 +339,8 @@ TEST(vms_with_opaque_page_tables_are_not_audited)
 			EXPECT_EQ(UNAVAILABLE, watch_vm_stat(g[i], gone[j]));
 		EXPECT_EQ(UNAVAILABLE, watch_slot_stat(g[i], 1, "mapped_4k"));
 		EXPECT_EQ(300, watch_slot_stat(g[i], 1, "dirty_pages"));
-		EXPECT_EQ(300, watch_slot_stat(g[i], 1, "dirty_marks_new"));
+		EXPECT_EQ(watch_marks_are_hidden() ? UNAVAILABLE : 300,
+			  watch_slot_stat(g[i], 1, "dirty_marks_new"));
 		EXPECT_LT(0, watch_vm_stat(g[i], "exits"));
 		EXPECT_EQ(0, watch_vm_stat(g[i], "lost_events"));
 		EXPECT_EQ(-EOPNOTSUPP, watch_audit(g[i], NULL));
@@ -410,11 +411,21 @@ FIXTURE_TEARDOWN(marks)
 	guest_free(self->g);
 }
 
+/* Without any of these hooks there is nothing that an audit could compare. */
+static bool marks_are_not_audited(void)
+{
+	return watch_marks_are_hidden() || watch_collects_are_hidden();
+}
+
+#define NOT_AUDITED	"clang has put functions that mark, or collect, into their callers"
+
 TEST_F(marks, agree_with_what_the_vmm_collects)
 {
 	struct kvmwatch_audit first, then;
 	int round;
 
+	if (marks_are_not_audited())
+		SKIP(return, NOT_AUDITED);
 	ASSERT_EQ(1, watch_audit(self->g, NULL));
 	ASSERT_EQ(0, collect(self->g, variant->manual));
 	ASSERT_EQ(1, watch_audit(self->g, NULL));
@@ -484,6 +495,8 @@ TEST_F(marks, that_a_hook_misses_are_found)
 	__u64 before;
 	int i, fd;
 
+	if (marks_are_not_audited())
+		SKIP(return, NOT_AUDITED);
 	guest_free(self->g);
 	snprintf(args, sizeof(args), "drop=%s", hook_of_faults());
 	ASSERT_EQ(0, load_with(args));
@@ -780,7 +793,8 @@ TEST_F(missed, fails_the_audit_and_the_one_at_the_vms_end)
 	fd = watch_vm(self->g);
 	ASSERT_LE(0, fd);
 	for (i = 0; i < 3 && variant->gone[i]; i++)
-		EXPECT_NE(KVMWATCH_WITHDRAWN, number(fd, variant->gone[i]));
+		EXPECT_NE(watch_marks_are_hidden() && !strcmp(variant->gone[i], "dirty_marks"),
+			  number(fd, variant->gone[i]) != KVMWATCH_WITHDRAWN);
 	before = number(fd, "audit_failures");
 	ASSERT_EQ(0, work_of_all_kinds(self->g));
 	ASSERT_EQ(0, watch_audit(self->g, NULL));

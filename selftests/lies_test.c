@@ -299,7 +299,7 @@ static const struct lie {
 	{ "a clone that others may call", add_clone, "dirty_mark", "the compiler made " CLONE,
 	  "dirty_marks", "halts" },
 	{ "functions that have changed their names", swap_load_and_put, "vcpu_load",
-	  "was called with what it cannot be called with", "loads", "mapped_4k" },
+	  " does not call kvm_arch_vcpu_load", "loads", "mapped_4k" },
 	{ "functions of slots that have changed their names", swap_commit_and_mask, "slot_commit",
 	  "was called with what it cannot be called with", "mapped_4k", "halts" },
 	{ "types of another build", rename_function_of_types, NULL, "are of another build", NULL,
@@ -401,7 +401,7 @@ FIXTURE_TEARDOWN(lies)
 	machine_expected_messages();
 }
 
-static void check(struct __test_metadata *_metadata, const struct lie *lie)
+static void check(struct __test_metadata *_metadata, const struct lie *lie, bool hidden)
 {
 	const char *refused = lie->hook ?: "vm_init";
 	__u64 before = UNKNOWN, bitmap[2];
@@ -432,7 +432,7 @@ static void check(struct __test_metadata *_metadata, const struct lie *lie)
 		if (!is_tested_build()) {
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("spte_change")));
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("vcpu_load")));
-			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("dirty_mark")));
+			EXPECT_TRUE(hidden || WATCH_EVENTUALLY(is_live("dirty_mark")));
 			EXPECT_TRUE(WATCH_EVENTUALLY(is_live("slot_commit")));
 		}
 	}
@@ -451,6 +451,7 @@ static void check(struct __test_metadata *_metadata, const struct lie *lie)
 
 TEST_F_TIMEOUT(lies, are_seen_and_nothing_else_is_refused, 300)
 {
+	bool hidden = watch_marks_are_hidden();
 	const struct lie *lie;
 	struct types types;
 	struct file kvm;
@@ -466,8 +467,9 @@ TEST_F_TIMEOUT(lies, are_seen_and_nothing_else_is_refused, 300)
 		ASSERT_TRUE(read_types(&kvm, &types));
 		/* Files cannot tell the one, and the other is believed. */
 		if (is_tested_build() &&
-		    (lie->tell == swap_load_and_put || lie->tell == swap_commit_and_mask ||
-		     lie->tell == hide_types))
+		    (lie->tell == swap_commit_and_mask || lie->tell == hide_types))
+			continue;
+		if (hidden && lie->hook && !strcmp(lie->hook, "dirty_mark"))
 			continue;
 		TH_LOG("lie: %s", lie->what);
 		if (!lie->tell(&kvm, &types)) {
@@ -478,7 +480,7 @@ TEST_F_TIMEOUT(lies, are_seen_and_nothing_else_is_refused, 300)
 		ASSERT_EQ(0, vendor_unload_kvm());
 		ASSERT_EQ(0, load(&kvm));
 		ASSERT_EQ(0, vendor_load(""));
-		check(_metadata, lie);
+		check(_metadata, lie, hidden);
 		free(types.btf.base.marks);
 		free(types.vmlinux.data);
 		free(kvm.data);

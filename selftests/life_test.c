@@ -184,6 +184,12 @@ TEST(ids_count_up_and_are_not_used_again)
 	}
 }
 
+/* So many marks, or nothing where nobody sees them. */
+static __u64 seen_marks(__u64 marks)
+{
+	return watch_marks_are_hidden() ? ~0ULL : marks;
+}
+
 TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 {
 	static const char *const counts[3][3] = {
@@ -213,8 +219,8 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 		for (j = 0; j < 3; j++)
 			before[i][j] = stat_of(fds[i], counts[i][j]);
 	}
-	EXPECT_EQ(PAGES, before[0][1]);
-	EXPECT_EQ(PAGES, before[2][1 + 1]);
+	EXPECT_EQ(seen_marks(PAGES), before[0][1]);
+	EXPECT_EQ(seen_marks(PAGES), before[2][1 + 1]);
 	guest_free(g);
 
 	EXPECT_FALSE(id_is_listed(vm.id));
@@ -226,7 +232,8 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 		for (j = 0; j < 3; j++) {
 			__u64 now = stat_of(fds[i], counts[i][j]);
 
-			EXPECT_NE(~0ULL, now);
+			EXPECT_TRUE(now != ~0ULL || (watch_marks_are_hidden() &&
+						     strstr(counts[i][j], "marks")));
 			EXPECT_LE(before[i][j], now)
 				TH_LOG("%s of fd %d", counts[i][j], i);
 		}
@@ -240,7 +247,7 @@ TEST(a_destroyed_vm_disappears_but_its_open_numbers_stay)
 	}
 	EXPECT_EQ(before[0][0], stat_of(fds[0], "map_4k"));
 	EXPECT_EQ(0, stat_of(fds[0], "mapped_4k"));
-	EXPECT_EQ(PAGES, stat_of(fds[0], "dirty_marks_new"));
+	EXPECT_EQ(seen_marks(PAGES), stat_of(fds[0], "dirty_marks_new"));
 	EXPECT_EQ(0, stat_of(fds[0], "lost_events"));
 	for (i = 0; i < 3; i++)
 		close(fds[i]);
@@ -687,12 +694,12 @@ TEST(a_slot_made_again_starts_from_nothing)
 		ASSERT_EQ(0, guest_slot_add(g, SLOT, GPA, PAGES, GUEST_MEM_4K,
 					    KVM_MEM_LOG_DIRTY_PAGES));
 		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "mapped_4k"));
-		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_marks"));
-		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+		EXPECT_EQ(seen_marks(0), watch_slot_stat(g, SLOT, "dirty_marks"));
+		EXPECT_EQ(seen_marks(0), watch_slot_stat(g, SLOT, "dirty_marks_new"));
 		EXPECT_EQ(0, watch_slot_stat(g, SLOT, "dirty_pages"));
 		ASSERT_EQ(0, guest_run(g, 0, work_write(GPA, round, GUEST_PAGE, 1)));
 		EXPECT_EQ(round, watch_slot_stat(g, SLOT, "mapped_4k"));
-		EXPECT_EQ(round, watch_slot_stat(g, SLOT, "dirty_marks_new"));
+		EXPECT_EQ(seen_marks(round), watch_slot_stat(g, SLOT, "dirty_marks_new"));
 		dirty += round;
 		if (round == 20)
 			break;
@@ -702,8 +709,8 @@ TEST(a_slot_made_again_starts_from_nothing)
 		ASSERT_EQ(0, guest_slot_del(g, SLOT));
 	}
 	/* The VM keeps the counts of the earlier slots, and so do fds of them that are open. */
-	EXPECT_EQ(dirty, watch_vm_stat(g, "dirty_marks_new"));
-	EXPECT_EQ(19, stat_of(old, "dirty_marks_new"));
+	EXPECT_EQ(seen_marks(dirty), watch_vm_stat(g, "dirty_marks_new"));
+	EXPECT_EQ(seen_marks(19), stat_of(old, "dirty_marks_new"));
 	EXPECT_EQ(PAGES, stat_of(old, "npages"));
 	EXPECT_EQ(GPA / GUEST_PAGE, stat_of(old, "base_gfn"));
 	EXPECT_TRUE(watch_mapped_is_kvms(g));

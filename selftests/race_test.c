@@ -195,6 +195,8 @@ TEST_F(race, kvmwatch_stays_while_it_is_open_or_mapped)
 	struct kvmwatch_open heat = {
 		.size = sizeof(heat), .kind = KVMWATCH_KIND_VM, .flags = KVMWATCH_OPEN_BY_FD,
 	};
+	/* Where nobody sees marks, no heat can be opened. */
+	int nr = watch_marks_are_hidden() ? 2 : 3;
 	int dev = watch_device(), fds[3], i;
 	void *map;
 
@@ -205,11 +207,12 @@ TEST_F(race, kvmwatch_stays_while_it_is_open_or_mapped)
 	fds[0] = watch_vm(self->g);
 	fds[1] = ioctl(dev, KVMWATCH_OPEN_ALL, &all);
 	fds[2] = ioctl(dev, KVMWATCH_OPEN_HEAT, &heat);
+	EXPECT_EQ(nr == 3, fds[2] >= 0);
 	close(dev);
-	EXPECT_TRUE(WATCH_EVENTUALLY(watch_refs() == 3));
+	EXPECT_TRUE(WATCH_EVENTUALLY(watch_refs() == nr));
 	map = mmap(NULL, GUEST_PAGE, PROT_READ, MAP_SHARED, fds[0], 0);
 	ASSERT_NE(MAP_FAILED, map);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < nr; i++) {
 		ASSERT_LE(0, fds[i]);
 		close(fds[i]);
 	}

@@ -527,6 +527,11 @@ static bool is_collection(const struct kvmwatch_hook *hook)
 	return !strcmp(hook->name, "log_get") || !strcmp(hook->name, "log_clear");
 }
 
+static bool is_mark(const struct kvmwatch_hook *hook)
+{
+	return !strcmp(hook->name, "dirty_mark");
+}
+
 static bool is_built_by_clang(void)
 {
 	char *version = read_file("/proc/version");
@@ -545,6 +550,8 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook)
 	/* Functions that are in their callers: nobody sees them, or others see all that they do. */
 	if (is_collection(hook) && strstr(hook->why, "kvm.ko has no function"))
 		return is_built_by_clang();
+	if (is_mark(hook) && strstr(hook->why, "as if it were mark_page_dirty_in_slot"))
+		return is_built_by_clang();
 	if (!strcmp(hook->name, "rmap_zap_all") && strstr(hook->why, "its loop calls"))
 		return !sys_has_function("kvm_zap_all_rmap_sptes");
 	if (strncmp(hook->name, "ring_", 5))
@@ -555,17 +562,27 @@ int watch_hook_may_miss(const struct kvmwatch_hook *hook)
 	return !rings;
 }
 
-bool watch_collects_are_hidden(void)
+static bool is_hidden(bool (*is_it)(const struct kvmwatch_hook *hook))
 {
 	struct kvmwatch_hook *hooks;
 	int nr = watch_list(KVMWATCH_KIND_HOOK, 0, (void **)&hooks, sizeof(*hooks)), i;
 	bool hidden = false;
 
 	for (i = 0; i < nr; i++)
-		hidden |= is_collection(&hooks[i]) && watch_hook_may_miss(&hooks[i]);
+		hidden |= is_it(&hooks[i]) && watch_hook_may_miss(&hooks[i]);
 	if (nr >= 0)
 		free(hooks);
 	return hidden;
+}
+
+bool watch_collects_are_hidden(void)
+{
+	return is_hidden(is_collection);
+}
+
+bool watch_marks_are_hidden(void)
+{
+	return is_hidden(is_mark);
 }
 
 /* --- debugfs ----------------------------------------------------------------- */

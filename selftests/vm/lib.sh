@@ -43,12 +43,16 @@ kernel_field() {
 }
 
 # The configuration of a kernel that is built here, without comments: debug.config, changed by
-# KERNEL.config if there is one. Some begin with intel.config, which is small.
+# KERNEL.config if there is one. Some begin with intel.config, which is small, and those like clang
+# with clang.config.
 kernel_config() {
 	{
 		cat "$here/debug.config"
 		case $KERNEL in
 		builtin | clang*) cat "$here/intel.config" ;;
+		esac
+		case $KERNEL in
+		clang-*) cat "$here/clang.config" ;;
 		esac
 		[ ! -e "$here/$KERNEL.config" ] || [ "$KERNEL" = debug ] || cat "$here/$KERNEL.config"
 	} | grep -E '^(# )?CONFIG_'

@@ -21,7 +21,7 @@
 #define KVMW_TYPE_OPAQUE	UINT_MAX
 #endif
 
-/* What kvm_main.c calls the creation of a VM, where it tells of it. */
+/* KVM_EVENT_CREATE_VM, which no header has */
 #define KVMW_EVENT_CREATE_VM	0
 
 static __always_inline unsigned int kvmw_vm_type(const struct kvm *kvm)

@@ -529,8 +529,8 @@ static void why_by_logging(struct __test_metadata *_metadata, struct subject *s)
 }
 
 /*
- * Who unmaps what an invalid root of page tables maps: in the TDP MMU of 5.18 to 6.5 a worker of
- * KVM's, which serves several callers.
+ * The cause of unmaps below an invalid root. In the TDP MMU of 5.18 to 6.5 a worker of KVM unmaps
+ * these pages, for several callers.
  */
 static const char *by_root(const struct subject *s, const char *cause)
 {

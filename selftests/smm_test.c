@@ -119,8 +119,8 @@ static int lists_slot(struct subject *s, unsigned int as_id, unsigned int id)
 }
 
 /*
- * Run an SMI. From 5.18 to 6.5 a worker of KVM's then unmaps what is forgotten: wait until KVM's
- * count has not changed for a while.
+ * Run an SMI. From 5.18 to 6.5 a worker of KVM then unmaps pages. Wait until that worker has left
+ * KVM's count alone for 200 ms.
  */
 static int run_smi(struct subject *s, unsigned int vcpu, __u64 gpa, __u64 pages)
 {

@@ -115,7 +115,7 @@ int watch_find(struct guest *g, struct kvmwatch_vm *vm);
 
 /*
  * May this hook be missing? Yes if no parameter asked for it, if it is for dirty rings and KVM has
- * none, or if clang has put one of four functions into its callers.
+ * none, or if the compiler has put the function into its callers.
  */
 int watch_hook_may_miss(const struct kvmwatch_hook *hook);
 /* Is it so that nobody sees collections of dirty logs, and their number is unavailable? */

@@ -7,7 +7,7 @@
 
 #define UNKNOWN	-1
 
-/* What is ahead of the opcode */
+/* What the prefixes of an instruction say */
 struct prefixes {
 	bool	short_number;	/* numbers of 4 bytes have 2 */
 	bool	wide;		/* REX.W */

@@ -202,7 +202,11 @@ FIXTURE_VARIANT(settings)
 	struct pattern halts;
 };
 
-#define SHORT_AND_LONG	{ 10, 30, 6, 2 * MS, 20 * MS }
+/*
+ * 3 ms lies between two windows, whether they double from 10 us (2.56 ms, 5.12 ms) or from 1 ms. A
+ * halt as long as a window would be won or not by microseconds.
+ */
+#define SHORT_AND_LONG	{ 10, 30, 6, 3 * MS, 20 * MS }
 /* What KVM comes with */
 #define USUAL		{ "200000", "2", "0", "10000" }
 #define ASKED_USUAL	"halt_poll_ns=200000,grow=2,shrink=0,grow_start=10000"

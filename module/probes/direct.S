@@ -6,6 +6,7 @@
  * arguments. No other register that a callback may change means anything there.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/asm-offsets.h>
 #include <asm/frame.h>
 #include <asm/nospec-branch.h>
@@ -14,6 +15,11 @@
 /* Kernels that count calls (from 6.2 on, where asked to) must count that from the entry. */
 #ifndef CALL_DEPTH_ACCOUNT
 #define CALL_DEPTH_ACCOUNT
+#endif
+
+/* Only direct calls come here, so no thunk begins with ENDBR: newer objtools want to be told. */
+#ifndef ANNOTATE_NOENDBR
+#define ANNOTATE_NOENDBR
 #endif
 
 .macro save register offset
@@ -56,6 +62,7 @@
 
 /* @callback has the parameters KVMW_FTRACE_ARGS, and uses the fourth, and what @more provides. */
 .macro hit callback more
+	ANNOTATE_NOENDBR
 	CALL_DEPTH_ACCOUNT
 	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp

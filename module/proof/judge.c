@@ -162,6 +162,16 @@ static bool is_among(const char *forms, const char *form)
 	return false;
 }
 
+static bool is_one_of(const char *const *hooks, size_t nr, const char *hook)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(hooks[i], hook))
+			return true;
+	return false;
+}
+
 static void __printf(3, 4) say(struct kvmw_verdict *verdict, enum kvmw_trust trust,
 			       const char *why, ...)
 {
@@ -329,16 +339,6 @@ static const char *copying_caller(const struct court *court, const char *functio
 	return NULL;
 }
 
-static bool is_called_by_pointer(const char *hook)
-{
-	size_t i;
-
-	for (i = 0; i < NR(pointer_hooks); i++)
-		if (!strcmp(pointer_hooks[i], hook))
-			return true;
-	return false;
-}
-
 /* Do others call the function, so that what it does is not done by copies? */
 static bool is_called(const struct court *court, struct kvmw_verdict *verdict,
 		      const struct rule *rule)
@@ -346,7 +346,7 @@ static bool is_called(const struct court *court, struct kvmw_verdict *verdict,
 	const struct kvmw_callee *callee = &court->callees[rule - function_rules];
 	const char *caller;
 
-	if (is_called_by_pointer(rule->hook))
+	if (is_one_of(pointer_hooks, NR(pointer_hooks), rule->hook))
 		return true;
 	if (!callee->called) {
 		say(verdict, KVMW_UNAVAILABLE,
@@ -596,16 +596,6 @@ static void judge_members(const struct court *court)
 
 /* --- the census ------------------------------------------------------------ */
 
-static bool is_pages_hook(const char *hook)
-{
-	size_t i;
-
-	for (i = 0; i < NR(pages_hooks); i++)
-		if (!strcmp(pages_hooks[i], hook))
-			return true;
-	return false;
-}
-
 /* Of all hooks on page tables: what one of them misses makes their sums wrong. */
 static void refuse_pages(const struct court *court, const char *why)
 {
@@ -728,7 +718,7 @@ static void judge_pages(const struct court *court)
 			return;
 	for (i = 0; i < court->judgement->nr; i++) {
 		verdict = &court->judgement->verdicts[i];
-		if (!is_pages_hook(verdict->hook) || !is_there(verdict))
+		if (!is_one_of(pages_hooks, NR(pages_hooks), verdict->hook) || !is_there(verdict))
 			continue;
 		if (seen[i] || is_optional(verdict->hook))
 			verdict->by = !strcmp(verdict->by, "BTF") ? "BTF+census" :

@@ -293,39 +293,45 @@ bool kvmw_code_branch(const struct kvmw_code *code, size_t at, size_t *found,
  */
 #define AHEAD	16
 
-static bool is_called_from(const struct kvmw_callee *callee, unsigned long from,
-			   unsigned long target, bool is_call)
+static bool is_call_of(const struct kvmw_callee *callee, unsigned long from,
+		       unsigned long target, bool is_call)
 {
 	return (target == callee->address || (is_call && callee->address - target <= AHEAD)) &&
 	       from - callee->address >= callee->size;
 }
 
-static void find_short_jump(const struct kvmw_code *code, struct kvmw_callee *callee)
+static bool has_short_jump(const struct kvmw_code *code, const struct kvmw_callee *callee,
+			   kvmw_code_begins_fn *begins, const void *arg)
 {
 	unsigned long from = callee->address - SHORT_MAX, end = callee->address + SHORT_MAX;
+	size_t at;
 
 	if (from < code->address)
 		from = code->address;
-	for (; from < end && from - code->address < code->size; from++)
+	for (; from < end && from - code->address < code->size; from++) {
+		at = from - code->address;
 		if (from - callee->address >= callee->size &&
-		    is_short_jump(code, from - code->address, callee->address))
-			callee->called = true;
+		    is_short_jump(code, at, callee->address) && begins(arg, code, at))
+			return true;
+	}
+	return false;
 }
 
-void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr)
+void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr,
+		       kvmw_code_begins_fn *begins, const void *arg)
 {
 	unsigned long target;
 	size_t at, i;
 
 	for (at = 0; kvmw_code_branch(code, at, &at, &target); at++)
 		for (i = 0; i < nr; i++)
-			if (!callees[i].called)
-				callees[i].called = is_called_from(&callees[i], code->address + at,
-								   target,
-								   code->bytes[at] == 0xe8);
+			if (!callees[i].called &&
+			    is_call_of(&callees[i], code->address + at, target,
+				       code->bytes[at] == 0xe8))
+				callees[i].called = begins(arg, code, at);
 	for (i = 0; i < nr; i++)
 		if (!callees[i].called)
-			find_short_jump(code, &callees[i]);
+			callees[i].called = has_short_jump(code, &callees[i], begins, arg);
 }
 
 bool kvmw_code_begins(const struct kvmw_code *code, size_t function, size_t at)

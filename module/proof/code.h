@@ -42,8 +42,15 @@ struct kvmw_callee {
 	bool		called;
 };
 
-/* Find out which of these functions are called in the code; what is called already stays so. */
-void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr);
+/* Does an instruction begin at @at in the code? @arg is the caller's. */
+typedef bool kvmw_code_begins_fn(const void *arg, const struct kvmw_code *code, size_t at);
+
+/*
+ * Find out which of these functions are called in the code; what is called already stays so. What
+ * looks like a call counts only where @begins says that an instruction does.
+ */
+void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr,
+		       kvmw_code_begins_fn *begins, const void *arg);
 
 /*
  * The next call or jump to far away from @at on, and where to; false: there is none. It looks at

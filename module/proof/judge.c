@@ -301,6 +301,16 @@ static bool code_of(const struct court *court, const struct kvmw_symbol *functio
 	return false;
 }
 
+/* Not just bytes of another one. Yes, if nobody knows what function it is in. */
+static bool is_instruction(const void *court, const struct kvmw_code *code, size_t at)
+{
+	const struct kvmw_symbols *symbols = ((const struct court *)court)->symbols;
+	const struct kvmw_symbol *function = kvmw_symbols_at(symbols, code->address + at);
+
+	return !function || function->address < code->address ||
+	       kvmw_code_begins(code, function->address - code->address, at);
+}
+
 /* Does a function call another one, or one that does, @between of them at most? */
 static bool leads_to(const struct court *court, const struct kvmw_symbol *from,
 		     unsigned long target, int between)
@@ -313,7 +323,7 @@ static bool leads_to(const struct court *court, const struct kvmw_symbol *from,
 
 	if (!code_of(court, from, &body))
 		return false;
-	kvmw_code_callees(&body, &callee, 1);
+	kvmw_code_callees(&body, &callee, 1, is_instruction, court);
 	for (at = 0; between && !callee.called && kvmw_code_branch(&body, at, &at, &to); at++) {
 		next = to - from->address < from->size ? NULL : kvmw_symbols_at(court->symbols, to);
 		callee.called = next && leads_to(court, next, target, between - 1);
@@ -729,14 +739,6 @@ static void judge_pages(const struct court *court)
 	}
 }
 
-/* Not just bytes of another one. @function is the one that @at is in; NULL: nobody knows. */
-static bool is_instruction(const struct kvmw_code *code, const struct kvmw_symbol *function,
-			   size_t at)
-{
-	return !function || function->address < code->address ||
-	       kvmw_code_begins(code, function->address - code->address, at);
-}
-
 /*
  * A caller of it that is neither the hook's function nor @other. Counts the calls of the hook's
  * function.
@@ -759,7 +761,7 @@ static const char *other_caller(const struct court *court, const struct kvmw_ver
 		for (at = 0; kvmw_code_call(code, at, target->address, &at); at++) {
 			from = code->address + at;
 			owner = kvmw_symbols_at(court->symbols, from);
-			if (kvmw_symbol_has(target, from) || !is_instruction(code, owner, at))
+			if (kvmw_symbol_has(target, from) || !is_instruction(court, code, at))
 				continue;
 			if (is_in(court, from, verdict->symbol)) {
 				++*calls;
@@ -919,7 +921,8 @@ static void find_calls(struct court *court)
 			};
 	}
 	for (i = 0; i < subject->nr_code; i++)
-		kvmw_code_callees(&subject->code[i], court->callees, NR(function_rules));
+		kvmw_code_callees(&subject->code[i], court->callees, NR(function_rules),
+				  is_instruction, court);
 }
 
 static void judge_hooks(const struct court *court)

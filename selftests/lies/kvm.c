@@ -497,9 +497,22 @@ noinline void kvm_arch_destroy_vm(struct kvm *kvm)
 }
 #endif
 
-/* FREED: the compiler has put the function into all of its callers; FREED_ONCE: into one. */
+/*
+ * FREED: the compiler has put the function into all of its callers; FREED_ONCE: into one.
+ * FREED_LOOKS: and in both of them a number looks like a call of it.
+ */
+#ifdef FREED_LOOKS
+#define LOOKS_FREED()							\
+	asm volatile(".byte 0x48, 0xb8, 0xe8\n"			\
+		     "1: .long kvm_arch_free_vm - 1b - 4\n"		\
+		     ".byte 0, 0, 0" ::: "rax")
+#else
+#define LOOKS_FREED()	((void)0)
+#endif
+
 static noinline void kvm_create_vm(void)
 {
+	LOOKS_FREED();
 #ifndef FREED
 	CALL(kvm_arch_free_vm);
 #endif
@@ -507,6 +520,7 @@ static noinline void kvm_create_vm(void)
 
 noinline void kvm_put_kvm(void)
 {
+	LOOKS_FREED();
 #if !defined(FREED) && !defined(FREED_ONCE)
 	CALL(kvm_arch_free_vm);
 #endif

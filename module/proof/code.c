@@ -268,20 +268,22 @@ bool kvmw_code_call(const struct kvmw_code *code, size_t at, unsigned long targe
 	return is_found;
 }
 
+/* How long a call or jump to far away is, by its first byte; 0: it is none. */
+static const __u8 branch_lengths[256] = { [0x0f] = 6, [0xe8] = 5, [0xe9] = 5 };
+
 bool kvmw_code_branch(const struct kvmw_code *code, size_t at, size_t *found,
 		      unsigned long *target)
 {
-	const __u8 *bytes = code->bytes;
+	const __u8 *byte = code->bytes + at, *end = code->bytes + code->size;
 	size_t length;
 
-	for (; at + 5 <= code->size; at++) {
-		length = (bytes[at] & 0xfe) == 0xe8 ? 5 : 0;
-		if (bytes[at] == 0x0f && (bytes[at + 1] & 0xf0) == 0x80 && at + 6 <= code->size)
-			length = 6;
-		if (!length)
+	for (; byte < end; byte++) {
+		length = branch_lengths[*byte];
+		if (!length || end - byte < (long)length ||
+		    (length == 6 && (byte[1] & 0xf0) != 0x80))
 			continue;
-		*found = at;
-		*target = code->address + at + length + number_at(bytes + at + length - 4);
+		*found = byte - code->bytes;
+		*target = code->address + *found + length + number_at(byte + length - 4);
 		return true;
 	}
 	return false;
@@ -317,18 +319,44 @@ static bool has_short_jump(const struct kvmw_code *code, const struct kvmw_calle
 	return false;
 }
 
-void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr,
-		       kvmw_code_begins_fn *begins, const void *arg)
+/* Where calls may lead to: by a part of the address, which tells most other functions apart. */
+struct targets {
+	bool wanted[512];
+};
+
+static bool *target_of(struct targets *targets, unsigned long address)
 {
+	return &targets->wanted[address / AHEAD % 512];
+}
+
+static void find_far_calls(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr,
+			   kvmw_code_begins_fn *begins, const void *arg)
+{
+	struct targets targets = { };
 	unsigned long target;
 	size_t at, i;
 
-	for (at = 0; kvmw_code_branch(code, at, &at, &target); at++)
+	for (i = 0; i < nr; i++) {
+		*target_of(&targets, callees[i].address) = true;
+		*target_of(&targets, callees[i].address - AHEAD) = true;
+	}
+	for (at = 0; kvmw_code_branch(code, at, &at, &target); at++) {
+		if (!*target_of(&targets, target))
+			continue;
 		for (i = 0; i < nr; i++)
 			if (!callees[i].called &&
 			    is_call_of(&callees[i], code->address + at, target,
 				       code->bytes[at] == 0xe8))
 				callees[i].called = begins(arg, code, at);
+	}
+}
+
+void kvmw_code_callees(const struct kvmw_code *code, struct kvmw_callee *callees, size_t nr,
+		       kvmw_code_begins_fn *begins, const void *arg)
+{
+	size_t i;
+
+	find_far_calls(code, callees, nr, begins, arg);
 	for (i = 0; i < nr; i++)
 		if (!callees[i].called)
 			callees[i].called = has_short_jump(code, &callees[i], begins, arg);

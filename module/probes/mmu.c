@@ -83,10 +83,9 @@ static __always_inline void leaf_mapped(struct kvmw_slot *slot, gfn_t gfn, int l
 	trace_kvmwatch_map(slot, gfn, level, leaves, split, regs);
 }
 
-static __always_inline void leaf_unmapped(struct kvmw_slot *slot, struct kvm *kvm, gfn_t gfn,
-					  int level, bool split, const struct pt_regs *regs)
+static __always_inline void leaf_unmapped(struct kvmw_slot *slot, gfn_t gfn, int level, bool split,
+					  const struct pt_regs *regs)
 {
-	raise_peak(slot->obj.vm, mapped_before(slot->obj.vm, kvm));
 	count_unmap(slot, level);
 	trace_kvmwatch_unmap(slot, gfn, level, split, regs);
 }
@@ -107,6 +106,28 @@ static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn,
 	if (cursor <= gfn)
 		return 0;
 	return min(leaves, ((cursor - gfn - 1) >> shift) + 1);
+}
+
+/*
+ * A huge leaf that replaces a table, as when logging ends (KVM 6.13 and later). Some KVM counts it
+ * before the same task removes what the table maps. Until then that counts twice, and is no peak.
+ * slot->merged is the last such leaf, until it goes: its first page and its level. While it is
+ * there, small leaves in its place are those of its table.
+ *
+ * (Or those of a table below another root. If these are the first to go after a peak, the peak's
+ * last pages are missed.)
+ */
+static u64 huge_leaf(gfn_t gfn, int level)
+{
+	return gfn | level;
+}
+
+static bool is_of_merged(const struct kvmw_slot *slot, gfn_t gfn, int level)
+{
+	u64 merged = READ_ONCE(slot->merged);
+	int above = merged % KVMW_LEVEL_PAGES(PG_LEVEL_2M);
+
+	return above > level && !((merged ^ gfn) >> KVM_HPAGE_GFN_SHIFT(above));
 }
 
 /*
@@ -131,8 +152,10 @@ static noinline __noclone void spte_change_unusual(unsigned long ip, unsigned lo
 	if (!slot)
 		return;
 	if (is) {
-		if (kvmw_spte_present(old))	/* and no leaf, so a table */
+		if (kvmw_spte_present(old)) {	/* and no leaf, so a table */
 			kvmw_slot_inc(slot->hits, huge_collapses);
+			WRITE_ONCE(slot->merged, huge_leaf(gfn, level));
+		}
 		leaf_mapped(slot, gfn, level, 1, false, regs);
 		return;
 	}
@@ -140,7 +163,11 @@ static noinline __noclone void spte_change_unusual(unsigned long ip, unsigned lo
 	 * If a table replaces the leaf, KVM has split the leaf. KVM fills the table with leaves
 	 * before it installs it, and calls no hooked function for these.
 	 */
-	leaf_unmapped(slot, kvm, gfn, level, kvmw_spte_present(new), regs);
+	if (!is_of_merged(slot, gfn, level))
+		raise_peak(slot->obj.vm, mapped_before(slot->obj.vm, kvm));
+	if (level > PG_LEVEL_4K && READ_ONCE(slot->merged) == huge_leaf(gfn, level))
+		WRITE_ONCE(slot->merged, 0);
+	leaf_unmapped(slot, gfn, level, kvmw_spte_present(new), regs);
 	if (unlikely(kvmw_spte_present(new) && level > PG_LEVEL_4K)) {
 		kvmw_slot_inc(slot->hits, huge_splits);
 		leaf_mapped(slot, gfn, level - 1,
@@ -237,8 +264,10 @@ static __always_inline void count_zap(const struct kvmw_leaf *leaf, const struct
 	if (unlikely(leaf->level > KVMW_NR_LEVELS))
 		return;
 	slot = slot_at(leaf->kvm, leaf->as_id, leaf->gfn);
-	if (slot)
-		leaf_unmapped(slot, leaf->kvm, leaf->gfn, leaf->level, false, regs);
+	if (!slot)
+		return;
+	raise_peak(slot->obj.vm, mapped_before(slot->obj.vm, leaf->kvm));
+	leaf_unmapped(slot, leaf->gfn, leaf->level, false, regs);
 }
 
 /*

@@ -250,30 +250,6 @@ static bool timed_directly(const struct kvmw_hook *timer)
 }
 
 /*
- * The kernel makes no direct calls PERMANENT, but refuses to switch ftrace off while any ops is:
- * rare_ops.
- */
-static int attach_direct(struct kvmw_hook *hook)
-{
-	const unsigned long thunk = thunk_of(hook);
-	int err;
-
-	if (!thunk)
-		return -EOPNOTSUPP;
-	if (!rare_registered || !ftrace_works())
-		return -ESHUTDOWN;
-	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
-	if (err)
-		return err;
-	err = kvmw_direct_register(&hook->ops, thunk);
-	if (err)
-		kvmw_ftrace_free_filter(&hook->ops);
-	else
-		hook->thunk = thunk;
-	return err;
-}
-
-/*
  * Tasks leave a thunk without sleeping. Those of load and put run with preemption off: in
  * vcpu_load() and vcpu_put(), and in the scheduler, also when a task goes to sleep. So KVM's
  * function that such a thunk calls has returned to it after a grace period of RCU.
@@ -288,6 +264,41 @@ static void detach_direct(struct kvmw_hook *hook)
 	hook->thunk = 0;
 }
 
+/* A property of the kernel, that the first direct call shows. */
+#define LOSES_CALLS	(-ENOTRECOVERABLE)
+static bool calls_get_lost;
+
+/*
+ * The kernel makes no direct calls PERMANENT, but refuses to switch ftrace off while any ops is:
+ * rare_ops.
+ */
+static int attach_direct(struct kvmw_hook *hook)
+{
+	const unsigned long thunk = thunk_of(hook);
+	int err;
+
+	if (!thunk)
+		return -EOPNOTSUPP;
+	if (calls_get_lost)
+		return LOSES_CALLS;
+	if (!rare_registered || !ftrace_works())
+		return -ESHUTDOWN;
+	err = ftrace_set_filter_ip(&hook->ops, kvmw_ftrace_ip(hook->addr), 0, 0);
+	if (err)
+		return err;
+	err = kvmw_direct_register(&hook->ops, thunk);
+	if (err) {
+		kvmw_ftrace_free_filter(&hook->ops);
+		return err;
+	}
+	hook->thunk = thunk;
+	if (kvmw_direct_survives(&hook->ops))
+		return 0;
+	detach_direct(hook);
+	calls_get_lost = true;
+	return LOSES_CALLS;
+}
+
 void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)
 {
 	switch (hook->direct_err) {
@@ -297,6 +308,9 @@ void kvmw_func_not_direct(const struct kvmw_hook *hook, char *buf, size_t size)
 	case -EOPNOTSUPP:
 	case -ENODEV:
 		strscpy(buf, "not direct: this kernel has no direct calls", size);
+		break;
+	case LOSES_CALLS:
+		strscpy(buf, "not direct: this kernel loses such calls beside a tracer", size);
 		break;
 	case -EBUSY:
 		strscpy(buf, "not direct: somebody else's call is there", size);

@@ -73,6 +73,18 @@ static inline void kvmw_direct_unregister(struct ftrace_ops *ops, unsigned long 
 #endif
 }
 
+/*
+ * Does a direct call survive another user of ftrace at its function? Then its entry calls ftrace,
+ * which goes on to the thunk only for an ops that wants all registers. Linux 6.4 to 6.7 registers
+ * without that flag, so the call is lost; later ones, and stable releases, have it again.
+ *
+ * Context: @ops is registered.
+ */
+static inline bool kvmw_direct_survives(const struct ftrace_ops *ops)
+{
+	return ops->flags & FTRACE_OPS_FL_SAVE_REGS;
+}
+
 /* Parameters of a callback. */
 #define KVMW_FTRACE_ARGS	unsigned long ip, unsigned long caller,		\
 				struct ftrace_ops *ops, KVMW_FTRACE_REGS *fregs

@@ -82,7 +82,7 @@ static bool file_says(const struct kvmwatch_hook *hook)
 
 TEST_F(direct, hooks_are_direct_or_say_why_not)
 {
-	const char loses[] = "not direct: this kernel loses such calls beside a tracer";
+	static const char loses[] = "not direct: this kernel loses such calls beside a tracer";
 	const struct kvmwatch_hook *hook;
 	unsigned int i, nr_direct = 0, nr_hot = 0;
 

@@ -17,7 +17,7 @@
 #define CALL_DEPTH_ACCOUNT
 #endif
 
-/* Only direct calls come here, so no thunk begins with ENDBR: newer objtools want to be told. */
+/* Only direct calls come here, so no thunk begins with ENDBR. A newer objtool wants to be told. */
 #ifndef ANNOTATE_NOENDBR
 #define ANNOTATE_NOENDBR
 #endif

@@ -47,10 +47,20 @@ of_both() {
 	echo "(@vm == $(vm_id alice) || @vm == $(vm_id bob))"
 }
 
-# Wait until views have recorded events.
+has_begun() {
+	grep -q time_ns "/tmp/$1.csv"
+}
+
+has_begun_or_ended() {
+	eval "pid=\$$1"
+	has_begun "$1" || ! kill -0 "$pid"
+}
+
+# Wait until views have recorded events. What a view that ended instead has said is shown.
 attached() {
 	for name; do
-		eventually grep -q time_ns "/tmp/$name.csv" || sed 's/^/# /' "/tmp/$name.err"
+		eventually has_begun_or_ended "$name"
+		has_begun "$name" || sed 's/^/# /' "/tmp/$name.err"
 	done
 }
 

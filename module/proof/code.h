@@ -42,7 +42,10 @@ struct kvmw_callee {
 	bool		called;
 };
 
-/* Does an instruction begin at @at in the code? @arg is the caller's. */
+/*
+ * Does an instruction begin at @at in the code? @arg is the caller's. Who says yes because it does
+ * not know makes a function called.
+ */
 typedef bool kvmw_code_begins_fn(const void *arg, const struct kvmw_code *code, size_t at);
 
 /*

@@ -326,7 +326,8 @@ static bool leads_to(const struct court *court, const struct kvmw_symbol *from,
 	kvmw_code_callees(&body, &callee, 1, is_instruction, court);
 	for (at = 0; between && !callee.called && kvmw_code_branch(&body, at, &at, &to); at++) {
 		next = to - from->address < from->size ? NULL : kvmw_symbols_at(court->symbols, to);
-		callee.called = next && leads_to(court, next, target, between - 1);
+		callee.called = next && leads_to(court, next, target, between - 1) &&
+				is_instruction(court, &body, at);
 	}
 	return callee.called;
 }

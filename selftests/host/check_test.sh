@@ -111,6 +111,8 @@ lie "without the function that ends a VM, leaves are proven all the same" \
 lie "what it calls tells of the end, too" "" -DDESTROYED -DPREDESTROY
 lie "a function that is in all of its callers is never hit" "vm_free=unavailable" -DFREED
 lie "a number that looks like a call of it is none" "vm_free=unavailable" -DFREED -DFREED_LOOKS
+lie "nor like a call of another function, which calls it" "vm_free=unavailable" \
+	-DFREED -DFREED_BETWEEN
 lie "nor all of one that is in one of them" "vm_free=unavailable" -DFREED_ONCE
 lie "then VMs that came to be are seen to begin and end" "" -DFREED -DCOME_TO_BE
 "$tool" check --json "$tmp/kvm.ko" "$tmp/vmlinux" | jq -r '.target // empty' >"$tmp/out"

@@ -499,12 +499,20 @@ noinline void kvm_arch_destroy_vm(struct kvm *kvm)
 
 /*
  * FREED: the compiler has put the function into all of its callers; FREED_ONCE: into one.
- * FREED_LOOKS: and in both of them a number looks like a call of it.
+ * FREED_LOOKS: and in both of them a number looks like a call of it. FREED_BETWEEN: or of another
+ * function, which calls it.
  */
-#ifdef FREED_LOOKS
+#ifdef FREED_BETWEEN
+__used noinline void calls_free(void) { CALL(kvm_arch_free_vm); }
+#define LOOKS_LIKE	"calls_free"
+#elif defined(FREED_LOOKS)
+#define LOOKS_LIKE	"kvm_arch_free_vm"
+#endif
+
+#ifdef LOOKS_LIKE
 #define LOOKS_FREED()							\
 	asm volatile(".byte 0x48, 0xb8, 0xe8\n"			\
-		     "1: .long kvm_arch_free_vm - 1b - 4\n"		\
+		     "1: .long " LOOKS_LIKE " - 1b - 4\n"		\
 		     ".byte 0, 0, 0" ::: "rax")
 #else
 #define LOOKS_FREED()	((void)0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -80,9 +81,21 @@ static bool file_says(const struct kvmwatch_hook *hook)
 	return says;
 }
 
+/* Linux 6.4 to 6.7, except late stable releases, may give this reason. */
+static bool may_lose_calls(void)
+{
+	unsigned int minor = 0;
+	struct utsname name;
+
+	return !uname(&name) && sscanf(name.release, "6.%u.", &minor) == 1 &&
+	       minor >= 4 && minor <= 7;
+}
+
 TEST_F(direct, hooks_are_direct_or_say_why_not)
 {
-	static const char loses[] = "not direct: this kernel loses such calls beside a tracer";
+	const char *why = may_lose_calls() ?
+			  "not direct: this kernel loses such calls beside a tracer" :
+			  "not direct: this kernel has no direct calls";
 	const struct kvmwatch_hook *hook;
 	unsigned int i, nr_direct = 0, nr_hot = 0;
 
@@ -99,8 +112,7 @@ TEST_F(direct, hooks_are_direct_or_say_why_not)
 			continue;
 		}
 		EXPECT_STREQ("ftrace", hook->via);
-		EXPECT_TRUE(!strcmp("not direct: this kernel has no direct calls", hook->why) ||
-			    !strcmp(loses, hook->why));
+		EXPECT_STREQ(why, hook->why);
 		EXPECT_TRUE(file_says(hook));
 	}
 	/* A kernel has them, or has them not. */

@@ -75,8 +75,9 @@ static inline void kvmw_direct_unregister(struct ftrace_ops *ops, unsigned long 
 
 /*
  * Does a direct call survive another user of ftrace at its function? Then its entry calls ftrace,
- * which goes on to the thunk only for an ops that wants all registers. Linux 6.4 to 6.7 registers
- * without that flag, so the call is lost; later ones, and stable releases, have it again.
+ * which goes on to the thunk only for an ops that wants all registers. From 6.4 on Linux registers
+ * without that flag, so the call is lost. 6.8 has it again, and so have late releases of 6.6 and
+ * 6.7.
  *
  * Context: @ops is registered.
  */

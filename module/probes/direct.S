@@ -17,9 +17,14 @@
 #define CALL_DEPTH_ACCOUNT
 #endif
 
-/* Only direct calls come here, so no thunk begins with ENDBR. A newer objtool wants to be told. */
-#ifndef ANNOTATE_NOENDBR
-#define ANNOTATE_NOENDBR
+/*
+ * Only direct calls come here. Before 6.14 SYM_FUNC_START puts an ENDBR there all the same; from
+ * then on it does not, and objtool wants to be told by what is a macro of cpp there.
+ */
+#ifdef ANNOTATE_NOENDBR
+#define NO_ENDBR	ANNOTATE_NOENDBR
+#else
+#define NO_ENDBR
 #endif
 
 .macro save register offset
@@ -62,7 +67,7 @@
 
 /* @callback has the parameters KVMW_FTRACE_ARGS, and uses the fourth, and what @more provides. */
 .macro hit callback more
-	ANNOTATE_NOENDBR
+	NO_ENDBR
 	CALL_DEPTH_ACCOUNT
 	FRAME_BEGIN
 	subq	$PTREGS_SIZE, %rsp

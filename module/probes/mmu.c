@@ -114,8 +114,10 @@ static u64 leaves_below(const struct kvmw_vm *vm, unsigned int as_id, gfn_t gfn,
  * slot->merged is the last such leaf, until it goes: its first page and its level. While it is
  * there, small leaves in its place are those of its table.
  *
- * (Or those of a table below another root. If these are the first to go after a peak, the peak's
- * last pages are missed.)
+ * That errs in rare cases, by the pages of one such leaf. Small leaves may be of another root's
+ * table, or the huge leaf may go before its installer has noted it: then the peak is too low by
+ * those that go before another leaf does. Two tasks may replace tables of one slot at a time: then
+ * it is too high.
  */
 static u64 huge_leaf(gfn_t gfn, int level)
 {

@@ -19,7 +19,7 @@
 
 /*
  * Only direct calls come here. Before 6.14 SYM_FUNC_START puts an ENDBR there all the same; from
- * then on it does not, and objtool wants to be told by what is a macro of cpp there.
+ * then on it does not, and objtool wants to be told. Only there is this name a #define.
  */
 #ifdef ANNOTATE_NOENDBR
 #define NO_ENDBR	ANNOTATE_NOENDBR

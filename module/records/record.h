@@ -149,7 +149,7 @@ struct kvmw_slot {
 	struct kvmw_slot_cpu __percpu *cpu;
 	/* Leaves before we counted: mapped = base + map - unmap. Under mmu_lock. */
 	s64			base[KVMW_NR_LEVELS];
-	u64			merged;		/* under mmu_lock, for read too: see is_of_merged() */
+	u64			merged;		/* for read too: see is_of_merged() */
 	u64			dirty_pages;	/* last value read while logging was on */
 	/* When a large log was last counted, and its log_life. Under the VM's log_lock. */
 	unsigned long		counted_at;
